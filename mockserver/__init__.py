@@ -1,0 +1,35 @@
+"""A fake exchange that real clients believe.
+
+Names are loaded when they are first used, so that importing the package is cheap.
+``app`` is an ASGI application of the default settings.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mockserver.edge.app import Application, create_app
+    from mockserver.edge.auth import Auth
+    from mockserver.edge.mock import HandClock, MockServer
+
+    app: Application
+
+__all__ = ["Auth", "HandClock", "MockServer", "app", "create_app"]
+
+_HOMES = {
+    "Auth": "mockserver.edge.auth",
+    "HandClock": "mockserver.edge.mock",
+    "MockServer": "mockserver.edge.mock",
+    "create_app": "mockserver.edge.app",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        value = import_module(_HOMES["create_app"]).create_app()
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value

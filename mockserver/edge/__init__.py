@@ -1,0 +1,1 @@
+"""Where sockets, files, people and real time come in."""

@@ -1,0 +1,121 @@
+"""The application: provider traffic first, then what faces people.
+
+``create_app()`` returns a Starlette application whose ``__call__`` hands provider
+traffic straight to the pipeline, without router or middleware; Starlette serves
+the rest.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from mockserver.edge import worlds
+from mockserver.edge.asgi import Receive, Scope, Send, serve
+from mockserver.edge.control import routes as control_routes
+from mockserver.edge.documents import document
+from mockserver.edge.log import follow
+from mockserver.edge.routing import DEFAULT, Routing
+from mockserver.edge.watch import watch as watch_file
+from mockserver.engine.sandbox import Sandbox, Settings, check_settings
+from mockserver.engine.world import World
+from mockserver.providers import discover
+from mockserver.wire.provider import Provider
+
+
+class Application(Starlette):
+    """The fake exchange: its providers, its sandboxes, and where requests go."""
+
+    def __init__(
+        self, providers: Mapping[str, Provider], sandbox: Sandbox, watched: Path | None
+    ) -> None:
+        self.providers = providers
+        self.sandboxes = {sandbox.id: sandbox}
+        self.routing = Routing(providers)
+        self.admin_token: str | None = None
+        self.public_url: str | None = None
+        self.watched = watched
+        super().__init__(
+            routes=[
+                Route("/healthz", _health),
+                Route("/openapi.json", _document),
+                *control_routes,
+            ],
+            lifespan=_lifespan,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] == "http":
+            path = scope.get("raw_path") or scope["path"].encode()
+            destination = self.routing.find(scope, path)
+            if destination is not None:
+                await serve(destination, self.sandboxes, path, scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+
+def create_app(
+    world: str | World = "default",
+    *,
+    seed: int = 490,
+    quirks: Mapping[str, str] | None = None,
+    limits: str | Mapping[str, str] = "default",
+    real: Callable[[], int] = time.time_ns,
+    watch: bool = False,
+    admin_token: str | None = None,
+    public_url: str | None = None,
+) -> Application:
+    """Builds the application.
+
+    ``world`` is a shipped name, a path or a world; ``limits`` is ``default``, ``off``
+    or single limits by name; ``real`` gives real time in nanoseconds. Raises BadFile
+    for a world, ValueError for a setting that is wrong.
+    """
+    providers = discover()
+    settings = Settings(
+        seed=seed,
+        quirks=dict(quirks or {}),
+        limits={} if isinstance(limits, str) else dict(limits),
+        limits_off=limits == "off",
+    )
+    if isinstance(limits, str) and limits not in ("default", "off"):
+        raise ValueError(f"limits is default or off, not {limits!r}")
+    check_settings(providers, settings)
+    file = worlds.find(world) if isinstance(world, str) else None
+    loaded = world if isinstance(world, World) else worlds.load(world)
+    sandbox = Sandbox(DEFAULT, loaded, real, settings)
+    sandbox.journal.follow = follow
+    app = Application(providers, sandbox, file if watch else None)
+    app.admin_token, app.public_url = admin_token, public_url
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Any) -> AsyncIterator[None]:
+    file = app.watched
+    task = asyncio.create_task(watch_file(file, app.sandboxes[DEFAULT])) if file else None
+    yield
+    if task:
+        task.cancel()
+
+
+async def _health(request: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+async def _document(request: Request) -> Response:
+    app: Application = request.app
+    name = app.routing.provider_at(request.scope)
+    if name is None:
+        return JSONResponse({"error": "a provider's port serves its document"}, status_code=404)
+    found = document(name)
+    return Response(json.dumps(found), media_type="application/json")

@@ -1,0 +1,90 @@
+"""From ASGI to the pipeline and back: drain the body, answer, send."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from mockserver.edge.routing import Destination
+from mockserver.engine.pipeline import answer
+from mockserver.engine.sandbox import Sandbox
+from mockserver.wire.message import Request, Response
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BODY_MAX = 1024 * 1024
+# What is read and thrown away so that a client which sends before it listens hears its 413.
+DRAIN_MAX = 16 * BODY_MAX
+
+PLAIN = ((b"content-type", b"text/plain; charset=utf-8"),)
+
+
+class Gone(Exception):
+    """The client went away before its request was complete."""
+
+
+async def serve(
+    destination: Destination,
+    sandboxes: Mapping[str, Sandbox],
+    path: bytes,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Answers one request for a provider."""
+    try:
+        body, whole = await _drain(receive)
+    except Gone:
+        return
+    sandbox = sandboxes.get(destination.sandbox)
+    if sandbox is None:
+        response = _no_sandbox(destination.sandbox)
+    else:
+        client = scope.get("client")
+        request = Request(
+            scope["method"],
+            destination.path,
+            scope["query_string"],
+            scope["headers"],
+            body,
+            client[0] if client else "127.0.0.1",
+            path,
+            oversize=not whole,
+        )
+        response = answer(sandbox, destination.provider, request)
+    await _send(response, whole, send)
+
+
+async def _drain(receive: Receive) -> tuple[bytes, bool]:
+    """Reads the body; of a larger one than BODY_MAX nothing, and False."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise Gone
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return (body, True) if len(body) <= BODY_MAX else (b"", False)
+    parts, size = [body], len(body)
+    while message.get("more_body") and size <= DRAIN_MAX:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        size += len(message.get("body", b""))
+        if size <= BODY_MAX:
+            parts.append(message.get("body", b""))
+        else:
+            parts.clear()
+    return (b"".join(parts), True) if size <= BODY_MAX else (b"", False)
+
+
+def _no_sandbox(id: str) -> Response:
+    shown = id if id.isascii() and id.isprintable() and len(id) <= 64 else "with this id"
+    return Response(404, PLAIN, f"There is no sandbox {shown}.\n".encode())
+
+
+async def _send(response: Response, whole: bool, send: Send) -> None:
+    body = response.body
+    headers = [*response.headers, (b"content-length", b"%d" % len(body))]
+    if not whole:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

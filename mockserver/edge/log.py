@@ -1,0 +1,46 @@
+"""Log lines on stderr: one line each, control characters escaped, no secret."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+from mockserver.engine.journal import Entry
+from mockserver.wire.redaction import printable
+
+log = logging.getLogger("mockserver")
+
+
+def follow(entry: Entry) -> None:
+    """Tells a refused request in one line."""
+    if not log.isEnabledFor(logging.INFO):
+        return
+    target = entry.target.decode("latin-1")
+    who = f" (key {entry.credential})" if entry.credential else ""
+    log.info(
+        "%s %s %s -> %d %s%s",
+        *(entry.provider, entry.method, target, entry.status, entry.reason, who),
+    )
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        lines = super().format(record).splitlines()
+        return "\n".join(printable(line.encode("utf-8", "backslashreplace")) for line in lines)
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"time": time, "level": record.levelname.lower(), "message": record.getMessage()}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def set_up(form: str) -> None:
+    """Sends our lines and the server's to stderr, as ``text`` or ``json``."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if form == "json" else _Text("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    log.setLevel(logging.INFO)

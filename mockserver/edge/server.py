@@ -1,0 +1,151 @@
+"""uvicorn, set rather than defaulted: several ports, one application, a clean stop."""
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any
+
+import uvicorn
+
+from mockserver.edge.app import Application
+from mockserver.wire.provider import Provider
+
+GATEWAY = "gateway"
+BACKLOG = 2048
+STOP_WITHIN = 1  # seconds, for answers on their way
+
+
+class PortInUse(Exception):
+    """A port that cannot be bound; says which."""
+
+
+def bind(host: str, port: int, providers: Mapping[str, Provider]) -> dict[str, socket.socket]:
+    """Binds the gateway's port and one per provider; port 0 takes any free ones.
+
+    Raises PortInUse; then nothing stays bound.
+    """
+    wanted = {GATEWAY: port} | {n: port and port + p.port for n, p in providers.items()}
+    bound: dict[str, socket.socket] = {}
+    try:
+        for name, number in wanted.items():
+            bound[name] = _listen(host, number)
+    except BaseException:
+        for sock in bound.values():
+            sock.close()
+        raise
+    return bound
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)  # two servers may bind one port; only one may listen
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(f"port {port} is in use: choose another with --port") from None
+        raise PortInUse(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    sock.setblocking(False)
+    return sock
+
+
+def addresses(app: Application, sockets: Mapping[str, socket.socket]) -> dict[str, str]:
+    """Returns the URL of the gateway and the base URL of every provider.
+
+    A public URL is the gateway's, seen from outside: providers hang below it.
+    """
+    public = (app.public_url or "").rstrip("/")
+    urls = {}
+    for name, sock in sockets.items():
+        provider = app.providers.get(name)
+        if public:
+            urls[name] = public + (f"/{name}" if provider else "")
+        else:
+            urls[name] = _url(sock)
+        if provider:
+            urls[name] += provider.base_path
+    return urls
+
+
+def _url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - shown, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that tells when it is ready and exits with 0 when asked to stop."""
+
+    def __init__(
+        self,
+        app: Application,
+        sockets: Mapping[str, socket.socket],
+        ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        app.routing.ports = {
+            sock.getsockname()[1]: name for name, sock in sockets.items() if name != GATEWAY
+        }
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                loop="auto",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=STOP_WITHIN,
+            )
+        )
+        self._sockets = list(sockets.values())
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts, then tells."""
+        await super().startup(sockets=sockets)
+        self._ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Lets SIGINT and SIGTERM stop the server; uvicorn would raise them once more."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {s: signal.signal(s, self.handle_exit) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def serve_forever(self) -> None:
+        """Serves until stopped, in this thread."""
+        factory: Any = self.config.get_loop_factory()
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(self.serve(sockets=self._sockets))
+
+
+@contextlib.contextmanager
+def in_thread(app: Application, sockets: Mapping[str, socket.socket]) -> Iterator[None]:
+    """Serves in a thread for as long as the block runs."""
+    started = threading.Event()
+    server = Server(app, sockets, started.set)
+    thread = threading.Thread(target=server.serve_forever, name="mockserver", daemon=True)
+    thread.start()
+    while not started.wait(0.05):
+        if not thread.is_alive():
+            raise RuntimeError("the server did not start")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()

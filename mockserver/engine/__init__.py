@@ -1,0 +1,1 @@
+"""Everything that changes; it knows no provider, no socket and no real time."""

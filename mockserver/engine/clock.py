@@ -1,0 +1,66 @@
+"""The two times of a sandbox, in nanoseconds since the epoch.
+
+The *clock* can be moved and drives windows, expiry and events. The *auth clock*
+is real time plus ``skew`` and judges signatures, because real clients sign with
+real time: moving the clock must never break a client.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+RATE_MAX = 1_000_000
+ADVANCE_MAX = 100 * 365 * 24 * 3600 * 1_000_000_000
+
+
+class Clock:
+    """Both times, on top of a source of real time."""
+
+    def __init__(self, real: Callable[[], int]) -> None:
+        self._real = real
+        self._anchor = real()
+        self._then = self._anchor
+        self.rate = Fraction(1)
+        self.frozen = False
+        self.skew = 0
+
+    def now(self) -> int:
+        """Returns the sandbox time."""
+        if self.frozen:
+            return self._then
+        passed = self._real() - self._anchor
+        if self.rate != 1:
+            passed = int(passed * self.rate)
+        return self._then + passed
+
+    def auth_now(self) -> int:
+        """Returns the time by which signatures are judged."""
+        return self._real() + self.skew
+
+    def advance(self, duration: int) -> None:
+        """Moves the clock forward; raises ValueError for a negative or a huge duration."""
+        if not 0 <= duration <= ADVANCE_MAX:
+            raise ValueError("advance takes a duration between 0 and 100 years")
+        self._settle()
+        self._then += duration
+
+    def freeze(self, frozen: bool = True) -> None:
+        """Stops the clock, or lets it run on from where it stopped."""
+        self._settle()
+        self.frozen = frozen
+
+    def set(self, now: int) -> None:
+        """Puts the clock at a time; raises ValueError when that lies behind."""
+        self._settle()
+        if not 0 <= now - self._then <= ADVANCE_MAX:
+            raise ValueError("the clock is never set backwards, nor 100 years ahead")
+        self._then = now
+
+    def run_at(self, rate: Fraction | int) -> None:
+        """Lets the clock run ``rate`` times as fast as real time."""
+        if not 0 < rate <= RATE_MAX:
+            raise ValueError(f"rate must lie above 0, up to {RATE_MAX}")
+        self._settle()
+        self.rate = Fraction(rate)
+
+    def _settle(self) -> None:
+        self._then, self._anchor = self.now(), self._real()

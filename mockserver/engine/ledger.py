@@ -1,0 +1,108 @@
+"""One provider's part of a sandbox's ledger: rows, records, and what is due.
+
+Rows are shared with the world they came from until an account is first changed.
+A list of changes is applied whole or not at all.
+"""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from mockserver.wire.amount import plus
+from mockserver.wire.provider import (
+    Change,
+    Holdings,
+    Move,
+    Provider,
+    Put,
+    Row,
+    Schedule,
+    Section,
+    SetRow,
+)
+from mockserver.wire.signing import seeded
+
+Key = tuple[str, str, str]
+
+
+def holdings(provider: Provider, section: Section) -> dict[str, Holdings]:
+    """Builds the accounts of a world's section once; sandboxes share them.
+
+    Raises ValueError when an account lists a row twice.
+    """
+    return {
+        name: Holdings(account, _rows(provider, name, account))
+        for name, account in section.accounts.items()
+    }
+
+
+def _rows(provider: Provider, name: str, account: Any) -> dict[tuple[str, str], Row]:
+    rows: dict[tuple[str, str], Row] = {}
+    for row in account.balances:
+        if rows.setdefault((row.asset, row.venue), row) is not row:
+            raise ValueError(f"account {name} lists {row.asset} {row.venue} twice")
+    if account.generate:
+        for n in range(account.generate.rows):
+            row = provider.sample(n, seeded(account.generate.seed, provider.name, n, size=16))
+            rows[row.asset, row.venue] = row
+    return rows
+
+
+class Book:
+    """The ledger of one provider in one sandbox."""
+
+    def __init__(self, accounts: dict[str, Holdings], section: Section) -> None:
+        self.accounts = dict(accounts)
+        self.records: dict[str, dict[Any, Any]] = {}
+        self._own: set[str] = set()
+        self._due: list[tuple[int, int, Any]] = []
+        self._scheduled = 0
+        self.apply(tuple(section.records()))
+
+    def apply(self, changes: Sequence[Change], by: str = "exchange") -> None:
+        """Applies all changes, or raises ValueError or KeyError and applies none."""
+        staged: dict[Key, Row] = {}
+        for change in changes:
+            if isinstance(change, Move):
+                key = (change.account, change.asset, change.venue)
+                row = staged.get(key) or self._row(*key)
+                total, held = plus(row.total, change.total), plus(row.held, change.held)
+                staged[key] = replace(row, total=total, held=held).touched(by)
+            elif isinstance(change, SetRow):
+                row = change.row
+                self._account(change.account)
+                staged[change.account, row.asset, row.venue] = row.touched(by)
+        for (account, asset, venue), row in staged.items():
+            self._writable(account)[asset, venue] = row
+        for change in changes:
+            if isinstance(change, Put):
+                self.records.setdefault(change.kind, {})[change.id] = change.record
+            elif isinstance(change, Schedule):
+                self._scheduled += 1
+                heapq.heappush(self._due, (change.at, self._scheduled, change.event))
+
+    def due(self, now: int) -> Iterator[tuple[int, Any]]:
+        """Yields the events whose time has come, in order, each with its time."""
+        while self._due and self._due[0][0] <= now:
+            at, _, event = heapq.heappop(self._due)
+            yield at, event
+
+    def _account(self, account: str) -> Holdings:
+        if account not in self.accounts:
+            raise KeyError(f"no account {account}")
+        return self.accounts[account]
+
+    def _row(self, account: str, asset: str, venue: str) -> Row:
+        row: Row | None = self._account(account).rows.get((asset, venue))
+        if row is None:
+            raise KeyError(f"account {account} has no row {asset} {venue}".rstrip())
+        return row
+
+    def _writable(self, account: str) -> dict[tuple[str, str], Row]:
+        held = self.accounts[account]
+        if account not in self._own:
+            held = self.accounts[account] = Holdings(held.account, dict(held.rows))
+            self._own.add(account)
+        return held.rows

@@ -1,0 +1,132 @@
+"""One request, in order: a straight line, synchronous, under the sandbox's lock.
+
+route, gates in the provider's order, parameters, handler, changes, answer. Every
+refusal on the way is a Reject and lands in the one ``except`` below.
+"""
+
+import logging
+from typing import Any
+
+import msgspec
+
+from mockserver.engine.journal import Entry
+from mockserver.engine.limits import Counter
+from mockserver.engine.sandbox import Desk, Sandbox
+from mockserver.wire.message import Request, Response
+from mockserver.wire.provider import Authenticate, Check, Once, Route, Throttle
+from mockserver.wire.redaction import redact_query
+from mockserver.wire.reject import Reject
+
+log = logging.getLogger("mockserver")
+
+encode = msgspec.json.Encoder().encode
+
+
+class Call:
+    """What is known of a request while it moves along the line."""
+
+    __slots__ = ("auth_now", "credential", "desk", "note", "now", "request", "route", "spent")
+
+    def __init__(self, desk: Desk, request: Request, now: int, auth_now: int) -> None:
+        self.desk = desk
+        self.request = request
+        self.now = now
+        self.auth_now = auth_now
+        self.route: Any = None
+        self.credential: Any = None
+        self.note = ""
+        self.spent: list[tuple[Counter, str]] = []
+
+
+def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
+    """Answers one request as the provider would, and keeps it in the journal."""
+    with sandbox.lock:
+        desk = sandbox.desks[provider]
+        call = Call(desk, request, sandbox.clock.now(), sandbox.clock.auth_now())
+        reason, label = "", ""
+        try:
+            response = _accept(call)
+            label = call.credential.label
+        except Exception as error:
+            reject = error if isinstance(error, Reject) else _unexpected(call, error)
+            response = desk.provider.refuse(reject, desk.quirks)
+            reason = reject.reason
+            label = call.credential.label if call.credential else reject.facts.get("credential", "")
+        _note(sandbox, call, label, response.status, reason)
+        return response
+
+
+def _accept(call: Call) -> Response:
+    desk, request, now = call.desk, call.request, call.now
+    desk.settle(now, call.auth_now)
+    route, captured = desk.router.find(request.method, request.path)
+    call.route = route
+    if request.oversize:
+        raise Reject("too_large")
+    for gate in desk.provider.gates:
+        PASS[type(gate)](gate, call)
+    params = route.parse(request, captured)
+    reply = route.handle(desk.view(call.credential, now, call.auth_now), params)
+    body = encode(reply.body)
+    if reply.changes:
+        desk.book.apply(reply.changes)
+    for counter, caller in call.spent:
+        counter.spend(caller, now)
+    return Response(200, ((b"content-type", reply.media_type),), body)
+
+
+def _authenticate(gate: Authenticate, call: Call) -> None:
+    desk = call.desk
+    call.credential, call.note = gate.by(call.request, desk.vault, call.auth_now, desk.quirks)
+
+
+def _once(gate: Once, call: Call) -> None:
+    window = gate.window(call.desk.quirks)
+    if window and not call.desk.replay.accept(gate.of(call.request), call.auth_now, window):
+        raise Reject("replayed")
+
+
+def _throttle(gate: Throttle, call: Call) -> None:
+    counter = call.desk.counters[gate.limit]
+    caller = gate.per(call.request, call.credential)
+    counter.check(caller, call.now)
+    call.spent.append((counter, caller))
+
+
+def _check(gate: Check, call: Call) -> None:
+    gate.rule(call.request, call.route, call.credential)
+
+
+PASS: dict[type, Any] = {
+    Authenticate: _authenticate,
+    Once: _once,
+    Throttle: _throttle,
+    Check: _check,
+}
+
+
+def _unexpected(call: Call, error: Exception) -> Reject:
+    log.error("internal error", exc_info=error)
+    return Reject("internal_error")
+
+
+def _note(sandbox: Sandbox, call: Call, label: str, status: int, reason: str) -> None:
+    request, provider, journal = call.request, call.desk.provider, sandbox.journal
+    route: Route | None = call.route
+    query = redact_query(request.query, provider.secrets.query)
+    journal.count += 1
+    journal.add(
+        Entry(
+            journal.count,
+            call.now,
+            call.auth_now,
+            provider.name,
+            route.id if route else "",
+            request.method,
+            request.dialled + b"?" + query if query else request.dialled,
+            label,
+            status,
+            reason,
+            call.note,
+        )
+    )

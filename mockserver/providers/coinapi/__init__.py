@@ -1,0 +1,1 @@
+"""CoinAPI EMS: balances over several exchanges."""

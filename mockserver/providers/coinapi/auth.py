@@ -1,0 +1,40 @@
+"""CoinAPI authentication: a key in the header ``X-CoinAPI-Key`` or the query ``apikey``."""
+
+from msgspec.structs import replace
+
+from mockserver.wire.message import Draft, Request
+from mockserver.wire.provider import Credential, Quirks, Vault
+from mockserver.wire.query import pairs
+from mockserver.wire.reject import Reject
+
+
+class Key(Credential, frozen=True, kw_only=True):
+    """An API key, and the account whose exchanges it sees."""
+
+    api_key: str
+    account: str
+
+
+def sign(draft: Draft, key: Key, now: int) -> Draft:
+    """Returns the draft with the key in its header."""
+    return replace(draft, headers=(*draft.headers, (b"X-CoinAPI-Key", key.api_key.encode())))
+
+
+def authenticate(request: Request, vault: Vault, now: int, quirks: Quirks) -> tuple[Key, str]:
+    """Finds the key; a header counts before the query. Raises Reject.
+
+    Without authentication (a self-hosted gateway) everybody is ``main``.
+    """
+    if quirks["auth"] == "none":
+        key = vault.labelled("main")
+        if key is None:
+            raise Reject("missing_credential")
+        return key, ""
+    presented = request.header(b"x-coinapi-key") or _in_query(request.query)
+    if not presented:
+        raise Reject("missing_credential")
+    return vault.find(presented), ""
+
+
+def _in_query(query: bytes) -> bytes:
+    return next((value.encode() for name, value in pairs(query) if name == "apikey"), b"")

@@ -1,0 +1,80 @@
+"""``GET /v1/balances``: an element per connected exchange."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from mockserver.providers.coinapi.world import EXCHANGE, Balance
+from mockserver.wire.amount import minus, number
+from mockserver.wire.message import Request
+from mockserver.wire.provider import Answer, View
+from mockserver.wire.query import pairs
+from mockserver.wire.reject import Reject
+
+# What may stand between an exchange and the tag of one of several accounts on it.
+SEPARATORS = "~/.,:;!@#$%^&*-_+="
+TAG = "/JOHN"
+
+Item = dict[str, str | msgspec.Raw | None]
+
+
+def parse_exchange(request: Request, path: Mapping[str, str]) -> str:
+    """Reads the filter, empty for all; of a parameter given twice the first counts."""
+    return next((v for name, v in pairs(request.query) if name == "exchange_id"), "")
+
+
+def get_balances(view: View, wanted: str) -> Answer:
+    """Lists the exchanges asked for; raises Reject for one that cannot answer."""
+    holdings, quirks = view.accounts[view.credential.account], view.quirks
+    found = [id for id in holdings.account.exchanges if not wanted or _matches(id, wanted)]
+    if wanted and not found and quirks["unknown_exchange"] == "reject":
+        raise Reject("exchange_unreachable", exchange_id=wanted)
+    reachable = [id for id in found if view.records.get(EXCHANGE, {}).get(id, True)]
+    if len(reachable) < len(found) and (wanted or quirks["unfiltered_unreachable"] == "reject"):
+        down = next(id for id in found if id not in reachable)
+        raise Reject("exchange_unreachable", exchange_id=down)
+    items: dict[str, list[Balance]] = {id: [] for id in reachable}
+    for row in holdings.rows.values():
+        if row.venue in items:
+            items[row.venue].append(row)
+    show = _quickstart if quirks["row_extras"] == "quickstart" else _plain
+    body = [show(id, rows) for id, rows in items.items()]
+    return Answer(body, media_type=quirks["success_media_type"].encode())
+
+
+def _matches(id: str, wanted: str) -> bool:
+    return id == wanted or (id.startswith(wanted) and id[len(wanted)] in SEPARATORS)
+
+
+def _plain(id: str, rows: list[Balance]) -> dict[str, Any]:
+    return {"exchange_id": id, "data": [_item(row) for row in rows]}
+
+
+def _item(row: Balance) -> Item:
+    return {
+        "asset_id_exchange": row.asset,
+        "asset_id_coinapi": row.coinapi or row.asset,
+        "balance": number(row.total),
+        "available": number(minus(row.total, row.held)),
+        "locked": number(row.held),
+        "last_updated_by": row.last_updated_by,
+        "rate_usd": number(row.rate_usd),
+        "traded": number(row.traded),
+    }
+
+
+def _quickstart(id: str, rows: list[Balance]) -> dict[str, Any]:
+    """Renders an exchange as the official quickstart shows it: more members, some absent."""
+    tagged = id if any(c in SEPARATORS for c in id) else id + TAG
+    data = [_quickstart_item(row) for row in rows]
+    return {"type": "BALANCE_SNAPSHOT", "exchange_id": tagged, "data": data}
+
+
+def _quickstart_item(row: Balance) -> Item:
+    item: Item = {"id": row.asset, **_item(row)}
+    if not row.coinapi:
+        for name in ("asset_id_coinapi", "balance", "available"):
+            del item[name]
+        item["rate_usd"] = None
+    return item

@@ -1,0 +1,98 @@
+"""The error table: 490 with a MESSAGE_REJECT, everything else ``{"error": ...}``."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from mockserver.wire.duration import SECOND
+from mockserver.wire.message import Response
+from mockserver.wire.provider import Error, Quirks
+from mockserver.wire.reject import Reject
+
+
+class MessageReject(Struct, frozen=True):
+    """A row that renders as MESSAGE_REJECT; None leaves a member out."""
+
+    reject_reason: str
+    message: str
+    exchange_id: str | None = None
+    rejected_message: str | None = None
+    status: int = 490
+
+
+ORDER = "BINANCE-7d8a-4888"
+
+ERRORS: dict[str, Error | MessageReject] = {
+    "no_route": Error(404, "Not Found"),
+    "bad_method": Error(405, "Method Not Allowed"),
+    "too_large": Error(413, "Payload Too Large"),
+    "bad_request": Error(400, "Bad Request"),
+    "missing_credential": Error(401, "Invalid API key"),
+    "unknown_credential": Error(401, "Invalid API key"),
+    "revoked_credential": Error(401, "Invalid API key"),
+    "forbidden": Error(403, "Forbidden"),
+    "rate_limited": Error(429, "Too Many Requests"),
+    "exchange_unreachable": MessageReject(
+        "EXCHANGE_UNREACHABLE", "Exchange is unreachable.", exchange_id="BITMEX"
+    ),
+    "exchange_response_timeout": MessageReject(
+        "EXCHANGE_RESPONSE_TIMEOUT", "Exchange response timeout.", exchange_id="BITMEX"
+    ),
+    "order_id_not_found": MessageReject(
+        "ORDER_ID_NOT_FOUND",
+        f"Order with ID: {ORDER} not found",
+        exchange_id="BINANCE",
+        rejected_message=f'{{"client_order_id":"{ORDER}","exchange_id":"BINANCE",'
+        '"type":"ORDER_CANCEL_SINGLE_REQUEST"}',
+    ),
+    "invalid_type": MessageReject("INVALID_TYPE", "Invalid message type."),
+    "method_not_supported": MessageReject("METHOD_NOT_SUPPORTED", "Method is not supported."),
+    "json_error": MessageReject("JSON_ERROR", "Message is not valid JSON."),
+    "other": MessageReject("OTHER", "Request was rejected."),
+    "internal_error": Error(500, "Internal Server Error"),
+    "service_unavailable": Error(503, "Service Unavailable"),
+}
+
+
+def refuse(reject: Reject, quirks: Quirks) -> Response:
+    """Renders a reject; the facts are the exchange, the window, the methods allowed."""
+    row, facts = ERRORS[reject.reason], reject.facts
+    if isinstance(row, MessageReject):
+        media_type = quirks["reject_media_type"].encode()
+        body = _message(row, facts.get("exchange_id", row.exchange_id))
+        return Response(row.status, ((b"content-type", media_type),), msgspec.json.encode(body))
+    headers = [(b"content-type", b"application/json")]
+    if reject.reason == "rate_limited":
+        headers += _rate_headers(facts, quirks)
+    if "allow" in facts:
+        headers.append((b"allow", ", ".join(facts["allow"]).encode()))
+    return Response(row.status, tuple(headers), msgspec.json.encode({"error": row.message}))
+
+
+def _message(row: MessageReject, exchange_id: str | None) -> dict[str, str]:
+    body = {
+        "type": "MESSAGE_REJECT",
+        "reject_reason": row.reject_reason,
+        "exchange_id": exchange_id,
+        "message": row.message,
+        "rejected_message": row.rejected_message,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _rate_headers(facts: dict[str, Any], quirks: Quirks) -> list[tuple[bytes, bytes]]:
+    wait = -(-facts.get("wait", SECOND) // SECOND)
+    headers = [(b"retry-after", b"%d" % wait)]
+    if quirks["rate_limit_headers"] == "on" and "reset" in facts:
+        count = b"%d" % facts["count"]
+        reset = datetime.fromtimestamp(facts["reset"] // SECOND, UTC)
+        headers += [
+            (b"x-ratelimit-used", count),
+            (b"x-ratelimit-limit", count),
+            (b"x-ratelimit-remaining", b"0"),
+            (b"x-ratelimit-request-cost", b"1"),
+            (b"x-ratelimit-reset", reset.strftime("%Y-%m-%dT%H:%M:%S.0000000Z").encode()),
+        ]
+    return headers

@@ -1,0 +1,1 @@
+"""The Crypto Payment Gateway, recognised by its X-CPG headers."""

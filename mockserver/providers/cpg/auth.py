@@ -1,0 +1,120 @@
+"""X-CPG authentication: HMAC-SHA256 over the request as transmitted.
+
+The canonical string is timestamp, METHOD, raw path, raw query and the hex
+SHA-256 of the raw body, joined by single newlines. The key is the secret's text.
+"""
+
+from ipaddress import ip_address, ip_network
+
+from msgspec.structs import replace
+
+from mockserver.wire.duration import SECOND
+from mockserver.wire.message import Draft, Request
+from mockserver.wire.provider import Credential, Quirks, Route, Vault
+from mockserver.wire.reject import Reject
+from mockserver.wire.signing import hmac_sha256_hex, same, sha256_hex
+
+PERMISSIONS = (
+    "request_deposit_address",
+    "request_withdrawal_funding_address",
+    "withdraw",
+    "read_balance",
+    "read_deposit_status",
+    "read_withdrawal_status",
+    "list_transactions",
+    "list_currencies",
+)
+
+
+class Key(Credential, frozen=True, kw_only=True):
+    """An API key: its public id, its secret, whose it is and what it may do."""
+
+    key_id: str
+    secret: str
+    account: str
+    permissions: tuple[str, ...] = PERMISSIONS
+    ip_whitelist: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.permissions:
+            if name not in PERMISSIONS:
+                raise ValueError(f"no permission {name!r}: there are {', '.join(PERMISSIONS)}")
+        for network in self.ip_whitelist:
+            ip_network(network)
+
+
+def canonical(timestamp: bytes, method: str, path: bytes, query: bytes, body: bytes) -> bytes:
+    """Returns the string that is signed."""
+    return b"\n".join((timestamp, method.upper().encode(), path, query, sha256_hex(body)))
+
+
+def sign(draft: Draft, key: Key, now: int) -> Draft:
+    """Returns the draft with its three headers; ``now`` in nanoseconds."""
+    timestamp = str(now // SECOND).encode()
+    message = canonical(timestamp, draft.method, draft.path, draft.query, draft.body)
+    headers = (
+        (b"X-CPG-Key", key.key_id.encode()),
+        (b"X-CPG-Timestamp", timestamp),
+        (b"X-CPG-Signature", hmac_sha256_hex(key.secret.encode(), message)),
+    )
+    return replace(draft, headers=draft.headers + headers)
+
+
+def authenticate(request: Request, vault: Vault, now: int, quirks: Quirks) -> tuple[Key, str]:
+    """Checks headers, key, timestamp and signature, in this order.
+
+    A signature over the path as dialled (a prefix or ``/~id`` in front) is accepted
+    too, with a note. Raises Reject.
+    """
+    presented = request.header(b"x-cpg-key")
+    timestamp = request.header(b"x-cpg-timestamp")
+    signature = request.header(b"x-cpg-signature")
+    if not (presented and timestamp and signature):
+        raise Reject("missing_credential")
+    key: Key = vault.find(presented)
+    _check_timestamp(timestamp, now, quirks["timestamp_window"])
+    if quirks["signature_case"] == "any":
+        signature = signature.lower()
+    if same(_signature(request, timestamp, key, request.path), signature):
+        return key, ""
+    if request.dialled != request.path:
+        if same(_signature(request, timestamp, key, request.dialled), signature):
+            return key, "signed the path as dialled"
+    raise Reject("bad_signature", credential=key.label)
+
+
+def _signature(request: Request, timestamp: bytes, key: Key, path: bytes) -> bytes:
+    message = canonical(timestamp, request.method, path, request.query, request.body)
+    return hmac_sha256_hex(key.secret.encode(), message)
+
+
+def _check_timestamp(timestamp: bytes, now: int, window: int) -> None:
+    if not (timestamp.isdigit() and len(timestamp) <= 15):
+        raise Reject("outside_window")
+    drift = int(timestamp) * SECOND - now // SECOND * SECOND
+    if abs(drift) > window:
+        raise Reject("outside_window", drift=drift // SECOND)
+
+
+def digest(request: Request) -> bytes:
+    """Names an accepted signature for the replay memory."""
+    return bytes.fromhex(request.header(b"x-cpg-signature").decode())[:16]
+
+
+def replay_span(quirks: Quirks) -> int:
+    """Returns for how long a signature could be sent again: its whole window."""
+    return 0 if quirks["replay"] == "off" else 2 * int(quirks["timestamp_window"])
+
+
+def check_address(request: Request, route: Route, key: Key) -> None:
+    """Refuses a source address that is not on the key's whitelist."""
+    if key.ip_whitelist:
+        peer = ip_address(request.peer)
+        if not any(peer in ip_network(network) for network in key.ip_whitelist):
+            raise Reject("ip_not_allowed")
+
+
+def check_permission(request: Request, route: Route, key: Key) -> None:
+    """Refuses a key that lacks the route's permission."""
+    if route.permission and route.permission not in key.permissions:
+        raise Reject("forbidden", permission=route.permission)

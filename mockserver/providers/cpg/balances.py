@@ -1,0 +1,61 @@
+"""``GET /v1/balances`` and the key check ``GET /v1/_ping``."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from mockserver.providers.cpg.world import Balance
+from mockserver.wire.amount import minus, text
+from mockserver.wire.message import Request
+from mockserver.wire.provider import Answer, View
+from mockserver.wire.query import pairs
+
+
+class Filter(Struct, frozen=True):
+    """Which rows are asked for; None is all."""
+
+    currency: str | None
+    network: str | None
+
+
+def parse_filter(request: Request, path: Mapping[str, str]) -> Filter:
+    """Reads the filter; of a parameter given twice the last counts."""
+    given = dict(pairs(request.query))
+    return Filter(given.get("currency"), given.get("network"))
+
+
+def list_balances(view: View, wanted: Filter) -> Answer:
+    """Lists the caller's rows: currency in any case, network exactly."""
+    rows: Iterable[Balance] = view.accounts[view.credential.account].rows.values()
+    if wanted.currency is not None:
+        currency = wanted.currency.casefold()
+        rows = [row for row in rows if row.asset.casefold() == currency]
+    if wanted.network is not None:
+        rows = [row for row in rows if row.venue == wanted.network]
+    data = [_row(row) for row in rows]
+    return Answer(success(data) | {"data_count": len(data)})
+
+
+def _row(row: Balance) -> dict[str, str]:
+    return {
+        "currency": row.asset,
+        "network": row.venue,
+        "balance": text(row.total, row.decimals),
+        "held": text(row.held, row.decimals),
+        "available": text(minus(row.total, row.held), row.decimals),
+    }
+
+
+def success(data: Any) -> dict[str, Any]:
+    """Wraps data in the gateway's envelope."""
+    return {"success": True, "message": "OK", "data": data}
+
+
+def parse_nothing(request: Request, path: Mapping[str, str]) -> None:
+    """Reads no parameter."""
+
+
+def ping(view: View, _: None) -> Answer:
+    """Tells that the key works."""
+    return Answer(success({"pong": True}))

@@ -1,0 +1,106 @@
+"""The Crypto Payment Gateway (``X-CPG-*``), as rows."""
+
+from mockserver.providers.cpg import auth, balances, errors, orders, withdrawals, world
+from mockserver.wire.duration import SECOND
+from mockserver.wire.message import Draft, Request
+from mockserver.wire.provider import (
+    Authenticate,
+    Check,
+    Limit,
+    Once,
+    Provider,
+    Quirk,
+    Route,
+    Secrets,
+    Throttle,
+)
+
+
+def _address(request: Request, key: object) -> str:
+    return request.peer
+
+
+def _key(request: Request, key: auth.Key) -> str:
+    return key.label
+
+
+PROVIDER = Provider(
+    name="cpg",
+    title="Crypto Payment Gateway",
+    port=5,
+    main="listBalances",
+    routes=(
+        Route(
+            "listBalances",
+            "GET",
+            "/v1/balances",
+            balances.parse_filter,
+            balances.list_balances,
+            permission="read_balance",
+        ),
+        Route(
+            "submitWithdrawal",
+            "POST",
+            "/v1/withdrawals",
+            orders.parse_order,
+            withdrawals.submit,
+            permission="withdraw",
+        ),
+        Route(
+            "getWithdrawal",
+            "GET",
+            "/v1/withdrawals/{id}",
+            withdrawals.parse_id,
+            withdrawals.show,
+            permission="read_withdrawal_status",
+        ),
+        Route("ping", "GET", "/v1/_ping", balances.parse_nothing, balances.ping),
+    ),
+    gates=(
+        Throttle("ip", per=_address),
+        Authenticate(auth.authenticate),
+        Once(auth.digest, auth.replay_span),
+        Check(auth.check_address),
+        Throttle("key", per=_key),
+        Check(auth.check_permission),
+    ),
+    limits=(Limit("ip", 1200, 60 * SECOND), Limit("key", 120, 60 * SECOND)),
+    quirks=(
+        Quirk(
+            "signature_case",
+            "lower",
+            "Whether a signature in upper-case hex is accepted.",
+            choices=("lower", "any"),
+        ),
+        Quirk(
+            "timestamp_window",
+            "300s",
+            "How far a timestamp may be off the auth clock, either way.",
+            duration=True,
+        ),
+        Quirk(
+            "replay",
+            "on",
+            "Whether an accepted signature works only once.",
+            choices=("on", "off"),
+        ),
+        Quirk(
+            "confirm_after",
+            "60s",
+            "When a withdrawal confirms by itself, on the sandbox clock.",
+            choices=("off",),
+            duration=True,
+        ),
+    ),
+    errors=errors.ERRORS,
+    refuse=errors.refuse,
+    section=world.World,
+    row=world.Balance,
+    key="key_id",
+    members=("key_id", "secret"),
+    secrets=Secrets(headers=frozenset({b"x-cpg-key", b"x-cpg-signature"})),
+    sign=auth.sign,
+    example=Draft("GET", "", b"/v1/balances"),
+    events=(withdrawals.WithdrawalConfirmed, withdrawals.WithdrawalFailed),
+    sample=world.sample,
+)

@@ -1,0 +1,193 @@
+"""Withdrawals: submitted they hold amount + fee, confirmed they lower the balance.
+
+A withdrawal is broadcast at once; it is settled by an event, from control or from
+the sandbox clock (quirk ``confirm_after``).
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from mockserver.providers.cpg.balances import success
+from mockserver.providers.cpg.orders import Order
+from mockserver.providers.cpg.world import Balance, scale
+from mockserver.wire.amount import Amount, minus, plus, text
+from mockserver.wire.duration import SECOND
+from mockserver.wire.message import Request
+from mockserver.wire.provider import ZERO, Answer, Change, Event, Move, Put, Schedule, View
+from mockserver.wire.reject import Reject
+from mockserver.wire.signing import seeded
+
+KIND = "withdrawal"
+REFERENCE = "withdrawal reference"
+
+
+class Withdrawal(Struct, frozen=True, kw_only=True):
+    """One withdrawal; times in nanoseconds on the sandbox clock."""
+
+    id: int
+    account: str
+    currency: str
+    network: str
+    decimals: int
+    to_address: str
+    amount: Amount
+    fee: Amount
+    tx_hash: str
+    requested_at: int
+    status: str = "broadcasted"
+    error_message: str | None = None
+    confirmed_at: int | None = None
+
+    @property
+    def hold(self) -> Amount:
+        """What it holds: amount + fee."""
+        return plus(self.amount, self.fee)
+
+
+def submit(view: View, order: Order) -> Answer:
+    """Submits a withdrawal, or answers with the one that has the same reference."""
+    account = view.credential.account
+    reference = (account, order.reference)
+    known = view.records.get(REFERENCE, {}).get(reference)
+    if known is not None:
+        return Answer(_submitted(view.records[KIND][known]))
+    withdrawal = _withdrawal(view, account, _row(view, account, order), order)
+    changes: list[Change] = [
+        _move(withdrawal, held=withdrawal.hold),
+        Put(KIND, withdrawal.id, withdrawal),
+    ]
+    if order.reference is not None:
+        changes.append(Put(REFERENCE, reference, withdrawal.id))
+    if view.quirks["confirm_after"] != "off":
+        at = view.now + view.quirks["confirm_after"]
+        changes.append(Schedule(at, WithdrawalConfirmed(withdrawal.id)))
+    return Answer(_submitted(withdrawal), tuple(changes))
+
+
+def _row(view: View, account: str, order: Order) -> Balance:
+    """Returns the row that pays; raises Reject when a business rule is broken."""
+    row: Balance | None = view.accounts[account].rows.get((order.currency.upper(), order.network))
+    if row is None:
+        raise Reject("business_rule", message="Unsupported currency or network")
+    if scale(order.amount) > row.decimals:
+        raise Reject("business_rule", message="Amount has too many decimal places")
+    if order.amount < row.minimum:
+        raise Reject("business_rule", message="Amount is below the minimum")
+    if plus(order.amount, row.fee) > minus(row.total, row.held):
+        raise Reject("business_rule", message="Insufficient balance")
+    return row
+
+
+def _withdrawal(view: View, account: str, row: Balance, order: Order) -> Withdrawal:
+    id = len(view.records.get(KIND, {})) + 1
+    return Withdrawal(
+        id=id,
+        account=account,
+        currency=row.asset,
+        network=row.venue,
+        decimals=row.decimals,
+        to_address=order.to_address,
+        amount=order.amount,
+        fee=row.fee,
+        tx_hash="0x" + seeded(view.seed, "cpg", "tx_hash", id).hex(),
+        requested_at=view.now,
+    )
+
+
+def _move(withdrawal: Withdrawal, total: Amount = ZERO, held: Amount = ZERO) -> Move:
+    return Move(withdrawal.account, withdrawal.currency, withdrawal.network, total, held)
+
+
+def _submitted(withdrawal: Withdrawal) -> dict[str, Any]:
+    return success(
+        {
+            "withdrawal_id": withdrawal.id,
+            "status": withdrawal.status,
+            "tx_hash": withdrawal.tx_hash,
+            "network": withdrawal.network,
+            "currency": withdrawal.currency,
+            "to_address": withdrawal.to_address,
+            "amount_decimal": text(withdrawal.amount, withdrawal.decimals),
+            "fee_decimal": text(withdrawal.fee, withdrawal.decimals),
+        }
+    )
+
+
+def parse_id(request: Request, path: Mapping[str, str]) -> int:
+    """Reads the withdrawal's id; raises Reject when it is no integer."""
+    id = path["id"]
+    if not (id.isascii() and id.isdigit() and len(id) <= 18):
+        raise Reject("bad_request", message="id: Input should be a valid integer")
+    return int(id)
+
+
+def show(view: View, id: int) -> Answer:
+    """Shows one of the caller's own withdrawals."""
+    withdrawal: Withdrawal | None = view.records.get(KIND, {}).get(id)
+    if withdrawal is None or withdrawal.account != view.credential.account:
+        raise Reject("not_found")
+    requested = _iso(withdrawal.requested_at)
+    return Answer(
+        success(
+            {
+                "id": withdrawal.id,
+                "currency": withdrawal.currency,
+                "network": withdrawal.network,
+                "to_address": withdrawal.to_address,
+                "amount": text(withdrawal.amount, withdrawal.decimals),
+                "fee": text(withdrawal.fee, withdrawal.decimals),
+                "status": withdrawal.status,
+                "tx_hash": withdrawal.tx_hash,
+                "error_message": withdrawal.error_message,
+                "requested_at": requested,
+                "broadcast_at": requested,
+                "confirmed_at": _iso(withdrawal.confirmed_at),
+            }
+        )
+    )
+
+
+def _iso(now: int | None) -> str | None:
+    if now is None:
+        return None
+    return datetime.fromtimestamp(now // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class WithdrawalConfirmed(Event, frozen=True, tag="withdrawal_confirmed"):
+    """The network confirms a withdrawal: the hold becomes a decrement of the balance."""
+
+    id: int
+
+    def changes(self, view: View) -> tuple[Change, ...]:
+        """Lowers total and held by amount + fee."""
+        withdrawal = _pending(view, self.id)
+        spent = minus(ZERO, withdrawal.hold)
+        settled = replace(withdrawal, status="confirmed", confirmed_at=view.now)
+        return _move(withdrawal, spent, spent), Put(KIND, self.id, settled)
+
+
+class WithdrawalFailed(Event, frozen=True, tag="withdrawal_failed"):
+    """A withdrawal fails: the hold is released."""
+
+    id: int
+    error_message: str = "Transaction failed"
+
+    def changes(self, view: View) -> tuple[Change, ...]:
+        """Lowers held by amount + fee."""
+        withdrawal = _pending(view, self.id)
+        settled = replace(withdrawal, status="failed", error_message=self.error_message)
+        released = _move(withdrawal, held=minus(ZERO, withdrawal.hold))
+        return released, Put(KIND, self.id, settled)
+
+
+def _pending(view: View, id: int) -> Withdrawal:
+    withdrawal: Withdrawal | None = view.records.get(KIND, {}).get(id)
+    if withdrawal is None:
+        raise ValueError(f"no withdrawal {id}")
+    if withdrawal.status != "broadcasted":
+        raise ValueError(f"withdrawal {id} is {withdrawal.status} already")
+    return withdrawal

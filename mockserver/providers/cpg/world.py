@@ -1,0 +1,63 @@
+"""What a world file says of the gateway."""
+
+from mockserver.providers.cpg.auth import Key
+from mockserver.wire.amount import Amount
+from mockserver.wire.provider import ZERO, Account, Row, Section
+
+NETWORKS = ("ETH", "BSC", "TRX")
+
+
+class Balance(Row, frozen=True, kw_only=True, gc=False):
+    """One (currency, network) row: ``venue`` is the network.
+
+    ``decimals`` is the currency's precision; ``fee`` and ``minimum`` are those of a
+    withdrawal.
+    """
+
+    decimals: int = 18
+    fee: Amount = ZERO
+    minimum: Amount = ZERO
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.decimals <= 40:
+            raise ValueError("decimals must lie between 0 and 40")
+        for amount in (self.total, self.held, self.fee, self.minimum):
+            if scale(amount) > self.decimals or amount < 0:
+                raise ValueError(f"{amount} needs more than {self.decimals} decimals, or a sign")
+
+
+def scale(amount: Amount) -> int:
+    """Returns how many places behind the point an amount uses."""
+    return -int(amount.as_tuple().exponent)
+
+
+class Holder(Account, frozen=True, kw_only=True):
+    """One account of the gateway."""
+
+    balances: list[Balance] = []
+
+
+class World(Section, frozen=True, kw_only=True):
+    """The ``cpg`` section of a world file."""
+
+    keys: dict[str, Key] = {}
+    accounts: dict[str, Holder] = {}
+
+    def __post_init__(self) -> None:
+        for label, key in self.keys.items():
+            if key.account not in self.accounts:
+                raise ValueError(f"key {label} names account {key.account!r}, which is not there")
+
+
+def sample(n: int, digest: bytes) -> Balance:
+    """Makes row ``n`` of a generated account from 16 bytes."""
+    total = int.from_bytes(digest[:7], "big")
+    held = total * digest[7] // 1024
+    return Balance(
+        asset=f"T{n // 3:05d}",
+        venue=NETWORKS[n % 3],
+        decimals=6,
+        total=Amount(f"{total // 10**6}.{total % 10**6:06d}"),
+        held=Amount(f"{held // 10**6}.{held % 10**6:06d}"),
+    )

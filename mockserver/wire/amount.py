@@ -1,0 +1,72 @@
+"""Exact decimals: an amount is never a float, from the world file to the wire.
+
+Sums run in a context of 200 digits in which rounding is an error. An amount has
+at most 80 digits and an exponent within 40, so no sum of amounts can need more.
+"""
+
+import re
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact, InvalidOperation, Overflow
+from typing import Self
+
+import msgspec
+
+MAX_DIGITS = 80
+MAX_EXPONENT = 40
+
+EXACT = Context(prec=200, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact, InvalidOperation, Overflow])
+
+_PLAIN = re.compile(r"-?[0-9]{1,120}(\.[0-9]{1,120})?")
+
+
+class Amount(Decimal):
+    """An exact amount with its scale kept: ``"400.000"`` stays ``400.000``."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Reads an amount from its quoted text.
+
+        Raises ValueError for anything but plain ASCII digits with an optional
+        sign and fraction, or for more than MAX_DIGITS or MAX_EXPONENT.
+        """
+        if not isinstance(text, str):
+            raise ValueError(f'an amount is a quoted string: write "{text}"')
+        if not _PLAIN.fullmatch(text):
+            raise ValueError(f'{text[:40]!r} is no amount: digits, one point, as in "0.5"')
+        amount = cls(text)
+        exponent = amount.as_tuple().exponent
+        if len(amount.as_tuple().digits) > MAX_DIGITS or abs(int(exponent)) > MAX_EXPONENT:
+            raise ValueError(
+                f"an amount has at most {MAX_DIGITS} digits, {MAX_EXPONENT} after the point"
+            )
+        return amount
+
+
+def plus(a: Decimal, b: Decimal) -> Amount:
+    """Returns the exact sum."""
+    return Amount(EXACT.add(a, b))
+
+
+def minus(a: Decimal, b: Decimal) -> Amount:
+    """Returns the exact difference."""
+    return Amount(EXACT.subtract(a, b))
+
+
+def text(amount: Decimal, decimals: int | None = None) -> str:
+    """Renders plain digits, never an exponent; ``decimals`` pads to that many places."""
+    if decimals is not None:
+        amount = EXACT.quantize(amount, Decimal(1).scaleb(-decimals))
+    return format(amount, "f")
+
+
+def number(amount: Decimal) -> msgspec.Raw:
+    """Renders a JSON number with every digit kept (msgspec alone would write ``2.3E-7``)."""
+    return msgspec.Raw(format(amount, "f").encode())
+
+
+def decode_hook(kind: type, value: object) -> object:
+    """Teaches msgspec to read amounts."""
+    if kind is Amount:
+        return Amount.parse(value)
+    raise NotImplementedError(kind)

@@ -1,0 +1,57 @@
+"""What goes in and what comes out: one request as received, one response as sent.
+
+Everything is kept as bytes, exactly as on the wire, because signatures cover
+those bytes and every client encodes them in its own way.
+"""
+
+from msgspec import Struct
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Request(Struct, frozen=True, gc=False):
+    """One request as a provider sees it.
+
+    ``path`` is the raw path below the provider's base URL; ``dialled`` is the raw
+    path on the request line (they differ when a prefix or ``/~id`` was in front).
+    ``query`` is raw and without ``?``. Header names are in lower case.
+    ``oversize`` is set when the body was larger than we read; ``body`` is then empty.
+    """
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    peer: str
+    dialled: bytes
+    oversize: bool = False
+
+    def header(self, name: bytes) -> bytes:
+        """Returns the first value of a header, or nothing; ``name`` in lower case."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return b""
+
+
+class Response(Struct, frozen=True, gc=False):
+    """One response: status, headers (without Content-Length) and body."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Draft(Struct, frozen=True):
+    """A request that a client is about to send, before or after signing.
+
+    ``path`` and ``query`` are raw, as they will be transmitted.
+    """
+
+    method: str
+    host: str
+    path: bytes
+    query: bytes = b""
+    headers: Headers = ()
+    body: bytes = b""
