@@ -1,7 +1,6 @@
 """``--watch``: a world file that changes is loaded again; a broken one is told and left."""
 
 import asyncio
-import contextlib
 from pathlib import Path
 
 from mockserver.edge import worlds
@@ -13,14 +12,21 @@ EVERY = 0.5  # seconds
 
 async def watch(path: Path, sandbox: Sandbox) -> None:
     """Resets the sandbox to the file's world each time the file changes."""
-    seen = path.stat().st_mtime_ns
+    seen = _changed(path)
     while True:
         await asyncio.sleep(EVERY)
-        with contextlib.suppress(OSError):
-            changed = path.stat().st_mtime_ns
-            if changed != seen:
-                seen = changed
-                _reload(path, sandbox)
+        changed = _changed(path)
+        if changed not in (seen, 0):
+            seen = changed
+            await asyncio.to_thread(_reload, path, sandbox)
+
+
+def _changed(path: Path) -> int:
+    """Returns when the file changed; 0 while it is not there, as in the middle of a rename."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _reload(path: Path, sandbox: Sandbox) -> None:

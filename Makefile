@@ -1,0 +1,56 @@
+# The chores, one word each. `make run` and `make test` need Python >= 3.11 and nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix bench lock wheel clean
+
+help: ## List the chores
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+run: $(VENV)/installed ## Install, serve, print the table (ARGS="--port 0" passes options)
+	@exec $(BIN)/mockserver serve $(ARGS)
+
+test: $(VENV)/installed-test ## Run the whole suite (ARGS="-k cpg" passes options)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/installed-test ## Lint, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fix: $(VENV)/installed-test ## Format, and mend what the linter can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/installed ## Measure against a bare server (needs wrk)
+	@$(BIN)/python -m benchmarks.bench $(ARGS)
+
+lock: ## Pin the dependencies anew (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  --no-annotate --output-file requirements.lock pyproject.toml
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  --no-annotate --extra test --extra dev --constraint requirements.lock \
+	  --output-file contract_tests/requirements.lock pyproject.toml
+
+wheel: $(VENV)/installed-test ## Build the wheel into dist/
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+clean: ## Remove the environment and what was built
+	rm -rf $(VENV) dist build
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, this is " + sys.version.split()[0] + ": make run PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-deps --editable .
+	@touch $@
+
+$(VENV)/installed-test: contract_tests/requirements.lock $(VENV)/installed
+	@$(PIP) install --require-hashes --requirement contract_tests/requirements.lock
+	@touch $@

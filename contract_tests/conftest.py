@@ -1,0 +1,43 @@
+"""What every test shares: a running server, and the documents as silent witnesses."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from mockserver import MockServer
+from mockserver.edge import asgi
+from mockserver.edge.documents import document
+from mockserver.engine.sandbox import Sandbox
+from mockserver.providers import discover
+from mockserver.wire.document import Document, Mismatch
+from mockserver.wire.message import Request, Response
+
+DOCUMENTS = {name: Document(document(name)) for name in discover()}
+
+
+@pytest.fixture(autouse=True)
+def witnessed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Holds every answer that a default-quirks sandbox gives against its document."""
+    mismatches: list[str] = []
+    plain = asgi.answer
+
+    def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
+        response = plain(sandbox, provider, request)
+        operation = sandbox.journal.entries[-1].operation
+        if operation and provider in DOCUMENTS and not sandbox.settings.quirks:
+            try:
+                DOCUMENTS[provider].check(operation, response)
+            except Mismatch as mismatch:
+                mismatches.append(f"{provider}: {mismatch}")
+        return response
+
+    monkeypatch.setattr(asgi, "answer", answer)
+    yield
+    assert mismatches == []
+
+
+@pytest.fixture
+def server() -> Iterator[MockServer]:
+    """A server of the default world, on free ports."""
+    with MockServer() as server:
+        yield server

@@ -1,0 +1,82 @@
+"""What a server tells when it is ready: where it is, who may call, what to paste."""
+
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mockserver.edge.app import Application
+from mockserver.edge.mock import credentials
+from mockserver.edge.routing import DEFAULT
+from mockserver.edge.server import GATEWAY
+from mockserver.wire.provider import Provider
+
+DEFAULT_PORT = 8490
+
+
+def default_url(provider: Provider) -> str:
+    """Returns the base URL of a provider on the default ports."""
+    return f"http://127.0.0.1:{DEFAULT_PORT + provider.port}{provider.base_path}"
+
+
+def ready(app: Application, urls: Mapping[str, str], world: str) -> dict[str, Any]:
+    """Returns what ``serve --json`` prints."""
+    return {
+        "gateway": urls[GATEWAY],
+        "admin": urls[GATEWAY] + "/__admin",
+        "providers": {n: _provider(app, p, urls[n], world) for n, p in app.providers.items()},
+    }
+
+
+def _provider(app: Application, provider: Provider, url: str, world: str) -> dict[str, Any]:
+    others = credentials(app.sandboxes[DEFAULT], provider)
+    return {
+        "base_url": url,
+        "credentials": others.pop("main", {}),
+        "others": others,
+        "example": _example(provider, url, world),
+    }
+
+
+def _example(provider: Provider, url: str, world: str) -> str:
+    """Returns a line that works whenever it is pasted: it signs when it runs."""
+    words = [*_command(), "curl", provider.name]
+    if url != default_url(provider):
+        words += ["--url", url]
+    if world != DEFAULT:
+        words += ["--world", str(Path(world).resolve()) if Path(world).is_file() else world]
+    return f"{shlex.join(words)} | sh"
+
+
+def _command() -> list[str]:
+    """Returns how this very installation is called from the user's shell."""
+    installed = Path(sys.executable).parent / "mockserver"
+    found = shutil.which("mockserver")
+    if found and Path(found).resolve() == installed.resolve():
+        return ["mockserver"]
+    if installed.is_file():
+        return [str(installed)]
+    return [sys.executable, "-m", "mockserver"]
+
+
+def table(told: Mapping[str, Any]) -> str:
+    """Renders the same for people."""
+    rows = [("provider", "base URL", "credential main")]
+    for name, provider in told["providers"].items():
+        members = "  ".join(f"{k}={v}" for k, v in provider["credentials"].items())
+        rows.append((name, provider["base_url"], members or "none"))
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    lines = [f"{a:{widths[0]}}  {b:{widths[1]}}  {c}" for a, b, c in rows]
+    examples = [provider["example"] for provider in told["providers"].values()]
+    return "\n".join(
+        (
+            f"The fake exchange is ready. Gateway {told['gateway']}, Ctrl-C stops it.",
+            "",
+            *lines,
+            "",
+            "Paste, whenever you like:",
+            *(f"  {line}" for line in examples),
+        )
+    )

@@ -1,0 +1,249 @@
+"""The command ``mockserver``. Every mistake is one line and exit status 2."""
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+LOOPBACK = ("localhost", "::1", "127.")
+
+
+def main(args: Sequence[str] | None = None, prog_name: str | None = None) -> NoReturn:
+    """Runs the command line."""
+    try:
+        status = cli.main(args, prog_name=prog_name, standalone_mode=False)
+    except click.ClickException as error:
+        click.echo(f"mockserver: {error.format_message()}", err=True)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="exchange-mockserver")
+def cli() -> None:
+    """A fake exchange that real clients believe."""
+
+
+def _option(name: str, **settings: Any) -> Callable[[Any], Any]:
+    """Declares an option that its environment variable sets too."""
+    variable = name.strip("-").upper().replace("-", "_")
+    return click.option(name, envvar=f"MOCKSERVER_{variable}", show_default=True, **settings)
+
+
+WORLD = _option("--world", default="default", help="A shipped world's name, or a file.")
+
+
+@cli.command()
+@_option("--host", default="127.0.0.1", help="Address; one that is not loopback needs a token.")
+@_option("--port", default=8490, type=click.IntRange(0, 65000), help="The gateway's; 0: any free.")
+@WORLD
+@click.option("--watch", is_flag=True, help="Load the world again when its file changes.")
+@_option("--seed", default=490, type=int, help="What ids and random decisions depend on.")
+@click.option("--quirk", multiple=True, metavar="NAME.KEY=VALUE", help="Repeatable.")
+@_option("--limits", default="default", help="default, or off: no rate limit at all.")
+@_option("--public-url", default=None, help="What handed-out URLs start with.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON when ready.")
+@click.option(
+    "--log-format", default="text", type=click.Choice(["text", "json"]), show_default=True
+)
+@click.pass_context
+def serve(context: click.Context, /, **flags: Any) -> None:
+    """Serve every provider until stopped."""
+    from mockserver.edge import announce, log, server
+
+    options = _merged(context, flags)
+    token = os.environ.get("MOCKSERVER_ADMIN_TOKEN") or None
+    if token is None and not options["host"].startswith(LOOPBACK):
+        raise click.UsageError(
+            f"--host {options['host']} is not loopback: set MOCKSERVER_ADMIN_TOKEN"
+        )
+    log.set_up(options["log_format"])
+    app = _app(options, token)
+    try:
+        sockets = server.bind(options["host"], options["port"], app.providers)
+    except server.PortInUse as error:
+        raise click.ClickException(str(error)) from None
+    told = announce.ready(app, server.addresses(app, sockets), options["world"])
+    text = json.dumps(told) if options["as_json"] else announce.table(told)
+    server.Server(app, sockets, lambda: print(text, flush=True)).serve_forever()
+
+
+def _merged(context: click.Context, flags: dict[str, Any]) -> dict[str, Any]:
+    """Lets flags beat the environment, that the file, that the defaults."""
+    from mockserver.edge import config
+
+    try:
+        file = config.read(Path(config.NAME))
+    except config.BadConfig as error:
+        raise click.UsageError(str(error)) from None
+    quirks = dict(file.pop("quirks", {}))
+    quirks.update(_quirk(text) for text in flags.pop("quirk"))
+    options = dict(flags, quirks=quirks)
+    for name, value in file.items():
+        flag = "as_json" if name == "json" else name
+        if context.get_parameter_source(flag) is click.core.ParameterSource.DEFAULT:
+            options[flag] = value
+    return options
+
+
+def _quirk(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"--quirk {text}: write NAME.KEY=VALUE, as in cpg.replay=off")
+    return name, value
+
+
+def _app(options: dict[str, Any], token: str | None) -> Any:
+    from mockserver.edge.app import create_app
+    from mockserver.edge.worlds import BadFile
+
+    try:
+        return create_app(
+            options["world"],
+            seed=options["seed"],
+            quirks=options["quirks"],
+            limits=options["limits"],
+            watch=options["watch"],
+            admin_token=token,
+            public_url=options["public_url"],
+        )
+    except (BadFile, ValueError) as error:
+        raise click.UsageError(str(error)) from None
+
+
+@cli.command()
+@click.argument("provider")
+@click.option("--credential", default="main", show_default=True, help="Its label.")
+@click.option("--query", default="", help="The query, as it shall be sent.")
+@click.option("--url", default=None, help="The provider's base URL.")
+@WORLD
+def curl(provider: str, credential: str, query: str, url: str | None, world: str) -> None:
+    """Print a signed curl line for PROVIDER's main read."""
+    import time
+
+    from mockserver.edge import announce, worlds
+    from mockserver.providers import discover
+
+    providers = discover()
+    if provider not in providers:
+        raise click.UsageError(f"no provider {provider}: there are {', '.join(providers)}")
+    described = providers[provider]
+    try:
+        keys = worlds.load(world).parts[provider].credentials.values()
+    except worlds.BadFile as error:
+        raise click.UsageError(str(error)) from None
+    labels = {key.label: key for key in keys}
+    if credential not in labels:
+        known = ", ".join(labels)
+        raise click.UsageError(f"no credential {credential} for {provider}: there are {known}")
+    base = (url or announce.default_url(described)).rstrip("/")
+    print(_curl_line(described, labels[credential], base, query.lstrip("?"), time.time_ns()))
+
+
+def _curl_line(provider: Any, key: Any, base: str, query: str, now: int) -> str:
+    from msgspec.structs import replace
+
+    signed = provider.sign(replace(provider.example, query=query.encode()), key, now)
+    words = ["curl", "-sS", "--fail-with-body"]
+    if signed.method != "GET":
+        words += ["-X", signed.method]
+    for name, value in signed.headers:
+        words += ["-H", f"{name.decode()}: {value.decode()}"]
+    target = signed.path + (b"?" + signed.query if signed.query else b"")
+    base = base.removesuffix(provider.base_path) if provider.base_path else base
+    return shlex.join([*words, base + target.decode()])
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def providers(as_json: bool) -> None:
+    """List the providers: operations, reasons, limits, quirks."""
+    from mockserver.edge.control import describe
+    from mockserver.providers import discover
+
+    found = {name: describe(provider) for name, provider in discover().items()}
+    if as_json:
+        print(json.dumps(found))
+        return
+    for name, provider in found.items():
+        print(f"{name}: {provider['title']}")
+        for operation in provider["operations"]:
+            print(f"  {operation['method']:6} {operation['path']}  ({operation['id']})")
+        print("  limits: " + ", ".join(f"{name}.{k} {v}" for k, v in provider["limits"].items()))
+        for quirk, told in provider["quirks"].items():
+            choices = f" ({' | '.join(told['choices'])})" if told["choices"] else ""
+            print(f"  quirk {name}.{quirk}={told['default']}{choices}: {told['about']}")
+        print("  reasons: " + ", ".join(provider["reasons"]))
+
+
+@cli.command()
+def worlds() -> None:
+    """List the shipped worlds."""
+    from mockserver.edge import worlds as files
+
+    for name in files.shipped():
+        first = files.find(name).read_text(encoding="utf-8").partition("\n")[0]
+        print(f"{name:8}  {first.lstrip('# ')}")
+
+
+@cli.command()
+@click.argument("provider", required=False)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def facts(provider: str | None, as_json: bool) -> None:
+    """List what is known of the providers, each with source and status."""
+    import msgspec
+
+    from mockserver.edge import documents
+    from mockserver.providers import discover
+
+    names = list(discover())
+    if provider is not None and provider not in names:
+        raise click.UsageError(f"no provider {provider}: there are {', '.join(names)}")
+    found = [f for name in names if provider in (None, name) for f in documents.facts(name)]
+    if as_json:
+        print(msgspec.json.encode(found).decode())
+        return
+    for fact in found:
+        print(f"{fact.id}  [{fact.status}, {fact.source}]\n    {fact.fact}")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+def check(file: str) -> None:
+    """Check a world FILE without serving it."""
+    from mockserver.edge import worlds
+
+    try:
+        world = worlds.load(file)
+    except worlds.BadFile as error:
+        raise click.ClickException(str(error)) from None
+    rows = sum(len(h.rows) for part in world.parts.values() for h in part.accounts.values())
+    print(f"{file}: world {world.name} is good, {rows} rows")
+
+
+@cli.command()
+@click.argument("url", required=False)
+def healthcheck(url: str | None) -> int:
+    """Ask a running server how it is: exit 0 when it is well, 1 when not."""
+    import urllib.request
+
+    port = os.environ.get("MOCKSERVER_PORT") or "8490"
+    url = (url or f"http://127.0.0.1:{port}").rstrip("/") + "/healthz"
+    try:
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(url, timeout=2) as answer:
+            print(answer.read().decode().strip())
+    except (OSError, ValueError) as error:
+        click.echo(f"mockserver: {url}: {error}", err=True)
+        return 1
+    return 0
