@@ -16,7 +16,8 @@ from mockserver.wire.provider import Provider
 
 GATEWAY = "gateway"
 BACKLOG = 2048
-STOP_WITHIN = 1  # seconds, for answers on their way
+HALF_SENT = 0.3  # seconds that a stop leaves to requests on their way
+STOP_WITHIN = 1  # seconds for everything else
 
 
 class PortInUse(Exception):
@@ -113,6 +114,15 @@ class Server(uvicorn.Server):
         """Starts, then tells."""
         await super().startup(sockets=sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops; a client that has sent half a request is not waited for."""
+        asyncio.get_running_loop().call_later(HALF_SENT, self._cut)
+        await super().shutdown(sockets=sockets)
+
+    def _cut(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

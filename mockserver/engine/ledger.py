@@ -42,7 +42,7 @@ def _rows(provider: Provider, name: str, account: Any) -> dict[tuple[str, str], 
     rows: dict[tuple[str, str], Row] = {}
     for row in account.balances:
         if rows.setdefault((row.asset, row.venue), row) is not row:
-            raise ValueError(f"account {name} lists {row.asset} {row.venue} twice")
+            raise ValueError(f"account {name} lists {row.asset} twice at {row.venue or 'no venue'}")
     if account.generate:
         for n in range(account.generate.rows):
             row = provider.sample(n, seeded(account.generate.seed, provider.name, n, size=16))

@@ -80,9 +80,10 @@ def convert(text: str, data: Any, path: tuple[str | int, ...], kind: Any) -> Any
     try:
         return msgspec.convert(data, kind, dec_hook=decode_hook)
     except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$")
+        told = str(error)
+        what, _, where = told.partition(" - at `$")
         below = _steps(where.rstrip("`"))
-        full = path + _narrow(data, below, lambda d: _fails(d, kind))
+        full = path + _narrow(data, below, lambda d: _error(d, kind) == told)
         unknown = re.search(r"unknown field `(.*)`", what)
         if unknown:
             full += (unknown.group(1),)
@@ -103,15 +104,17 @@ def _steps(where: str) -> list[str]:
 def _narrow(
     data: Any, steps: list[str], fails: Callable[[Any], bool], seen: tuple[str | int, ...] = ()
 ) -> tuple[str | int, ...]:
-    """Finds the key that ``[...]`` stands for: the one which alone still fails."""
+    """Finds the key that ``[...]`` stands for: the one which alone fails the same way."""
     here = _at(data, seen)
     if not steps:
         return seen
     step: str | int
     if steps[0] == "[...]":
-        if not isinstance(here, dict):
+        alone = (k for k in here if fails(_replaced(data, seen, {k: here[k]})))
+        found = next(alone, None)
+        if found is None:
             return seen
-        step = next(k for k in here if fails(_replaced(data, seen, {k: here[k]})))
+        step = found
         data = _replaced(data, seen, {step: here[step]})
     else:
         step = int(steps[0][1:-1]) if steps[0][0] == "[" else steps[0][1:]
@@ -132,12 +135,12 @@ def _replaced(data: Any, path: tuple[str | int, ...], value: Any) -> Any:
     return copy
 
 
-def _fails(data: Any, kind: Any) -> bool:
+def _error(data: Any, kind: Any) -> str:
     try:
         msgspec.convert(data, kind, dec_hook=decode_hook)
-    except msgspec.ValidationError:
-        return True
-    return False
+    except msgspec.ValidationError as error:
+        return str(error)
+    return ""
 
 
 def _line(text: str, path: tuple[str | int, ...]) -> int:

@@ -27,20 +27,25 @@ def parse_exchange(request: Request, path: Mapping[str, str]) -> str:
 def get_balances(view: View, wanted: str) -> Answer:
     """Lists the exchanges asked for; raises Reject for one that cannot answer."""
     holdings, quirks = view.accounts[view.credential.account], view.quirks
-    found = [id for id in holdings.account.exchanges if not wanted or _matches(id, wanted)]
+    tagged = quirks["row_extras"] == "quickstart"
+    shown = {id: _tagged(id) if tagged else id for id in holdings.account.exchanges}
+    found = [id for id in shown if not wanted or _matches(shown[id], wanted)]
     if wanted and not found and quirks["unknown_exchange"] == "reject":
         raise Reject("exchange_unreachable", exchange_id=wanted)
-    reachable = [id for id in found if view.records.get(EXCHANGE, {}).get(id, True)]
-    if len(reachable) < len(found) and (wanted or quirks["unfiltered_unreachable"] == "reject"):
-        down = next(id for id in found if id not in reachable)
-        raise Reject("exchange_unreachable", exchange_id=down)
-    items: dict[str, list[Balance]] = {id: [] for id in reachable}
+    down = [id for id in found if not view.records.get(EXCHANGE, {}).get(id, True)]
+    if down and (wanted or quirks["unfiltered_unreachable"] == "reject"):
+        raise Reject("exchange_unreachable", exchange_id=shown[down[0]])
+    items: dict[str, list[Balance]] = {id: [] for id in found if id not in down}
     for row in holdings.rows.values():
         if row.venue in items:
             items[row.venue].append(row)
-    show = _quickstart if quirks["row_extras"] == "quickstart" else _plain
-    body = [show(id, rows) for id, rows in items.items()]
+    show = _quickstart if tagged else _plain
+    body = [show(shown[id], rows) for id, rows in items.items()]
     return Answer(body, media_type=quirks["success_media_type"].encode())
+
+
+def _tagged(id: str) -> str:
+    return id if any(c in SEPARATORS for c in id) else id + TAG
 
 
 def _matches(id: str, wanted: str) -> bool:
@@ -66,9 +71,8 @@ def _item(row: Balance) -> Item:
 
 def _quickstart(id: str, rows: list[Balance]) -> dict[str, Any]:
     """Renders an exchange as the official quickstart shows it: more members, some absent."""
-    tagged = id if any(c in SEPARATORS for c in id) else id + TAG
     data = [_quickstart_item(row) for row in rows]
-    return {"type": "BALANCE_SNAPSHOT", "exchange_id": tagged, "data": data}
+    return {"type": "BALANCE_SNAPSHOT", "exchange_id": id, "data": data}
 
 
 def _quickstart_item(row: Balance) -> Item:

@@ -97,13 +97,14 @@ def _check_timestamp(timestamp: bytes, now: int, window: int) -> None:
 
 
 def digest(request: Request) -> bytes:
-    """Names an accepted signature for the replay memory."""
-    return bytes.fromhex(request.header(b"x-cpg-signature").decode())[:16]
+    """Names an accepted signature for the replay memory: whose it is, and half its bytes."""
+    signature = bytes.fromhex(request.header(b"x-cpg-signature").decode())
+    return request.header(b"x-cpg-key") + signature[:16]
 
 
 def replay_span(quirks: Quirks) -> int:
-    """Returns for how long a signature could be sent again: its whole window."""
-    return 0 if quirks["replay"] == "off" else 2 * int(quirks["timestamp_window"])
+    """Returns for how long a signature could be sent again; drift counts whole seconds."""
+    return 0 if quirks["replay"] == "off" else 2 * int(quirks["timestamp_window"]) + SECOND
 
 
 def check_address(request: Request, route: Route, key: Key) -> None:

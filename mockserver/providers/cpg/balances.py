@@ -26,15 +26,20 @@ def parse_filter(request: Request, path: Mapping[str, str]) -> Filter:
 
 
 def list_balances(view: View, wanted: Filter) -> Answer:
-    """Lists the caller's rows: currency in any case, network exactly."""
+    """Lists the caller's rows."""
     rows: Iterable[Balance] = view.accounts[view.credential.account].rows.values()
+    data = [_row(row) for row in chosen(rows, wanted)]
+    return Answer(success(data) | {"data_count": len(data)})
+
+
+def chosen(rows: Iterable[Balance], wanted: Filter) -> Iterable[Balance]:
+    """Returns the rows of a currency, in any case, and of a network, exactly."""
     if wanted.currency is not None:
         currency = wanted.currency.casefold()
         rows = [row for row in rows if row.asset.casefold() == currency]
     if wanted.network is not None:
         rows = [row for row in rows if row.venue == wanted.network]
-    data = [_row(row) for row in rows]
-    return Answer(success(data) | {"data_count": len(data)})
+    return rows
 
 
 def _row(row: Balance) -> dict[str, str]:

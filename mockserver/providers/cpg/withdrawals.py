@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.providers.cpg.balances import success
+from mockserver.providers.cpg.balances import Filter, chosen, success
 from mockserver.providers.cpg.orders import Order
 from mockserver.providers.cpg.world import Balance, scale
 from mockserver.wire.amount import Amount, minus, plus, text
@@ -70,7 +70,8 @@ def submit(view: View, order: Order) -> Answer:
 
 def _row(view: View, account: str, order: Order) -> Balance:
     """Returns the row that pays; raises Reject when a business rule is broken."""
-    row: Balance | None = view.accounts[account].rows.get((order.currency.upper(), order.network))
+    rows = view.accounts[account].rows.values()
+    row = next(iter(chosen(rows, Filter(order.currency, order.network))), None)
     if row is None:
         raise Reject("business_rule", message="Unsupported currency or network")
     if scale(order.amount) > row.decimals:

@@ -1,0 +1,57 @@
+"""The least an ASGI application can do: the same answer to everybody, byte for byte ours."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from mockserver.edge.app import Application
+from mockserver.edge.asgi import Receive, Scope, Send
+from mockserver.wire.message import Draft
+
+
+class Bare:
+    """Sends recorded ASGI messages; ``routing`` is there because our server sets its ports."""
+
+    def __init__(self, start: dict[str, Any], body: dict[str, Any]) -> None:
+        self._start, self._body = start, body
+        self.routing = SimpleNamespace(ports={})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers anything at once; lets the server start and stop."""
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+            return
+        await send(self._start)
+        await send(self._body)
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+def record(app: Application, provider: str, signed: Draft) -> Bare:
+    """Asks our application once, in process, and returns a bare one that says the same."""
+    messages: list[dict[str, Any]] = []
+    scope = {
+        "type": "http",
+        "method": signed.method,
+        "raw_path": b"/" + provider.encode() + signed.path,
+        "query_string": signed.query,
+        "headers": [(name.lower(), value) for name, value in signed.headers],
+        "client": ("127.0.0.1", 1),
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": signed.body}
+
+    async def send(message: Any) -> None:
+        messages.append(dict(message))
+
+    asyncio.run(app(scope, receive, send))
+    start, body = messages
+    if start["status"] != 200:
+        raise RuntimeError(f"{provider} answers {start['status']}: {body['body']!r}")
+    return Bare(start, body)

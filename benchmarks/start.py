@@ -1,0 +1,75 @@
+"""How long a start takes: to the first 200, to the help text, to an import."""
+
+import http.client
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from benchmarks.signed import example
+from benchmarks.subject import ROOT
+from mockserver.providers import discover
+
+SERVE = (sys.executable, "-m", "mockserver", "serve", "--port", "0", "--json")
+COMMANDS = {
+    "python alone": (sys.executable, "-c", "pass"),
+    "import mockserver": (sys.executable, "-c", "import mockserver"),
+    "mockserver --help": (sys.executable, "-m", "mockserver", "--help"),
+}
+
+
+def starts(times: int, core: int) -> dict[str, float]:
+    """Returns the median seconds of each kind of start."""
+    found = {"cold start to the first 200": median(_first_200(core) for _ in range(times))}
+    for name, command in COMMANDS.items():
+        found[name] = median(_whole(command, core) for _ in range(times))
+    return found
+
+
+def _spawn(command: Sequence[str], core: int) -> subprocess.Popen[bytes]:
+    settings = {k: v for k, v in os.environ.items() if not k.startswith("MOCKSERVER_")}
+    process = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=subprocess.PIPE)
+    os.sched_setaffinity(process.pid, {core})
+    return process
+
+
+def _whole(command: Sequence[str], core: int) -> float:
+    began = time.perf_counter()
+    with _spawn(command, core) as process:
+        process.communicate()
+    taken = time.perf_counter() - began
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    return taken
+
+
+def _first_200(core: int) -> float:
+    began = time.perf_counter()
+    with _spawn(SERVE, core) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else b""
+            if not line:
+                raise RuntimeError(f"{' '.join(SERVE)} printed nothing")
+            name, told = next(iter(msgspec.json.decode(line)["providers"].items()))
+            _ask(name, told)
+            return time.perf_counter() - began
+        finally:
+            process.terminate()
+
+
+def _ask(name: str, told: dict[str, Any]) -> None:
+    draft = example(discover()[name], told["credentials"])
+    target = draft.path + b"?" + draft.query if draft.query else draft.path
+    client = http.client.HTTPConnection(urlsplit(told["base_url"]).netloc)
+    headers = {name.decode(): value.decode() for name, value in draft.headers}
+    client.request(draft.method, target.decode(), draft.body, headers)
+    status = client.getresponse().status
+    client.close()
+    if status != 200:
+        raise RuntimeError(f"{name} answered {status} at the start")

@@ -1,0 +1,1 @@
+"""Real clients, and one that writes its bytes by hand."""

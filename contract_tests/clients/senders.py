@@ -1,0 +1,179 @@
+"""One sender for each real client, and one for bytes written by hand.
+
+Every client encodes a URL in its own way, so each sender lets its client prepare
+the request, signs the target that will really be transmitted, and sends. None
+follows the environment's proxies.
+"""
+
+import asyncio
+import base64
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import aiohttp
+import httpx
+import pytest
+import requests
+import urllib3
+from raw import get
+from yarl import URL
+
+from mockserver import Auth
+from mockserver.edge.mock import ProviderHandle
+
+DEADLINE = 10  # seconds, for each wait on a socket or a process
+
+SCRIPT = Path(__file__).with_name("send.mjs")
+
+
+class Sent(NamedTuple):
+    """An answer, and the request target that was transmitted for it."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    target: str
+
+
+def tool(name: str) -> str:
+    """Returns where a program lies; a test that lacks it is skipped, on CI it fails."""
+    found = shutil.which(name)
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed")
+    return found
+
+
+def by_requests(
+    base_url: str, method: str, target: str, body: bytes, handle: ProviderHandle
+) -> Sent:
+    with requests.Session() as session:
+        session.trust_env = False
+        ask = requests.Request(method, base_url + target, data=body, auth=handle.auth)
+        prepared = session.prepare_request(ask)
+        answer = session.send(prepared, timeout=DEADLINE)
+    return Sent(answer.status_code, _lower(answer.headers), answer.content, prepared.path_url)
+
+
+def by_httpx(base_url: str, method: str, target: str, body: bytes, handle: ProviderHandle) -> Sent:
+    with httpx.Client(trust_env=False, timeout=DEADLINE) as client:
+        answer = client.request(method, base_url + target, content=body, auth=handle.auth)
+    sent = answer.request.url.raw_path.decode()
+    return Sent(answer.status_code, _lower(answer.headers), answer.content, sent)
+
+
+def by_aiohttp(
+    base_url: str, method: str, target: str, body: bytes, handle: ProviderHandle
+) -> Sent:
+    async def send() -> Sent:
+        url = URL(base_url + target)
+        headers = handle.auth.headers(method, url.raw_path_qs, body)
+        timeout = aiohttp.ClientTimeout(total=DEADLINE)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.request(method, url, data=body or None, headers=headers) as answer,
+        ):
+            told = await answer.read()
+            return Sent(answer.status, _lower(answer.headers), told, url.raw_path_qs)
+
+    return asyncio.run(send())
+
+
+def by_urllib3(
+    base_url: str, method: str, target: str, body: bytes, handle: ProviderHandle
+) -> Sent:
+    sent = urllib3.util.parse_url(base_url + target).request_uri
+    headers = handle.auth.headers(method, sent, body)
+    with urllib3.PoolManager(retries=False, timeout=DEADLINE) as pool:
+        answer = pool.request(method, base_url + target, body=body or None, headers=headers)
+    return Sent(answer.status, _lower(answer.headers), answer.data, sent)
+
+
+def by_curl(base_url: str, method: str, target: str, body: bytes, handle: ProviderHandle) -> Sent:
+    sent = urlsplit(base_url).path + target
+    command = [tool("curl"), "-q", "-sS", "-i", "--http1.1", "--globoff", "--path-as-is"]
+    command += ["--noproxy", "*", "--max-time", str(DEADLINE), "-X", method, base_url + target]
+    for name, value in handle.auth.headers(method, sent, body).items():
+        command += ["-H", f"{name}: {value}"]
+    if body:
+        command += ["--data-binary", "@-"]
+    done = subprocess.run(command, input=body, stdout=subprocess.PIPE, check=True)
+    head, _, told = done.stdout.partition(b"\r\n\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    return Sent(int(status.split()[1]), _lower(headers), told, sent)
+
+
+def by_node(base_url: str, method: str, target: str, body: bytes, handle: ProviderHandle) -> Sent:
+    order = {
+        "url": base_url + target,
+        "method": method,
+        "body": base64.b64encode(body).decode(),
+        "provider": handle.provider.name,
+        "credential": handle.credentials,
+    }
+    done = subprocess.run(
+        [tool("node"), SCRIPT],
+        input=json.dumps(order).encode(),
+        stdout=subprocess.PIPE,
+        timeout=DEADLINE,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    return Sent(**told | {"body": base64.b64decode(told["body"])})
+
+
+Sender = Callable[[str, str, str, bytes, ProviderHandle], Sent]
+
+SENDERS: dict[str, Sender] = {
+    "requests": by_requests,
+    "httpx": by_httpx,
+    "aiohttp": by_aiohttp,
+    "urllib3": by_urllib3,
+    "curl": by_curl,
+    "node": by_node,
+}
+
+
+# What a client needs that no Python package brings.
+PROGRAMS = ("curl", "node")
+
+
+def written(
+    auth: Auth, method: str = "GET", target: str = "/v1/balances", body: bytes = b""
+) -> bytes:
+    """Writes a signed request by hand."""
+    return get(target, auth.headers(method, target, body), method, body)
+
+
+def dial(base_url: str) -> socket.socket:
+    """Connects to where a base URL points."""
+    url = urlsplit(base_url)
+    return socket.create_connection((url.hostname, url.port), DEADLINE)
+
+
+def by_hand(base_url: str, data: bytes) -> Sent:
+    """Sends bytes as they are and reads one answer.
+
+    Where the answer says that the connection closes, it must have closed.
+    """
+    method, _, rest = data.decode("latin-1").partition(" ")
+    with dial(base_url) as connection:
+        connection.sendall(data)
+        answer = http.client.HTTPResponse(connection, method=method)
+        answer.begin()
+        told = answer.read()
+        if answer.will_close:
+            assert connection.recv(1) == b"", "the connection was to be closed"
+        return Sent(answer.status, _lower(answer.headers), told, rest.partition(" ")[0])
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -1,0 +1,45 @@
+"""One request as bytes over a socket, and the answer as bytes."""
+
+import socket
+from urllib.parse import urlsplit
+
+DEADLINE = 10  # seconds
+
+
+def exchange(url: str, request: bytes) -> bytes:
+    """Sends the bytes to a URL's address and reads until the answer is complete or cut."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), DEADLINE) as sock:
+        sock.sendall(request)
+        received = b""
+        while not _complete(received):
+            part = sock.recv(65536)
+            if not part:
+                break
+            received += part
+    return received
+
+
+def _complete(received: bytes) -> bool:
+    head, end, body = received.partition(b"\r\n\r\n")
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return bool(end) and len(body) >= int(line.partition(b":")[2])
+    return False
+
+
+def get(target: str, headers: dict[str, str], method: str = "GET", body: bytes = b"") -> bytes:
+    """Writes a request; the target and the headers are sent as they are."""
+    lines = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if body:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def without_noise(answer: bytes) -> str:
+    """Drops the Date header and the reason phrase, and writes line ends as newlines."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *headers = head.decode().split("\r\n")
+    kept = [line for line in headers if not line.lower().startswith("date:")]
+    return "\n".join([first[: len("HTTP/1.1 200")], *kept, "", body.decode()])

@@ -1,0 +1,376 @@
+"""The command ``mockserver`` as a person and a script meet it: a process, its output, its end."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from clients.senders import tool
+
+from mockserver.edge.worlds import fixtures, shipped
+from mockserver.providers import discover
+
+COMMAND = [sys.executable, "-m", "mockserver"]
+CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("MOCKSERVER_")}
+SOON = 10  # seconds
+
+
+@contextmanager
+def serving(
+    *args: str, cwd: Path, env: dict[str, str] | None = None, command: list[str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """Serves on free ports, and gives the process and what it told."""
+    process = subprocess.Popen(
+        [*(command or COMMAND), "serve", "--port", "0", "--json", *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env=CLEAN | (env or {}),
+        text=True,
+    )
+    try:
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        yield process, json.loads(line)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def run(
+    *args: str, cwd: Path, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *args],
+        capture_output=True,
+        cwd=cwd,
+        env=CLEAN | (env or {}),
+        text=True,
+        timeout=SOON,
+        check=False,
+    )
+
+
+def shell(line: str, cwd: Path, env: dict[str, str] | None = None) -> tuple[int, str]:
+    done = subprocess.run(
+        ["sh", "-c", line],
+        capture_output=True,
+        cwd=cwd,
+        env=env or CLEAN,
+        text=True,
+        timeout=SOON,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_every_example_works_whenever_it_is_pasted(tmp_path: Path) -> None:
+    tool("curl")
+    with serving(cwd=tmp_path) as (_, told):
+        assert list(told["providers"]) == list(discover())
+        for provider in told["providers"].values():
+            for wait in (0, 1.1):  # the second is after the one for which a signature is good
+                time.sleep(wait)
+                status, body = shell(provider["example"], tmp_path)
+                assert status == 0, body
+                json.loads(body)
+
+
+def test_json_is_one_line_with_all_a_client_needs(tmp_path: Path) -> None:
+    with serving(cwd=tmp_path) as (process, told):
+        assert set(told) == {"gateway", "admin", "providers"}
+        assert requests.get(told["admin"] + "/health", timeout=SOON).json() == {"status": "ok"}
+        cpg, coinapi = told["providers"]["cpg"], told["providers"]["coinapi"]
+        assert cpg["credentials"] == {"key_id": "cpg_test_key", "secret": "test_secret_do_not_use"}
+        assert coinapi["credentials"] == {"api_key": "73034021-THIS-IS-SAMPLE-KEY"}
+        assert cpg["others"]["ip_locked"]["key_id"] == "cpg_ip_locked"
+        assert cpg["others"]["reject-forbidden"]["key_id"] == "reject-forbidden"
+        for provider in told["providers"].values():
+            assert requests.get(provider["base_url"] + "/healthz", timeout=SOON).text == "ok\n"
+            document = requests.get(provider["base_url"] + "/openapi.json", timeout=SOON).json()
+            assert document["openapi"] == "3.1.0"
+        process.terminate()
+        assert process.communicate(timeout=SOON)[0] == "", "nothing else on stdout"
+
+
+def test_the_table_tells_people_the_same(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+        env=CLEAN,
+        text=True,
+    )
+    with process.stdout as stdout:
+        text = "".join(iter(stdout.readline, "Paste, whenever you like:\n"))
+        text += "".join(stdout.readline() for _ in discover())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SOON) == 0
+    for wanted in (
+        "Ctrl-C stops it",
+        "cpg_test_key",
+        "73034021-THIS-IS-SAMPLE-KEY",
+        "curl cpg --url",
+    ):
+        assert wanted in text
+
+
+HALF = b"POST /cpg/v1/withdrawals HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_0_within_two_seconds(tmp_path: Path, number: int) -> None:
+    with serving(cwd=tmp_path) as (process, told):
+        port = int(told["gateway"].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as idle:
+            idle.sendall(HALF)
+            started = time.monotonic()
+            process.send_signal(number)
+            assert process.wait(SOON) == 0
+            assert time.monotonic() - started < 2
+        assert process.stderr.read() == ""
+
+
+def test_a_port_in_use_is_told_with_its_number(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("serve", "--port", str(port - 2), cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"mockserver: port {port} is in use: choose another with --port\n"
+
+
+MISTAKES = [
+    (["serve", "--port", "x"], "--port"),
+    (["serve", "--port", "70000"], "--port"),
+    (["serve", "--nope"], "--nope"),
+    (["serve", "--seed", "x"], "--seed"),
+    (["serve", "--world", "nowhere"], "world nowhere: no such file"),
+    (["serve", "--limits", "some"], "limits is default or off"),
+    (["serve", "--quirk", "cpg.replay"], "write NAME.KEY=VALUE"),
+    (["serve", "--quirk", "cpg.nope=1"], "no quirk cpg.nope: there are"),
+    (["serve", "--quirk", "cpg.replay=maybe"], "quirk cpg.replay: 'maybe' is none of on, off"),
+    (["serve", "--quirk", "cpg.timestamp_window=5 minutes"], "is no duration"),
+    (["serve", "--host", "0.0.0.0"], "--host 0.0.0.0 is not loopback: set MOCKSERVER_ADMIN_TOKEN"),
+    (["serve", "--host", "127.0.0.999"], "127.0.0.999"),
+    (["curl", "nope"], "no provider nope"),
+    (["curl", "cpg", "--credential", "nope"], "no credential nope"),
+    (["facts", "nope"], "no provider nope"),
+    (["check", "nowhere.yaml"], "nowhere.yaml"),
+    (["nope"], "nope"),
+]
+
+
+@pytest.mark.parametrize(("args", "what"), MISTAKES, ids=[" ".join(m[0]) for m in MISTAKES])
+def test_a_mistake_is_one_line_and_exit_2(tmp_path: Path, args: list[str], what: str) -> None:
+    done = run(*args, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert what in done.stderr
+    assert done.stderr.startswith("mockserver: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+
+
+FILES = [
+    ("port = 'x'", "mockserver.toml: port takes a whole number, not 'x'"),
+    ("prot = 1", "mockserver.toml: no option prot"),
+    ("port = ", "mockserver.toml: Invalid value (at "),
+    ("[quirks]\ncpg.replay = false", "mockserver.toml: quirks.cpg takes text in quotes"),
+    ("quirks = 1", "mockserver.toml: quirks is a table"),
+    ("[limits]\n'cpg.nope' = 'off'", "no limit cpg.nope: there are"),
+    ("[limits]\n'cpg.key' = '120'", "limit cpg.key: write N/DURATION"),
+    ("world = 'nowhere'", "world nowhere: no such file"),
+]
+
+
+@pytest.mark.parametrize(("text", "what"), FILES, ids=[f[0] for f in FILES])
+def test_a_mistake_in_the_file_names_the_file(tmp_path: Path, text: str, what: str) -> None:
+    (tmp_path / "mockserver.toml").write_text(text)
+    done = run("serve", cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert what in done.stderr
+
+
+def credential(told: dict[str, Any]) -> str | None:
+    return told["providers"]["coinapi"]["credentials"].get("api_key")
+
+
+def world(path: Path, key: str) -> str:
+    path.write_text(
+        f"coinapi: {{keys: {{main: {{api_key: {key}, account: a}}}}, accounts: {{a: {{}}}}}}"
+    )
+    return str(path)
+
+
+def test_flags_beat_the_environment_that_the_file_that_the_defaults(tmp_path: Path) -> None:
+    by_file = world(tmp_path / "file.yaml", "FILE")
+    by_env = {"MOCKSERVER_WORLD": world(tmp_path / "env.yaml", "ENVIRONMENT")}
+    by_flag = ["--world", world(tmp_path / "flag.yaml", "FLAG")]
+    with serving(cwd=tmp_path) as (_, told):
+        assert credential(told) == "73034021-THIS-IS-SAMPLE-KEY"
+    (tmp_path / "mockserver.toml").write_text(f'world = "{by_file}"')
+    with serving(cwd=tmp_path) as (_, told):
+        assert credential(told) == "FILE"
+    with serving(cwd=tmp_path, env=by_env) as (_, told):
+        assert credential(told) == "ENVIRONMENT"
+    with serving(*by_flag, cwd=tmp_path, env=by_env) as (_, told):
+        assert credential(told) == "FLAG"
+
+
+def reads(told: dict[str, Any], count: int) -> set[int]:
+    handle = told["providers"]["coinapi"]
+    headers = {"X-CoinAPI-Key": handle["credentials"]["api_key"]}
+    url = handle["base_url"] + "/v1/balances"
+    with requests.Session() as session:
+        return {session.get(url, headers=headers, timeout=SOON).status_code for _ in range(count)}
+
+
+def test_the_file_sets_limits_and_quirks_and_the_flag_switches_limits_off(tmp_path: Path) -> None:
+    (tmp_path / "mockserver.toml").write_text(
+        '[limits]\n"coinapi.reads" = "1/1h"\n[quirks]\ncoinapi.success_media_type = "application/json"\n'
+    )
+    with serving(cwd=tmp_path) as (_, told):
+        assert reads(told, 3) == {200, 429}
+    with serving("--limits", "off", cwd=tmp_path) as (_, told):
+        assert reads(told, 3) == {200}
+
+
+def test_a_public_url_stands_in_front_of_all_that_is_handed_out(tmp_path: Path) -> None:
+    with serving("--public-url", "http://mock.test:1234/", cwd=tmp_path) as (_, told):
+        assert told["gateway"] == "http://mock.test:1234"
+        assert told["providers"]["cpg"]["base_url"] == "http://mock.test:1234/cpg"
+
+
+def test_another_address_asks_for_the_token_it_was_given(tmp_path: Path) -> None:
+    env = {"MOCKSERVER_ADMIN_TOKEN": "t0ken"}
+    with serving("--host", "0.0.0.0", cwd=tmp_path, env=env) as (_, told):
+        url = told["admin"] + "/providers"
+        assert requests.get(url, timeout=SOON).status_code == 401
+        good = requests.get(url, headers={"Authorization": "Bearer t0ken"}, timeout=SOON)
+        assert set(good.json()) == set(discover())
+
+
+GUARDED = [
+    ({"Host": "evil.test"}, 403),
+    ({"Origin": "http://evil.test"}, 403),
+    ({"Host": "localhost"}, 200),
+]
+
+
+@pytest.mark.parametrize(("headers", "status"), GUARDED)
+def test_the_control_api_is_for_this_machine_only(
+    server: Any, headers: dict[str, str], status: int
+) -> None:
+    answer = requests.get(server.url + "/__admin/providers", headers=headers, timeout=SOON)
+    assert answer.status_code == status
+
+
+def test_the_control_api_is_on_the_gateway_only(server: Any) -> None:
+    for url in (server.cpg.base_url, server.url + "/cpg"):
+        answer = requests.get(url + "/__admin/health", timeout=SOON)
+        assert answer.json() == {"success": False, "message": "Not Found"}
+    answer = requests.get(
+        server.url + "/__admin/health", headers={"Host": "cpg.localhost"}, timeout=SOON
+    )
+    assert answer.status_code == 403
+
+
+def test_watch_takes_a_changed_world_and_leaves_a_broken_one(tmp_path: Path) -> None:
+    file = tmp_path / "watched.yaml"
+    with serving("--world", world(file, "FIRST"), "--watch", cwd=tmp_path) as (process, told):
+
+        def status(key: str) -> int:
+            url = told["providers"]["coinapi"]["base_url"] + "/v1/balances"
+            return requests.get(url, headers={"X-CoinAPI-Key": key}, timeout=SOON).status_code
+
+        assert status("FIRST") == 200
+        file.write_text("coinapi: {keys: 1}")
+        while "$.coinapi.keys" not in process.stderr.readline():
+            pass
+        assert status("FIRST") == 200
+        world(file, "SECOND")
+        while "reloaded" not in process.stderr.readline():
+            pass
+        assert (status("FIRST"), status("SECOND")) == (401, 200)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_refused_request_is_one_line_without_a_secret(tmp_path: Path, form: str) -> None:
+    with serving("--log-format", form, cwd=tmp_path) as (process, told):
+        url = told["providers"]["coinapi"]["base_url"]
+        requests.get(url + "/v1/balances?apikey=s3cret&x=%0A", timeout=SOON)
+        line = process.stderr.readline()
+        text = json.loads(line)["message"] if form == "json" else line.rstrip("\n")
+        assert text.startswith("coinapi GET /v1/balances?apikey=redacted:")
+        assert text.endswith("-> 401 unknown_credential")
+        assert "s3cret" not in line
+
+
+def test_healthcheck_tells_by_its_exit(tmp_path: Path) -> None:
+    with serving(cwd=tmp_path) as (_, told):
+        assert run("healthcheck", told["gateway"], cwd=tmp_path).returncode == 0
+        port = told["gateway"].rpartition(":")[2]
+        assert run("healthcheck", cwd=tmp_path, env={"MOCKSERVER_PORT": port}).returncode == 0
+        gone = told["gateway"]
+    done = run("healthcheck", gone, cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+def test_worlds_providers_facts_and_check_tell_what_there_is(tmp_path: Path) -> None:
+    assert [
+        line.split()[0] for line in run("worlds", cwd=tmp_path).stdout.splitlines()
+    ] == shipped()
+    told = json.loads(run("providers", "--json", cwd=tmp_path).stdout)
+    for name, provider in discover().items():
+        assert [o["id"] for o in told[name]["operations"]] == [r.id for r in provider.routes]
+        assert told[name]["reasons"] == sorted(provider.errors)
+        assert set(told[name]["quirks"]) == {q.name for q in provider.quirks}
+    assert "quirk cpg.replay=on" in run("providers", cwd=tmp_path).stdout
+    facts = json.loads(run("facts", "coinapi", "--json", cwd=tmp_path).stdout)
+    assert {f["status"] for f in facts} == {"documented", "observed", "assumed"}
+    assert facts[0]["id"] in run("facts", cwd=tmp_path).stdout
+    good = str(fixtures() / "worlds" / "default.yaml")
+    assert run("check", good, cwd=tmp_path).stdout == f"{good}: world default is good, 10 rows\n"
+
+
+def test_the_wheel_serves_the_same_from_an_empty_directory(tmp_path: Path) -> None:
+    """Built, installed without the checkout, started where nothing else lies."""
+    checkout, installed, empty = Path(__file__).parent.parent, tmp_path / "lib", tmp_path / "empty"
+    source = tmp_path / "source"
+    for name in ("mockserver", "fixtures"):
+        shutil.copytree(
+            checkout / name, source / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(checkout / name, source)
+    empty.mkdir()
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    built = ["--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "wheel", *built, "--wheel-dir", tmp_path, source], check=True)
+    wheel = next(tmp_path.glob("*.whl"))
+    subprocess.run([*pip, "install", *built, "--target", installed, wheel], check=True)
+    env = {"PYTHONPATH": str(installed)}
+    command = [str(installed / "bin" / "mockserver")]
+    with serving(cwd=empty, env=env, command=command) as (_, told):
+        assert list(told["providers"]) == list(discover())
+        for provider in told["providers"].values():
+            words = provider["example"].split()
+            line = " ".join(command + words[words.index("curl") :])
+            assert shell(line, empty, CLEAN | env)[0] == 0
+    where = (
+        "import mockserver, mockserver.edge.worlds as w; print(mockserver.__file__, w.fixtures())"
+    )
+    paths = subprocess.check_output(
+        [sys.executable, "-c", where], env=CLEAN | env, cwd=empty, text=True
+    )
+    assert all(path.startswith(str(installed)) for path in paths.split())
