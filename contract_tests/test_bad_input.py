@@ -121,7 +121,7 @@ def order(**members: str) -> str:
     return "{" + ",".join(f'"{name}":{text}' for name, text in (good | members).items()) + "}"
 
 
-# Answers: status and body
+# What is answered: a status and a body
 
 
 def refused(status: int, message: str) -> tuple[int, bytes]:
@@ -380,6 +380,7 @@ METHODS = [
     ("DELETE", "/v1/withdrawals/1", BAD_METHOD),
     ("PATCH", "/v1/withdrawals/1", BAD_METHOD),
     ("PROPFIND", "/v1/balances", BAD_METHOD),
+    ("CONNECT", "/v1/balances", BAD_METHOD),
     ("POST", "/v1/balances", BAD_METHOD),
     ("GET", "/v1/withdrawals", BAD_METHOD),
 ]
@@ -524,7 +525,6 @@ REFUSED = [
     ("an unknown method", get(method="FETCH")),
     ("a method in small letters", get(method="get")),
     ("CONNECT to an address", get("127.0.0.1:80", method="CONNECT")),
-    ("CONNECT to a path", get("/v1/balances", method="CONNECT")),
     ("HTTP/3.0", get("/v1/balances", instead(b"HTTP/1.1", b"HTTP/3.0"))),
     ("HTTP of no version", get("/v1/balances", instead(b"HTTP/1.1", b"HTTP/x"))),
     ("another protocol's name", get("/v1/balances", instead(b"HTTP/1.1", b"ICY/1.1"))),

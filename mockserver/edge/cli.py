@@ -147,10 +147,11 @@ def curl(provider: str, credential: str, query: str, url: str | None, world: str
         known = ", ".join(labels)
         raise click.UsageError(f"no credential {credential} for {provider}: there are {known}")
     base = (url or announce.default_url(described)).rstrip("/")
-    print(_curl_line(described, labels[credential], base, query.lstrip("?"), time.time_ns()))
+    print(curl_line(described, labels[credential], base, query.lstrip("?"), time.time_ns()))
 
 
-def _curl_line(provider: Any, key: Any, base: str, query: str, now: int) -> str:
+def curl_line(provider: Any, key: Any, base: str, query: str, now: int) -> str:
+    """Returns a curl line for a provider's main read, signed now (nanoseconds)."""
     from msgspec.structs import replace
 
     signed = provider.sign(replace(provider.example, query=query.encode()), key, now)

@@ -44,6 +44,8 @@ def _rows(provider: Provider, name: str, account: Any) -> dict[tuple[str, str], 
         if rows.setdefault((row.asset, row.venue), row) is not row:
             raise ValueError(f"account {name} lists {row.asset} twice at {row.venue or 'no venue'}")
     if account.generate:
+        if provider.sample is None:
+            raise ValueError(f"account {name}: {provider.name} generates no rows")
         for n in range(account.generate.rows):
             row = provider.sample(n, seeded(account.generate.seed, provider.name, n, size=16))
             rows[row.asset, row.venue] = row

@@ -280,7 +280,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     ``port`` is the offset from the gateway's port, ``hosts`` the real host names,
     ``base_path`` what a base URL carries behind the host. ``key`` names the member
     of a credential that the client presents, ``members`` those a client needs.
-    ``main`` is the id of the main read, ``example`` a request for it.
+    ``main`` is the id of the main read, ``example`` a request for it. ``sample`` makes
+    the n-th row of a generated account from 16 bytes.
     """
 
     name: str
@@ -303,4 +304,4 @@ class Provider(Struct, frozen=True, kw_only=True):
     sign: Callable[[Draft, Any, int], Draft]
     example: Draft
     events: tuple[type[Event], ...] = ()
-    sample: Callable[[int, bytes], Any]
+    sample: Callable[[int, bytes], Any] | None = None

@@ -1,0 +1,134 @@
+"""What the package promises: its names, its way of starting, its cost of being imported."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+
+import pytest
+import requests
+from starlette.testclient import TestClient
+
+import mockserver
+from mockserver import MockServer, create_app
+from mockserver.edge.server import PortInUse, bind
+from mockserver.providers import discover
+
+
+def test_the_public_names_are_sorted_and_there() -> None:
+    assert mockserver.__all__ == sorted(mockserver.__all__)
+    assert mockserver.__all__ == ["Auth", "HandClock", "MockServer", "app", "create_app"]
+    for name in mockserver.__all__:
+        assert getattr(mockserver, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        _ = mockserver.nope
+
+
+def test_app_serves_under_any_asgi_server_as_a_gateway() -> None:
+    with TestClient(mockserver.app, base_url="http://127.0.0.1") as client:
+        assert client.get("/healthz").text == "ok\n"
+        answer = client.get("/coinapi/v1/balances", headers={"X-CoinAPI-Key": "00000000-EMPTY-KEY"})
+        assert answer.json() == []
+        assert client.get("/nope").status_code == 404
+
+
+HOSTS = [
+    ("coinapi.localhost", "", 200),
+    ("COINAPI.localhost:80", "", 200),
+    ("global.ems.coinapi.net", "", 200),
+    ("global.ems.coinapi.net", "/~default", 200),
+    ("elsewhere.test", "/coinapi", 200),
+    ("elsewhere.test", "/coinapi/~default", 200),
+    ("elsewhere.test", "/coinapi/~nope", 404),
+    ("elsewhere.test", "", 404),
+    ("elsewhere.test", "/coinapix", 404),
+]
+
+
+@pytest.mark.parametrize(("host", "prefix", "status"), HOSTS)
+def test_a_request_goes_by_host_then_prefix_then_sandbox(
+    host: str, prefix: str, status: int
+) -> None:
+    client = TestClient(create_app(), base_url=f"http://{host}")
+    headers = {"X-CoinAPI-Key": "00000000-EMPTY-KEY"}
+    assert client.get(prefix + "/v1/balances", headers=headers).status_code == status
+
+
+def test_an_unknown_sandbox_is_a_404_in_plain_text(server: MockServer) -> None:
+    answer = requests.get(f"{server.cpg.base_url}/~nope/v1/balances", timeout=10)
+    assert (answer.status_code, answer.text) == (404, "There is no sandbox nope.\n")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_prefix_and_sandbox_are_not_part_of_what_is_signed_but_may_be(server: MockServer) -> None:
+    for path in ("/cpg", "/cpg/~default"):
+        url = f"{server.url}{path}/v1/balances"
+        as_dialled = requests.get(url, auth=server.cpg.auth, timeout=10)
+        assert as_dialled.status_code == 200
+        assert server.journal[-1].note == "signed the path as dialled"
+        headers = server.cpg.auth.headers("GET", "/v1/balances?" + path)
+        assert requests.get(f"{url}?{path}", headers=headers, timeout=10).status_code == 200
+        assert server.journal[-1].note == ""
+
+
+def test_a_client_cannot_choose_its_address_by_a_header(server: MockServer) -> None:
+    headers = server.cpg.auth_as("ip_locked").headers("GET", "/v1/balances")
+    headers["X-Forwarded-For"] = "203.0.113.7"
+    answer = requests.get(server.cpg.base_url + "/v1/balances", headers=headers, timeout=10)
+    assert answer.json()["message"] == "IP address not allowed"
+
+
+def test_a_server_works_inside_an_event_loop_too() -> None:
+    async def inside() -> int:
+        async with MockServer() as server:
+            url = server.coinapi.base_url + "/healthz"
+            return (await asyncio.to_thread(requests.get, url, timeout=10)).status_code
+
+    assert asyncio.run(inside()) == 200
+
+
+def test_two_servers_at_once_know_nothing_of_each_other() -> None:
+    with MockServer() as one, MockServer() as other:
+        one.cpg.set_balance("main", "USDT", "ETH", total="1")
+        assert one.url != other.url
+        assert str(other.cpg.balances()[0].total) == "1500.000000"
+
+
+def test_a_stopped_server_frees_its_ports() -> None:
+    with MockServer() as server:
+        port = int(server.url.rpartition(":")[2])
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.bind(("127.0.0.1", port))
+
+
+def test_a_failed_bind_leaves_no_port_bound() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PortInUse, match=str(port)):
+            bind("127.0.0.1", port - 5, discover())
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", port - 5))
+
+
+def test_settings_that_nobody_has_are_refused() -> None:
+    for wrong in (
+        {"quirks": {"cpg.nope": "1"}},
+        {"limits": {"cpg.nope": "off"}},
+        {"limits": "some"},
+    ):
+        with pytest.raises(ValueError):
+            create_app(**wrong)
+
+
+def test_importing_the_package_brings_no_server_along() -> None:
+    heavy = "uvicorn starlette asyncio yaml msgspec click"
+    code = f"import mockserver, sys; print([m for m in '{heavy}'.split() if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
+def test_an_auth_that_lacks_a_member_says_which() -> None:
+    with pytest.raises(ValueError, match="a cpg credential needs secret"):
+        mockserver.Auth("cpg", {"key_id": "x"})

@@ -1,0 +1,120 @@
+"""The README is tested: each example runs as it stands, each table is held against the code."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from clients.senders import tool
+
+from mockserver import MockServer
+from mockserver.edge import documents, worlds
+from mockserver.edge.announce import default_url
+from mockserver.edge.cli import serve
+from mockserver.engine.limits import Counter
+from mockserver.providers import discover
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def placed(code: str, server: MockServer) -> str:
+    """Puts the running server's addresses in the place of the default ones."""
+    for name, provider in discover().items():
+        code = code.replace(default_url(provider), getattr(server, name).base_url)
+    return code
+
+
+@pytest.mark.parametrize("code", blocks("python"), ids=lambda c: c.splitlines()[0])
+def test_a_python_example_runs(server: MockServer, code: str) -> None:
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", placed(code, server)], check=True, timeout=30
+    )
+
+
+SHELL = list(zip(blocks("sh"), blocks("json"), strict=True))
+
+
+@pytest.mark.parametrize(("code", "answer"), SHELL, ids=[p.name for p in discover().values()])
+def test_a_shell_example_gives_the_answer_shown(server: MockServer, code: str, answer: str) -> None:
+    tool("curl")
+    tool("openssl")
+    done = subprocess.run(
+        ["sh", "-c", placed(code, server)], check=True, capture_output=True, text=True, timeout=30
+    )
+    assert done.stdout == answer.rstrip("\n")
+    json.loads(done.stdout)
+
+
+def test_there_is_a_worked_example_in_both_languages_for_every_provider() -> None:
+    for provider in discover().values():
+        for language in ("sh", "python"):
+            assert any(default_url(provider) in code for code in blocks(language)), provider.name
+
+
+def test_the_world_shown_is_good() -> None:
+    (text,) = blocks("yaml")
+    world = worlds.read(text, "shown")
+    assert all(part.accounts for part in world.parts.values())
+
+
+def test_the_printed_table_is_the_one_shown() -> None:
+    with MockServer() as server:
+        for name, provider in discover().items():
+            members = "  ".join(f"{k}={v}" for k, v in getattr(server, name).credentials.items())
+            assert re.search(rf"^{name} +{default_url(provider)} +{members}$", README, re.MULTILINE)
+
+
+def rows(first: str) -> dict[str, list[str]]:
+    """Returns the rows of the table whose head begins with ``first``, by their first cell."""
+    table = re.search(rf"^\| {first} \|.*\n\| ---.*\n((?:\|.*\n)+)", README, re.MULTILINE)
+    cells = [
+        [c.strip().strip("`") for c in line.strip("|\n").split("|")]
+        for line in table[1].splitlines()
+    ]
+    return {row[0]: row[1:] for row in cells}
+
+
+def test_every_quirk_is_in_the_table_with_its_default_and_its_values() -> None:
+    shown = rows("quirk")
+    quirks = {f"{p.name}.{q.name}": q for p in discover().values() for q in p.quirks}
+    assert set(shown) == set(quirks)
+    for name, quirk in quirks.items():
+        assert shown[name][0] == quirk.default
+        for choice in set(quirk.choices) - {quirk.default}:
+            assert choice in shown[name][1]
+        assert ("a duration" in shown[name][1]) is quirk.duration
+
+
+def test_every_limit_is_in_the_table_with_its_default() -> None:
+    limits = {f"{p.name}.{li.name}": Counter(li) for p in discover().values() for li in p.limits}
+    shown = {name: row[0] for name, row in rows("limit").items()}
+    assert shown == {name: counter.limit.text for name, counter in limits.items()}
+
+
+def test_every_option_of_serve_is_in_the_table_with_its_variable() -> None:
+    shown = {option.split()[0].strip("`"): row for option, row in rows("option").items()}
+    for option in serve.params:
+        assert option.opts[0] in shown
+        assert shown[option.opts[0]][0] == (option.envvar or "")
+    assert len(shown) == len(serve.params)
+
+
+def test_every_credential_of_the_default_world_is_in_the_table() -> None:
+    for part in worlds.load("default").parts.values():
+        for key in part.section.keys.values():
+            assert f"| `{getattr(key, part.provider.key)}` |" in README
+
+
+def test_the_facts_are_counted_right() -> None:
+    for name in discover():
+        counts = [
+            sum(f.status == s for f in documents.facts(name))
+            for s in ("documented", "observed", "assumed")
+        ]
+        assert rows("facts of")[name] == [str(c) for c in counts]
