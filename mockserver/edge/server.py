@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from mockserver.edge.app import Application
+from mockserver.edge.transport import Protocol
 from mockserver.wire.provider import Provider
 
 GATEWAY = "gateway"
@@ -96,7 +97,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=Protocol,
                 loop="auto",
                 ws="none",
                 lifespan="on",

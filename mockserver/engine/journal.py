@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 ENTRIES_MAX = 10_000
+TARGET_MAX = 2048  # bytes kept of a target
 
 
 class Entry(NamedTuple):

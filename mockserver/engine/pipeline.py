@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from mockserver.engine.journal import Entry
+from mockserver.engine.journal import TARGET_MAX, Entry
 from mockserver.engine.limits import Counter
 from mockserver.engine.sandbox import Desk, Sandbox
 from mockserver.wire.message import Request, Response
@@ -114,6 +114,7 @@ def _note(sandbox: Sandbox, call: Call, label: str, status: int, reason: str) ->
     request, provider, journal = call.request, call.desk.provider, sandbox.journal
     route: Route | None = call.route
     query = redact_query(request.query, provider.secrets.query)
+    target = request.dialled + b"?" + query if query else request.dialled
     journal.count += 1
     journal.add(
         Entry(
@@ -123,7 +124,7 @@ def _note(sandbox: Sandbox, call: Call, label: str, status: int, reason: str) ->
             provider.name,
             route.id if route else "",
             request.method,
-            request.dialled + b"?" + query if query else request.dialled,
+            target[:TARGET_MAX],
             label,
             status,
             reason,

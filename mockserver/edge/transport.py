@@ -1,0 +1,63 @@
+"""The HTTP protocol on a connection: uvicorn's, mended where clients would notice.
+
+An offer to upgrade (``Upgrade: h2c``, which Java's client makes by default) is
+declined by going on with HTTP/1.1, body and all; llhttp stops at such an offer, so
+the head is parsed once more without it. What is not yet a head is bounded.
+"""
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_MAX = 256 * 1024
+REFUSED = "Invalid HTTP request received."
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    pending = 0  # bytes received since a head or a part of a body was last complete
+    declined = False  # whether the head that comes next was seen before
+
+    def data_received(self, data: bytes) -> None:
+        """Feeds the parser."""
+        self._unset_keepalive_if_required()
+        self.pending += len(data)
+        try:
+            self._feed(data)
+            refused = self.pending > HEAD_MAX
+        except httptools.HttpParserError:
+            refused = True
+        if refused and not self.transport.is_closing():
+            self.logger.warning(REFUSED)
+            self.send_400_response(REFUSED)
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            if self.parser.get_method() != b"CONNECT":
+                self._decline(data[offer.args[0] :])
+
+    def _decline(self, rest: bytes) -> None:
+        """Parses the head again without its offer, and goes on with what follows it."""
+        version = self.scope["http_version"].encode()
+        head = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
+        head += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.declined = True
+        self.cycle.more_body = True
+        self.cycle.message_event.clear()
+        self._feed(b"\r\n".join([*head, b"", b""]) + rest)
+
+    def on_headers_complete(self) -> None:
+        """Starts the request, unless it was started before its offer was declined."""
+        self.pending = 0
+        if self.declined:
+            self.declined = False
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Takes a part of the body."""
+        self.pending = 0
+        super().on_body(body)
