@@ -5,21 +5,26 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mockserver import HandClock
 from mockserver.edge import worlds
+from mockserver.engine.answers import ENTRIES_MAX as ENTRIES_MAX_KEPT
 from mockserver.engine.clock import Clock
 from mockserver.engine.journal import ENTRIES_MAX
 from mockserver.engine.ledger import Book
 from mockserver.engine.limits import CALLERS_MAX, Counter
 from mockserver.engine.pipeline import answer
 from mockserver.engine.replay import GENERATION_MAX, ReplayMemory
-from mockserver.engine.sandbox import Sandbox
+from mockserver.engine.sandbox import Sandbox, Settings
+from mockserver.providers.coinapi.world import ExchangeUnreachable
 from mockserver.wire.amount import Amount, minus, number, plus, text
 from mockserver.wire.duration import SECOND, nanoseconds
 from mockserver.wire.message import Request
 from mockserver.wire.provider import Limit, Move, Put, Row, SetRow
 from mockserver.wire.reject import REASONS, Reject
+
+KEY, BALANCES = b"73034021-THIS-IS-SAMPLE-KEY", b"/v1/balances"
 
 FIXED = settings(deadline=None, derandomize=True, database=None, max_examples=200)
 
@@ -180,6 +185,31 @@ def test_a_row_never_holds_more_than_there_is(total: str, held: str) -> None:
         assert not good
     else:
         assert good
+
+
+def test_a_kept_answer_holds_until_the_ledger_changes_and_for_one_caller_only() -> None:
+    sandbox = Sandbox("default", worlds.load("default"), HandClock(), Settings(limits_off=True))
+
+    def read(query: bytes = b"exchange_id=KRAKEN", key: bytes = KEY) -> bytes:
+        headers = [(b"x-coinapi-key", key)]
+        request = Request("GET", BALANCES, query, headers, b"", "127.0.0.1", BALANCES)
+        return answer(sandbox, "coinapi", request).body
+
+    first = read()
+    assert read() is first, "kept"
+    assert read(key=b"00000000-EMPTY-KEY") != first
+    assert read(b"exchange_id=BINANCE") != first
+    kraken = sandbox.desks["coinapi"].book.accounts["main"].rows["XBT", "KRAKEN"]
+    sandbox.change("coinapi", SetRow("main", replace(kraken, total=Amount("7"))))
+    assert b'"balance":7,' in read()
+    sandbox.happen("coinapi", ExchangeUnreachable("KRAKEN"))
+    assert b"EXCHANGE_UNREACHABLE" in read()
+    sandbox.reset()
+    assert read() == first
+    for n in range(2 * ENTRIES_MAX_KEPT):
+        read(b"exchange_id=BINANCE&" + b"x" * n)
+        read(b"exchange_id=KRAKEN/%d" % n)
+    assert len(sandbox.desks["coinapi"].answers._kept) <= ENTRIES_MAX_KEPT  # noqa: SLF001
 
 
 def ask(sandbox: Sandbox, path: bytes) -> int:

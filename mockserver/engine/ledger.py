@@ -59,6 +59,7 @@ class Book:
         self.accounts = dict(accounts)
         self.records: dict[str, dict[Any, Any]] = {}
         self._own: set[str] = set()
+        self.version = 0  # goes up with every change
         self._due: list[tuple[int, int, Any]] = []
         self._scheduled = 0
         self.apply(tuple(section.records()))
@@ -76,6 +77,7 @@ class Book:
                 row = change.row
                 self._account(change.account)
                 staged[change.account, row.asset, row.venue] = row.touched(by)
+        self.version += 1
         for (account, asset, venue), row in staged.items():
             self._writable(account)[asset, venue] = row
         for change in changes:

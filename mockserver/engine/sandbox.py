@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from mockserver.engine.answers import Answers
 from mockserver.engine.clock import Clock
 from mockserver.engine.journal import Journal
 from mockserver.engine.ledger import Book
@@ -75,6 +76,7 @@ class Desk:
         }
         self.counters = {li.name: Counter(_limit(provider, li, settings)) for li in provider.limits}
         self.replay = ReplayMemory()
+        self.answers = Answers()
         self.seed = settings.seed
 
     def view(self, credential: Any, now: int, auth_now: int) -> View:

@@ -15,6 +15,9 @@ MAX_EXPONENT = 40
 
 EXACT = Context(prec=200, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact, InvalidOperation, Overflow])
 
+# One unit of the n-th place behind the point.
+_PLACES = [Decimal(1).scaleb(-n) for n in range(MAX_EXPONENT + 1)]
+
 _PLAIN = re.compile(r"-?[0-9]{1,120}(\.[0-9]{1,120})?")
 
 
@@ -54,9 +57,9 @@ def minus(a: Decimal, b: Decimal) -> Amount:
 
 
 def text(amount: Decimal, decimals: int | None = None) -> str:
-    """Renders plain digits, never an exponent; ``decimals`` pads to that many places."""
+    """Renders plain digits, never an exponent; ``decimals`` (at most 40) pads to that many."""
     if decimals is not None:
-        amount = EXACT.quantize(amount, Decimal(1).scaleb(-decimals))
+        amount = EXACT.quantize(amount, _PLACES[decimals])
     return format(amount, "f")
 
 

@@ -165,6 +165,8 @@ class Route(Struct, frozen=True):
     """One operation of the provider's document.
 
     ``parse`` turns the request and the path's parameters into what ``handle`` takes.
+    ``steady`` says that the good answer depends on nothing but the caller, what ``parse``
+    returned (which is hashable then), the quirks and the ledger: not on the time.
     """
 
     id: str
@@ -173,6 +175,7 @@ class Route(Struct, frozen=True):
     parse: Callable[[Request, Mapping[str, str]], Any]
     handle: Callable[[View, Any], Answer]
     permission: str = ""
+    steady: bool = False
 
 
 # Gates: what a request must pass, in the provider's own order

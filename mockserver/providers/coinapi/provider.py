@@ -31,6 +31,7 @@ PROVIDER = Provider(
             "/v1/balances",
             balances.parse_exchange,
             balances.get_balances,
+            steady=True,
         ),
     ),
     gates=(Authenticate(auth.authenticate), Throttle("reads", per=_key)),

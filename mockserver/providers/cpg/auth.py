@@ -109,10 +109,17 @@ def replay_span(quirks: Quirks) -> int:
 
 def check_address(request: Request, route: Route, key: Key) -> None:
     """Refuses a source address that is not on the key's whitelist."""
-    if key.ip_whitelist:
-        peer = ip_address(request.peer)
-        if not any(peer in ip_network(network) for network in key.ip_whitelist):
-            raise Reject("ip_not_allowed")
+    if key.ip_whitelist and not _listed(request.peer, key.ip_whitelist):
+        raise Reject("ip_not_allowed")
+
+
+def _listed(peer: str, networks: tuple[str, ...]) -> bool:
+    try:
+        address = ip_address(peer)
+    except ValueError:  # an in-process client has a name instead
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return any(address in ip_network(network) for network in networks)
 
 
 def check_permission(request: Request, route: Route, key: Key) -> None:

@@ -37,6 +37,7 @@ PROVIDER = Provider(
             balances.parse_filter,
             balances.list_balances,
             permission="read_balance",
+            steady=True,
         ),
         Route(
             "submitWithdrawal",
