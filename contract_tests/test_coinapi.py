@@ -87,6 +87,22 @@ def test_a_filtered_exchange_that_cannot_answer_is_a_490(server: MockServer, exc
     }
 
 
+ASKED = [
+    ("exchange_unreachable", "KRAKEN"),
+    ("exchange_response_timeout", "KRAKEN"),
+    ("order_id_not_found", "BINANCE"),
+    ("other", None),
+]
+
+
+@pytest.mark.parametrize(("reason", "exchange"), ASKED)
+def test_a_rejecting_key_names_the_exchange_that_was_asked_for(
+    server: MockServer, reason: str, exchange: str | None
+) -> None:
+    answer = ask(server, "exchange_id=KRAKEN", {"X-CoinAPI-Key": f"reject-{reason}"})
+    assert answer.json().get("exchange_id") == exchange
+
+
 def test_an_exchange_comes_and_goes_by_events(server: MockServer) -> None:
     server.coinapi.event("exchange_unreachable", id="KRAKEN")
     assert exchanges(server) == ["BINANCE", "BITSTAMP"]

@@ -125,6 +125,11 @@ def test_a_window_is_aligned_to_the_epoch_and_counts_each_caller() -> None:
     counter.check("a", 120 * SECOND)
 
 
+def test_a_limit_of_none_at_all_lets_nobody_through() -> None:
+    with pytest.raises(Reject):
+        Counter(Limit("reads", 0, 60 * SECOND)).check("a", 0)
+
+
 def test_callers_are_bounded() -> None:
     counter = Counter(Limit("reads", 1, 60 * SECOND))
     for n in range(CALLERS_MAX + 10):

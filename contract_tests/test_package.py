@@ -10,7 +10,7 @@ import requests
 from starlette.testclient import TestClient
 
 import mockserver
-from mockserver import MockServer, create_app
+from mockserver import HandClock, MockServer, create_app
 from mockserver.edge.server import PortInUse, bind
 from mockserver.providers import discover
 
@@ -29,7 +29,8 @@ def test_app_serves_under_any_asgi_server_as_a_gateway() -> None:
         assert client.get("/healthz").text == "ok\n"
         answer = client.get("/coinapi/v1/balances", headers={"X-CoinAPI-Key": "00000000-EMPTY-KEY"})
         assert answer.json() == []
-        assert client.get("/nope").status_code == 404
+        lost = client.get("/nope")
+        assert (lost.status_code, "/coinapi, /cpg" in lost.text) == (404, True)
 
 
 HOSTS = [
@@ -113,14 +114,20 @@ def test_a_failed_bind_leaves_no_port_bound() -> None:
             free.bind(("127.0.0.1", port - 5))
 
 
-def test_settings_that_nobody_has_are_refused() -> None:
-    for wrong in (
-        {"quirks": {"cpg.nope": "1"}},
-        {"limits": {"cpg.nope": "off"}},
-        {"limits": "some"},
-    ):
-        with pytest.raises(ValueError):
-            create_app(**wrong)
+WRONG_SETTINGS = [
+    {"quirks": {"cpg.nope": "1"}},
+    {"limits": {"cpg.nope": "off"}},
+    {"limits": {"cpg.key": "0"}},
+    {"limits": "some"},
+    {"limits": 5},
+    {"public_url": "mock"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_SETTINGS, ids=str)
+def test_settings_that_nobody_has_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        create_app(**wrong)
 
 
 def test_importing_the_package_brings_no_server_along() -> None:
@@ -129,6 +136,27 @@ def test_importing_the_package_brings_no_server_along() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
 
 
+def test_a_servers_own_auth_signs_at_the_time_the_server_was_given() -> None:
+    with MockServer(real=HandClock(1_747_444_800 * 10**9)) as server:
+        url = server.cpg.base_url + "/v1/balances"
+        assert requests.get(url, auth=server.cpg.auth, timeout=10).status_code == 200
+
+
 def test_an_auth_that_lacks_a_member_says_which() -> None:
     with pytest.raises(ValueError, match="a cpg credential needs secret"):
         mockserver.Auth("cpg", {"key_id": "x"})
+    with pytest.raises(ValueError, match="no provider cp: there are"):
+        mockserver.Auth("cp", {})
+
+
+def test_mistakes_in_calls_say_what_there_is(server: MockServer) -> None:
+    with pytest.raises(KeyError, match="no credential zz: there are main"):
+        server.cpg.auth_as("zz")
+    with pytest.raises(ValueError, match=r"withdrawal_confirmed: .*missing required field `id`"):
+        server.cpg.event("withdrawal_confirmed")
+    with pytest.raises(ValueError, match="no event nope: there are withdrawal_confirmed"):
+        server.cpg.event("nope")
+    with pytest.raises(ValueError, match="61 is no duration"):
+        server.clock.advance(61)
+    with pytest.raises(AttributeError, match="providers are coinapi, cpg"):
+        _ = server.nope

@@ -11,7 +11,7 @@ from clients.senders import tool
 
 from mockserver import MockServer
 from mockserver.edge import documents, worlds
-from mockserver.edge.announce import default_url
+from mockserver.edge.announce import base_url
 from mockserver.edge.cli import serve
 from mockserver.engine.limits import Counter
 from mockserver.providers import discover
@@ -26,7 +26,7 @@ def blocks(language: str) -> list[str]:
 def placed(code: str, server: MockServer) -> str:
     """Puts the running server's addresses in the place of the default ones."""
     for name, provider in discover().items():
-        code = code.replace(default_url(provider), getattr(server, name).base_url)
+        code = code.replace(base_url(provider), getattr(server, name).base_url)
     return code
 
 
@@ -54,7 +54,7 @@ def test_a_shell_example_gives_the_answer_shown(server: MockServer, code: str, a
 def test_there_is_a_worked_example_in_both_languages_for_every_provider() -> None:
     for provider in discover().values():
         for language in ("sh", "python"):
-            assert any(default_url(provider) in code for code in blocks(language)), provider.name
+            assert any(base_url(provider) in code for code in blocks(language)), provider.name
 
 
 def test_the_world_shown_is_good() -> None:
@@ -67,7 +67,7 @@ def test_the_printed_table_is_the_one_shown() -> None:
     with MockServer() as server:
         for name, provider in discover().items():
             members = "  ".join(f"{k}={v}" for k, v in getattr(server, name).credentials.items())
-            assert re.search(rf"^{name} +{default_url(provider)} +{members}$", README, re.MULTILINE)
+            assert re.search(rf"^{name} +{base_url(provider)} +{members}$", README, re.MULTILINE)
 
 
 def rows(first: str) -> dict[str, list[str]]:

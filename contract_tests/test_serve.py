@@ -111,6 +111,7 @@ def test_json_is_one_line_with_all_a_client_needs(tmp_path: Path) -> None:
             assert requests.get(provider["base_url"] + "/healthz", timeout=SOON).text == "ok\n"
             document = requests.get(provider["base_url"] + "/openapi.json", timeout=SOON).json()
             assert document["openapi"] == "3.1.0"
+            assert document["servers"] == [{"url": provider["base_url"]}], "not the real exchange"
         process.terminate()
         assert process.communicate(timeout=SOON)[0] == "", "nothing else on stdout"
 
@@ -169,11 +170,15 @@ MISTAKES = [
     (["serve", "--nope"], "--nope"),
     (["serve", "--seed", "x"], "--seed"),
     (["serve", "--world", "nowhere"], "world nowhere: no such file"),
-    (["serve", "--limits", "some"], "limits is default or off"),
+    (["serve", "--limits", "some"], "limits is default, off, or single limits"),
     (["serve", "--quirk", "cpg.replay"], "write NAME.KEY=VALUE"),
     (["serve", "--quirk", "cpg.nope=1"], "no quirk cpg.nope: there are"),
     (["serve", "--quirk", "cpg.replay=maybe"], "quirk cpg.replay: 'maybe' is none of on, off"),
     (["serve", "--quirk", "cpg.timestamp_window=5 minutes"], "is no duration"),
+    (["serve", "--quirk", "cpg.timestamp_window=-5s"], "'-5s' lies below zero"),
+    (["serve", "--public-url", "mock.test"], "a public URL starts with http:// or https://"),
+    (["curl", "cpg", "--query", "a=US DT"], "percent-encode it"),
+    (["check", "nowhere"], "world nowhere: no such file"),
     (["serve", "--host", "0.0.0.0"], "--host 0.0.0.0 is not loopback: set MOCKSERVER_ADMIN_TOKEN"),
     (["serve", "--host", "127.0.0.999"], "127.0.0.999"),
     (["curl", "nope"], "no provider nope"),
@@ -326,6 +331,11 @@ def test_a_refused_request_is_one_line_without_a_secret(tmp_path: Path, form: st
         assert text.startswith("coinapi GET /v1/balances?apikey=redacted:")
         assert text.endswith("-> 401 unknown_credential")
         assert "s3cret" not in line
+        if form == "json":
+            fields = {
+                k: v for k, v in json.loads(line).items() if k in ("status", "reason", "method")
+            }
+            assert fields == {"status": 401, "reason": "unknown_credential", "method": "GET"}
 
 
 def test_healthcheck_tells_by_its_exit(tmp_path: Path) -> None:
@@ -336,6 +346,31 @@ def test_healthcheck_tells_by_its_exit(tmp_path: Path) -> None:
         gone = told["gateway"]
     done = run("healthcheck", gone, cwd=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+def test_curl_and_healthcheck_find_a_server_that_was_configured_from_here(tmp_path: Path) -> None:
+    key = world(tmp_path / "mine.yaml", "MINE")
+    assert (
+        "127.0.0.1:9002/"
+        in run("curl", "coinapi", cwd=tmp_path, env={"MOCKSERVER_PORT": "9000"}).stdout
+    )
+    (tmp_path / "mockserver.toml").write_text(f'port = 9100\nworld = "{key}"')
+    line = run("curl", "coinapi", cwd=tmp_path).stdout
+    assert "127.0.0.1:9102/" in line
+    assert "X-CoinAPI-Key: MINE" in line
+    assert "127.0.0.1:9100/healthz" in run("healthcheck", cwd=tmp_path).stderr
+
+
+def test_a_world_without_main_keys_offers_no_line_to_paste(tmp_path: Path) -> None:
+    bare = tmp_path / "bare.yaml"
+    bare.write_text("name: bare\n")
+    with serving("--world", str(bare), cwd=tmp_path) as (_, told):
+        for provider in told["providers"].values():
+            assert (provider["credentials"], provider["others"], provider["example"]) == (
+                {},
+                {},
+                "",
+            )
 
 
 def test_worlds_providers_facts_and_check_tell_what_there_is(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ WRONG = [
     ("no network", "cpg:\n  keys:\n    m: {key_id: a, secret: b, account: c, ip_whitelist: [here]}\n", 3, "'here' does not appear to be an IPv4"),
     ("a row on an exchange not connected", 'coinapi:\n  accounts:\n    a:\n      balances: [{asset: X, venue: Y, total: "1"}]\n', 3, "X lies on 'Y', which is not connected"),
     ("a source nobody has", 'coinapi:\n  accounts:\n    a:\n      exchanges: [Y]\n      balances: [{asset: X, venue: Y, total: "1", last_updated_by: ME}]\n', 5, "last_updated_by is one of"),
+    ("an unreachable stranger", "coinapi: {unreachable: [FOO]}\n", 1, "FOO is unreachable, but no account"),
     ("too many rows", "cpg:\n  accounts:\n    c: {generate: {rows: 1000001}}\n", 3, "rows must lie between"),
     ("a list", "- 1\n", 1, "a world is a mapping"),
     ("nothing", "", 1, "a world is a mapping"),

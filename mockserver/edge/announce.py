@@ -16,9 +16,9 @@ from mockserver.wire.provider import Provider
 DEFAULT_PORT = 8490
 
 
-def default_url(provider: Provider) -> str:
-    """Returns the base URL of a provider on the default ports."""
-    return f"http://127.0.0.1:{DEFAULT_PORT + provider.port}{provider.base_path}"
+def base_url(provider: Provider, gateway: int = DEFAULT_PORT) -> str:
+    """Returns a provider's base URL beside a gateway on this machine."""
+    return f"http://127.0.0.1:{gateway + provider.port}{provider.base_path}"
 
 
 def ready(app: Application, urls: Mapping[str, str], world: str) -> dict[str, Any]:
@@ -32,18 +32,19 @@ def ready(app: Application, urls: Mapping[str, str], world: str) -> dict[str, An
 
 def _provider(app: Application, provider: Provider, url: str, world: str) -> dict[str, Any]:
     others = credentials(app.sandboxes[DEFAULT], provider)
+    main = others.pop("main", {})
     return {
         "base_url": url,
-        "credentials": others.pop("main", {}),
+        "credentials": main,
         "others": others,
-        "example": _example(provider, url, world),
+        "example": _example(provider, url, world) if main else "",
     }
 
 
 def _example(provider: Provider, url: str, world: str) -> str:
     """Returns a line that works whenever it is pasted: it signs when it runs."""
     words = [*_command(), "curl", provider.name]
-    if url != default_url(provider):
+    if url != base_url(provider):
         words += ["--url", url]
     if world != DEFAULT:
         words += ["--world", str(Path(world).resolve()) if Path(world).is_file() else world]
@@ -69,14 +70,14 @@ def table(told: Mapping[str, Any]) -> str:
         rows.append((name, provider["base_url"], members or "none"))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     lines = [f"{a:{widths[0]}}  {b:{widths[1]}}  {c}" for a, b, c in rows]
-    examples = [provider["example"] for provider in told["providers"].values()]
+    examples = [p["example"] for p in told["providers"].values() if p["example"]]
     return "\n".join(
         (
             f"The fake exchange is ready. Gateway {told['gateway']}, Ctrl-C stops it.",
             "",
             *lines,
             "",
-            "Paste, whenever you like:",
+            "Paste, whenever you like:" if examples else "No key main, so no line to paste.",
             *(f"  {line}" for line in examples),
         )
     )

@@ -49,6 +49,7 @@ class Application(Starlette):
                 Route("/openapi.json", _document),
                 *control_routes,
             ],
+            exception_handlers={404: _not_found},
             lifespan=_lifespan,
         )
 
@@ -81,14 +82,16 @@ def create_app(
     for a world, ValueError for a setting that is wrong.
     """
     providers = discover()
+    if limits not in ("default", "off") and not isinstance(limits, Mapping):
+        raise ValueError(f"limits is default, off, or single limits by name; not {limits!r}")
+    if public_url is not None and not public_url.startswith(("http://", "https://")):
+        raise ValueError(f"a public URL starts with http:// or https://, not {public_url!r}")
     settings = Settings(
         seed=seed,
         quirks=dict(quirks or {}),
-        limits={} if isinstance(limits, str) else dict(limits),
+        limits=dict(limits) if isinstance(limits, Mapping) else {},
         limits_off=limits == "off",
     )
-    if isinstance(limits, str) and limits not in ("default", "off"):
-        raise ValueError(f"limits is default or off, not {limits!r}")
     check_settings(providers, settings)
     file = worlds.find(world) if isinstance(world, str) else None
     loaded = world if isinstance(world, World) else worlds.load(world)
@@ -112,10 +115,19 @@ async def _health(request: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
+async def _not_found(request: Request, error: Exception) -> Response:
+    app: Application = request.app
+    prefixes = ", ".join(f"/{name}" for name in app.providers)
+    told = f"No provider here: start the path with {prefixes}, or call a provider's own port.\n"
+    return PlainTextResponse(told, status_code=404)
+
+
 async def _document(request: Request) -> Response:
     app: Application = request.app
     name = app.routing.provider_at(request.scope)
     if name is None:
         return JSONResponse({"error": "a provider's port serves its document"}, status_code=404)
-    found = document(name)
+    here = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
+    servers = [{"url": here + app.providers[name].base_path}]  # never the real exchange
+    found = document(name) | {"servers": servers}
     return Response(json.dumps(found), media_type="application/json")

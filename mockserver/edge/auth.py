@@ -14,7 +14,8 @@ class Auth:
     """Signs each request, as it is about to be sent, with a provider's own scheme.
 
     ``credential`` has the members that ``mockserver serve --json`` prints. ``now``
-    gives the time in nanoseconds. For other clients ``headers()`` returns what to send.
+    gives the time in nanoseconds. Raises ValueError for a provider or a credential
+    that cannot be. For other clients ``headers()`` returns what to send.
     """
 
     def __init__(
@@ -23,7 +24,7 @@ class Auth:
         credential: Mapping[str, Any],
         now: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.provider = discover()[provider] if isinstance(provider, str) else provider
+        self.provider = _known(provider) if isinstance(provider, str) else provider
         missing = [name for name in self.provider.members if name not in credential]
         if missing:
             raise ValueError(f"a {self.provider.name} credential needs {', '.join(missing)}")
@@ -48,6 +49,13 @@ class Auth:
         path, _, query = target.partition(b"?")
         draft = Draft(method, "", path, query, body=body)
         return self.provider.sign(draft, self._credential, self._now())
+
+
+def _known(name: str) -> Provider:
+    providers = discover()
+    if name not in providers:
+        raise ValueError(f"no provider {name}: there are {', '.join(providers)}")
+    return providers[name]
 
 
 def _parts(request: Any) -> tuple[bytes, bytes]:

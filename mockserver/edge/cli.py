@@ -17,6 +17,9 @@ def main(args: Sequence[str] | None = None, prog_name: str | None = None) -> NoR
     """Runs the command line."""
     try:
         status = cli.main(args, prog_name=prog_name, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(2)
     except click.ClickException as error:
         click.echo(f"mockserver: {error.format_message()}", err=True)
         sys.exit(2)
@@ -31,7 +34,7 @@ def main(args: Sequence[str] | None = None, prog_name: str | None = None) -> NoR
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="exchange-mockserver")
 def cli() -> None:
-    """A fake exchange that real clients believe."""
+    """Serve a fake exchange: balance APIs with their real authentication and rejects."""
 
 
 def _option(name: str, **settings: Any) -> Callable[[Any], Any]:
@@ -78,14 +81,27 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     server.Server(app, sockets, lambda: print(text, flush=True)).serve_forever()
 
 
-def _merged(context: click.Context, flags: dict[str, Any]) -> dict[str, Any]:
-    """Lets flags beat the environment, that the file, that the defaults."""
+def _file() -> dict[str, Any]:
     from mockserver.edge import config
 
     try:
-        file = config.read(Path(config.NAME))
+        return config.read(Path(config.NAME))
     except config.BadConfig as error:
         raise click.UsageError(str(error)) from None
+
+
+def _port() -> int:
+    """Returns the port of a gateway that was started from here with no flags."""
+    told = os.environ.get("MOCKSERVER_PORT") or _file().get("port", 8490)
+    try:
+        return int(told)
+    except ValueError:
+        raise click.UsageError(f"MOCKSERVER_PORT is a number, not {told!r}") from None
+
+
+def _merged(context: click.Context, flags: dict[str, Any]) -> dict[str, Any]:
+    """Lets flags beat the environment, that the file, that the defaults."""
+    file = _file()
     quirks = dict(file.pop("quirks", {}))
     quirks.update(_quirk(text) for text in flags.pop("quirk"))
     options = dict(flags, quirks=quirks)
@@ -123,11 +139,14 @@ def _app(options: dict[str, Any], token: str | None) -> Any:
 
 @cli.command()
 @click.argument("provider")
-@click.option("--credential", default="main", show_default=True, help="Its label.")
-@click.option("--query", default="", help="The query, as it shall be sent.")
+@click.option("--credential", default="main", show_default=True, help="The label of one.")
+@click.option("--query", default="", help="The query, percent-encoded.")
 @click.option("--url", default=None, help="The provider's base URL.")
 @WORLD
-def curl(provider: str, credential: str, query: str, url: str | None, world: str) -> None:
+@click.pass_context
+def curl(
+    context: click.Context, provider: str, credential: str, query: str, url: str | None, world: str
+) -> None:
     """Print a signed curl line for PROVIDER's main read."""
     import time
 
@@ -138,6 +157,8 @@ def curl(provider: str, credential: str, query: str, url: str | None, world: str
     if provider not in providers:
         raise click.UsageError(f"no provider {provider}: there are {', '.join(providers)}")
     described = providers[provider]
+    if context.get_parameter_source("world") is click.core.ParameterSource.DEFAULT:
+        world = _file().get("world", world)
     try:
         keys = worlds.load(world).parts[provider].credentials.values()
     except worlds.BadFile as error:
@@ -146,7 +167,9 @@ def curl(provider: str, credential: str, query: str, url: str | None, world: str
     if credential not in labels:
         known = ", ".join(labels)
         raise click.UsageError(f"no credential {credential} for {provider}: there are {known}")
-    base = (url or announce.default_url(described)).rstrip("/")
+    base = (url or announce.base_url(described, _port())).rstrip("/")
+    if not (query.isascii() and query.isprintable() and " " not in query):
+        raise click.UsageError(f"--query {query!r} cannot be sent as it is: percent-encode it")
     print(curl_line(described, labels[credential], base, query.lstrip("?"), time.time_ns()))
 
 
@@ -155,7 +178,7 @@ def curl_line(provider: Any, key: Any, base: str, query: str, now: int) -> str:
     from msgspec.structs import replace
 
     signed = provider.sign(replace(provider.example, query=query.encode()), key, now)
-    words = ["curl", "-sS", "--fail-with-body"]
+    words = ["curl", "-sS", "--fail-with-body", "-w", r"\n"]
     if signed.method != "GET":
         words += ["-X", signed.method]
     for name, value in signed.headers:
@@ -219,7 +242,7 @@ def facts(provider: str | None, as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("file")
 def check(file: str) -> None:
     """Check a world FILE without serving it."""
     from mockserver.edge import worlds
@@ -235,11 +258,10 @@ def check(file: str) -> None:
 @cli.command()
 @click.argument("url", required=False)
 def healthcheck(url: str | None) -> int:
-    """Ask a running server how it is: exit 0 when it is well, 1 when not."""
+    """Exit with 0 when a server is well, with 1 when not."""
     import urllib.request
 
-    port = os.environ.get("MOCKSERVER_PORT") or "8490"
-    url = (url or f"http://127.0.0.1:{port}").rstrip("/") + "/healthz"
+    url = (url or f"http://127.0.0.1:{_port()}").rstrip("/") + "/healthz"
     try:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(url, timeout=2) as answer:

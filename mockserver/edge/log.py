@@ -4,11 +4,15 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 from mockserver.engine.journal import Entry
 from mockserver.wire.redaction import printable
 
 log = logging.getLogger("mockserver")
+
+# What a line of JSON tells of a refused request beside its message.
+FIELDS = ("provider", "operation", "method", "status", "reason", "credential")
 
 
 def follow(entry: Entry) -> None:
@@ -20,6 +24,7 @@ def follow(entry: Entry) -> None:
     log.info(
         "%s %s %s -> %d %s%s",
         *(entry.provider, entry.method, target, entry.status, entry.reason, who),
+        extra={"entry": entry},
     )
 
 
@@ -32,7 +37,14 @@ class _Text(logging.Formatter):
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line = {"time": time, "level": record.levelname.lower(), "message": record.getMessage()}
+        line: dict[str, Any] = {
+            "time": time,
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        entry = getattr(record, "entry", None)
+        if entry is not None:
+            line |= {name: getattr(entry, name) for name in FIELDS}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)

@@ -97,16 +97,19 @@ class ProviderHandle:
 
     def credential(self, label: str) -> dict[str, Any]:
         """Returns a credential by its label; raises KeyError."""
-        return credentials(self._sandbox, self.provider)[label]
+        found = credentials(self._sandbox, self.provider)
+        if label not in found:
+            raise KeyError(f"no credential {label}: there are {', '.join(found)}")
+        return found[label]
 
     @property
     def auth(self) -> Auth:
-        """Signs with ``main``; works as ``auth=`` of requests and httpx."""
+        """Signs with ``main`` at the server's real time; for requests and httpx."""
         return self.auth_as("main")
 
     def auth_as(self, label: str) -> Auth:
         """Signs with the credential of this label."""
-        return Auth(self.provider, self.credential(label))
+        return Auth(self.provider, self.credential(label), now=self._sandbox.clock.real)
 
     def balances(self, account: str = "main") -> list[Any]:
         """Returns an account's rows as they stand in the ledger."""
@@ -131,7 +134,11 @@ class ProviderHandle:
         kinds = {kind.__struct_config__.tag: kind for kind in self.provider.events}
         if event not in kinds:
             raise ValueError(f"no event {event}: there are {', '.join(sorted(map(str, kinds)))}")
-        happening = msgspec.convert({"event": event} | members, kinds[event], dec_hook=decode_hook)
+        try:
+            told = {"event": event} | members
+            happening = msgspec.convert(told, kinds[event], dec_hook=decode_hook)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"{event}: {error}") from None
         self._sandbox.happen(self.provider.name, happening)
 
     @property
@@ -204,7 +211,9 @@ class MockServer:
         try:
             return self.__dict__["_handles"][name]  # type: ignore[no-any-return]
         except KeyError:
-            raise AttributeError(f"no provider {name} on a running server") from None
+            known = ", ".join(self.app.providers) if "app" in self.__dict__ else ""
+            hint = f"providers are {known}, once the server has started"
+            raise AttributeError(f"MockServer has no {name}: {hint}") from None
 
     def __enter__(self) -> Self:
         """Starts."""

@@ -13,10 +13,10 @@ ADVANCE_MAX = 100 * 365 * 24 * 3600 * 1_000_000_000
 
 
 class Clock:
-    """Both times, on top of a source of real time."""
+    """Both times, on top of ``real``, a source of real time."""
 
     def __init__(self, real: Callable[[], int]) -> None:
-        self._real = real
+        self.real = real
         self._anchor = real()
         self._then = self._anchor
         self.rate = Fraction(1)
@@ -27,14 +27,14 @@ class Clock:
         """Returns the sandbox time."""
         if self.frozen:
             return self._then
-        passed = self._real() - self._anchor
+        passed = self.real() - self._anchor
         if self.rate != 1:
             passed = int(passed * self.rate)
         return self._then + passed
 
     def auth_now(self) -> int:
         """Returns the time by which signatures are judged."""
-        return self._real() + self.skew
+        return self.real() + self.skew
 
     def advance(self, duration: int) -> None:
         """Moves the clock forward; raises ValueError for a negative or a huge duration."""
@@ -63,4 +63,4 @@ class Clock:
         self.rate = Fraction(rate)
 
     def _settle(self) -> None:
-        self._then, self._anchor = self.now(), self._real()
+        self._then, self._anchor = self.now(), self.real()

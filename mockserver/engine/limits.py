@@ -28,7 +28,8 @@ class Counter:
         if limit.count is None:
             return
         window = now // limit.window
-        if window == self._window and self._counts.get(caller, 0) >= limit.count:
+        used = self._counts.get(caller, 0) if window == self._window else 0
+        if used >= limit.count:
             reset = (window + 1) * limit.window
             raise Reject(
                 "rate_limited", limit=limit.name, count=limit.count, reset=reset, wait=reset - now

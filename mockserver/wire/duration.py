@@ -11,7 +11,7 @@ _FORM = re.compile(r"(-?)([0-9]{1,9})(ms|s|m|h)")
 
 def nanoseconds(text: str) -> int:
     """Reads a duration such as ``61s`` or ``-400s``; raises ValueError for any other text."""
-    found = _FORM.fullmatch(text)
+    found = _FORM.fullmatch(text) if isinstance(text, str) else None
     if not found:
         raise ValueError(f"{text!r} is no duration: write 250ms, 61s, 5m or 1h")
     sign, count, unit = found.groups()

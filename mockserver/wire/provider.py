@@ -256,7 +256,10 @@ class Quirk(Struct, frozen=True):
         if text in self.choices:
             return text
         if self.duration:
-            return nanoseconds(text)
+            duration = nanoseconds(text)
+            if duration < 0:
+                raise ValueError(f"{text!r} lies below zero")
+            return duration
         raise ValueError(f"{text!r} is none of {', '.join(self.choices)}")
 
 

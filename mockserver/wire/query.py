@@ -15,6 +15,11 @@ def pairs(query: bytes) -> list[tuple[str, str]]:
     return found
 
 
+def first(query: bytes, name: str) -> str:
+    """Returns the first value of a parameter, or nothing."""
+    return next((value for key, value in pairs(query) if key == name), "")
+
+
 def _decode(raw: bytes) -> str:
     if b"%" in raw or b"+" in raw:
         raw = unquote_to_bytes(raw.replace(b"+", b" "))

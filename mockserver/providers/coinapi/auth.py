@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from mockserver.wire.message import Draft, Request
 from mockserver.wire.provider import Credential, Quirks, Vault
-from mockserver.wire.query import pairs
+from mockserver.wire.query import first
 from mockserver.wire.reject import Reject
 
 
@@ -30,11 +30,11 @@ def authenticate(request: Request, vault: Vault, now: int, quirks: Quirks) -> tu
         if key is None:
             raise Reject("missing_credential")
         return key, ""
-    presented = request.header(b"x-coinapi-key") or _in_query(request.query)
+    presented = request.header(b"x-coinapi-key") or first(request.query, "apikey").encode()
     if not presented:
         raise Reject("missing_credential")
-    return vault.find(presented), ""
-
-
-def _in_query(query: bytes) -> bytes:
-    return next((value.encode() for name, value in pairs(query) if name == "apikey"), b"")
+    try:
+        return vault.find(presented), ""
+    except Reject as reject:
+        reject.facts["exchange_id"] = first(request.query, "exchange_id")
+        raise

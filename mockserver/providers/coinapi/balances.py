@@ -9,7 +9,7 @@ from mockserver.providers.coinapi.world import EXCHANGE, Balance
 from mockserver.wire.amount import minus, number
 from mockserver.wire.message import Request
 from mockserver.wire.provider import Answer, View
-from mockserver.wire.query import pairs
+from mockserver.wire.query import first
 from mockserver.wire.reject import Reject
 
 # What may stand between an exchange and the tag of one of several accounts on it.
@@ -21,7 +21,7 @@ Item = dict[str, str | msgspec.Raw | None]
 
 def parse_exchange(request: Request, path: Mapping[str, str]) -> str:
     """Reads the filter, empty for all; of a parameter given twice the first counts."""
-    return next((v for name, v in pairs(request.query) if name == "exchange_id"), "")
+    return first(request.query, "exchange_id")
 
 
 def get_balances(view: View, wanted: str) -> Answer:

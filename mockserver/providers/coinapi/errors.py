@@ -13,12 +13,16 @@ from mockserver.wire.reject import Reject
 
 
 class MessageReject(Struct, frozen=True):
-    """A row that renders as MESSAGE_REJECT; None leaves a member out."""
+    """A row that renders as MESSAGE_REJECT; None leaves a member out.
+
+    ``asked`` lets the exchange that was asked for take the place of ``exchange_id``.
+    """
 
     reject_reason: str
     message: str
     exchange_id: str | None = None
     rejected_message: str | None = None
+    asked: bool = False
     status: int = 490
 
 
@@ -35,10 +39,13 @@ ERRORS: dict[str, Error | MessageReject] = {
     "forbidden": Error(403, "Forbidden"),
     "rate_limited": Error(429, "Too Many Requests"),
     "exchange_unreachable": MessageReject(
-        "EXCHANGE_UNREACHABLE", "Exchange is unreachable.", exchange_id="BITMEX"
+        "EXCHANGE_UNREACHABLE", "Exchange is unreachable.", exchange_id="BITMEX", asked=True
     ),
     "exchange_response_timeout": MessageReject(
-        "EXCHANGE_RESPONSE_TIMEOUT", "Exchange response timeout.", exchange_id="BITMEX"
+        "EXCHANGE_RESPONSE_TIMEOUT",
+        "Exchange response timeout.",
+        exchange_id="BITMEX",
+        asked=True,
     ),
     "order_id_not_found": MessageReject(
         "ORDER_ID_NOT_FOUND",
@@ -61,7 +68,8 @@ def refuse(reject: Reject, quirks: Quirks) -> Response:
     row, facts = ERRORS[reject.reason], reject.facts
     if isinstance(row, MessageReject):
         media_type = quirks["reject_media_type"].encode()
-        body = _message(row, facts.get("exchange_id", row.exchange_id))
+        asked = facts.get("exchange_id") if row.asked else None
+        body = _message(row, asked or row.exchange_id)
         return Response(row.status, ((b"content-type", media_type),), msgspec.json.encode(body))
     headers = [(b"content-type", b"application/json")]
     if reject.reason == "rate_limited":

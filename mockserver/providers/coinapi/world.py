@@ -71,6 +71,11 @@ class World(Section, frozen=True, kw_only=True):
             if key.account not in self.accounts:
                 raise ValueError(f"key {label} names account {key.account!r}, which is not there")
 
+        connected = {id for account in self.accounts.values() for id in account.exchanges}
+        for id in self.unreachable:
+            if id not in connected:
+                raise ValueError(f"{id} is unreachable, but no account has it connected")
+
     def records(self) -> Iterator[Put]:
         """Yields which exchanges cannot be reached."""
         for id in self.unreachable:
