@@ -257,7 +257,9 @@ def test_every_refusing_key_is_refused_as_the_table_says(server, client, provide
         for route in provider.routes:
             found = send(client, handle, f"reject-{reason}", route)
             table = refused(provider, reason)
-            assert (found.status_code, found.content) == (table.status, table.body)
+            media_type = dict(table.headers)[b"content-type"].decode()
+            assert (found.status_code, found.headers["content-type"]) == (table.status, media_type)
+            assert list(found.json()) == list(msgspec.json.decode(table.body))
 
 
 def test_every_other_key_gets_a_declared_answer(server, client, provider):
