@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 import requests
-from raw import exchange, get
+from raw import exchange, get, without_noise
+from test_fixtures import rows
 
 from mockserver import HandClock, MockServer
 
@@ -42,6 +43,35 @@ def test_a_key_comes_in_the_header_or_the_query(
     assert answer.status_code == status, about
     if status == requests.codes.unauthorized:
         assert answer.text == '{"error":"Invalid API key"}'
+
+
+PATH = "/v1/balances"
+CAUSED = {
+    "no_route": (get("/v1/balance", HEADER), ""),
+    "bad_method": (get(PATH, HEADER, "DELETE"), "allow: GET\n"),
+    "too_large": (get(PATH, HEADER, body=b" " * (1024 * 1024 + 1)), ""),
+    "missing_credential": (get(PATH, {}), ""),
+    "unknown_credential": (get(PATH, {"X-CoinAPI-Key": "nobody"}), ""),
+    "exchange_unreachable": (get(PATH + "?exchange_id=BITMEX", HEADER), ""),
+}
+
+
+@pytest.mark.parametrize("reason", CAUSED)
+def test_what_a_client_can_cause_is_answered_byte_for_byte(server: MockServer, reason: str) -> None:
+    request, more = CAUSED[reason]
+    expected = rows("coinapi", "errors")[reason].replace("content-length", more + "content-length")
+    if reason == "too_large":
+        expected = expected.replace("\n\n", "\nconnection: close\n\n")
+    assert without_noise(exchange(server.coinapi.base_url, request)) == expected
+    assert server.journal[-1].reason == reason
+
+
+def test_a_full_window_is_answered_byte_for_byte() -> None:
+    clock = HandClock(1_747_444_800 * 10**9 + 59 * 10**9)
+    with MockServer(real=clock, limits={"coinapi.reads": "1/60s"}) as server:
+        ask(server)
+        refused = exchange(server.coinapi.base_url, get(PATH, HEADER))
+        assert without_noise(refused) == rows("coinapi", "errors")["rate_limited"]
 
 
 def test_the_key_in_the_query_is_redacted_before_it_is_kept(server: MockServer) -> None:
