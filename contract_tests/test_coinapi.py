@@ -1,5 +1,6 @@
 """CoinAPI EMS: what is special to it, over a socket."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -211,6 +212,23 @@ def test_the_quickstart_quirk_shows_rows_as_the_quickstart_does() -> None:
         assert exchanges(server, "exchange_id=KRAKEN") == ["KRAKEN/JOHN"]
 
 
+SEPARATORS = "~/.,:;!@#$%^&*-_+="
+
+
+def test_each_separator_may_stand_before_a_tag(tmp_path: Any) -> None:
+    ids = json.dumps([f"KRAKEN{separator}JOHN" for separator in SEPARATORS])
+    world = tmp_path / "tags.yaml"
+    world.write_text(
+        "coinapi:\n  keys:\n    main: {api_key: k, account: a}\n"
+        f"  accounts:\n    a: {{exchanges: {ids}}}\n  unreachable: [KRAKEN/JOHN]\n"
+    )
+    with MockServer(str(world), quirks={"coinapi.auth": "none"}) as server:
+        assert len(exchanges(server)) == len(SEPARATORS) - 1
+        assert exchanges(server, "exchange_id=KRAKEN.JOHN") == ["KRAKEN.JOHN"]
+        refused = ask(server, "exchange_id=KRAKEN")
+        assert (refused.status_code, refused.json()["exchange_id"]) == (490, "KRAKEN/JOHN")
+
+
 def test_a_filter_finds_a_tagged_exchange(tmp_path: Any) -> None:
     world = tmp_path / "tagged.yaml"
     world.write_text(
@@ -231,14 +249,20 @@ def test_no_limit_holds_unless_one_is_set(server: MockServer) -> None:
 
 
 def test_a_limit_that_is_set_answers_429_with_retry_after() -> None:
-    clock = HandClock(1_747_444_815 * 10**9)
+    clock = HandClock(1_747_444_815 * 10**9 + 500_000_000)
     quirks = {"coinapi.rate_limit_headers": "on"}
     with MockServer(real=clock, limits={"coinapi.reads": "2/60s"}, quirks=quirks) as server:
         assert [ask(server).status_code for _ in range(3)] == [200, 200, 429]
         refused = ask(server)
         assert refused.text == '{"error":"Too Many Requests"}'
         assert refused.headers["retry-after"] == "45"
-        assert refused.headers["x-ratelimit-remaining"] == "0"
+        for name, value in (
+            ("used", "2"),
+            ("limit", "2"),
+            ("remaining", "0"),
+            ("request-cost", "1"),
+        ):
+            assert refused.headers[f"x-ratelimit-{name}"] == value
         assert refused.headers["x-ratelimit-reset"] == "2025-05-17T01:21:00.0000000Z"
         assert ask(server, headers={"X-CoinAPI-Key": "00000000-EMPTY-KEY"}).status_code == 200
         clock.advance("45s")

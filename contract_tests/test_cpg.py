@@ -1,5 +1,6 @@
 """The X-CPG gateway: what is special to it, over a socket, signed apart from the package."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -13,6 +14,7 @@ from signer import sign
 from test_fixtures import rows
 
 from mockserver import HandClock, MockServer
+from mockserver.providers.cpg.auth import PERMISSIONS
 
 NOW = 1_747_444_800
 BALANCES = "/v1/balances"
@@ -126,7 +128,7 @@ def test_checks_come_in_the_documented_order(
 
 
 def test_the_backstop_by_address_comes_before_everything() -> None:
-    clock = HandClock(NOW * 10**9 + 15 * 10**9)
+    clock = HandClock(NOW * 10**9 + 15 * 10**9 + 500_000_000)
     with MockServer(real=clock, limits={"cpg.ip": "2/60s"}) as server:
         assert b" 200 " in ask(server, query="n=1")
         assert b" 200 " in ask(server, query="n=2")
@@ -152,6 +154,53 @@ def test_the_121st_read_of_a_minute_is_refused_and_the_next_minutes_first_is_goo
         assert b" 429 " in ask(server)
         clock.advance("1s")
         assert b" 200 " in ask(server)
+
+
+def test_the_rate_of_a_key_comes_before_its_permission() -> None:
+    with MockServer(limits={"cpg.key": "0/60s"}) as server:
+        assert b" 429 " in ask(server, key_id="cpg_no_permission")
+        assert b" 403 " in ask(server, key_id="cpg_ip_locked"), "the address before the rate"
+
+
+NEEDED = [
+    ("read_balance", "GET", BALANCES, 200),
+    ("read_withdrawal_status", "GET", "/v1/withdrawals/1", 404),
+    ("withdraw", "POST", "/v1/withdrawals", 422),
+    (None, "GET", "/v1/_ping", 200),
+]
+
+
+@pytest.mark.parametrize(("permission", "method", "path", "status"), NEEDED)
+def test_each_operation_asks_for_its_own_permission(
+    tmp_path: Path, permission: str | None, method: str, path: str, status: int
+) -> None:
+    others = [p for p in PERMISSIONS if p != permission]
+    world = tmp_path / "keys.yaml"
+    world.write_text(
+        "cpg:\n  accounts: {a: {}}\n  keys:\n"
+        f"    all: {{key_id: all, secret: s, account: a, permissions: {json.dumps(PERMISSIONS)}}}\n"
+        f"    most: {{key_id: most, secret: s, account: a, permissions: {json.dumps(others)}}}\n"
+    )
+    body = b"{}" if method == "POST" else b""
+    with MockServer(str(world)) as server:
+        for key_id, expected in (("all", status), ("most", 403 if permission else status)):
+            headers = sign(method, path, body=body, key_id=key_id, secret="s")
+            answer = exchange(server.cpg.base_url, get(path, headers, method, body))
+            assert b" %d " % expected in answer
+
+
+WHITELISTS = [("127.0.0.1", 200), ("127.0.0.0/8", 200), ("10.0.0.0/8", 403), ("::1", 403)]
+
+
+@pytest.mark.parametrize(("network", "status"), WHITELISTS)
+def test_a_whitelist_lets_its_own_addresses_in(tmp_path: Path, network: str, status: int) -> None:
+    world = tmp_path / "listed.yaml"
+    world.write_text(
+        "cpg:\n  accounts: {a: {}}\n  keys:\n"
+        f"    main: {{key_id: k, secret: s, account: a, ip_whitelist: ['{network}']}}\n"
+    )
+    with MockServer(str(world)) as server:
+        assert b" %d " % status in ask(server, key_id="k", secret="s")
 
 
 def test_a_refused_call_uses_up_no_window_but_its_signature_is_spent() -> None:
@@ -349,6 +398,70 @@ def test_a_client_reference_is_idempotent(server: MockServer) -> None:
     assert submit(server, client_reference="invoice 8").json()["data"]["withdrawal_id"] == 2
 
 
+def test_a_reference_is_the_accounts_own_and_may_be_empty(tmp_path: Path) -> None:
+    rows = 'balances: [{asset: USDT, venue: ETH, decimals: 6, total: "100"}]'
+    world = tmp_path / "two.yaml"
+    world.write_text(
+        f"cpg:\n  accounts:\n    a: {{{rows}}}\n    b: {{{rows}}}\n  keys:\n"
+        "    main: {key_id: a, secret: s, account: a}\n    other: {key_id: b, secret: s, account: b}\n"
+    )
+    body = json.dumps({**ORDER, "client_reference": ""}).encode()
+
+    def withdrawal(server: MockServer, key_id: str, query: str) -> int:
+        headers = sign("POST", "/v1/withdrawals", query, body, key_id=key_id, secret="s")
+        target = f"/v1/withdrawals?{query}"
+        answer = exchange(server.cpg.base_url, get(target, headers, "POST", body))
+        return int(json.loads(answer.partition(b"\r\n\r\n")[2])["data"]["withdrawal_id"])
+
+    with MockServer(str(world)) as server:
+        assert [withdrawal(server, key, f"n={key}") for key in "ab"] == [1, 2]
+        assert [withdrawal(server, key, f"again={key}") for key in "ab"] == [1, 2]
+
+
+def shown(server: MockServer, id: int = 1) -> dict[str, Any]:
+    url = f"{server.cpg.base_url}/v1/withdrawals/{id}?n={time.monotonic_ns()}"
+    return requests.get(url, auth=server.cpg.auth, timeout=10).json()["data"]
+
+
+def test_the_times_of_a_withdrawal_are_those_of_the_sandbox_clock() -> None:
+    with MockServer(real=HandClock(NOW * 10**9)) as server:
+        server.clock.advance("1h")
+        submit(server)
+        server.clock.advance("5m")
+        assert shown(server) == {
+            "id": 1,
+            "currency": "USDT",
+            "network": "ETH",
+            "to_address": "0xrecipient0",
+            "amount": "50.000000",
+            "fee": "1.500000",
+            "status": "confirmed",
+            "tx_hash": shown(server)["tx_hash"],
+            "error_message": None,
+            "requested_at": "2025-05-17T02:20:00Z",
+            "broadcast_at": "2025-05-17T02:20:00Z",
+            "confirmed_at": "2025-05-17T02:21:00Z",
+        }
+
+
+def test_what_is_due_happens_before_what_control_asks_for() -> None:
+    with MockServer(real=HandClock(NOW * 10**9)) as server:
+        submit(server)
+        server.clock.advance("61s")
+        with pytest.raises(ValueError, match="confirmed already"):
+            server.cpg.event("withdrawal_failed", id=1)
+        server.cpg.set_balance("main", "USDT", "ETH", total="1", held="1")
+        assert shown(server)["status"] == "confirmed"
+
+
+def test_ids_depend_on_the_seed_alone() -> None:
+    hashes = []
+    for seed in (1, 1, 2):
+        with MockServer(seed=seed) as server:
+            hashes.append(submit(server).json()["data"]["tx_hash"])
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
 def test_a_currency_is_known_in_any_case_wherever_it_is_named(tmp_path: Path) -> None:
     world = tmp_path / "mixed.yaml"
     world.write_text(
@@ -402,6 +515,10 @@ BROKEN_ORDERS = [
     (
         {"client_reference": "r" * 129},
         "client_reference: String should have at most 128 characters",
+    ),
+    (
+        {"to_address": "x" * 257},
+        "to_address: String should have at most 256 characters",
     ),
     ({"to_address": "short"}, "to_address: String should have at least 10 characters"),
     (

@@ -1,5 +1,6 @@
 """What changes: clocks, windows, replay memory and ledger, without a socket."""
 
+import threading
 from decimal import Decimal
 
 import pytest
@@ -11,17 +12,19 @@ from mockserver import HandClock
 from mockserver.edge import worlds
 from mockserver.engine.answers import ENTRIES_MAX as ENTRIES_MAX_KEPT
 from mockserver.engine.clock import Clock
-from mockserver.engine.journal import ENTRIES_MAX
+from mockserver.engine.journal import ENTRIES_MAX, TARGET_MAX, Entry
 from mockserver.engine.ledger import Book
 from mockserver.engine.limits import CALLERS_MAX, Counter
 from mockserver.engine.pipeline import answer
 from mockserver.engine.replay import GENERATION_MAX, ReplayMemory
 from mockserver.engine.sandbox import Sandbox, Settings
+from mockserver.providers.coinapi.world import Balance as BalanceRow
 from mockserver.providers.coinapi.world import ExchangeUnreachable
 from mockserver.wire.amount import Amount, minus, number, plus, text
 from mockserver.wire.duration import SECOND, nanoseconds
 from mockserver.wire.message import Request
-from mockserver.wire.provider import Limit, Move, Put, Row, SetRow
+from mockserver.wire.provider import Limit, Move, Put, Row, Schedule, SetRow
+from mockserver.wire.redaction import printable
 from mockserver.wire.reject import REASONS, Reject
 
 KEY, BALANCES = b"73034021-THIS-IS-SAMPLE-KEY", b"/v1/balances"
@@ -49,6 +52,20 @@ def test_an_amount_leaves_as_it_came(written: str) -> None:
 def test_sums_of_amounts_are_exact(a: str, b: str) -> None:
     total = plus(Amount.parse(a), Amount.parse(b))
     assert minus(total, Amount.parse(b)) == Decimal(a)
+
+
+def test_the_largest_and_the_smallest_add_up_to_the_last_digit() -> None:
+    largest, smallest = Amount.parse("9" * 80), Amount.parse("0." + "0" * 39 + "1")
+    assert text(plus(largest, smallest)) == "9" * 80 + "." + "0" * 39 + "1"
+
+
+def test_nothing_negative_is_held() -> None:
+    with pytest.raises(ValueError):
+        Row(asset="A", total=Amount("1"), held=Amount("-0.5"))
+
+
+def test_what_is_logged_is_one_line_without_control_characters() -> None:
+    assert printable(b"a\x1b[31mb\nc\r\x00\xff\xc3\xa9") == "a\\x1b[31mb\\x0ac\\x0d\\x00\\xffé"
 
 
 @pytest.mark.parametrize(
@@ -135,6 +152,9 @@ def test_callers_are_bounded() -> None:
     for n in range(CALLERS_MAX + 10):
         counter.spend(str(n), 0)
     assert len(counter._counts) == CALLERS_MAX  # noqa: SLF001
+    counter.check("0", 0)
+    with pytest.raises(Reject):
+        counter.check(str(CALLERS_MAX + 9), 0)
 
 
 def test_replay_memory_is_bounded_and_forgets_by_generations() -> None:
@@ -145,6 +165,14 @@ def test_replay_memory_is_bounded_and_forgets_by_generations() -> None:
     for n in range(3 * GENERATION_MAX):
         memory.accept(b"%d" % n, 1800, 600)
     assert len(memory._fresh) + len(memory._stale) <= 2 * GENERATION_MAX  # noqa: SLF001
+
+
+def test_a_full_generation_is_still_remembered_when_the_next_begins() -> None:
+    memory = ReplayMemory()
+    for n in range(GENERATION_MAX + 1):
+        memory.accept(b"%d" % n, 0, 600)
+    assert not memory.accept(b"0", 0, 600)
+    assert not memory.accept(b"%d" % (GENERATION_MAX - 1), 0, 600)
 
 
 def book() -> Book:
@@ -169,6 +197,14 @@ def test_changes_are_applied_whole_or_not_at_all() -> None:
             ledger.apply(changes)
         assert ledger.accounts["main"].rows == before
         assert ledger.records == {}
+
+
+def test_what_is_due_comes_in_the_order_of_time_then_of_scheduling() -> None:
+    ledger = book()
+    for at, event in ((2, "c"), (1, "a"), (1, "b"), (3, "d")):
+        ledger.apply((Schedule(at, event),))
+    assert list(ledger.due(2)) == [(1, "a"), (1, "b"), (2, "c")]
+    assert list(ledger.due(2)) == []
 
 
 def test_a_sandbox_shares_rows_with_its_world_until_it_changes_them() -> None:
@@ -228,6 +264,64 @@ def test_the_journal_keeps_the_last_entries_only() -> None:
         ask(sandbox, b"/")
     assert len(sandbox.journal.entries) == ENTRIES_MAX
     assert sandbox.journal.entries[-1].n == ENTRIES_MAX + 5
+
+
+def entry(sandbox: Sandbox, key: bytes = b"", path: bytes = BALANCES) -> Entry:
+    headers = [(b"x-coinapi-key", key)]
+    answer(sandbox, "coinapi", Request("GET", path, b"", headers, b"", "127.0.0.1", path))
+    return sandbox.journal.entries[-1]
+
+
+def test_an_entry_tells_who_when_and_what_but_not_without_end() -> None:
+    sandbox = Sandbox("default", worlds.load("default"), HandClock(1000 * SECOND))
+    sandbox.clock.advance(5 * SECOND)
+    assert entry(sandbox, KEY)[1:] == (
+        1005 * SECOND, 1000 * SECOND, "coinapi", "getBalances", "GET", BALANCES, "main", 200, "", "",
+    )  # fmt: skip
+    assert entry(sandbox, b"reject-other").credential == "reject-other"
+    assert entry(sandbox, path=b"/" + b"x" * 9999).target == b"/" + b"x" * (TARGET_MAX - 1)
+
+
+def test_a_reset_forgets_ledger_windows_and_replay_memory() -> None:
+    settings = Settings(limits={"coinapi.reads": "1/60s"})
+    sandbox = Sandbox("default", worlds.load("default"), HandClock(0), settings)
+    assert entry(sandbox, KEY).status == 200
+    assert entry(sandbox, KEY).status == 429
+    sandbox.desks["cpg"].replay.accept(b"digest", 0, 600)
+    sandbox.change("cpg", Move(*USDT, held=Amount("1")))
+    sandbox.reset()
+    assert entry(sandbox, KEY).status == 200
+    assert sandbox.desks["cpg"].replay.accept(b"digest", 0, 600)
+    assert sandbox.desks["cpg"].book.accounts["main"].rows["USDT", "ETH"].held == Amount("200")
+
+
+def test_only_refused_requests_are_followed() -> None:
+    sandbox, followed = Sandbox("default", worlds.load("default"), HandClock()), []
+    sandbox.journal.follow = followed.append
+    entry(sandbox, KEY)
+    refused = entry(sandbox, b"nobody")
+    assert followed == [refused]
+
+
+def test_changes_from_another_thread_are_never_seen_half_made() -> None:
+    """Without the sandbox's lock a read would meet a ledger that grows while it lists it."""
+    sandbox = Sandbox("default", worlds.load("whale"), HandClock(), Settings(limits_off=True))
+    done = threading.Event()
+
+    def grow() -> None:
+        n = 0
+        while not done.is_set():
+            row = BalanceRow(asset=f"NEW{n}", venue="KRAKEN", total=Amount("1"))
+            sandbox.change("coinapi", SetRow("main", row))
+            n += 1
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    try:
+        assert [entry(sandbox, KEY).status for _ in range(10)] == [200] * 10
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_a_defect_of_ours_is_the_providers_500_and_is_logged(

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 
+import httpx
 import pytest
 import requests
 from starlette.testclient import TestClient
@@ -39,6 +40,7 @@ HOSTS = [
     ("global.ems.coinapi.net", "", 200),
     ("global.ems.coinapi.net", "/~default", 200),
     ("elsewhere.test", "/coinapi", 200),
+    ("cpg.localhost", "/coinapi", 404),
     ("elsewhere.test", "/coinapi/~default", 200),
     ("elsewhere.test", "/coinapi/~nope", 404),
     ("elsewhere.test", "", 404),
@@ -93,6 +95,32 @@ def test_two_servers_at_once_know_nothing_of_each_other() -> None:
         one.cpg.set_balance("main", "USDT", "ETH", total="1")
         assert one.url != other.url
         assert str(other.cpg.balances()[0].total) == "1500.000000"
+
+
+def test_the_clock_runs_on_when_it_is_thawed() -> None:
+    real = HandClock(1000 * 10**9)
+    with MockServer(real=real) as server:
+        server.clock.freeze()
+        real.advance("1h")
+        server.clock.freeze(frozen=False)
+        real.advance("1s")
+        assert server.clock.now == 1001 * 10**9
+
+
+def test_auth_as_signs_with_that_credential(server: MockServer) -> None:
+    for label in ("main", "empty"):
+        url = server.coinapi.base_url + "/v1/balances"
+        requests.get(url, auth=server.coinapi.auth_as(label), timeout=10)
+        assert server.journal[-1].credential == label
+
+
+def test_auth_signs_a_body_given_as_text(server: MockServer) -> None:
+    url = server.cpg.base_url + "/v1/withdrawals"
+    body = '{"currency":"USDT","network":"ETH","to_address":"0xr\u00e9cipient","amount":"50"}'
+    assert requests.post(url, data=body, auth=server.cpg.auth, timeout=10).status_code == 200
+    assert httpx.post(url + "?n", content=body, auth=server.cpg.auth).status_code == 200
+    with pytest.raises(TypeError, match="text or bytes"):
+        requests.post(url, data=iter([b"{}"]), auth=server.cpg.auth, timeout=10)
 
 
 def test_a_stopped_server_frees_its_ports() -> None:

@@ -7,9 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import pytest
 import requests
 from clients.senders import tool
 
-from mockserver import HandClock, MockServer
+from mockserver import Auth, HandClock, MockServer
 from mockserver.edge.cli import curl_line
 from mockserver.edge.worlds import fixtures, shipped
 from mockserver.providers import discover
@@ -273,12 +275,17 @@ def test_another_address_asks_for_the_token_it_was_given(tmp_path: Path) -> None
     with serving("--host", "0.0.0.0", cwd=tmp_path, env=env) as (_, told):
         url = told["admin"] + "/providers"
         assert requests.get(url, timeout=SOON).status_code == 401
+        assert told["gateway"].startswith("http://127.0.0.1:"), "an address to dial"
+        foreign = {"Authorization": "Bearer t0ken", "Origin": "http://evil.test"}
+        assert requests.get(url, headers=foreign, timeout=SOON).status_code == 403
         good = requests.get(url, headers={"Authorization": "Bearer t0ken"}, timeout=SOON)
         assert set(good.json()) == set(discover())
 
 
 GUARDED = [
     ({"Host": "evil.test"}, 403),
+    ({"Host": "127.0.0.1.evil.test"}, 403),
+    ({"Host": "localhost:1@evil.test"}, 403),
     ({"Origin": "http://evil.test"}, 403),
     ({"Host": "localhost"}, 200),
 ]
@@ -302,6 +309,16 @@ def test_the_control_api_is_on_the_gateway_only(server: Any) -> None:
     assert answer.status_code == 403
 
 
+def line_with(wanted: str, process: subprocess.Popen[str]) -> str:
+    """Returns the first line of the log that says so; a server that never does is ended."""
+    end = threading.Timer(SOON, process.kill)
+    end.start()
+    try:
+        return next(line for line in process.stderr if wanted in line)
+    finally:
+        end.cancel()
+
+
 def test_watch_takes_a_changed_world_and_leaves_a_broken_one(tmp_path: Path) -> None:
     file = tmp_path / "watched.yaml"
     with serving("--world", world(file, "FIRST"), "--watch", cwd=tmp_path) as (process, told):
@@ -312,19 +329,19 @@ def test_watch_takes_a_changed_world_and_leaves_a_broken_one(tmp_path: Path) -> 
 
         assert status("FIRST") == 200
         file.write_text("coinapi: {keys: 1}")
-        while "$.coinapi.keys" not in process.stderr.readline():
-            pass
+        assert "$.coinapi.keys" in line_with("not reloaded", process)
         assert status("FIRST") == 200
-        world(file, "SECOND")
-        while "reloaded" not in process.stderr.readline():
-            pass
-        assert (status("FIRST"), status("SECOND")) == (401, 200)
+        for old, new in (("FIRST", "SECOND"), ("SECOND", "THIRD")):
+            world(file, new)
+            line_with("world reloaded", process)
+            assert (status(old), status(new)) == (401, 200)
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_refused_request_is_one_line_without_a_secret(tmp_path: Path, form: str) -> None:
     with serving("--log-format", form, cwd=tmp_path) as (process, told):
         url = told["providers"]["coinapi"]["base_url"]
+        assert reads(told, 1) == {200}, "and a good one is none"
         requests.get(url + "/v1/balances?apikey=s3cret&x=%0A", timeout=SOON)
         line = process.stderr.readline()
         text = json.loads(line)["message"] if form == "json" else line.rstrip("\n")
@@ -332,10 +349,18 @@ def test_a_refused_request_is_one_line_without_a_secret(tmp_path: Path, form: st
         assert text.endswith("-> 401 unknown_credential")
         assert "s3cret" not in line
         if form == "json":
-            fields = {
-                k: v for k, v in json.loads(line).items() if k in ("status", "reason", "method")
+            fields = json.loads(line)
+            assert datetime.fromisoformat(fields.pop("time")).tzinfo is not None
+            assert fields.pop("message") == text
+            assert fields == {
+                "level": "info",
+                "provider": "coinapi",
+                "operation": "getBalances",
+                "method": "GET",
+                "status": 401,
+                "reason": "unknown_credential",
+                "credential": "",
             }
-            assert fields == {"status": 401, "reason": "unknown_credential", "method": "GET"}
 
 
 def test_healthcheck_tells_by_its_exit(tmp_path: Path) -> None:
@@ -346,6 +371,39 @@ def test_healthcheck_tells_by_its_exit(tmp_path: Path) -> None:
         gone = told["gateway"]
     done = run("healthcheck", gone, cwd=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+def test_curl_sends_the_query_it_was_given(tmp_path: Path) -> None:
+    tool("curl")
+    with serving(cwd=tmp_path) as (_, told):
+        url = told["providers"]["coinapi"]["base_url"]
+        line = run(
+            "curl", "coinapi", "--query", "?exchange_id=BITSTAMP", "--url", url, cwd=tmp_path
+        ).stdout
+        assert shell(line, tmp_path)[1] == '[{"exchange_id":"BITSTAMP","data":[]}]\n'
+
+
+def test_a_printed_example_names_the_world_it_is_for(tmp_path: Path) -> None:
+    tool("curl")
+    with serving("--world", world(tmp_path / "mine.yaml", "MINE"), cwd=tmp_path) as (_, told):
+        assert shell(told["providers"]["coinapi"]["example"], tmp_path.parent) == (0, "[]\n")
+
+
+def test_the_seed_comes_from_flag_and_environment(tmp_path: Path) -> None:
+    def tx_hash(told: dict[str, Any]) -> str:
+        cpg = told["providers"]["cpg"]
+        order = {"currency": "USDT", "network": "ETH", "to_address": "0xrecipient0", "amount": "50"}
+        url, auth = cpg["base_url"] + "/v1/withdrawals", Auth("cpg", cpg["credentials"])
+        return str(
+            requests.post(url, json=order, auth=auth, timeout=SOON).json()["data"]["tx_hash"]
+        )
+
+    with serving("--seed", "7", cwd=tmp_path) as (_, told):
+        by_flag = tx_hash(told)
+    with serving(cwd=tmp_path, env={"MOCKSERVER_SEED": "7"}) as (_, told):
+        assert tx_hash(told) == by_flag
+    with serving(cwd=tmp_path) as (_, told):
+        assert tx_hash(told) != by_flag
 
 
 def test_curl_and_healthcheck_find_a_server_that_was_configured_from_here(tmp_path: Path) -> None:

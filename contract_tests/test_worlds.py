@@ -47,6 +47,8 @@ WRONG = [
     ("a row on an exchange not connected", 'coinapi:\n  accounts:\n    a:\n      balances: [{asset: X, venue: Y, total: "1"}]\n', 3, "X lies on 'Y', which is not connected"),
     ("a source nobody has", 'coinapi:\n  accounts:\n    a:\n      exchanges: [Y]\n      balances: [{asset: X, venue: Y, total: "1", last_updated_by: ME}]\n', 5, "last_updated_by is one of"),
     ("an unreachable stranger", "coinapi: {unreachable: [FOO]}\n", 1, "FOO is unreachable, but no account"),
+    ("a negative price", 'coinapi:\n  accounts:\n    a:\n      exchanges: [Y]\n      balances: [{asset: X, venue: Y, total: "1", rate_usd: "-1"}]\n', 5, "rate_usd and traded are never negative"),
+    ("a negative volume", 'coinapi:\n  accounts:\n    a:\n      exchanges: [Y]\n      balances: [{asset: X, venue: Y, total: "1", traded: "-1"}]\n', 5, "rate_usd and traded are never negative"),
     ("too many rows", "cpg:\n  accounts:\n    c: {generate: {rows: 1000001}}\n", 3, "rows must lie between"),
     ("a list", "- 1\n", 1, "a world is a mapping"),
     ("nothing", "", 1, "a world is a mapping"),
