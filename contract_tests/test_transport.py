@@ -9,6 +9,7 @@ from raw import exchange, get
 from signer import sign
 
 from mockserver import MockServer
+from mockserver.edge.asgi import DRAIN_MAX
 from mockserver.edge.transport import HEAD_MAX
 
 PATH = "/v1/withdrawals"
@@ -89,3 +90,21 @@ def test_a_large_body_is_no_large_head(server: MockServer) -> None:
     body = ORDER + b" " * (1024 * 1024 - len(ORDER))
     answer = exchange(server.cpg.base_url, get(PATH, sign("POST", PATH, body=body), "POST", body))
     assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_body_without_end_is_not_read_to_its_end(server: MockServer) -> None:
+    with dial(server.cpg.base_url) as connection:
+        connection.sendall(b"POST /v1/withdrawals HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n")
+        connection.sendall(b" " * (DRAIN_MAX + 1))
+        answer = read(connection)
+        assert (answer.status, answer.headers["connection"]) == (413, "close")
+        assert json.loads(answer.body) == {"success": False, "message": "Request body too large"}
+
+
+def test_a_client_that_goes_away_half_way_changes_nothing(server: MockServer) -> None:
+    data = offered("X: none", chunked=False)
+    with dial(server.cpg.base_url) as connection:
+        connection.sendall(data[:-1])
+    assert b" 200 " in exchange(server.cpg.base_url, get("/healthz", {}))
+    assert server.journal == []
+    assert str(server.cpg.balances()[0].held) == "200.000000"
