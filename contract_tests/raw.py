@@ -1,6 +1,8 @@
 """One request as bytes over a socket, and the answer as bytes."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 DEADLINE = 10  # seconds
@@ -26,6 +28,33 @@ def _complete(received: bytes) -> bool:
         if line.startswith(b"content-length:"):
             return bool(end) and len(body) >= int(line.partition(b":")[2])
     return False
+
+
+@contextmanager
+def taken(offset: int) -> Iterator[int]:
+    """Gives a gateway's port whose neighbours are free but for the one at ``offset``, held here."""
+    for base in range(20_000, 30_000, 11):
+        with ExitStack() as free:
+            try:
+                held = {n: free.enter_context(_listening(base + n)) for n in range(11)}
+            except OSError:
+                continue
+            for n in held.keys() - {offset}:
+                held[n].close()
+            yield base
+            return
+    raise RuntimeError("no run of free ports")
+
+
+def _listening(port: int) -> socket.socket:
+    sock = socket.socket()
+    try:
+        sock.bind(("127.0.0.1", port))
+        sock.listen()
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def get(target: str, headers: dict[str, str], method: str = "GET", body: bytes = b"") -> bytes:

@@ -8,6 +8,7 @@ import sys
 import httpx
 import pytest
 import requests
+from raw import taken
 from starlette.testclient import TestClient
 
 import mockserver
@@ -132,14 +133,11 @@ def test_a_stopped_server_frees_its_ports() -> None:
 
 
 def test_a_failed_bind_leaves_no_port_bound() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(PortInUse, match=str(port)):
-            bind("127.0.0.1", port - 5, discover())
+    with taken(offset=5) as port:
+        with pytest.raises(PortInUse, match=f"port {port + 5} is in use"):
+            bind("127.0.0.1", port, discover())
         with socket.socket() as free:
-            free.bind(("127.0.0.1", port - 5))
+            free.bind(("127.0.0.1", port))
 
 
 WRONG_SETTINGS = [

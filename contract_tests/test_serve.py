@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import requests
 from clients.senders import tool
+from raw import taken
 
 from mockserver import Auth, HandClock, MockServer
 from mockserver.edge.cli import curl_line
@@ -157,13 +158,10 @@ def test_a_signal_ends_it_with_0_within_two_seconds(tmp_path: Path, number: int)
 
 
 def test_a_port_in_use_is_told_with_its_number(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        done = run("serve", "--port", str(port - 2), cwd=tmp_path)
+    with taken(offset=2) as port:
+        done = run("serve", "--port", str(port), cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == f"mockserver: port {port} is in use: choose another with --port\n"
+        assert done.stderr == f"mockserver: port {port + 2} is in use: choose another with --port\n"
 
 
 MISTAKES = [
