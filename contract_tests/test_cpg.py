@@ -454,6 +454,15 @@ def test_what_is_due_happens_before_what_control_asks_for() -> None:
         assert shown(server)["status"] == "confirmed"
 
 
+def test_a_withdrawal_settled_early_holds_up_no_other() -> None:
+    with MockServer(real=HandClock(NOW * 10**9)) as server:
+        submit(server)
+        submit(server, amount="60")
+        server.cpg.event("withdrawal_failed", id=1)
+        server.clock.advance("61s")
+        assert [shown(server, id)["status"] for id in (1, 2)] == ["failed", "confirmed"]
+
+
 def test_ids_depend_on_the_seed_alone() -> None:
     hashes = []
     for seed in (1, 1, 2):

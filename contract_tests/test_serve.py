@@ -200,6 +200,7 @@ def test_a_mistake_is_one_line_and_exit_2(tmp_path: Path, args: list[str], what:
 
 FILES = [
     ("port = 'x'", "mockserver.toml: port takes a whole number, not 'x'"),
+    ("port = true", "mockserver.toml: port takes a whole number, not True"),
     ("prot = 1", "mockserver.toml: no option prot"),
     ("port = ", "mockserver.toml: Invalid value (at "),
     ("[quirks]\ncpg.replay = false", "mockserver.toml: quirks.cpg takes text in quotes"),
@@ -266,6 +267,19 @@ def test_a_public_url_stands_in_front_of_all_that_is_handed_out(tmp_path: Path) 
     with serving("--public-url", "http://mock.test:1234/", cwd=tmp_path) as (_, told):
         assert told["gateway"] == "http://mock.test:1234"
         assert told["providers"]["cpg"]["base_url"] == "http://mock.test:1234/cpg"
+
+
+def test_localhost_needs_no_token(tmp_path: Path) -> None:
+    with serving("--host", "localhost", cwd=tmp_path) as (_, told):
+        assert requests.get(told["admin"] + "/health", timeout=SOON).status_code == 200
+
+
+def test_a_refused_key_is_told_by_its_label(tmp_path: Path) -> None:
+    with serving(cwd=tmp_path) as (process, told):
+        url = told["providers"]["coinapi"]["base_url"] + "/v1/balances?exchange_id=BITMEX"
+        key = told["providers"]["coinapi"]["credentials"]["api_key"]
+        requests.get(url, headers={"X-CoinAPI-Key": key}, timeout=SOON)
+        assert process.stderr.readline().endswith("-> 490 exchange_unreachable (key main)\n")
 
 
 def test_another_address_asks_for_the_token_it_was_given(tmp_path: Path) -> None:
@@ -363,7 +377,8 @@ def test_a_refused_request_is_one_line_without_a_secret(tmp_path: Path, form: st
 
 def test_healthcheck_tells_by_its_exit(tmp_path: Path) -> None:
     with serving(cwd=tmp_path) as (_, told):
-        assert run("healthcheck", told["gateway"], cwd=tmp_path).returncode == 0
+        proxy = {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+        assert run("healthcheck", told["gateway"], cwd=tmp_path, env=proxy).returncode == 0
         port = told["gateway"].rpartition(":")[2]
         assert run("healthcheck", cwd=tmp_path, env={"MOCKSERVER_PORT": port}).returncode == 0
         gone = told["gateway"]

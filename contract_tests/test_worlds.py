@@ -123,6 +123,22 @@ def test_the_whale_has_100_000_rows_and_is_the_same_each_time() -> None:
         assert rows == second.parts[provider].accounts["main"].rows
 
 
+def test_generated_rows_depend_on_their_seed() -> None:
+    def total(seed: int) -> object:
+        text = f"cpg: {{accounts: {{a: {{generate: {{rows: 1, seed: {seed}}}}}}}}}"
+        return worlds.read(text, "made").parts["cpg"].accounts["a"].rows["T00000", "ETH"].total
+
+    assert total(1) == total(1) != total(2)
+
+
+def test_a_file_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "large.yaml"
+    file.write_text("name: large\n")
+    monkeypatch.setattr(worlds, "SIZE_MAX", 5)
+    with pytest.raises(worlds.BadFile, match="larger than 5 bytes"):
+        worlds.load(str(file))
+
+
 def test_a_world_needs_no_section_for_every_provider() -> None:
     world = worlds.read("name: small\n", "file")
     assert (world.name, world.parts["cpg"].credentials) == ("small", {})
