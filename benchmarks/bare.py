@@ -40,7 +40,10 @@ def record(app: Application, provider: str, signed: Draft) -> Bare:
         "method": signed.method,
         "raw_path": b"/" + provider.encode() + signed.path,
         "query_string": signed.query,
-        "headers": [(name.lower(), value) for name, value in signed.headers],
+        "headers": [
+            (b"host", signed.host.encode()),
+            *((name.lower(), value) for name, value in signed.headers),
+        ],
         "client": ("127.0.0.1", 1),
     }
 

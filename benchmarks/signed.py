@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from mockserver.edge.auth import Auth
 from mockserver.edge.mock import credentials
@@ -24,23 +23,19 @@ class Prepared(Struct, frozen=True):
     size: int
 
 
-def example(provider: Provider, credential: dict[str, Any], query: bytes = b"") -> Draft:
-    """Returns the provider's example request, ``query`` added to its own, signed now."""
-    bare = provider.example
-    query = b"&".join(filter(None, (bare.query, query)))
-    target = bare.path + b"?" + query if query else bare.path
-    signed = Auth(provider, credential).sign(bare.method, target, bare.body)
-    return replace(signed, headers=bare.headers + signed.headers)
+def example(provider: Provider, credential: dict[str, Any], query: str = "") -> Draft:
+    """Returns the provider's main read, ``query`` added to its own, signed now."""
+    return Auth(provider, credential).example("http://127.0.0.1", query)
 
 
 def prepare(path: Path, sandbox: Sandbox, provider: Provider, count: int) -> Prepared:
     """Writes ``count`` requests: all different where a signature works once, else all the same."""
     credential = credentials(sandbox, provider)["main"]
     once = any(isinstance(gate, Once) for gate in provider.gates)
-    first = _wire(example(provider, credential, b"n=00000000" if once else b""))
+    first = _wire(example(provider, credential, "n=00000000" if once else ""))
     with path.open("wb") as file:
         for n in range(count):
-            one = _wire(example(provider, credential, b"n=%08d" % n)) if once else first
+            one = _wire(example(provider, credential, f"n={n:08d}")) if once else first
             if len(one) != len(first):
                 raise ValueError(f"{provider.name}: requests of {len(one)} and {len(first)} bytes")
             file.write(one)
@@ -48,8 +43,8 @@ def prepare(path: Path, sandbox: Sandbox, provider: Provider, count: int) -> Pre
 
 
 def _wire(draft: Draft) -> bytes:
-    target = draft.path + b"?" + draft.query if draft.query else draft.path
-    lines = [b"%s %s HTTP/1.1" % (draft.method.encode(), target), b"Host: 127.0.0.1"]
+    lines = [b"%s %s HTTP/1.1" % (draft.method.encode(), draft.target)]
+    lines.append(b"Host: " + draft.host.encode())
     lines += [name + b": " + value for name, value in draft.headers]
     if draft.body:
         lines.append(b"Content-Length: %d" % len(draft.body))

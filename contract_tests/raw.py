@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
+from mockserver.wire.message import Draft
+
 DEADLINE = 10  # seconds
 
 
@@ -59,11 +61,21 @@ def _listening(port: int) -> socket.socket:
 
 def get(target: str, headers: dict[str, str], method: str = "GET", body: bytes = b"") -> bytes:
     """Writes a request; the target and the headers are sent as they are."""
-    lines = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1"]
+    lines = [f"{method} {target} HTTP/1.1"]
+    if "Host" not in headers:
+        lines.append("Host: 127.0.0.1")
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if body:
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def wire(draft: Draft) -> bytes:
+    """Writes a signed draft."""
+    headers = {name.decode(): value.decode() for name, value in draft.headers}
+    if draft.host:
+        headers = {"Host": draft.host} | headers
+    return get(draft.target.decode(), headers, draft.method, draft.body)
 
 
 def without_noise(answer: bytes) -> str:

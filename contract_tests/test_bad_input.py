@@ -16,6 +16,7 @@ from test_clients import instead, state
 from mockserver import Auth, MockServer
 from mockserver.edge.mock import ProviderHandle
 from mockserver.providers import discover
+from mockserver.wire.provider import Asked
 from mockserver.wire.reject import Reject
 
 Edit = Callable[[bytes], bytes]
@@ -484,12 +485,12 @@ def test_every_provider_refuses_by_its_table_of_errors(
     server: MockServer, provider: str, row: tuple[str, str, bytes, tuple[Edit, ...]], reason: str
 ) -> None:
     handle: ProviderHandle = getattr(server, provider)
-    example, (method, path, body, edits) = handle.provider.example, row
-    path = path.format(example.path.decode())
+    example, (method, path, body, edits) = handle.example, row
+    path = path.format(handle.provider.base_path + example.path.decode())
     before = state(server)
     data = edited(method or example.method, path, body, edits, handle.auth)
     answer = by_hand(handle.base_url, data)
-    expected = handle.provider.refuse(Reject(reason), server.sandbox.desks[provider].quirks)
+    expected = handle.provider.refuse(Reject(reason), Asked(server.sandbox.desks[provider].quirks))
     assert (server.journal[-1].reason, answer.status) == (reason, expected.status)
     assert json.loads(answer.body).keys() == json.loads(expected.body).keys()
     assert state(server) == before
@@ -563,8 +564,9 @@ def test_the_parser_refuses_and_the_server_goes_on(
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["connection"] == "close"
     assert (state(server), server.sandbox.journal.count) == (before, asked)
-    example = handle.provider.example
-    target = f"{example.path.decode()}?{example.query.decode()}"
+    example = handle.example
+    path = handle.provider.base_path + example.path.decode()
+    target = f"{path}?{example.query.decode()}"
     after = written(handle.auth, example.method, target, example.body)
     assert by_hand(handle.base_url, after).status == 200
 

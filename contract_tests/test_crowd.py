@@ -134,7 +134,7 @@ def ids(answers: list[Answered], kind: str) -> dict[int, int]:
     }
 
 
-def full_at(counter: limits.Counter, caller: str, count: int, now: int) -> bool:
+def full_at(counter: limits.FixedWindow, caller: str, count: int, now: int) -> bool:
     """Tells whether a limit of so many would refuse the caller's next request."""
     counter.limit = replace(counter.limit, count=count)
     try:

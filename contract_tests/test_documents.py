@@ -18,7 +18,7 @@ from mockserver.edge.mock import ProviderHandle
 from mockserver.providers import discover
 from mockserver.wire.document import Document, Mismatch
 from mockserver.wire.message import Response
-from mockserver.wire.provider import Provider, Route
+from mockserver.wire.provider import Asked, Provider, Route
 from mockserver.wire.reject import Reject
 
 pytestmark = pytest.mark.parametrize("provider", discover().values(), ids=list(discover()))
@@ -34,7 +34,7 @@ def documented(provider: Provider) -> Document:
 
 def refused(provider: Provider, reason: str) -> Response:
     quirks = {q.name: q.read(q.default) for q in provider.quirks}
-    return provider.refuse(Reject(reason), quirks)
+    return provider.refuse(Reject(reason), Asked(quirks))
 
 
 def resolved(data: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from mockserver import HandClock
 from mockserver.edge import worlds
-from mockserver.engine.answers import ENTRIES_MAX as ENTRIES_MAX_KEPT
 from mockserver.engine.clock import Clock
 from mockserver.engine.journal import ENTRIES_MAX, TARGET_MAX, Entry
+from mockserver.engine.kept import ENTRIES_MAX as ENTRIES_MAX_KEPT
 from mockserver.engine.ledger import Book
-from mockserver.engine.limits import CALLERS_MAX, Counter
+from mockserver.engine.limits import CALLERS_MAX, FixedWindow, RollingWindow, window
+from mockserver.engine.penalties import Offenders
 from mockserver.engine.pipeline import answer
 from mockserver.engine.replay import GENERATION_MAX, ReplayMemory
 from mockserver.engine.sandbox import Sandbox, Settings
@@ -23,9 +24,11 @@ from mockserver.providers.coinapi.world import ExchangeUnreachable
 from mockserver.wire.amount import Amount, minus, number, plus, text
 from mockserver.wire.duration import SECOND, nanoseconds
 from mockserver.wire.message import Request
-from mockserver.wire.provider import Limit, Move, Put, Row, Schedule, SetRow
+from mockserver.wire.paging import seal, unseal
+from mockserver.wire.provider import Limit, Penalty
 from mockserver.wire.redaction import printable
 from mockserver.wire.reject import REASONS, Reject
+from mockserver.wire.world import Move, Put, Row, Schedule, SetRow
 
 KEY, BALANCES = b"73034021-THIS-IS-SAMPLE-KEY", b"/v1/balances"
 
@@ -130,7 +133,7 @@ def test_the_clock_never_goes_back_nor_too_fast() -> None:
 
 
 def test_a_window_is_aligned_to_the_epoch_and_counts_each_caller() -> None:
-    counter = Counter(Limit("reads", 2, 60 * SECOND))
+    counter = FixedWindow(Limit("reads", 2, 60 * SECOND))
     for caller in ("a", "b"):
         for _ in range(2):
             counter.check(caller, 119 * SECOND)
@@ -142,19 +145,141 @@ def test_a_window_is_aligned_to_the_epoch_and_counts_each_caller() -> None:
     counter.check("a", 120 * SECOND)
 
 
-def test_a_limit_of_none_at_all_lets_nobody_through() -> None:
+def test_a_rolling_window_ends_with_the_request_that_is_judged() -> None:
+    counter = window(Limit("reads", 2, 10 * SECOND, rolling=True))
+    for at in (5, 8):
+        counter.check("a", at * SECOND)
+        counter.spend("a", at * SECOND)
+    counter.check("b", 8 * SECOND)
+    for at in (8 * SECOND, 15 * SECOND - 1):
+        with pytest.raises(Reject) as refused:
+            counter.check("a", at)
+        assert refused.value.facts["reset"] == 15 * SECOND
+        assert refused.value.facts["wait"] == 15 * SECOND - at
+    counter.check("a", 15 * SECOND)
+    counter.spend("a", 15 * SECOND)
+    with pytest.raises(Reject) as refused:
+        counter.check("a", 15 * SECOND)
+    assert refused.value.facts["reset"] == 18 * SECOND
+
+
+def test_a_rolling_window_keeps_no_more_times_than_it_counts() -> None:
+    counter = RollingWindow(Limit("reads", 3, 10 * SECOND, rolling=True))
+    for at in range(100):
+        counter.spend("a", at)
+    assert len(counter._times["a"]) == 3  # noqa: SLF001
+    wide = RollingWindow(Limit("reads", 10**12, 10, rolling=True))
+    for at in range(100):
+        wide.spend("a", at)
+    assert len(wide._times["a"]) == 10  # noqa: SLF001
+
+
+@pytest.mark.parametrize("rolling", [False, True])
+def test_a_limit_of_none_at_all_lets_nobody_through(rolling: bool) -> None:
     with pytest.raises(Reject):
-        Counter(Limit("reads", 0, 60 * SECOND)).check("a", 0)
+        window(Limit("reads", 0, 60 * SECOND, rolling)).check("a", 0)
 
 
-def test_callers_are_bounded() -> None:
-    counter = Counter(Limit("reads", 1, 60 * SECOND))
+@pytest.mark.parametrize("rolling", [False, True])
+def test_a_share_divides_what_a_caller_may_do(rolling: bool) -> None:
+    counter = window(Limit("reads", 5, 60 * SECOND, rolling))
+    for _ in range(2):
+        counter.check("a", 0, share=2)
+        counter.spend("a", 0)
+    with pytest.raises(Reject):
+        counter.check("a", 0, share=2)
+    counter.check("a", 0)
+
+
+@pytest.mark.parametrize("rolling", [False, True])
+def test_callers_are_bounded(rolling: bool) -> None:
+    counter = window(Limit("reads", 1, 60 * SECOND, rolling))
     for n in range(CALLERS_MAX + 10):
         counter.spend(str(n), 0)
-    assert len(counter._counts) == CALLERS_MAX  # noqa: SLF001
+    kept = counter._times if rolling else counter._counts  # noqa: SLF001
+    assert len(kept) == CALLERS_MAX
     counter.check("0", 0)
     with pytest.raises(Reject):
         counter.check(str(CALLERS_MAX + 9), 0)
+
+
+PENALTY = Penalty("uid", 3, 10 * SECOND, 300 * SECOND, 30 * SECOND, 2, 8 * 3600 * SECOND)
+
+
+def offended(offenders: Offenders, at: int, times: int = 3) -> None:
+    for _ in range(times):
+        offenders.offend("a", at * SECOND)
+
+
+def banned_until(offenders: Offenders, at: int) -> int:
+    """Returns the second at which a ban ends, 0 for none."""
+    try:
+        offenders.share("a", at * SECOND)
+    except Reject as reject:
+        return int(reject.facts["reset"]) // SECOND
+    return 0
+
+
+def test_refusals_lead_to_a_warning_then_a_ban_then_the_blacklist() -> None:
+    offenders = Offenders(PENALTY)
+    offended(offenders, 0, times=2)
+    assert offenders.share("a", 0) == 1
+    offended(offenders, 10, times=1)
+    assert (offenders.share("a", 10 * SECOND), offenders.share("b", 10 * SECOND)) == (2, 1)
+    assert offenders.share("a", 310 * SECOND - 1) == 2
+    assert offenders.share("a", 310 * SECOND) == 1
+    offended(offenders, 20)
+    assert [banned_until(offenders, at) for at in (20, 49, 50)] == [50, 50, 0]
+    offended(offenders, 30)
+    assert banned_until(offenders, 49) == 50, "what comes during a ban does not lengthen it"
+    offended(offenders, 60)
+    assert banned_until(offenders, 60) == 90
+    offended(offenders, 100)
+    assert banned_until(offenders, 100) == 100 + 8 * 3600
+
+
+def test_refusals_that_lie_too_far_apart_lead_to_nothing() -> None:
+    offenders = Offenders(PENALTY)
+    for at in (0, 6, 11, 17):
+        offenders.offend("a", at * SECOND)
+        assert offenders.share("a", at * SECOND) == 1
+
+
+def test_bans_of_long_ago_do_not_count_for_the_blacklist() -> None:
+    offenders = Offenders(PENALTY)
+    for start in (0, 1000, 1000 + 8 * 3600):
+        offended(offenders, start)
+        offended(offenders, start + 1)
+    assert banned_until(offenders, start + 1) == start + 31
+
+
+def test_offenders_are_bounded() -> None:
+    offenders = Offenders(PENALTY)
+    for n in range(CALLERS_MAX + 10):
+        offenders.offend(str(n), 0)
+    assert len(offenders._records) == CALLERS_MAX  # noqa: SLF001
+
+
+def test_a_page_token_is_taken_back_only_as_it_was_written() -> None:
+    token = seal(b"k", b"content!!")
+    assert unseal(b"k", token) == b"content!!"
+    bare, padding = token.rstrip("="), "=" * (len(token) - len(token.rstrip("=")))
+    last = "A" if bare[-1] != "A" else "B"
+    wrong = [
+        bare,
+        bare + padding + "=",
+        token[:-8],
+        "",
+        "=",
+        token + "\n",
+        bare[:-1] + last + padding,
+    ]
+    wrong += [token.replace(token[2], "-", 1), "\xe9" + token, token * 1000, "x" + token[1:]]
+    for other in wrong:
+        with pytest.raises(ValueError):
+            unseal(b"k", other)
+    with pytest.raises(ValueError):
+        unseal(b"j", token)
 
 
 def test_replay_memory_is_bounded_and_forgets_by_generations() -> None:
@@ -250,7 +375,7 @@ def test_a_kept_answer_holds_until_the_ledger_changes_and_for_one_caller_only() 
     for n in range(2 * ENTRIES_MAX_KEPT):
         read(b"exchange_id=BINANCE&" + b"x" * n)
         read(b"exchange_id=KRAKEN/%d" % n)
-    assert len(sandbox.desks["coinapi"].answers._kept) <= ENTRIES_MAX_KEPT  # noqa: SLF001
+    assert len(sandbox.desks["coinapi"].answers._values) <= ENTRIES_MAX_KEPT  # noqa: SLF001
 
 
 def ask(sandbox: Sandbox, path: bytes) -> int:

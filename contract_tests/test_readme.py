@@ -13,7 +13,6 @@ from mockserver import MockServer
 from mockserver.edge import documents, worlds
 from mockserver.edge.announce import base_url
 from mockserver.edge.cli import serve
-from mockserver.engine.limits import Counter
 from mockserver.providers import discover
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
@@ -92,9 +91,9 @@ def test_every_quirk_is_in_the_table_with_its_default_and_its_values() -> None:
 
 
 def test_every_limit_is_in_the_table_with_its_default() -> None:
-    limits = {f"{p.name}.{li.name}": Counter(li) for p in discover().values() for li in p.limits}
+    limits = {f"{p.name}.{li.name}": li for p in discover().values() for li in p.limits}
     shown = {name: row[0] for name, row in rows("limit").items()}
-    assert shown == {name: counter.limit.text for name, counter in limits.items()}
+    assert shown == {name: limit.text for name, limit in limits.items()}
 
 
 def test_every_option_of_serve_is_in_the_table_with_its_variable() -> None:

@@ -15,9 +15,8 @@ from msgspec.structs import replace
 
 from mockserver.wire.amount import text
 from mockserver.wire.message import Draft, Response
-from mockserver.wire.provider import (
-    Account, Answer, Authenticate, Credential, Error, Limit, Provider, Route, Row, Section, Throttle,
-)
+from mockserver.wire.provider import Answer, Authenticate, Error, Limit, Provider, Route, Throttle
+from mockserver.wire.world import Account, Credential, Row, Section
 from mockserver.wire.reject import Reject
 
 

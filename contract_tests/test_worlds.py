@@ -126,7 +126,7 @@ def test_the_whale_has_100_000_rows_and_is_the_same_each_time() -> None:
 def test_generated_rows_depend_on_their_seed() -> None:
     def total(seed: int) -> object:
         text = f"cpg: {{accounts: {{a: {{generate: {{rows: 1, seed: {seed}}}}}}}}}"
-        return worlds.read(text, "made").parts["cpg"].accounts["a"].rows["T00000", "ETH"].total
+        return worlds.read(text, "made").parts["cpg"].accounts["a"].rows["T000000", "ETH"].total
 
     assert total(1) == total(1) != total(2)
 

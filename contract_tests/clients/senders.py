@@ -23,11 +23,12 @@ import httpx
 import pytest
 import requests
 import urllib3
-from raw import get
+from raw import wire
 from yarl import URL
 
 from mockserver import Auth
 from mockserver.edge.mock import ProviderHandle
+from mockserver.wire.message import Draft
 
 DEADLINE = 10  # seconds, for each wait on a socket or a process
 
@@ -51,12 +52,32 @@ def tool(name: str) -> str:
     return found
 
 
+def typed(body: bytes) -> dict[str, str]:
+    """Returns the headers of a body; without one there are none."""
+    return {"Content-Type": "application/json"} if body else {}
+
+
+def signed(handle: ProviderHandle, method: str, base_url: str, target: str, body: bytes) -> Draft:
+    """Signs a target as its client writes it, with what lies behind the base URL's host."""
+    return handle.auth.sign(method, target, body, urlsplit(base_url).netloc, typed(body))
+
+
+def texts(draft: Draft) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in draft.headers}
+
+
+def origin(base_url: str) -> str:
+    return urlsplit(base_url)._replace(path="").geturl()
+
+
 def by_requests(
     base_url: str, method: str, target: str, body: bytes, handle: ProviderHandle
 ) -> Sent:
     with requests.Session() as session:
         session.trust_env = False
-        ask = requests.Request(method, base_url + target, data=body, auth=handle.auth)
+        ask = requests.Request(
+            method, base_url + target, data=body, headers=typed(body), auth=handle.auth
+        )
         prepared = session.prepare_request(ask)
         answer = session.send(prepared, timeout=DEADLINE)
     return Sent(answer.status_code, _lower(answer.headers), answer.content, prepared.path_url)
@@ -64,7 +85,9 @@ def by_requests(
 
 def by_httpx(base_url: str, method: str, target: str, body: bytes, handle: ProviderHandle) -> Sent:
     with httpx.Client(trust_env=False, timeout=DEADLINE) as client:
-        answer = client.request(method, base_url + target, content=body, auth=handle.auth)
+        answer = client.request(
+            method, base_url + target, content=body, headers=typed(body), auth=handle.auth
+        )
     sent = answer.request.url.raw_path.decode()
     return Sent(answer.status_code, _lower(answer.headers), answer.content, sent)
 
@@ -73,12 +96,12 @@ def by_aiohttp(
     base_url: str, method: str, target: str, body: bytes, handle: ProviderHandle
 ) -> Sent:
     async def send() -> Sent:
-        url = URL(base_url + target)
-        headers = handle.auth.headers(method, url.raw_path_qs, body)
+        draft = signed(handle, method, base_url, URL(base_url + target).raw_path_qs, body)
+        url = URL(origin(base_url) + draft.target.decode(), encoded=True)
         timeout = aiohttp.ClientTimeout(total=DEADLINE)
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.request(method, url, data=body or None, headers=headers) as answer,
+            session.request(method, url, data=body or None, headers=texts(draft)) as answer,
         ):
             told = await answer.read()
             return Sent(answer.status, _lower(answer.headers), told, url.raw_path_qs)
@@ -89,18 +112,22 @@ def by_aiohttp(
 def by_urllib3(
     base_url: str, method: str, target: str, body: bytes, handle: ProviderHandle
 ) -> Sent:
-    sent = urllib3.util.parse_url(base_url + target).request_uri
-    headers = handle.auth.headers(method, sent, body)
+    written = urllib3.util.parse_url(base_url + target).request_uri
+    draft = signed(handle, method, base_url, written, body)
+    url = origin(base_url) + draft.target.decode()
     with urllib3.PoolManager(retries=False, timeout=DEADLINE) as pool:
-        answer = pool.request(method, base_url + target, body=body or None, headers=headers)
+        answer = pool.request(method, url, body=body or None, headers=texts(draft))
+    sent = urllib3.util.parse_url(url).request_uri
     return Sent(answer.status, _lower(answer.headers), answer.data, sent)
 
 
 def by_curl(base_url: str, method: str, target: str, body: bytes, handle: ProviderHandle) -> Sent:
-    sent = urlsplit(base_url).path + target
+    draft = signed(handle, method, base_url, urlsplit(base_url).path + target, body)
+    sent = draft.target.decode()
     command = [tool("curl"), "-q", "-sS", "-i", "--http1.1", "--globoff", "--path-as-is"]
-    command += ["--noproxy", "*", "--max-time", str(DEADLINE), "-X", method, base_url + target]
-    for name, value in handle.auth.headers(method, sent, body).items():
+    command += ["--noproxy", "*", "--max-time", str(DEADLINE), "-X", method]
+    command.append(origin(base_url) + sent)
+    for name, value in texts(draft).items():
         command += ["-H", f"{name}: {value}"]
     if body:
         command += ["--data-binary", "@-"]
@@ -149,8 +176,8 @@ PROGRAMS = ("curl", "node")
 def written(
     auth: Auth, method: str = "GET", target: str = "/v1/balances", body: bytes = b""
 ) -> bytes:
-    """Writes a signed request by hand."""
-    return get(target, auth.headers(method, target, body), method, body)
+    """Writes a signed request by hand; the target is sent as it is."""
+    return wire(auth.sign(method, target, body, "127.0.0.1", typed(body)))
 
 
 def dial(base_url: str) -> socket.socket:

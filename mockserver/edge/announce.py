@@ -1,5 +1,6 @@
 """What a server tells when it is ready: where it is, who may call, what to paste."""
 
+import json
 import shlex
 import shutil
 import sys
@@ -51,6 +52,10 @@ def _example(provider: Provider, url: str, world: str) -> str:
     return f"{shlex.join(words)} | sh"
 
 
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
 def _command() -> list[str]:
     """Returns how this very installation is called from the user's shell."""
     installed = Path(sys.executable).parent / "mockserver"
@@ -66,7 +71,7 @@ def table(told: Mapping[str, Any]) -> str:
     """Renders the same for people."""
     rows = [("provider", "base URL", "credential main")]
     for name, provider in told["providers"].items():
-        members = "  ".join(f"{k}={v}" for k, v in provider["credentials"].items())
+        members = "  ".join(f"{k}={_shown(v)}" for k, v in provider["credentials"].items())
         rows.append((name, provider["base_url"], members or "none"))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     lines = [f"{a:{widths[0]}}  {b:{widths[1]}}  {c}" for a, b, c in rows]

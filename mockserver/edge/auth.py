@@ -4,10 +4,16 @@ import time
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from mockserver.providers import discover
 from mockserver.wire.message import Draft
 from mockserver.wire.provider import Provider
+
+# The headers that a signature may depend on.
+CARRIED = ("Content-Type",)
 
 
 class Auth:
@@ -33,22 +39,57 @@ class Auth:
 
     def __call__(self, request: Any) -> Any:
         """Signs a prepared request of ``requests``, or a request of ``httpx``."""
+        url = urlsplit(str(request.url))
         target, body = _parts(request)
-        for name, value in self.headers(request.method, target, body).items():
-            request.headers[name] = value
+        headers = {name: request.headers[name] for name in CARRIED if name in request.headers}
+        signed = self.sign(request.method, target, body, url.netloc, headers)
+        if signed.target != target:
+            told = f"{url.scheme}://{url.netloc}{signed.target.decode()}"
+            request.url = type(request.url)(told)
+        for name, value in signed.headers:
+            request.headers[name.decode()] = value.decode()
         return request
 
-    def headers(self, method: str, target: str | bytes, body: bytes = b"") -> dict[str, str]:
-        """Returns the headers for a request; ``target`` is path and query as transmitted."""
-        raw = target if isinstance(target, bytes) else target.encode()
-        signed = self.sign(method, raw, body)
+    def headers(
+        self, method: str, target: str | bytes, body: bytes = b"", host: str = ""
+    ) -> dict[str, str]:
+        """Returns the headers for a request whose scheme signs in headers.
+
+        ``target`` is path and query as transmitted, ``host`` what the Host header will say.
+        """
+        signed = self.sign(method, target, body, host)
         return {name.decode(): value.decode() for name, value in signed.headers}
 
-    def sign(self, method: str, target: bytes, body: bytes = b"") -> Draft:
-        """Returns the signed draft of a request."""
-        path, _, query = target.partition(b"?")
-        draft = Draft(method, "", path, query, body=body)
+    def sign(
+        self,
+        method: str,
+        target: str | bytes,
+        body: bytes = b"",
+        host: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Draft:
+        """Returns the signed draft of a request: send its method, target, headers and body."""
+        raw = target if isinstance(target, bytes) else target.encode()
+        path, _, query = raw.partition(b"?")
+        carried = tuple((k.encode(), v.encode()) for k, v in (headers or {}).items())
+        draft = Draft(method, host, path, query, carried, body)
         return self.provider.sign(draft, self._credential, self._now())
+
+    def example(self, base_url: str, query: str = "") -> Draft:
+        """Returns the provider's main read at a base URL, ``query`` added to its own, signed."""
+        return signed_example(self.provider, self._credential, base_url, self._now(), query)
+
+
+def signed_example(provider: Provider, key: Any, base_url: str, now: int, query: str = "") -> Draft:
+    """Returns a provider's main read as ``key`` sends it to a base URL; ``now`` in nanoseconds.
+
+    ``query`` is added to what the read has already.
+    """
+    example = provider.example(key)
+    host = urlsplit(base_url).netloc
+    path = provider.base_path.encode() + example.path
+    whole = b"&".join(filter(None, (example.query, query.encode())))
+    return provider.sign(replace(example, host=host, path=path, query=whole), key, now)
 
 
 def _known(name: str) -> Provider:
@@ -59,12 +100,12 @@ def _known(name: str) -> Provider:
 
 
 def _parts(request: Any) -> tuple[bytes, bytes]:
-    """Returns target and body of a request of either library."""
-    if hasattr(request, "path_url"):
-        body = request.body or b""
-        if isinstance(body, str):
-            body = body.encode()
-        if not isinstance(body, bytes):
-            raise TypeError("only a body given as text or bytes can be signed")
-        return request.path_url.encode(), body
-    return request.url.raw_path, request.read()
+    """Returns target, as transmitted, and body of a request of either library."""
+    if not hasattr(request, "path_url"):
+        return request.url.raw_path, request.read()
+    body = request.body or b""
+    if isinstance(body, str):
+        body = body.encode()
+    if not isinstance(body, bytes):
+        raise TypeError("only a body given as text or bytes can be signed")
+    return request.path_url.encode(), body

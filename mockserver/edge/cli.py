@@ -175,17 +175,17 @@ def curl(
 
 def curl_line(provider: Any, key: Any, base: str, query: str, now: int) -> str:
     """Returns a curl line for a provider's main read, signed now (nanoseconds)."""
-    from msgspec.structs import replace
+    from mockserver.edge.auth import signed_example
 
-    signed = provider.sign(replace(provider.example, query=query.encode()), key, now)
+    signed = signed_example(provider, key, base, now, query)
     words = ["curl", "-sS", "--fail-with-body", "-w", r"\n"]
     if signed.method != "GET":
         words += ["-X", signed.method]
     for name, value in signed.headers:
         words += ["-H", f"{name.decode()}: {value.decode()}"]
-    target = signed.path + (b"?" + signed.query if signed.query else b"")
-    base = base.removesuffix(provider.base_path) if provider.base_path else base
-    return shlex.join([*words, base + target.decode()])
+    if signed.body:
+        words += ["--data-raw", signed.body.decode()]
+    return shlex.join([*words, base.removesuffix(provider.base_path) + signed.target.decode()])
 
 
 @cli.command()

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
 import msgspec
@@ -22,7 +22,9 @@ from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.world import World
 from mockserver.wire.amount import Amount, decode_hook
 from mockserver.wire.duration import nanoseconds
-from mockserver.wire.provider import Provider, SetRow
+from mockserver.wire.message import Draft
+from mockserver.wire.provider import Provider
+from mockserver.wire.world import SetRow
 
 
 class HandClock:
@@ -107,6 +109,11 @@ class ProviderHandle:
         """Signs with ``main`` at the server's real time; for requests and httpx."""
         return self.auth_as("main")
 
+    @property
+    def example(self) -> Draft:
+        """The main read for ``main``, unsigned; its path lies below the base URL."""
+        return self.provider.example(SimpleNamespace(**self.credentials))
+
     def auth_as(self, label: str) -> Auth:
         """Signs with the credential of this label."""
         return Auth(self.provider, self.credential(label), now=self._sandbox.clock.real)
@@ -114,7 +121,7 @@ class ProviderHandle:
     def balances(self, account: str = "main") -> list[Any]:
         """Returns an account's rows as they stand in the ledger."""
         with self._sandbox.lock:
-            return list(self._book.accounts[account].rows.values())
+            return list(self._book.accounts[self._book.named(account)].rows.values())
 
     def set_balance(
         self, account: str, asset: str, venue: str = "", *, total: str, held: str = "0"
@@ -122,6 +129,7 @@ class ProviderHandle:
         """Puts a row in place; raises ValueError or KeyError and changes nothing."""
         given = {"total": Amount.parse(total), "held": Amount.parse(held)}
         with self._sandbox.lock:
+            account = self._book.named(account)
             known = self._book.accounts[account].rows.get((asset, venue))
             if known is not None:
                 row = msgspec.structs.replace(known, **given)

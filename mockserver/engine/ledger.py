@@ -11,18 +11,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from mockserver.wire.amount import plus
-from mockserver.wire.provider import (
-    Change,
-    Holdings,
-    Move,
-    Provider,
-    Put,
-    Row,
-    Schedule,
-    Section,
-    SetRow,
-)
+from mockserver.wire.provider import Provider
 from mockserver.wire.signing import seeded
+from mockserver.wire.world import Change, Coin, Holdings, Move, Put, Row, Schedule, Section, SetRow
 
 Key = tuple[str, str, str]
 
@@ -47,7 +38,8 @@ def _rows(provider: Provider, name: str, account: Any) -> dict[tuple[str, str], 
         if provider.sample is None:
             raise ValueError(f"account {name}: {provider.name} generates no rows")
         for n in range(account.generate.rows):
-            row = provider.sample(n, seeded(account.generate.seed, provider.name, n, size=16))
+            digest = seeded(account.generate.seed, provider.name, n, size=16)
+            row = provider.sample(n, digest, Coin(f"T{n:06d}", f"Token {n}"))
             rows[row.asset, row.venue] = row
     return rows
 
@@ -86,6 +78,16 @@ class Book:
             elif isinstance(change, Schedule):
                 self._scheduled += 1
                 heapq.heappush(self._due, (change.at, self._scheduled, change.event))
+
+    def named(self, account: str) -> str:
+        """Returns an account's id, given that or its label; raises KeyError."""
+        if account in self.accounts:
+            return account
+        for id, held in self.accounts.items():
+            if held.account.label == account:
+                return id
+        labels = (held.account.label or id for id, held in self.accounts.items())
+        raise KeyError(f"no account {account}: there are {', '.join(labels)}")
 
     def due(self, now: int) -> Iterator[tuple[int, Any]]:
         """Yields the events whose time has come, in order, each with its time."""

@@ -1,8 +1,10 @@
-"""Fixed windows aligned to the epoch, counted per caller.
+"""Rate limits, counted per caller on the sandbox clock.
 
 Checking and spending are two steps: a request is counted once it has passed
 every gate and its handler, so a refused call uses up no window.
 """
+
+from collections import deque
 
 from mockserver.wire.provider import Limit
 from mockserver.wire.reject import Reject
@@ -10,11 +12,11 @@ from mockserver.wire.reject import Reject
 CALLERS_MAX = 65_536
 
 
-class Counter:
-    """One limit: the window it is in, and how often each caller was let through.
+class FixedWindow:
+    """A limit on windows aligned to the epoch: the window it is in, and a count per caller.
 
-    At most CALLERS_MAX callers are counted in a window; beyond that the one
-    counted first is forgotten.
+    At most CALLERS_MAX callers are counted in a window; beyond that the one counted
+    first is forgotten.
     """
 
     def __init__(self, limit: Limit) -> None:
@@ -22,18 +24,18 @@ class Counter:
         self._window = -1
         self._counts: dict[str, int] = {}
 
-    def check(self, caller: str, now: int) -> None:
-        """Raises Reject("rate_limited") when the caller's window is full."""
+    def check(self, caller: str, now: int, share: int = 1) -> None:
+        """Raises Reject("rate_limited") when the caller's window is full.
+
+        ``share`` divides what the caller may do.
+        """
         limit = self.limit
         if limit.count is None:
             return
         window = now // limit.window
         used = self._counts.get(caller, 0) if window == self._window else 0
-        if used >= limit.count:
-            reset = (window + 1) * limit.window
-            raise Reject(
-                "rate_limited", limit=limit.name, count=limit.count, reset=reset, wait=reset - now
-            )
+        if used >= limit.count // share:
+            raise _full(limit, (window + 1) * limit.window, now)
 
     def spend(self, caller: str, now: int) -> None:
         """Counts one request."""
@@ -48,3 +50,58 @@ class Counter:
         counts[caller] = counts.get(caller, 0) + 1
         if len(counts) > CALLERS_MAX:
             del counts[next(iter(counts))]
+
+
+class RollingWindow:
+    """A limit on the span that ends now: when each caller's last requests were let through.
+
+    The callers' last times are kept, at most CALLERS_MAX callers; beyond that the one
+    that called least recently is forgotten.
+    """
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self._times: dict[str, deque[int]] = {}
+
+    def check(self, caller: str, now: int, share: int = 1) -> None:
+        """Raises Reject("rate_limited") when the caller's last span is full.
+
+        ``share`` divides what the caller may do.
+        """
+        limit = self.limit
+        if limit.count is None:
+            return
+        times = self._times.get(caller)
+        allowed = limit.count // share
+        if allowed == 0:
+            raise _full(limit, now + limit.window, now)
+        if times is not None and len(times) >= allowed:
+            reset = times[-allowed] + limit.window
+            if reset > now:
+                raise _full(limit, reset, now)
+
+    def spend(self, caller: str, now: int) -> None:
+        """Counts one request."""
+        limit = self.limit
+        if limit.count is None:
+            return
+        times = self._times.pop(caller, None) or deque()
+        while times and (times[0] <= now - limit.window or len(times) >= limit.count):
+            times.popleft()
+        times.append(now)
+        self._times[caller] = times
+        if len(self._times) > CALLERS_MAX:
+            del self._times[next(iter(self._times))]
+
+
+Window = FixedWindow | RollingWindow
+
+
+def window(limit: Limit) -> Window:
+    """Returns what counts a limit."""
+    return RollingWindow(limit) if limit.rolling else FixedWindow(limit)
+
+
+def _full(limit: Limit, reset: int, now: int) -> Reject:
+    wait = reset - now
+    return Reject("rate_limited", limit=limit.name, count=limit.count, reset=reset, wait=wait)

@@ -1,6 +1,6 @@
 """One request, in order: a straight line, synchronous, under the sandbox's lock.
 
-route, gates in the provider's order, parameters, handler, changes, answer. Every
+outer gates, route, gates in the provider's order, parameters, handler, changes, answer. Every
 refusal on the way is a Reject and lands in the one ``except`` below.
 """
 
@@ -10,14 +10,17 @@ from typing import Any
 import msgspec
 
 from mockserver.engine.journal import TARGET_MAX, Entry
-from mockserver.engine.limits import Counter
+from mockserver.engine.limits import Window
+from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
 from mockserver.wire.message import Request, Response
-from mockserver.wire.provider import Authenticate, Check, Once, Route, Throttle
+from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Route, Throttle
 from mockserver.wire.redaction import redact_query
 from mockserver.wire.reject import Reject
 
 log = logging.getLogger("mockserver")
+
+KEPT_MAX = 64 * 1024  # bytes of an answer that is kept
 
 encode = msgspec.json.Encoder().encode
 
@@ -25,7 +28,18 @@ encode = msgspec.json.Encoder().encode
 class Call:
     """What is known of a request while it moves along the line."""
 
-    __slots__ = ("auth_now", "credential", "desk", "note", "now", "request", "route", "spent")
+    __slots__ = (
+        "auth_now",
+        "credential",
+        "desk",
+        "note",
+        "now",
+        "request",
+        "route",
+        "share",
+        "spent",
+        "watched",
+    )
 
     def __init__(self, desk: Desk, request: Request, now: int, auth_now: int) -> None:
         self.desk = desk
@@ -35,13 +49,16 @@ class Call:
         self.route: Any = None
         self.credential: Any = None
         self.note = ""
-        self.spent: list[tuple[Counter, str]] = []
+        self.spent: list[tuple[Window, str]] = []
+        self.watched: list[tuple[Offenders, str]] = []
+        self.share = 1
 
 
 def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
     """Answers one request as the provider would, and keeps it in the journal."""
     with sandbox.lock:
         desk = sandbox.desks[provider]
+        desk.count += 1
         call = Call(desk, request, sandbox.clock.now(), sandbox.clock.auth_now())
         reason, label = "", ""
         try:
@@ -49,7 +66,7 @@ def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
             label = call.credential.label
         except Exception as error:
             reject = error if isinstance(error, Reject) else _unexpected(call, error)
-            response = desk.provider.refuse(reject, desk.quirks)
+            response = _refuse(call, reject)
             reason = reject.reason
             label = call.credential.label if call.credential else reject.facts.get("credential", "")
         _note(sandbox, call, label, response.status, reason)
@@ -59,7 +76,9 @@ def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
 def _accept(call: Call) -> Response:
     desk, request, now = call.desk, call.request, call.now
     desk.settle(now, call.auth_now)
-    route, captured = desk.router.find(request.method, request.path)
+    for gate in desk.provider.outer:
+        PASS[type(gate)](gate, call)
+    route, captured = desk.router.find(request)
     call.route = route
     if request.oversize:
         raise Reject("too_large")
@@ -76,10 +95,11 @@ def _kept(call: Call, params: Any) -> Response:
     """Answers as it did before, while the ledger is what it was."""
     desk = call.desk
     key = (call.route.id, call.credential.label, params)
-    response = desk.answers.get(key, desk.book.version)
+    response: Response | None = desk.answers.get(key, desk.book.version)
     if response is None:
         response = _handle(call, params)
-        desk.answers.keep(key, response)
+        if len(response.body) <= KEPT_MAX:
+            desk.answers.put(key, response)
     return response
 
 
@@ -104,10 +124,20 @@ def _once(gate: Once, call: Call) -> None:
 
 
 def _throttle(gate: Throttle, call: Call) -> None:
-    counter = call.desk.counters[gate.limit]
-    caller = gate.per(call.request, call.credential)
-    counter.check(caller, call.now)
-    call.spent.append((counter, caller))
+    name = gate.limit or call.route.limit
+    if name:
+        counter = call.desk.counters[name]
+        caller = gate.per(call.request, call.credential)
+        counter.check(caller, call.now, call.share)
+        call.spent.append((counter, caller))
+
+
+def _escalate(gate: Escalate, call: Call) -> None:
+    offenders = call.desk.offenders.get(gate.penalty.name)
+    if offenders is not None:
+        caller = gate.per(call.request, call.credential)
+        call.watched.append((offenders, caller))
+        call.share = max(call.share, offenders.share(caller, call.now))
 
 
 def _check(gate: Check, call: Call) -> None:
@@ -118,8 +148,18 @@ PASS: dict[type, Any] = {
     Authenticate: _authenticate,
     Once: _once,
     Throttle: _throttle,
+    Escalate: _escalate,
     Check: _check,
 }
+
+
+def _refuse(call: Call, reject: Reject) -> Response:
+    desk = call.desk
+    if reject.reason == "rate_limited":
+        for offenders, caller in call.watched:
+            offenders.offend(caller, call.now)
+    asked = Asked(desk.quirks, call.request.path, desk.seed, desk.count)
+    return desk.provider.refuse(reject, asked)
 
 
 def _unexpected(call: Call, error: Exception) -> Reject:

@@ -3,10 +3,15 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
+from mockserver.wire.message import Request
 from mockserver.wire.provider import Route
+from mockserver.wire.query import parameter
 from mockserver.wire.reject import Reject
 
 NOTHING: Mapping[str, str] = {}
+
+# The operations of one path and method, by the value of the parameter that tells them apart.
+Choice = tuple[str, dict[str, Route]]
 
 
 class Router:
@@ -16,35 +21,56 @@ class Router:
     one that rows of other methods have is ``bad_method``, with what is allowed.
     """
 
-    def __init__(self, routes: Sequence[Route]) -> None:
-        self._exact: dict[tuple[str, bytes], Route] = {}
+    def __init__(self, routes: Sequence[Route], base_path: str = "") -> None:
+        self._exact: dict[tuple[str, bytes], Route | Choice] = {}
         self._templates: list[tuple[list[str], Route]] = []
         for route in routes:
-            if "{" in route.path:
-                self._templates.append((route.path.split("/"), route))
-            else:
-                self._exact[route.method, route.path.encode()] = route
+            for path in (route.path, *route.aliases):
+                self._add(base_path + path, route)
 
-    def find(self, method: str, path: bytes) -> tuple[Route, Mapping[str, str]]:
+    def _add(self, path: str, route: Route) -> None:
+        path, _, chosen = path.partition("?")
+        if "{" in path:
+            self._templates.append((path.split("/"), route))
+        elif chosen:
+            name, _, value = chosen.partition("=")
+            choice = self._exact.setdefault((route.method, path.encode()), (name, {}))
+            if isinstance(choice, tuple):
+                choice[1][value] = route
+        else:
+            self._exact[route.method, path.encode()] = route
+
+    def find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         """Returns the route and the path's parameters; raises Reject."""
-        route = self._exact.get((method, path))
-        if route is not None:
-            return route, NOTHING
-        return self._search(method, unquote_to_bytes(path))
+        found = self._exact.get((request.method, request.path))
+        captured = NOTHING
+        if found is None:
+            found, captured = self._search(request.method, unquote_to_bytes(request.path))
+        return found if isinstance(found, Route) else _choose(found, request), captured
 
-    def _search(self, method: str, path: bytes) -> tuple[Route, Mapping[str, str]]:
-        matches = [(r, NOTHING) for (_, exact), r in self._exact.items() if exact == path]
+    def _search(self, method: str, path: bytes) -> tuple[Route | Choice, Mapping[str, str]]:
+        matches: dict[str, tuple[Route | Choice, Mapping[str, str]]] = {}
         segments = path.decode("utf-8", "replace").split("/")
         for template, route in self._templates:
-            found = _capture(template, segments)
-            if found is not None:
-                matches.append((route, found))
-        for route, captured in matches:
-            if route.method == method:
-                return route, captured
-        if matches:
-            raise Reject("bad_method", allow=sorted({route.method for route, _ in matches}))
-        raise Reject("no_route")
+            captured = _capture(template, segments)
+            if captured is not None:
+                matches.setdefault(route.method, (route, captured))
+        for (allowed, exact), found in self._exact.items():
+            if exact == path:
+                matches[allowed] = (found, NOTHING)
+        if not matches:
+            raise Reject("no_route")
+        if method not in matches:
+            raise Reject("bad_method", allow=sorted(matches))
+        return matches[method]
+
+
+def _choose(choice: Choice, request: Request) -> Route:
+    name, routes = choice
+    value = parameter(request, name)
+    if value not in routes:
+        raise Reject("no_route", parameter=name)
+    return routes[value]
 
 
 def _capture(template: list[str], segments: list[str]) -> dict[str, str] | None:

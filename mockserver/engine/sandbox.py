@@ -6,15 +6,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.engine.answers import Answers
 from mockserver.engine.clock import Clock
 from mockserver.engine.journal import Journal
+from mockserver.engine.kept import Kept
 from mockserver.engine.ledger import Book
-from mockserver.engine.limits import Counter
+from mockserver.engine.limits import window
+from mockserver.engine.penalties import Offenders
 from mockserver.engine.replay import ReplayMemory
 from mockserver.engine.world import Part, Vault, World
-from mockserver.wire.duration import nanoseconds
-from mockserver.wire.provider import Change, Event, Limit, Provider, Quirk, View
+from mockserver.wire.provider import Escalate, Limit, Provider, Quirk
+from mockserver.wire.world import Change, Event, View
 
 
 class Settings(Struct, frozen=True):
@@ -40,7 +41,11 @@ def check_settings(providers: Mapping[str, Provider], settings: Settings) -> Non
             raise ValueError(f"quirk {name}: {error}") from None
     limits = {f"{p.name}.{li.name}": li for p in providers.values() for li in p.limits}
     for name, text in settings.limits.items():
-        read_limit(name, _known(limits, name, "limit"), text)
+        limit: Limit = _known(limits, name, "limit")
+        try:
+            limit.read(text)
+        except ValueError as error:
+            raise ValueError(f"limit {name}: {error}") from None
 
 
 def _known(names: Mapping[str, Any], name: str, what: str) -> Any:
@@ -49,22 +54,10 @@ def _known(names: Mapping[str, Any], name: str, what: str) -> Any:
     return names[name]
 
 
-def read_limit(name: str, limit: Limit, text: str) -> Limit:
-    """Reads ``120/60s`` or ``off`` in place of a limit's default; raises ValueError."""
-    if text == "off":
-        return Limit(limit.name, None, limit.window)
-    count, slash, window = text.partition("/")
-    if slash and count.isascii() and count.isdigit() and len(count) <= 12:
-        span = nanoseconds(window)
-        if span > 0:
-            return Limit(limit.name, int(count), span)
-    raise ValueError(f"limit {name}: write N/DURATION, as in 120/60s, or off; not {text!r}")
-
-
 class Desk:
     """One provider in one sandbox: credentials, ledger, counters, replay memory, quirks."""
 
-    def __init__(self, part: Part, settings: Settings) -> None:
+    def __init__(self, part: Part, sandbox: str, settings: Settings) -> None:
         provider = part.provider
         self.provider = provider
         self.router = part.router
@@ -74,15 +67,40 @@ class Desk:
             q.name: q.read(settings.quirks.get(f"{provider.name}.{q.name}", q.default))
             for q in provider.quirks
         }
-        self.counters = {li.name: Counter(_limit(provider, li, settings)) for li in provider.limits}
+        self.counters = {li.name: window(_limit(provider, li, settings)) for li in provider.limits}
+        self.offenders = {
+            gate.penalty.name: Offenders(gate.penalty)
+            for gate in (*provider.outer, *provider.gates)
+            if isinstance(gate, Escalate) and self.quirks[gate.quirk] == "on"
+        }
         self.replay = ReplayMemory()
-        self.answers = Answers()
+        self.answers = Kept()
+        self.derived = Kept()
+        self.sandbox = sandbox
         self.seed = settings.seed
+        self.count = 0  # requests since the start or the last reset
 
     def view(self, credential: Any, now: int, auth_now: int) -> View:
         """Returns what a handler called by ``credential`` may see."""
-        book = self.book
-        return View(credential, book.accounts, book.records, self.quirks, now, auth_now, self.seed)
+        return View(
+            credential=credential,
+            accounts=self.book.accounts,
+            records=self.book.records,
+            quirks=self.quirks,
+            now=now,
+            auth_now=auth_now,
+            seed=self.seed,
+            sandbox=self.sandbox,
+            keep=self.keep,
+        )
+
+    def keep(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Returns what ``make`` returns, made once while the ledger stands."""
+        found = self.derived.get(key, self.book.version)
+        if found is None:
+            found = make()
+            self.derived.put(key, found)
+        return found
 
     def settle(self, now: int, auth_now: int) -> None:
         """Lets happen what is due on the sandbox clock."""
@@ -96,9 +114,9 @@ class Desk:
 def _limit(provider: Provider, limit: Limit, settings: Settings) -> Limit:
     name = f"{provider.name}.{limit.name}"
     text = settings.limits.get(name)
-    if text is not None:
-        return read_limit(name, limit, text)
-    return Limit(limit.name, None, limit.window) if settings.limits_off else limit
+    if text is None and settings.limits_off:
+        text = "off"
+    return limit if text is None else limit.read(text)
 
 
 class Sandbox:
@@ -123,7 +141,8 @@ class Sandbox:
         """Returns to the world as made, or to another one; the clock goes on."""
         with self.lock:
             self.world = world or self.world
-            self.desks = {n: Desk(part, self.settings) for n, part in self.world.parts.items()}
+            parts, settings = self.world.parts, self.settings
+            self.desks = {name: Desk(part, self.id, settings) for name, part in parts.items()}
 
     def happen(self, provider: str, event: Event) -> None:
         """Lets an event of a provider happen now; raises ValueError when it cannot."""

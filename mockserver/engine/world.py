@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from mockserver.engine.ledger import holdings
 from mockserver.engine.router import Router
-from mockserver.wire.provider import Holdings, Provider, Section
+from mockserver.wire.provider import Provider
 from mockserver.wire.reject import Reject
+from mockserver.wire.world import Holdings, Section
 
 
 class Part(Struct, frozen=True):
@@ -32,13 +33,13 @@ class World(Struct, frozen=True):
 def build(provider: Provider, section: Section) -> Part:
     """Builds a provider's part; raises ValueError when the section contradicts itself."""
     accounts = holdings(provider, section)
-    router = Router(provider.routes)
+    router = Router(provider.routes, provider.base_path)
     return Part(provider, section, router, accounts, _credentials(provider, section))
 
 
 def _credentials(provider: Provider, section: Section) -> dict[bytes, Any]:
     """Indexes the keys by what a client presents, one ``reject-REASON`` for each reason added."""
-    keys = {label: replace(key, label=label) for label, key in section.keys.items()}
+    keys = {label: replace(key, label=label) for label, key in section.credentials().items()}
     main = keys.get("main")
     if main is not None:
         for reason in provider.errors:

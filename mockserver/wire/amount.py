@@ -15,6 +15,8 @@ MAX_EXPONENT = 40
 
 EXACT = Context(prec=200, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[Inexact, InvalidOperation, Overflow])
 
+ONE = Decimal(1)
+
 # One unit of the n-th place behind the point.
 _PLACES = [Decimal(1).scaleb(-n) for n in range(MAX_EXPONENT + 1)]
 
@@ -54,6 +56,17 @@ def plus(a: Decimal, b: Decimal) -> Amount:
 def minus(a: Decimal, b: Decimal) -> Amount:
     """Returns the exact difference."""
     return Amount(EXACT.subtract(a, b))
+
+
+def times(a: Decimal, b: Decimal) -> Amount:
+    """Returns the exact product."""
+    return Amount(EXACT.multiply(a, b))
+
+
+def stripped(amount: Decimal) -> Amount:
+    """Returns the amount without zeros at the end of its fraction: ``400.000`` is ``400``."""
+    plain = EXACT.normalize(amount)
+    return Amount(plain if int(plain.as_tuple().exponent) <= 0 else EXACT.quantize(plain, ONE))
 
 
 def text(amount: Decimal, decimals: int | None = None) -> str:

@@ -46,7 +46,8 @@ class Response(Struct, frozen=True, gc=False):
 class Draft(Struct, frozen=True):
     """A request that a client is about to send, before or after signing.
 
-    ``path`` and ``query`` are raw, as they will be transmitted.
+    ``host`` is what the Host header will say, empty where it is not known; ``path`` and
+    ``query`` are raw, as they will be transmitted.
     """
 
     method: str
@@ -55,3 +56,8 @@ class Draft(Struct, frozen=True):
     query: bytes = b""
     headers: Headers = ()
     body: bytes = b""
+
+    @property
+    def target(self) -> bytes:
+        """Path and query."""
+        return self.path + b"?" + self.query if self.query else self.path

@@ -7,139 +7,18 @@ no state and no clock; the engine brings those and calls the functions.
 Times are nanoseconds since the epoch; durations are nanoseconds.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from mockserver.wire.amount import Amount
 from mockserver.wire.duration import MILLISECOND, SECOND, nanoseconds
 from mockserver.wire.message import Draft, Request, Response
 from mockserver.wire.reject import Reject
+from mockserver.wire.world import Change, Coin, Event, Quirks, Row, Section, View
 
-ZERO = Amount("0")
-
-Quirks = Mapping[str, Any]
-
-
-# What a world file holds
-
-
-class Credential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A credential; providers add their own members.
-
-    ``rejects`` names a reason with which every request of this key is refused.
-    """
-
-    label: str = ""
-    revoked: bool = False
-    rejects: str = ""
-
-
-class Row(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
-    """One balance: what is held of an asset at a venue; providers add what they print."""
-
-    asset: str
-    venue: str = ""
-    total: Amount
-    held: Amount = ZERO
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.held <= self.total:
-            raise ValueError(f"held {self.held} must lie between 0 and total {self.total}")
-
-    def touched(self, by: str) -> "Row":
-        """Returns the row as it is after a change by ``exchange`` or ``control``."""
-        return self
-
-
-class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
-    """Rows made at load: how many, and the seed they depend on."""
-
-    rows: int
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.rows <= 1_000_000:
-            raise ValueError("rows must lie between 0 and 1000000")
-
-
-class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One account; providers type ``balances`` with their own row."""
-
-    balances: list[Any] = []
-    generate: Recipe | None = None
-
-
-class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One provider's part of a world; providers type the values."""
-
-    keys: Mapping[str, Any] = {}
-    accounts: Mapping[str, Any] = {}
-
-    def records(self) -> "Iterable[Put]":
-        """Yields the records, other than rows, that a sandbox starts with."""
-        return ()
-
-
-class Holdings(Struct, frozen=True):
-    """An account in the ledger: what the world says of it, and its rows by (asset, venue)."""
-
-    account: Any
-    rows: dict[tuple[str, str], Any]
-
-
-# What a handler sees, and what it may ask for
-
-
-class View(Struct, frozen=True):
-    """Everything a handler may see: the caller, the provider's part of the ledger, the times.
-
-    ``now`` is the sandbox clock, ``auth_now`` the clock that judges signatures.
-    """
-
-    credential: Any
-    accounts: Mapping[str, Holdings]
-    records: Mapping[str, Mapping[Any, Any]]
-    quirks: Quirks
-    now: int
-    auth_now: int
-    seed: int
-
-
-class Move(Struct, frozen=True):
-    """Adds to a row's total and held; either may be negative."""
-
-    account: str
-    asset: str
-    venue: str
-    total: Amount = ZERO
-    held: Amount = ZERO
-
-
-class SetRow(Struct, frozen=True):
-    """Puts a row in an account, in the place of one with the same asset and venue."""
-
-    account: str
-    row: Any
-
-
-class Put(Struct, frozen=True):
-    """Stores a provider's own record (a withdrawal, an exchange's state)."""
-
-    kind: str
-    id: Any
-    record: Any
-
-
-class Schedule(Struct, frozen=True):
-    """Lets an event happen when the sandbox clock reaches ``at``."""
-
-    at: int
-    event: Any
-
-
-Change = Move | SetRow | Put | Schedule
+# Routes
 
 
 class Answer(Struct, frozen=True):
@@ -150,20 +29,12 @@ class Answer(Struct, frozen=True):
     media_type: bytes = b"application/json"
 
 
-class Event(Struct, frozen=True, tag_field="event", forbid_unknown_fields=True):
-    """Something that happens on the provider's side, driven by control or by the clock."""
-
-    def changes(self, view: View) -> tuple[Change, ...]:
-        """Returns what changes; raises ValueError when it cannot happen."""
-        raise NotImplementedError
-
-
-# Routes
-
-
 class Route(Struct, frozen=True):
     """One operation of the provider's document.
 
+    ``path`` lies below the provider's ``base_path`` and may end in ``?name=value``: then that
+    parameter, of the query or of a form, tells the operations of one path apart. ``aliases``
+    are further paths of the same operation. ``limit`` names the route's own rate limit.
     ``parse`` turns the request and the path's parameters into what ``handle`` takes.
     ``steady`` says that the good answer depends on nothing but the caller, what ``parse``
     returned (which is hashable then), the quirks and the ledger: not on the time.
@@ -174,7 +45,9 @@ class Route(Struct, frozen=True):
     path: str
     parse: Callable[[Request, Mapping[str, str]], Any]
     handle: Callable[[View, Any], Answer]
+    aliases: tuple[str, ...] = ()
     permission: str = ""
+    limit: str = ""
     steady: bool = False
 
 
@@ -205,10 +78,21 @@ class Once(Struct, frozen=True):
 
 
 class Throttle(Struct, frozen=True):
-    """Refuses what exceeds a limit; ``per`` names the counter (a key's label, an address)."""
+    """Refuses what exceeds a limit; ``per`` names the counter (a key's label, an address).
+
+    Without a name it is the limit of the route.
+    """
 
     limit: str
     per: Callable[[Request, Any], str]
+
+
+class Escalate(Struct, frozen=True):
+    """Punishes callers that go on when a limit has refused them, while the quirk is ``on``."""
+
+    penalty: "Penalty"
+    per: Callable[[Request, Any], str]
+    quirk: str
 
 
 class Check(Struct, frozen=True):
@@ -217,18 +101,35 @@ class Check(Struct, frozen=True):
     rule: Callable[[Request, Route, Any], None]
 
 
-Gate = Authenticate | Once | Throttle | Check
+Gate = Authenticate | Once | Throttle | Escalate | Check
 
 
 # Settings
 
+COUNT_DIGITS = 12
+
 
 class Limit(Struct, frozen=True):
-    """``count`` requests per fixed window of ``window`` (aligned to the epoch); None is off."""
+    """``count`` requests in a ``window``; None is off.
+
+    A fixed window is aligned to the epoch; a rolling one ends with the request that is judged.
+    """
 
     name: str
     count: int | None
     window: int
+    rolling: bool = False
+
+    def read(self, text: str) -> "Limit":
+        """Returns the limit with ``120/60s`` or ``off`` in its place; raises ValueError."""
+        if text == "off":
+            return replace(self, count=None)
+        count, slash, window = text.partition("/")
+        if slash and count.isascii() and count.isdigit() and len(count) <= COUNT_DIGITS:
+            span = nanoseconds(window)
+            if span > 0:
+                return replace(self, count=int(count), window=span)
+        raise ValueError(f"write N/DURATION, as in 120/60s, or off; not {text!r}")
 
     @property
     def text(self) -> str:
@@ -239,10 +140,28 @@ class Limit(Struct, frozen=True):
         return f"{self.count}/{self.window // size}{unit}"
 
 
+class Penalty(Struct, frozen=True):
+    """What follows on ``offences`` refusals for a full limit within ``within``.
+
+    First a warning: for ``warned`` every limit of the caller is halved. As many once more
+    while it lasts are a ban, in which nothing is answered well for ``banned``. More than
+    ``bans`` bans within ``blacklisted`` turn into one that lasts as long.
+    """
+
+    name: str
+    offences: int
+    within: int
+    warned: int
+    banned: int
+    bans: int
+    blacklisted: int
+
+
 class Quirk(Struct, frozen=True):
     """A named switch where real behaviour is unknown or varies.
 
-    Its values are ``choices`` and, when ``duration`` is set, durations.
+    Its values are ``choices`` and, when ``duration`` or ``number`` is set, durations or
+    whole numbers.
     """
 
     name: str
@@ -250,6 +169,7 @@ class Quirk(Struct, frozen=True):
     about: str
     choices: tuple[str, ...] = ()
     duration: bool = False
+    number: bool = False
 
     def read(self, text: str) -> str | int:
         """Returns the value for ``text``; raises ValueError for one it does not have."""
@@ -260,6 +180,10 @@ class Quirk(Struct, frozen=True):
             if duration < 0:
                 raise ValueError(f"{text!r} lies below zero")
             return duration
+        if self.number:
+            if text.isascii() and text.isdigit() and len(text) <= COUNT_DIGITS:
+                return int(text)
+            raise ValueError(f"{text!r} is no whole number")
         raise ValueError(f"{text!r} is none of {', '.join(self.choices)}")
 
 
@@ -273,6 +197,19 @@ class Error(Struct, frozen=True):
     message: str
 
 
+class Asked(Struct, frozen=True):
+    """What a refusal may tell of the request it answers.
+
+    ``path`` is raw, as the provider sees it. Ids are made from ``seed`` and ``number``, which
+    counts the requests to the provider in a sandbox since its start or reset.
+    """
+
+    quirks: Quirks
+    path: bytes = b""
+    seed: int = 0
+    number: int = 0
+
+
 class Secrets(Struct, frozen=True):
     """Where a request carries secrets: header and query parameter names, in lower case."""
 
@@ -280,14 +217,24 @@ class Secrets(Struct, frozen=True):
     query: frozenset[bytes] = frozenset()
 
 
+class Person(Struct, frozen=True):
+    """Somebody who is made up for a generated world; ``entropy`` are 64 bytes."""
+
+    label: str
+    name: str
+    entropy: bytes
+
+
 class Provider(Struct, frozen=True, kw_only=True):
     """One real API.
 
     ``port`` is the offset from the gateway's port, ``hosts`` the real host names,
-    ``base_path`` what a base URL carries behind the host. ``key`` names the member
-    of a credential that the client presents, ``members`` those a client needs.
-    ``main`` is the id of the main read, ``example`` a request for it. ``sample`` makes
-    the n-th row of a generated account from 16 bytes.
+    ``base_path`` what a base URL carries behind the host. ``main`` is the id of the main
+    read, ``example`` a request for it, unsigned, with a path below ``base_path``. Gates in
+    ``outer`` come before the route is known, ``gates`` after it. ``key`` names the member of
+    a credential that the client presents, ``members`` those a client needs. ``sample`` makes
+    the n-th row of a generated account from 16 bytes, ``holder`` a key, an account id and an
+    account as a world file writes them.
     """
 
     name: str
@@ -297,17 +244,19 @@ class Provider(Struct, frozen=True, kw_only=True):
     base_path: str = ""
     main: str
     routes: tuple[Route, ...]
+    outer: tuple[Gate, ...] = ()
     gates: tuple[Gate, ...]
     limits: tuple[Limit, ...] = ()
     quirks: tuple[Quirk, ...] = ()
     errors: Mapping[str, Any]
-    refuse: Callable[[Reject, Quirks], Response]
+    refuse: Callable[[Reject, Asked], Response]
     section: type[Section]
     row: type[Row]
     key: str
     members: tuple[str, ...]
     secrets: Secrets = Secrets()
     sign: Callable[[Draft, Any, int], Draft]
-    example: Draft
+    example: Callable[[Any], Draft]
     events: tuple[type[Event], ...] = ()
-    sample: Callable[[int, bytes], Any] | None = None
+    sample: Callable[[int, bytes, Coin], Any] | None = None
+    holder: Callable[[Person], tuple[dict[str, Any], str, dict[str, Any]]] | None = None

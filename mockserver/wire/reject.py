@@ -11,6 +11,7 @@ REASONS = (
     "bad_method",
     "too_large",
     "bad_request",
+    "bad_exchange_credentials",
     "business_rule",
     "missing_credential",
     "unknown_credential",

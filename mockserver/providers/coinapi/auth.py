@@ -1,11 +1,14 @@
 """CoinAPI authentication: a key in the header ``X-CoinAPI-Key`` or the query ``apikey``."""
 
+from uuid import UUID
+
 from msgspec.structs import replace
 
 from mockserver.wire.message import Draft, Request
-from mockserver.wire.provider import Credential, Quirks, Vault
+from mockserver.wire.provider import Vault
 from mockserver.wire.query import first
 from mockserver.wire.reject import Reject
+from mockserver.wire.world import Credential, Quirks
 
 
 class Key(Credential, frozen=True, kw_only=True):
@@ -13,6 +16,15 @@ class Key(Credential, frozen=True, kw_only=True):
 
     api_key: str
     account: str
+
+    def fresh(self, entropy: bytes) -> "Key":
+        """Returns the key with a new value, in the form of those that CoinAPI hands out."""
+        return replace(self, api_key=new_key(entropy))
+
+
+def new_key(entropy: bytes) -> str:
+    """Returns a key made from 16 bytes or more."""
+    return str(UUID(bytes=entropy[:16])).upper()
 
 
 def sign(draft: Draft, key: Key, now: int) -> Draft:

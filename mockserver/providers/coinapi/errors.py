@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Response
-from mockserver.wire.provider import Error, Quirks
+from mockserver.wire.provider import Asked, Error
 from mockserver.wire.reject import Reject
+from mockserver.wire.world import Quirks
 
 
 class MessageReject(Struct, frozen=True):
@@ -63,13 +64,13 @@ ERRORS: dict[str, Error | MessageReject] = {
 }
 
 
-def refuse(reject: Reject, quirks: Quirks) -> Response:
+def refuse(reject: Reject, asked: Asked) -> Response:
     """Renders a reject; the facts are the exchange, the window, the methods allowed."""
-    row, facts = ERRORS[reject.reason], reject.facts
+    row, facts, quirks = ERRORS[reject.reason], reject.facts, asked.quirks
     if isinstance(row, MessageReject):
         media_type = quirks["reject_media_type"].encode()
-        asked = facts.get("exchange_id") if row.asked else None
-        body = _message(row, asked or row.exchange_id)
+        named = facts.get("exchange_id") if row.asked else None
+        body = _message(row, named or row.exchange_id)
         return Response(row.status, ((b"content-type", media_type),), msgspec.json.encode(body))
     headers = [(b"content-type", b"application/json")]
     if reject.reason == "rate_limited":

@@ -3,15 +3,7 @@
 from mockserver.providers.coinapi import auth, balances, errors, world
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Draft, Request
-from mockserver.wire.provider import (
-    Authenticate,
-    Limit,
-    Provider,
-    Quirk,
-    Route,
-    Secrets,
-    Throttle,
-)
+from mockserver.wire.provider import Authenticate, Limit, Provider, Quirk, Route, Secrets, Throttle
 
 
 def _key(request: Request, key: auth.Key) -> str:
@@ -90,7 +82,8 @@ PROVIDER = Provider(
     members=("api_key",),
     secrets=Secrets(headers=frozenset({b"x-coinapi-key"}), query=frozenset({b"apikey"})),
     sign=auth.sign,
-    example=Draft("GET", "", b"/v1/balances"),
+    example=lambda key: Draft("GET", "", b"/v1/balances"),
     events=(world.ExchangeUnreachable, world.ExchangeReachable, world.BalanceUpdate),
     sample=world.sample,
+    holder=world.holder,
 )

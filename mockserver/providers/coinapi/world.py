@@ -1,15 +1,18 @@
 """What a world file says of CoinAPI, and what happens to its exchanges."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec.structs import replace
 
-from mockserver.providers.coinapi.auth import Key
+from mockserver.providers.coinapi.auth import Key, new_key
 from mockserver.wire.amount import Amount
-from mockserver.wire.provider import (
+from mockserver.wire.provider import Person
+from mockserver.wire.world import (
     ZERO,
     Account,
     Change,
+    Coin,
     Event,
     Put,
     Row,
@@ -120,14 +123,20 @@ class BalanceUpdate(Event, frozen=True, tag="balance_update"):
         return (SetRow(self.account, replace(row, total=self.total, held=self.held)),)
 
 
-def sample(n: int, digest: bytes) -> Balance:
+def holder(person: Person) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """Returns a person's key, and an account for it with one exchange connected."""
+    key = {"api_key": new_key(person.entropy), "account": person.label}
+    return key, person.label, {"exchanges": ["KRAKEN"]}
+
+
+def sample(n: int, digest: bytes, coin: Coin) -> Balance:
     """Makes row ``n`` of a generated account from 16 bytes; all lie on KRAKEN."""
     total = int.from_bytes(digest[:8], "big")
     held = total * digest[8] // 1024
     return Balance(
-        asset=f"X{n:06d}",
+        asset=coin.symbol,
         venue="KRAKEN",
-        coinapi=f"C{n:06d}",
+        coinapi=coin.symbol,
         total=Amount(f"{total // 10**10}.{total % 10**10:010d}"),
         held=Amount(f"{held // 10**10}.{held % 10**10:010d}"),
         rate_usd=Amount(f"{digest[9]}.{digest[10]:03d}"),

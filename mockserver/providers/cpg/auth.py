@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Draft, Request
-from mockserver.wire.provider import Credential, Quirks, Route, Vault
+from mockserver.wire.provider import Route, Vault
 from mockserver.wire.reject import Reject
 from mockserver.wire.signing import hmac_sha256_hex, same, sha256_hex
+from mockserver.wire.world import Credential, Quirks
 
 PERMISSIONS = (
     "request_deposit_address",
@@ -41,6 +42,10 @@ class Key(Credential, frozen=True, kw_only=True):
                 raise ValueError(f"no permission {name!r}: there are {', '.join(PERMISSIONS)}")
         for network in self.ip_whitelist:
             ip_network(network)
+
+    def fresh(self, entropy: bytes) -> "Key":
+        """Returns the key with a new id and secret."""
+        return replace(self, key_id=f"cpg_{entropy[:8].hex()}", secret=entropy[8:40].hex())
 
 
 def canonical(timestamp: bytes, method: str, path: bytes, query: bytes, body: bytes) -> bytes:

@@ -8,8 +8,9 @@ from msgspec import Struct
 from mockserver.providers.cpg.world import Balance
 from mockserver.wire.amount import minus, text
 from mockserver.wire.message import Request
-from mockserver.wire.provider import Answer, View
+from mockserver.wire.provider import Answer
 from mockserver.wire.query import pairs
+from mockserver.wire.world import View
 
 
 class Filter(Struct, frozen=True):

@@ -4,7 +4,7 @@ import msgspec
 
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Headers, Response
-from mockserver.wire.provider import Error, Quirks
+from mockserver.wire.provider import Asked, Error
 from mockserver.wire.reject import Reject
 
 JSON: Headers = ((b"content-type", b"application/json"),)
@@ -30,7 +30,7 @@ ERRORS = {
 }
 
 
-def refuse(reject: Reject, quirks: Quirks) -> Response:
+def refuse(reject: Reject, asked: Asked) -> Response:
     """Renders a reject; only the per-IP backstop tells when to come back."""
     error, facts = ERRORS[reject.reason], reject.facts
     headers = JSON

@@ -101,7 +101,8 @@ PROVIDER = Provider(
     members=("key_id", "secret"),
     secrets=Secrets(headers=frozenset({b"x-cpg-key", b"x-cpg-signature"})),
     sign=auth.sign,
-    example=Draft("GET", "", b"/v1/balances"),
+    example=lambda key: Draft("GET", "", b"/v1/balances"),
     events=(withdrawals.WithdrawalConfirmed, withdrawals.WithdrawalFailed),
     sample=world.sample,
+    holder=world.holder,
 )

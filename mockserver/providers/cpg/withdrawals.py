@@ -17,9 +17,10 @@ from mockserver.providers.cpg.world import Balance, scale
 from mockserver.wire.amount import Amount, minus, plus, text
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Request
-from mockserver.wire.provider import ZERO, Answer, Change, Event, Move, Put, Schedule, View
+from mockserver.wire.provider import Answer
 from mockserver.wire.reject import Reject
 from mockserver.wire.signing import seeded
+from mockserver.wire.world import ZERO, Change, Event, Move, Put, Schedule, View
 
 KIND = "withdrawal"
 REFERENCE = "withdrawal reference"

@@ -1,8 +1,11 @@
 """What a world file says of the gateway."""
 
+from typing import Any
+
 from mockserver.providers.cpg.auth import Key
 from mockserver.wire.amount import Amount
-from mockserver.wire.provider import ZERO, Account, Row, Section
+from mockserver.wire.provider import Person
+from mockserver.wire.world import ZERO, Account, Coin, Row, Section
 
 NETWORKS = ("ETH", "BSC", "TRX")
 
@@ -50,12 +53,22 @@ class World(Section, frozen=True, kw_only=True):
                 raise ValueError(f"key {label} names account {key.account!r}, which is not there")
 
 
-def sample(n: int, digest: bytes) -> Balance:
+def holder(person: Person) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """Returns a person's key, and an account for it."""
+    secret = person.entropy[:32].hex()
+    return (
+        {"key_id": f"cpg_{person.label}", "secret": secret, "account": person.label},
+        person.label,
+        {},
+    )
+
+
+def sample(n: int, digest: bytes, coin: Coin) -> Balance:
     """Makes row ``n`` of a generated account from 16 bytes."""
     total = int.from_bytes(digest[:7], "big")
     held = total * digest[7] // 1024
     return Balance(
-        asset=f"T{n // 3:05d}",
+        asset=coin.symbol,
         venue=NETWORKS[n % 3],
         decimals=6,
         total=Amount(f"{total // 10**6}.{total % 10**6:06d}"),
