@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+from raw import exchange, wire
 
+from mockserver import MockServer
 from mockserver.edge import worlds
+from mockserver.edge.generate import generate
 from mockserver.providers import discover
 
 KEY = "    main: {key_id: a, secret: b, account: c}\n"
@@ -142,3 +145,28 @@ def test_a_file_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_world_needs_no_section_for_every_provider() -> None:
     world = worlds.read("name: small\n", "file")
     assert (world.name, world.parts["cpg"].credentials) == ("small", {})
+
+
+# Made-up worlds
+
+
+def test_a_made_up_world_is_good_and_the_same_for_the_same_seed() -> None:
+    made = generate(accounts=3, assets=120, seed=7)
+    assert made == generate(accounts=3, assets=120, seed=7)
+    assert made != generate(accounts=3, assets=120, seed=8)
+    world = worlds.read(made, "made")
+    for name, part in world.parts.items():
+        assert len(part.section.keys) == len(part.accounts) == 3, name
+        assert [len(held.rows) for held in part.accounts.values()] == [120] * 3
+
+
+def test_a_made_up_world_can_be_served_and_read() -> None:
+    world = worlds.read(generate(accounts=2, assets=3, seed=490), "made")
+    with MockServer(world) as server:
+        for name in discover():
+            handle = getattr(server, name)
+            for label in world.parts[name].section.keys:
+                answer = exchange(
+                    handle.base_url, wire(handle.auth_as(label).example(handle.base_url))
+                )
+                assert answer.startswith(b"HTTP/1.1 200 "), (name, label)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 LOOPBACK = ("localhost", "::1", "127.")
+ROWS_MAX = 100_000  # rows that are made up at once, for each provider
 
 
 def main(args: Sequence[str] | None = None, prog_name: str | None = None) -> NoReturn:
@@ -239,6 +240,19 @@ def facts(provider: str | None, as_json: bool) -> None:
         return
     for fact in found:
         print(f"{fact.id}  [{fact.status}, {fact.source}]\n    {fact.fact}")
+
+
+@cli.command()
+@click.option("--accounts", default=3, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--assets", default=5, show_default=True, type=click.IntRange(0, 10_000))
+@click.option("--seed", default=490, show_default=True, type=int)
+def generate(accounts: int, assets: int, seed: int) -> None:
+    """Print a made-up world, the same for the same seed."""
+    from mockserver.edge import generate as made
+
+    if accounts * assets > ROWS_MAX:
+        raise click.UsageError(f"{accounts} x {assets} rows are more than {ROWS_MAX}: ask for less")
+    print(made.generate(accounts, assets, seed), end="")
 
 
 @cli.command()
