@@ -203,6 +203,12 @@ def test_what_is_not_signed_may_change_on_the_way(
     assert (sent.status, server.journal[-1].reason) == (200, "")
 
 
+def other_letter(part: int) -> Change:
+    """Changes a letter within one part of a JWT."""
+    form = re.compile(rb"(Bearer (?:[\w-]+\.){%d}[\w-]{20})([\w-])" % part, re.IGNORECASE)
+    return lambda data: form.sub(lambda m: m[1] + (b"B" if m[2] == b"A" else b"A"), data, count=1)
+
+
 class Tampering(NamedTuple):
     """What a client asks, what becomes of it on the way, and how that is refused."""
 
@@ -214,6 +220,7 @@ class Tampering(NamedTuple):
     change: Change
     reason: str
     answer: bytes
+    status: int = 401
 
 
 LIST = ("cpg", "GET", "/v1/balances?currency=USDT", b"")
@@ -222,6 +229,49 @@ NO_SUCH = ("cpg", "GET", "/v1/withdrawals", b"")
 SUBMIT = ("cpg", "POST", "/v1/withdrawals", ORDER)
 WRONG = ("bad_signature", b'{"success":false,"message":"Invalid signature"}')
 NOBODY = ("unknown_credential", b'{"success":false,"message":"Invalid API key"}')
+
+EXCHANGE = (
+    b'{"connectionId":"binance","connectionFields":{"apiKey":"your_binance_api_key_here",'
+    b'"apiSecret":"your_binance_api_secret_here"}}'
+)
+SUPPORT = ("coinstats", "GET", "/v1/exchange/support", b"")
+READ = (
+    "coinstats",
+    "POST",
+    "/v1/exchange/balance",
+    EXCHANGE,
+)
+# The first request of a server as new has this id.
+STRANGER = (
+    b'{"statusCode":401,"message":"Unauthorized",'
+    b'"requestId":"003abda9-e226-472a-b019-a6e11986e794","path":"%s"}'
+)
+
+WORTH = (
+    "cdp",
+    "GET",
+    "/v2/accounts/account_af2937b0-9846-4fe7-bfe9-ccc22d935114/balances",
+    b"",
+)
+REQUIRED = (
+    b'{"errorType":"unauthorized","errorMessage":"Authentication required.",'
+    b'"correlationId":"49b48b779db3414f-IAD",'
+    b'"errorLink":"https://docs.cdp.coinbase.com/api-reference/v2/errors#unauthorized"}'
+)
+UNAUTHORIZED = ("bad_signature", REQUIRED)
+
+# CoinW refuses under HTTP 200.
+SPOT = ("coinw", "POST", "/api/v1/private?command=returnBalances&note=1%2C2", b"")
+WRONG_SIGN = (
+    "bad_signature",
+    b'{"code":"10007","data":null,"msg":"Signature error","success":false,"failed":true}',
+    200,
+)
+WRONG_KEY = (
+    "unknown_credential",
+    b'{"code":"10006","data":null,"msg":"api_key error","success":false,"failed":true}',
+    200,
+)
 
 TAMPERINGS = [
     Tampering("timestamp", *LIST, other_digit(rb"X-CPG-Timestamp: [0-9]{9}"), *WRONG),
@@ -241,6 +291,34 @@ TAMPERINGS = [
         instead(b"THIS-IS-SAMPLE-KEY", b"THIS-IS-SAMPLE-KEZ"),
         *("unknown_credential", b'{"error":"Invalid API key"}'),
     ),
+    Tampering(
+        "key",
+        *SUPPORT,
+        instead(b"coinstats-test-key", b"coinstats-test-kez"),
+        *("unknown_credential", STRANGER % b"/v1/exchange/support"),
+    ),
+    Tampering(
+        "key of a read",
+        *READ,
+        instead(b"coinstats-test-key", b"coinstats-test-kez"),
+        *("unknown_credential", STRANGER % b"/v1/exchange/balance"),
+    ),
+    Tampering(
+        "name of the key's header",
+        *READ,
+        instead(b": coinstats-test-key", b"x: coinstats-test-key"),
+        *("missing_credential", STRANGER % b"/v1/exchange/balance"),
+    ),
+    Tampering("claim", *WORTH, other_letter(1), *UNAUTHORIZED),
+    Tampering("signature", *WORTH, other_letter(2), *UNAUTHORIZED),
+    Tampering("path", *WORTH, instead(b"935114/", b"935115/"), *UNAUTHORIZED),
+    Tampering("spelling of the path", *WORTH, instead(b"/balances", b"/%62alances"), *UNAUTHORIZED),
+    Tampering("operation", *WORTH, instead(b"/balances ", b" "), *UNAUTHORIZED),
+    Tampering("signature", *SPOT, other_digit(rb"sign="), *WRONG_SIGN),
+    Tampering("parameter", *SPOT, instead(b"note=1", b"note=2"), *WRONG_SIGN),
+    Tampering("name of a parameter", *SPOT, instead(b"note=1", b"nite=1"), *WRONG_SIGN),
+    Tampering("one parameter more", *SPOT, instead(b" HTTP/1", b"&a HTTP/1"), *WRONG_SIGN),
+    Tampering("key", *SPOT, instead(b"=test-key", b"=test-kez"), *WRONG_KEY),
 ]
 
 
@@ -252,7 +330,7 @@ def test_one_signed_byte_changed_is_refused_and_changes_nothing(
     before = state(server)
     with changed_on_the_way(handle.base_url, row.change) as base_url:
         sent = send(base_url, row.method, row.target, row.body, handle)
-    assert (sent.status, sent.body) == (401, row.answer)
+    assert (sent.status, sent.body) == (row.status, row.answer)
     assert server.journal[-1].reason == row.reason
     assert state(server) == before
 

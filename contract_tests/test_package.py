@@ -32,7 +32,10 @@ def test_app_serves_under_any_asgi_server_as_a_gateway() -> None:
         answer = client.get("/coinapi/v1/balances", headers={"X-CoinAPI-Key": "00000000-EMPTY-KEY"})
         assert answer.json() == []
         lost = client.get("/nope")
-        assert (lost.status_code, "/coinapi, /cpg" in lost.text) == (404, True)
+        assert (lost.status_code, "/cdp, /coinapi, /coinstats, /coinw, /cpg" in lost.text) == (
+            404,
+            True,
+        )
 
 
 HOSTS = [
@@ -184,5 +187,5 @@ def test_mistakes_in_calls_say_what_there_is(server: MockServer) -> None:
         server.cpg.event("nope")
     with pytest.raises(ValueError, match="61 is no duration"):
         server.clock.advance(61)
-    with pytest.raises(AttributeError, match="providers are coinapi, cpg"):
+    with pytest.raises(AttributeError, match="providers are cdp, coinapi, coinstats, coinw, cpg"):
         _ = server.nope

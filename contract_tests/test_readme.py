@@ -10,7 +10,7 @@ import pytest
 from clients.senders import tool
 
 from mockserver import MockServer
-from mockserver.edge import documents, worlds
+from mockserver.edge import announce, documents, worlds
 from mockserver.edge.announce import base_url
 from mockserver.edge.cli import serve
 from mockserver.providers import discover
@@ -64,9 +64,15 @@ def test_the_world_shown_is_good() -> None:
 
 def test_the_printed_table_is_the_one_shown() -> None:
     with MockServer() as server:
+        told = announce.ready(
+            server.app, dict.fromkeys(("gateway", *discover()), server.url), "default"
+        )
         for name, provider in discover().items():
-            members = "  ".join(f"{k}={v}" for k, v in getattr(server, name).credentials.items())
-            assert re.search(rf"^{name} +{base_url(provider)} +{members}$", README, re.MULTILINE)
+            told["providers"][name]["base_url"] = base_url(provider)
+        told["gateway"] = "http://127.0.0.1:8490"
+    listed = announce.table(told).split("Paste")[0]
+    for line in listed.splitlines():
+        assert f"\n{line.rstrip()}\n" in README, line
 
 
 def rows(first: str) -> dict[str, list[str]]:
@@ -88,6 +94,7 @@ def test_every_quirk_is_in_the_table_with_its_default_and_its_values() -> None:
         for choice in set(quirk.choices) - {quirk.default}:
             assert choice in shown[name][1]
         assert ("a duration" in shown[name][1]) is quirk.duration
+        assert ("a number" in shown[name][1]) is quirk.number
 
 
 def test_every_limit_is_in_the_table_with_its_default() -> None:

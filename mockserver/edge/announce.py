@@ -69,20 +69,20 @@ def _command() -> list[str]:
 
 def table(told: Mapping[str, Any]) -> str:
     """Renders the same for people."""
-    rows = [("provider", "base URL", "credential main")]
-    for name, provider in told["providers"].items():
-        members = "  ".join(f"{k}={_shown(v)}" for k, v in provider["credentials"].items())
-        rows.append((name, provider["base_url"], members or "none"))
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    lines = [f"{a:{widths[0]}}  {b:{widths[1]}}  {c}" for a, b, c in rows]
     examples = [p["example"] for p in told["providers"].values() if p["example"]]
     return "\n".join(
         (
             f"The fake exchange is ready. Gateway {told['gateway']}, Ctrl-C stops it.",
             "",
-            *lines,
+            *(line for name, p in told["providers"].items() for line in _lines(name, p)),
             "",
             "Paste, whenever you like:" if examples else "No key main, so no line to paste.",
             *(f"  {line}" for line in examples),
         )
     )
+
+
+def _lines(name: str, provider: Mapping[str, Any]) -> list[str]:
+    """Tells where a provider is, and its credential ``main``, a member to a line."""
+    members = [f"  {k:17} {_shown(v)}" for k, v in provider["credentials"].items()]
+    return [f"{name:9} {provider['base_url']}", *members]

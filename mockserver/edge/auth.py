@@ -83,13 +83,21 @@ class Auth:
 def signed_example(provider: Provider, key: Any, base_url: str, now: int, query: str = "") -> Draft:
     """Returns a provider's main read as ``key`` sends it to a base URL; ``now`` in nanoseconds.
 
-    ``query`` is added to what the read has already.
+    ``query`` is added to what the read has already; a parameter given takes the place of
+    the read's own.
     """
     example = provider.example(key)
     host = urlsplit(base_url).netloc
     path = provider.base_path.encode() + example.path
-    whole = b"&".join(filter(None, (example.query, query.encode())))
+    whole = _joined(example.query, query.encode())
     return provider.sign(replace(example, host=host, path=path, query=whole), key, now)
+
+
+def _joined(own: bytes, given: bytes) -> bytes:
+    """Adds parameters to those of an example; one of the same name takes its place."""
+    names = {pair.partition(b"=")[0] for pair in given.split(b"&")}
+    kept = [pair for pair in own.split(b"&") if pair and pair.partition(b"=")[0] not in names]
+    return b"&".join([*kept, given] if given else kept)
 
 
 def _known(name: str) -> Provider:

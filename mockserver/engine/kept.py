@@ -6,7 +6,10 @@ ENTRIES_MAX = 256
 
 
 class Kept:
-    """Values that hold for one state of a ledger: encoded answers, sorted rows."""
+    """Values that hold for one state of a ledger: encoded answers, sorted rows.
+
+    Beyond ENTRIES_MAX the one put first is dropped.
+    """
 
     def __init__(self) -> None:
         self._version = -1
@@ -21,5 +24,6 @@ class Kept:
 
     def put(self, key: Any, value: Any) -> None:
         """Keeps a value for the version that ``get`` was last asked for."""
-        if len(self._values) < ENTRIES_MAX:
-            self._values[key] = value
+        if len(self._values) >= ENTRIES_MAX:
+            del self._values[next(iter(self._values))]
+        self._values[key] = value

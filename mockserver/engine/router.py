@@ -78,7 +78,7 @@ def _capture(template: list[str], segments: list[str]) -> dict[str, str] | None:
         return None
     captured = {}
     for part, segment in zip(template, segments, strict=True):
-        if part.startswith("{"):
+        if part.startswith("{") and segment:
             captured[part[1:-1]] = segment
         elif part != segment:
             return None

@@ -1,0 +1,1 @@
+"""Coinbase CDP: the balances of an account, behind a JWT."""

@@ -1,0 +1,86 @@
+"""``GET /v2/accounts`` and ``GET /v2/accounts/{accountId}``."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+
+from mockserver.providers.cdp.pages import (
+    Listing,
+    Page,
+    begin,
+    cut,
+    given,
+    listing,
+    parse_page,
+    rank,
+)
+from mockserver.providers.cdp.world import ACCOUNT_TYPES, Portfolio, is_account_id
+from mockserver.wire.message import Request
+from mockserver.wire.provider import Answer
+from mockserver.wire.reject import Reject
+from mockserver.wire.world import Holdings, View
+
+
+class Wanted(Struct, frozen=True):
+    """Which accounts are asked for; None is all."""
+
+    page: Page
+    type: str | None
+    owner: str | None
+
+
+def parse_list(request: Request, path: Mapping[str, str]) -> Wanted:
+    """Reads the filters and the page; raises Reject."""
+    parameters = given(request)
+    type = parameters.get("type")
+    if type is not None and type not in ACCOUNT_TYPES:
+        raise Reject("bad_request", parameter="type")
+    return Wanted(parse_page(parameters), type, parameters.get("owner"))
+
+
+def list_accounts(view: View, wanted: Wanted) -> Answer:
+    """Lists the caller's accounts, the newest first."""
+    owner, type = view.credential.owner, wanted.type
+    start = begin(view, wanted.page, f"accounts of {owner}, {type}, {wanted.owner}")
+    found = Listing([], [])
+    if wanted.owner in (None, owner):
+        found = view.keep(("accounts", owner, type), lambda: _listing(view, owner, type))
+    shown, token = cut(view, start, found)
+    return Answer({"accounts": shown, **token})
+
+
+def _listing(view: View, owner: str, type: str | None) -> Listing:
+    return listing(
+        (rank(Decimal(held.account.age), id), _shown(id, held.account))
+        for id, held in view.accounts.items()
+        if held.account.owner == owner and type in (None, held.account.type)
+    )
+
+
+def parse_id(request: Request, path: Mapping[str, str]) -> str:
+    """Reads the account id; raises Reject when it has not the form of one."""
+    if not is_account_id(path["accountId"]):
+        raise Reject("bad_request", parameter="accountId")
+    return path["accountId"]
+
+
+def get_account(view: View, id: str) -> Answer:
+    """Shows one of the caller's accounts."""
+    return Answer(_shown(id, owned(view, id).account))
+
+
+def owned(view: View, id: str, message: str = "Account not found.") -> Holdings:
+    """Returns an account of the caller's owner; raises Reject, as for one that is not there."""
+    held = view.accounts.get(id)
+    if held is None or held.account.owner != view.credential.owner:
+        raise Reject("not_found", message=message)
+    return held
+
+
+def _shown(id: str, account: Portfolio) -> dict[str, Any]:
+    told = {"accountId": id, "type": account.type, "owner": account.owner}
+    if account.name:
+        told["name"] = account.name
+    return told | {"createdAt": account.created, "updatedAt": account.updated}

@@ -1,0 +1,134 @@
+"""Pages: a list in order of rank, cut behind what a token says was shown last.
+
+Rank is a value, descending, what has none last, then the id. A token holds the rank of the
+last item shown, not a position, so a change during a walk neither repeats nor drops an item
+that kept its rank. It is sealed, bound to its list and sandbox, and expires on the sandbox
+clock.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from mockserver.wire.amount import text
+from mockserver.wire.message import Request
+from mockserver.wire.paging import seal, unseal
+from mockserver.wire.query import pairs
+from mockserver.wire.reject import Reject
+from mockserver.wire.signing import seeded
+from mockserver.wire.world import ZERO, View
+
+SIZE = 20
+SIZE_MAX = 100
+DIGITS_MAX = 18
+
+# What the last page says of the next one.
+LAST: dict[str, dict[str, str]] = {"omit": {}, "empty": {"nextPageToken": ""}}
+
+Rank = tuple[bool, Decimal, str]
+
+
+class Page(Struct, frozen=True):
+    """Which page is asked for; an empty token is the first."""
+
+    size: int
+    token: str
+
+
+class Listing(NamedTuple):
+    """Items in order, and their ranks."""
+
+    ranks: list[Rank]
+    items: list[Any]
+
+
+class Start(Struct, frozen=True):
+    """Where a page begins: in which list, how many items, behind which rank."""
+
+    of: str
+    size: int
+    after: Rank | None
+
+
+class Place(Struct, frozen=True):
+    """What a token holds: where its page ended, of which list, when, and of which size."""
+
+    last_id: str
+    timestamp: int
+    value: str | None
+    of: str
+    size: int
+
+
+def given(request: Request) -> Mapping[str, str]:
+    """Returns the query's parameters; of one given twice the first counts."""
+    return dict(reversed(pairs(request.query)))
+
+
+def parse_page(parameters: Mapping[str, str]) -> Page:
+    """Reads pageSize and pageToken; raises Reject."""
+    size = parameters.get("pageSize", str(SIZE))
+    if not (size.isascii() and size.isdigit() and len(size) <= DIGITS_MAX and int(size)):
+        raise Reject("bad_request", parameter="pageSize")
+    return Page(int(size), parameters.get("pageToken", ""))
+
+
+def rank(value: Decimal | None, id: str) -> Rank:
+    """Returns what items are sorted by."""
+    return value is None, (ZERO if value is None else value).copy_negate(), id
+
+
+def listing(ranked: Iterable[tuple[Rank, Any]]) -> Listing:
+    """Sorts items by their ranks."""
+    found = sorted(ranked, key=itemgetter(0))
+    return Listing([rank for rank, _ in found], [item for _, item in found])
+
+
+def begin(view: View, page: Page, of: str) -> Start:
+    """Returns where a page of the list ``of`` begins; raises Reject."""
+    size = min(page.size, SIZE_MAX)
+    if page.size > size and view.quirks["page_size_over_max"] == "reject":
+        raise Reject("bad_request", parameter="pageSize")
+    if not page.token:
+        return Start(of, size, None)
+    place = _opened(view, page.token)
+    late = view.now - place.timestamp > view.quirks["page_token_ttl"]
+    bound = view.quirks["page_token_binds_size"]
+    if place.of != of or late or (bound == "true" and place.size != size):
+        raise Reject("bad_page_token")
+    value = None if place.value is None else Decimal(place.value)
+    return Start(of, size, rank(value, place.last_id))
+
+
+def cut(view: View, start: Start, found: Listing) -> tuple[list[Any], dict[str, str]]:
+    """Returns the items of a page, and ``nextPageToken`` where it is due."""
+    first = 0 if start.after is None else bisect_right(found.ranks, start.after)
+    end = first + start.size
+    if end < len(found.items):
+        token = {"nextPageToken": _sealed(view, start, found.ranks[end - 1])}
+    else:
+        token = LAST[view.quirks["last_page_token"]]
+    return found.items[first:end], token
+
+
+def _sealed(view: View, start: Start, last: Rank) -> str:
+    unvalued, value, id = last
+    told = None if unvalued else text(value.copy_negate())
+    place = Place(id, view.now, told, start.of, start.size)
+    return seal(_secret(view), msgspec.json.encode(place))
+
+
+def _opened(view: View, token: str) -> Place:
+    try:
+        return msgspec.json.decode(unseal(_secret(view), token), type=Place)
+    except ValueError:
+        raise Reject("bad_page_token") from None
+
+
+def _secret(view: View) -> bytes:
+    return seeded(view.seed, view.sandbox, "cdp", "page token", size=32)

@@ -1,0 +1,124 @@
+"""Coinbase CDP, as rows."""
+
+from typing import Any
+
+from mockserver.providers.cdp import accounts, auth, balances, claims, errors, world
+from mockserver.wire.duration import SECOND
+from mockserver.wire.message import Draft, Request
+from mockserver.wire.provider import Authenticate, Limit, Provider, Quirk, Route, Secrets, Throttle
+
+SWITCH = ("false", "true")
+
+
+def _key(request: Request, key: auth.Key) -> str:
+    return key.label
+
+
+def _example(key: Any) -> Draft:
+    account = next(iter(key.accounts.values()), world.DOCUMENTED)
+    return Draft("GET", "", f"/v2/accounts/{account}/balances".encode())
+
+
+PROVIDER = Provider(
+    name="cdp",
+    title="Coinbase CDP",
+    port=1,
+    hosts=claims.HOSTS,
+    base_path="/platform",
+    main="listBalances",
+    routes=(
+        Route("listAccounts", "GET", "/v2/accounts", accounts.parse_list, accounts.list_accounts),
+        Route(
+            "getAccount",
+            "GET",
+            "/v2/accounts/{accountId}",
+            accounts.parse_id,
+            accounts.get_account,
+            steady=True,
+        ),
+        Route(
+            "listBalances",
+            "GET",
+            "/v2/accounts/{accountId}/balances",
+            balances.parse_list,
+            balances.list_balances,
+        ),
+        Route(
+            "getBalance",
+            "GET",
+            "/v2/accounts/{accountId}/balances/{asset}",
+            balances.parse_asset,
+            balances.get_balance,
+            steady=True,
+        ),
+    ),
+    gates=(Authenticate(auth.authenticate), Throttle("reads", per=_key)),
+    limits=(Limit("reads", 600, 10 * SECOND, rolling=True),),
+    quirks=(
+        Quirk(
+            "strict_claims",
+            "false",
+            "Whether a token needs uris, the host api.cdp.coinbase.com and an exact clock.",
+            choices=SWITCH,
+        ),
+        Quirk(
+            "strict_host",
+            "false",
+            "Whether a token must name the Host received, and the path without this mock's own.",
+            choices=SWITCH,
+        ),
+        Quirk(
+            "max_token_lifetime",
+            "120s",
+            "For how long a token may be good.",
+            duration=True,
+        ),
+        Quirk(
+            "auth_failure_body",
+            "json",
+            "A 401 in the API's own form, or the bare text that gateways send.",
+            choices=("json", "plain"),
+        ),
+        Quirk(
+            "page_size_over_max",
+            "clamp",
+            "What a pageSize above 100 gets: 100 items, or 400.",
+            choices=("clamp", "reject"),
+        ),
+        Quirk(
+            "last_page_token",
+            "omit",
+            "Whether the last page lacks nextPageToken or has an empty one.",
+            choices=("omit", "empty"),
+        ),
+        Quirk(
+            "page_token_ttl",
+            "15m",
+            "For how long a page token is good, on the sandbox clock.",
+            duration=True,
+        ),
+        Quirk(
+            "page_token_binds_size",
+            "false",
+            "Whether a page token is good for its own pageSize only.",
+            choices=SWITCH,
+        ),
+        Quirk(
+            "retry_after",
+            "false",
+            "Whether a 429 carries Retry-After.",
+            choices=SWITCH,
+        ),
+    ),
+    errors=errors.ERRORS,
+    refuse=errors.refuse,
+    section=world.World,
+    row=world.Balance,
+    key="key_id",
+    members=("key_id", "key_secret", "key_type", "accounts"),
+    secrets=Secrets(headers=frozenset({b"authorization"})),
+    sign=auth.sign,
+    example=_example,
+    sample=world.sample,
+    holder=world.holder,
+)

@@ -1,0 +1,1 @@
+"""CoinStats: the balances of one exchange connection, as a portfolio."""

@@ -1,0 +1,54 @@
+"""``POST /v1/exchange/balance``: the coins on one exchange, and the portfolio they make."""
+
+from typing import Any
+
+import msgspec
+
+from mockserver.providers.coinstats import portfolios
+from mockserver.providers.coinstats.query import BalanceQuery
+from mockserver.providers.coinstats.usage import BALANCE, charge
+from mockserver.providers.coinstats.world import Balance, Investor
+from mockserver.wire.amount import Amount, number
+from mockserver.wire.provider import Answer
+from mockserver.wire.reject import Reject
+from mockserver.wire.world import Quirks, View
+
+
+def get_balance(view: View, query: BalanceQuery) -> Answer:
+    """Lists the coins of a connection; the first call makes its portfolio."""
+    holdings = view.accounts[view.credential.account]
+    venue = _connection(holdings.account, query)
+    rows = [row for row in holdings.rows.values() if row.venue == venue]
+    portfolio = portfolios.opened(view, venue, query)
+    body = {
+        "balances": _items(rows, view.quirks),
+        "portfolio": portfolios.shown(view, portfolio),
+    }
+    return Answer(body, (charge(view, BALANCE), portfolios.kept(view, portfolio)))
+
+
+def _connection(investor: Investor, query: BalanceQuery) -> str:
+    """Returns the name of the connection with these credentials."""
+    for name, connection in investor.connections.items():
+        if investor.exchange(name) == query.exchange:
+            if connection.fields.items() <= query.fields.items():
+                return name
+    raise Reject("bad_exchange_credentials")
+
+
+def _items(rows: list[Balance], quirks: Quirks) -> list[dict[str, Any]]:
+    show = _exponent if quirks["numbers"] == "exponent" else number
+    return [
+        {
+            "coinId": row.asset,
+            "amount": show(row.total),
+            "price": show(row.price),
+            "priceBtc": show(row.price_btc),
+        }
+        for row in rows
+    ]
+
+
+def _exponent(amount: Amount) -> msgspec.Raw:
+    """Renders every digit before a power of ten, as JavaScript does to small numbers."""
+    return msgspec.Raw(format(amount, "E").encode())

@@ -1,0 +1,127 @@
+"""CoinStats, as rows."""
+
+import msgspec
+
+from mockserver.providers.coinstats import (
+    auth,
+    balances,
+    errors,
+    exchanges,
+    portfolios,
+    query,
+    usage,
+    world,
+)
+from mockserver.wire.duration import SECOND
+from mockserver.wire.message import Draft
+from mockserver.wire.provider import Authenticate, Limit, Provider, Quirk, Route, Secrets, Throttle
+
+
+def _example(key: auth.ClientKey) -> Draft:
+    body = {"connectionId": key.connection_id, "connectionFields": key.connection_fields}
+    return Draft(
+        "POST",
+        "",
+        b"/v1/exchange/balance",
+        headers=((b"Content-Type", b"application/json"),),
+        body=msgspec.json.encode(body),
+    )
+
+
+PROVIDER = Provider(
+    name="coinstats",
+    title="CoinStats",
+    port=3,
+    hosts=("openapiv1.coinstats.app",),
+    main="get-exchange-balance",
+    routes=(
+        Route(
+            "get-exchange-balance",
+            "POST",
+            "/v1/exchange/balance",
+            query.parse_query,
+            balances.get_balance,
+            aliases=("/exchange/balance",),
+        ),
+        Route(
+            "get-exchanges",
+            "GET",
+            "/v1/exchange/support",
+            usage.parse_nothing,
+            exchanges.list_exchanges,
+            aliases=("/exchange/support",),
+        ),
+        Route(
+            "get-exchange-sync-status",
+            "GET",
+            "/v1/exchange/status",
+            portfolios.parse_id,
+            portfolios.show_status,
+            aliases=("/exchange/status",),
+        ),
+        Route(
+            "exchange-sync-status",
+            "PATCH",
+            "/v1/exchange/sync",
+            portfolios.parse_id,
+            portfolios.sync,
+            aliases=("/exchange/sync",),
+        ),
+        Route(
+            "get-credit-usage",
+            "GET",
+            "/v1/usage/credits",
+            usage.parse_nothing,
+            usage.show_usage,
+            aliases=("/usage/credits",),
+        ),
+    ),
+    gates=(Authenticate(auth.authenticate), Throttle("reads", per=auth.by_key)),
+    limits=(Limit("reads", None, 60 * SECOND, rolling=True),),
+    quirks=(
+        Quirk(
+            "error_shape",
+            "current",
+            "What an error looks like: as documented now, or as in the older documentation.",
+            choices=("current", "legacy"),
+        ),
+        Quirk(
+            "bad_exchange_credentials",
+            "400",
+            "The status for exchange credentials that the exchange refuses.",
+            choices=("400", "401", "403"),
+        ),
+        Quirk(
+            "numbers",
+            "plain",
+            "How numbers are written: plain digits, or every digit with an exponent.",
+            choices=("plain", "exponent"),
+        ),
+        Quirk(
+            "sync_after",
+            "5s",
+            "When a portfolio is synced by itself, on the sandbox clock.",
+            choices=("never",),
+            duration=True,
+        ),
+        Quirk(
+            "sync_polls",
+            "2",
+            "How many polls are told that a portfolio is syncing, before it is synced.",
+            number=True,
+        ),
+        Quirk("credits", "100000", "How many credits a key starts with.", number=True),
+    ),
+    errors=errors.ERRORS,
+    refuse=errors.refuse,
+    section=world.World,
+    row=world.Balance,
+    key="api_key",
+    members=("api_key", "connection_id", "connection_fields"),
+    secrets=Secrets(headers=frozenset({b"x-api-key", b"authorization"})),
+    sign=auth.sign,
+    example=_example,
+    events=(portfolios.PortfolioSynced,),
+    sample=world.sample,
+    holder=world.holder,
+)

@@ -1,0 +1,49 @@
+"""Credits: what each call costs, what a key has spent, and ``GET /v1/usage/credits``.
+
+A handler charges by a change of the ledger, so a call that is refused costs nothing.
+"""
+
+from collections.abc import Mapping
+
+from mockserver.wire.message import Request
+from mockserver.wire.provider import Answer
+from mockserver.wire.reject import Reject
+from mockserver.wire.world import Put, View
+
+KIND = "credits spent"
+SUBSCRIPTION = "PRO"
+
+BALANCE = 10
+SUPPORT = 1
+STATUS = 3
+SYNC = 20
+
+
+def charge(view: View, cost: int) -> Put:
+    """Returns the change that takes the cost from the caller; raises Reject when it is short."""
+    spent = _spent(view) + cost
+    if spent > view.quirks["credits"]:
+        raise Reject("credits_exhausted")
+    return Put(KIND, view.credential.label, spent)
+
+
+def _spent(view: View) -> int:
+    spent: int = view.records.get(KIND, {}).get(view.credential.label, 0)
+    return spent
+
+
+def parse_nothing(request: Request, path: Mapping[str, str]) -> None:
+    """Reads no parameter."""
+
+
+def show_usage(view: View, _: None) -> Answer:
+    """Tells what the caller had, has spent and has left; itself it costs nothing."""
+    total, spent = view.quirks["credits"], _spent(view)
+    return Answer(
+        {
+            "totalCredits": total,
+            "usedCredits": spent,
+            "remainingCredits": total - spent,
+            "subscription": SUBSCRIPTION,
+        }
+    )

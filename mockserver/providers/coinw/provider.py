@@ -1,0 +1,149 @@
+"""CoinW spot, as rows."""
+
+from mockserver.providers.coinw import auth, balances, errors, world
+from mockserver.wire.duration import SECOND
+from mockserver.wire.message import Draft, Request
+from mockserver.wire.provider import (
+    Authenticate,
+    Escalate,
+    Limit,
+    Penalty,
+    Provider,
+    Quirk,
+    Route,
+    Secrets,
+    Throttle,
+)
+
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+
+def _address(request: Request, key: object) -> str:
+    return request.peer
+
+
+def _user(request: Request, key: auth.Key) -> str:
+    return key.user or key.account
+
+
+def _penalty(name: str, offences: int) -> Penalty:
+    return Penalty(
+        name,
+        offences=offences,
+        within=10 * SECOND,
+        warned=5 * MINUTE,
+        banned=30 * SECOND,
+        bans=10,
+        blacklisted=8 * HOUR,
+    )
+
+
+PROVIDER = Provider(
+    name="coinw",
+    title="CoinW spot",
+    port=4,
+    hosts=("api.coinw.com",),
+    main="returnBalances",
+    routes=(
+        Route(
+            "returnBalances",
+            "POST",
+            "/api/v1/private?command=returnBalances",
+            balances.parse_nothing,
+            balances.return_balances,
+            limit="returnBalances",
+            steady=True,
+        ),
+        Route(
+            "returnCompleteBalances",
+            "POST",
+            "/api/v1/private?command=returnCompleteBalances",
+            balances.parse_nothing,
+            balances.return_complete_balances,
+            limit="returnCompleteBalances",
+            steady=True,
+        ),
+    ),
+    outer=(Escalate(_penalty("ip", 80), per=_address, quirk="bans"), Throttle("ip", per=_address)),
+    gates=(
+        Authenticate(auth.authenticate),
+        Escalate(_penalty("uid", 60), per=_user, quirk="bans"),
+        Throttle("", per=_user),
+        Throttle("user", per=_user),
+    ),
+    limits=(
+        Limit("returnBalances", 3, SECOND, rolling=True),
+        Limit("returnCompleteBalances", 5, 2 * SECOND, rolling=True),
+        Limit("user", 300, SECOND, rolling=True),
+        Limit("ip", 100, SECOND, rolling=True),
+    ),
+    quirks=(
+        Quirk(
+            "sign_covers_command",
+            "false",
+            "Whether the signature covers `command` too, as old prose has it and no client does.",
+            choices=("false", "true"),
+        ),
+        Quirk(
+            "signature_case",
+            "upper",
+            "Whether a signature in lower-case hex is accepted.",
+            choices=("upper", "any"),
+        ),
+        Quirk(
+            "error_status",
+            "200",
+            "The HTTP status of errors that have a code of CoinW's: always 200, or a 4xx.",
+            choices=("200", "4xx"),
+        ),
+        Quirk(
+            "error_code_type",
+            "documented",
+            "The type of an error's `code`: a number for 29001 alone, or one type for all.",
+            choices=("documented", "string", "number"),
+        ),
+        Quirk(
+            "error_envelope",
+            "documented",
+            "The members of an error: two for 29001 alone, or two (bare) or five (full) for all.",
+            choices=("documented", "bare", "full"),
+        ),
+        Quirk(
+            "success_code_type",
+            "string",
+            "The type of `code` in an answer that went well.",
+            choices=("string", "number"),
+        ),
+        Quirk(
+            "amounts",
+            "string",
+            "How amounts are written: strings of plain digits, numbers as in older pages, or"
+            " strings that may have an exponent, such as 0E-18.",
+            choices=("string", "number", "exponent"),
+        ),
+        Quirk(
+            "empty",
+            "object",
+            "What `data` is when there is nothing to show, or a body of no bytes at all.",
+            choices=("object", "null", "zero-bytes"),
+        ),
+        Quirk(
+            "bans",
+            "off",
+            "Whether those who go on after a refusal are warned, banned and blacklisted.",
+            choices=("off", "on"),
+        ),
+    ),
+    errors=errors.ERRORS,
+    refuse=errors.refuse,
+    section=world.World,
+    row=world.Balance,
+    key="api_key",
+    members=("api_key", "secret_key"),
+    secrets=Secrets(query=frozenset({b"api_key", b"sign"})),
+    sign=auth.sign,
+    example=lambda key: Draft("POST", "", b"/api/v1/private", b"command=returnBalances"),
+    sample=world.sample,
+    holder=world.holder,
+)
