@@ -24,6 +24,9 @@ COMMANDS = {
 }
 
 
+ASKED = "coinapi"  # signs with a header, so the client's part is nothing
+
+
 def starts(times: int, core: int) -> dict[str, float]:
     """Returns the median seconds of each kind of start."""
     found = {"cold start to the first 200": median(_first_200(core) for _ in range(times))}
@@ -56,8 +59,7 @@ def _first_200(core: int) -> float:
             line = process.stdout.readline() if process.stdout else b""
             if not line:
                 raise RuntimeError(f"{' '.join(SERVE)} printed nothing")
-            name, told = next(iter(msgspec.json.decode(line)["providers"].items()))
-            _ask(name, told)
+            _ask(ASKED, msgspec.json.decode(line)["providers"][ASKED])
             return time.perf_counter() - began
         finally:
             process.terminate()
@@ -65,10 +67,9 @@ def _first_200(core: int) -> float:
 
 def _ask(name: str, told: dict[str, Any]) -> None:
     draft = example(discover()[name], told["credentials"])
-    target = draft.path + b"?" + draft.query if draft.query else draft.path
     client = http.client.HTTPConnection(urlsplit(told["base_url"]).netloc)
     headers = {name.decode(): value.decode() for name, value in draft.headers}
-    client.request(draft.method, target.decode(), draft.body, headers)
+    client.request(draft.method, draft.target.decode(), draft.body, headers)
     status = client.getresponse().status
     client.close()
     if status != 200:
