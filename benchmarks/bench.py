@@ -109,7 +109,7 @@ def _version() -> str:
 
 def _measure(plan: Plan, path: Path) -> Iterator[report.Measured]:
     """Runs the rounds; in every other one ours comes first."""
-    sandbox = create_app().sandboxes["default"]
+    sandbox = create_app().sandboxes.default
     for n in range(plan.rounds):
         for provider in plan.providers:
             count = RATE_MAX * (WARM_UP + plan.seconds)
@@ -141,7 +141,7 @@ def _tell(n: int, provider: str, role: str, connections: int, run: wrk.Run) -> N
 
 def _memory(plan: Plan, path: Path) -> Iterator[tuple[str, tuple[float, int]]]:
     """Reads our resident memory after ``remembered`` requests, or a little more."""
-    sandbox = create_app().sandboxes["default"]
+    sandbox = create_app().sandboxes.default
     for provider in plan.providers:
         prepared = signed.prepare(path, sandbox, provider, plan.remembered + RATE_MAX)
         with subject.running("ours", provider.name, plan.server) as server:

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from mockserver.edge.auth import Auth
-from mockserver.edge.mock import credentials
+from mockserver.edge.control.sandboxes import credentials
 from mockserver.engine.sandbox import Sandbox
 from mockserver.wire.message import Draft
 from mockserver.wire.provider import Once, Provider

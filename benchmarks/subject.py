@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from benchmarks import bare, signed
 from mockserver.edge.app import create_app
-from mockserver.edge.mock import credentials
+from mockserver.edge.control.sandboxes import credentials
 from mockserver.edge.server import Server, bind
 from mockserver.providers import discover
 from mockserver.wire.provider import Provider
@@ -75,7 +75,7 @@ def main(role: str, name: str, core: str) -> None:
     app: Any = create_app(limits=raised(providers), quirks=ENDLESS)
     sockets = bind(HOST, 0, providers)
     if role == "bare":
-        credential = credentials(app.sandboxes["default"], providers[name])["main"]
+        credential = credentials(app.sandboxes.default, providers[name])["main"]
         app = bare.record(app, name, signed.example(providers[name], credential))
     port = sockets[name].getsockname()[1]
     Server(app, sockets, lambda: print(port, flush=True)).serve_forever()

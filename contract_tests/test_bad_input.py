@@ -492,7 +492,9 @@ def test_every_provider_refuses_by_its_table_of_errors(
     before = state(server)
     data = edited(method or example.method, path, body, edits, handle.auth)
     answer = by_hand(handle.base_url, data)
-    expected = handle.provider.refuse(Reject(reason), Asked(server.sandbox.desks[provider].quirks))
+    expected = handle.provider.refuse(
+        Reject(reason), Asked(server.app.sandboxes.default.desks[provider].quirks)
+    )
     assert (server.journal[-1].reason, answer.status) == (reason, expected.status)
     assert json.loads(answer.body).keys() == json.loads(expected.body).keys()
     assert state(server) == before
@@ -560,12 +562,12 @@ def test_the_parser_refuses_and_the_server_goes_on(
     server: MockServer, provider: str, ask: Ask
 ) -> None:
     handle: ProviderHandle = getattr(server, provider)
-    before, asked = state(server), server.sandbox.journal.count
+    before, asked = state(server), server.app.sandboxes.default.journal.count
     answer = by_hand(handle.base_url, ask(handle.auth))
     assert (answer.status, answer.body) == (400, b"Invalid HTTP request received.")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["connection"] == "close"
-    assert (state(server), server.sandbox.journal.count) == (before, asked)
+    assert (state(server), server.app.sandboxes.default.journal.count) == (before, asked)
     example = handle.example
     path = handle.provider.base_path + example.path.decode()
     target = f"{path}?{example.query.decode()}"

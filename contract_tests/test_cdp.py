@@ -98,7 +98,7 @@ def read(server: MockServer, target: str, label: str = "main", **how: Any) -> re
     """Reads below the base URL as a client with a good token does."""
     path = f"/platform{target}".partition("?")[0]
     entry = f"GET api.cdp.coinbase.com{path}"
-    now = server.sandbox.clock.auth_now() // 10**9
+    now = server.app.sandboxes.default.clock.auth_now() // 10**9
     return ask(server, token(claims(entry, label, now), label), f"/platform{target}", **how)
 
 
@@ -573,7 +573,7 @@ def test_a_failed_authentication_may_be_plain_text() -> None:
 
 def rated(server: MockServer, target: str = "/v2/accounts", label: str = "main") -> str:
     path = f"/platform{target}".partition("?")[0]
-    now = server.sandbox.clock.auth_now() // 10**9
+    now = server.app.sandboxes.default.clock.auth_now() // 10**9
     bearer = token(claims(f"GET api.cdp.coinbase.com{path}", label, now), label)
     return masked(without_noise(exchange(server.cdp.base_url, plain(f"/platform{target}", bearer))))
 
@@ -639,7 +639,7 @@ def test_the_documented_page_is_that_of_two(server: MockServer) -> None:
 
 
 def test_the_highest_worth_comes_first_and_what_has_none_last(server: MockServer) -> None:
-    handle, places = server.cdp, server.sandbox.desks["cdp"].book
+    handle, places = server.cdp, server.app.sandboxes.default.desks["cdp"].book
     row = handle.provider.row
     for asset, total, usd in (
         ("zec", "1", "25.50"),
@@ -901,7 +901,7 @@ def test_the_order_of_a_large_account_is_found_once(tmp_path: Path) -> None:
     with MockServer(str(world)) as server:
         first = paged(server, MANY, 100)
         second = paged(server, MANY, 100, first.json()["nextPageToken"])
-        view = server.sandbox.desks["cdp"].view(None, 0, 0)
+        view = server.app.sandboxes.default.desks["cdp"].view(None, 0, 0)
         kept = view.keep(("balances", MANY), lambda: pytest.fail("the order was not kept"))
         assert len(kept.items) == 5000
         assert [row.asset for row in kept.items[:200]] == symbols(first) + symbols(second)

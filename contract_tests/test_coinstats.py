@@ -163,7 +163,8 @@ def world(tmp_path: Path) -> str:
 def test_a_revoked_key_is_answered_as_a_wrong_one(world: str) -> None:
     with MockServer(world) as server:
         is_refused(read(server, headers={"X-API-KEY": "old"}), 401, "Unauthorized")
-        assert server.journal[-1][7:10] == ("old", 401, "revoked_credential")
+        entry = server.journal[-1]
+        assert (entry.credential, entry.status, entry.reason) == ("old", 401, "revoked_credential")
 
 
 # Where, and in which order
@@ -329,7 +330,7 @@ def test_a_wrong_body_is_a_400_that_names_the_member_and_changes_nothing(
     server: MockServer, about: str, body: bytes, message: str
 ) -> None:
     is_refused(read(server, body), 400, message)
-    assert server.sandbox.desks["coinstats"].book.records == {}
+    assert server.app.sandboxes.default.desks["coinstats"].book.records == {}
 
 
 GOOD = [
@@ -676,7 +677,9 @@ def test_a_poll_that_nobody_can_pay_for_is_no_poll() -> None:
     with MockServer(real=HandClock(), quirks={"coinstats.credits": "12"}) as server:
         read(server)
         assert [status(server) for _ in range(3)] == [None] * 3
-        (portfolio,) = server.sandbox.desks["coinstats"].book.records["portfolio"].values()
+        (portfolio,) = (
+            server.app.sandboxes.default.desks["coinstats"].book.records["portfolio"].values()
+        )
         assert portfolio.polls == 0
 
 
@@ -732,7 +735,7 @@ def test_a_secret_is_in_no_error_journal_record_or_log(
     with MockServer(str(file)) as server:
         answers = [read(server, leak(KEPT), {"X-API-KEY": "k"}) for leak in LEAKS]
         assert [a.status_code for a in answers] == [200] + [400] * 7
-        records = server.sandbox.desks["coinstats"].book.records
+        records = server.app.sandboxes.default.desks["coinstats"].book.records
         found = [a.text + repr(a.headers) for a in answers]
         found += [repr(server.journal), repr(records), caplog.text]
     assert len(records) == 2
@@ -807,7 +810,7 @@ def test_a_sample_is_exact_and_named_like_a_slug() -> None:
 
 
 def test_a_fresh_key_is_new_and_keeps_its_connection(server: MockServer) -> None:
-    key = server.sandbox.desks["coinstats"].vault.find(KEY.encode())
+    key = server.app.sandboxes.default.desks["coinstats"].vault.find(KEY.encode())
     fresh, other = key.fresh(bytes(range(64))), key.fresh(bytes(64))
     assert fresh.api_key != other.api_key != key.api_key
     assert (fresh.account, fresh.connection_fields) == (key.account, SECRETS)

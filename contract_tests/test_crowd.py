@@ -150,7 +150,7 @@ def test_a_crowd_leaves_what_arithmetic_says() -> None:
         asked = list(crowd(server))
         random.Random(SEED).shuffle(asked)
         answers = asyncio.run(all_at_once(server, asked))
-        desk, now = server.sandbox.desks["cpg"], server.clock.now
+        desk, now = server.app.sandboxes.default.desks["cpg"], server.clock.now
 
         assert len(asked) == 10_000
         assert Counter((a.kind, a.status) for a in answers) == STATUSES
@@ -172,5 +172,5 @@ def test_a_crowd_leaves_what_arithmetic_says() -> None:
             assert full_at(desk.counters[name], caller, ACCEPTED, now), name
             assert not full_at(desk.counters[name], caller, ACCEPTED + 1, now), name
 
-        assert server.sandbox.journal.count == len(asked)
+        assert server.app.sandboxes.default.journal.count == len(asked)
         assert Counter(entry.reason for entry in server.journal) == REASONS

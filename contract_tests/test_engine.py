@@ -1,5 +1,6 @@
 """What changes: clocks, windows, replay memory and ledger, without a socket."""
 
+import logging
 import threading
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 
 from mockserver import HandClock
 from mockserver.edge import worlds
+from mockserver.edge.log import follow
 from mockserver.engine.clock import Clock
 from mockserver.engine.journal import ENTRIES_MAX, TARGET_MAX, Entry
 from mockserver.engine.kept import ENTRIES_MAX as ENTRIES_MAX_KEPT
@@ -400,9 +402,16 @@ def entry(sandbox: Sandbox, key: bytes = b"", path: bytes = BALANCES) -> Entry:
 def test_an_entry_tells_who_when_and_what_but_not_without_end() -> None:
     sandbox = Sandbox("default", worlds.load("default"), HandClock(1000 * SECOND))
     sandbox.clock.advance(5 * SECOND)
-    assert entry(sandbox, KEY)[1:] == (
+    told = entry(sandbox, KEY)
+    assert told[1:11] == (
         1005 * SECOND, 1000 * SECOND, "coinapi", "getBalances", "GET", BALANCES, "main", 200, "", "",
     )  # fmt: skip
+    assert told.request_headers == b"x-coinapi-key: redacted:22cfb5b9"
+    assert (told.request_body, told.response_headers) == (
+        b"",
+        ((b"content-type", b"application/json"),),
+    )
+    assert told.response_body.startswith(b'[{"exchange_id":"KRAKEN"')
     assert entry(sandbox, b"reject-other").credential == "reject-other"
     assert entry(sandbox, path=b"/" + b"x" * 9999).target == b"/" + b"x" * (TARGET_MAX - 1)
 
@@ -420,12 +429,17 @@ def test_a_reset_forgets_ledger_windows_and_replay_memory() -> None:
     assert sandbox.desks["cpg"].book.accounts["main"].rows["USDT", "ETH"].held == Amount("200")
 
 
-def test_only_refused_requests_are_followed() -> None:
+def test_every_request_is_followed_and_the_refused_ones_are_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "mockserver")
     sandbox, followed = Sandbox("default", worlds.load("default"), HandClock()), []
-    sandbox.journal.follow = followed.append
-    entry(sandbox, KEY)
-    refused = entry(sandbox, b"nobody")
-    assert followed == [refused]
+    sandbox.journal.followers += [followed.append, follow]
+    good, refused = entry(sandbox, KEY), entry(sandbox, b"nobody")
+    assert followed == [good, refused]
+    assert [r.getMessage() for r in caplog.records] == [
+        "coinapi GET /v1/balances -> 401 unknown_credential"
+    ]
 
 
 def test_changes_from_another_thread_are_never_seen_half_made() -> None:

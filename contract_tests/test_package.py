@@ -181,11 +181,11 @@ def test_an_auth_that_lacks_a_member_says_which() -> None:
 def test_mistakes_in_calls_say_what_there_is(server: MockServer) -> None:
     with pytest.raises(KeyError, match="no credential zz: there are main"):
         server.cpg.auth_as("zz")
-    with pytest.raises(ValueError, match=r"withdrawal_confirmed: .*missing required field `id`"):
+    with pytest.raises(ValueError, match="missing required field `id`"):
         server.cpg.event("withdrawal_confirmed")
-    with pytest.raises(ValueError, match="no event nope: there are withdrawal_confirmed"):
+    with pytest.raises(ValueError, match=r"no such event .*there are withdrawal_confirmed"):
         server.cpg.event("nope")
-    with pytest.raises(ValueError, match="61 is no duration"):
+    with pytest.raises(ValueError, match=r"Expected `str . null`, got `int` .at \$.advance"):
         server.clock.advance(61)
     with pytest.raises(AttributeError, match="providers are cdp, coinapi, coinstats, coinw, cpg"):
         _ = server.nope

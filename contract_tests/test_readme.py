@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from clients.senders import tool
 
-from mockserver import MockServer
+from mockserver import MockServer, create_app
 from mockserver.edge import announce, documents, worlds
 from mockserver.edge.announce import base_url
 from mockserver.edge.cli import serve
@@ -63,13 +63,9 @@ def test_the_world_shown_is_good() -> None:
 
 
 def test_the_printed_table_is_the_one_shown() -> None:
-    with MockServer() as server:
-        told = announce.ready(
-            server.app, dict.fromkeys(("gateway", *discover()), server.url), "default"
-        )
-        for name, provider in discover().items():
-            told["providers"][name]["base_url"] = base_url(provider)
-        told["gateway"] = "http://127.0.0.1:8490"
+    app = create_app()
+    app.origins = {name: f"http://127.0.0.1:{8490 + p.port}" for name, p in discover().items()}
+    told = announce.ready(app, "http://127.0.0.1:8490", "default")
     listed = announce.table(told).split("Paste")[0]
     for line in listed.splitlines():
         assert f"\n{line.rstrip()}\n" in README, line

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Auth", "HandClock", "MockServer", "app", "create_app"]
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "Auth": "mockserver.edge.auth",
     "HandClock": "mockserver.edge.mock",

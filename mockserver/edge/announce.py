@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mockserver.edge.app import Application
-from mockserver.edge.mock import credentials
-from mockserver.edge.routing import DEFAULT
-from mockserver.edge.server import GATEWAY
+from mockserver.edge.control.sandboxes import credentials
+from mockserver.engine.sandboxes import DEFAULT
 from mockserver.wire.provider import Provider
 
 DEFAULT_PORT = 8490
@@ -22,17 +21,18 @@ def base_url(provider: Provider, gateway: int = DEFAULT_PORT) -> str:
     return f"http://127.0.0.1:{gateway + provider.port}{provider.base_path}"
 
 
-def ready(app: Application, urls: Mapping[str, str], world: str) -> dict[str, Any]:
-    """Returns what ``serve --json`` prints."""
+def ready(app: Application, gateway: str, world: str) -> dict[str, Any]:
+    """Returns what ``serve --json`` prints, for an application served at a gateway's URL."""
     return {
-        "gateway": urls[GATEWAY],
-        "admin": urls[GATEWAY] + "/__admin",
-        "providers": {n: _provider(app, p, urls[n], world) for n, p in app.providers.items()},
+        "gateway": gateway,
+        "admin": gateway + "/__admin",
+        "providers": {name: _provider(app, p, world) for name, p in app.providers.items()},
     }
 
 
-def _provider(app: Application, provider: Provider, url: str, world: str) -> dict[str, Any]:
-    others = credentials(app.sandboxes[DEFAULT], provider)
+def _provider(app: Application, provider: Provider, world: str) -> dict[str, Any]:
+    url = app.base_url(provider.name)
+    others = credentials(app.sandboxes.default, provider)
     main = others.pop("main", {})
     return {
         "base_url": url,

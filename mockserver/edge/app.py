@@ -23,9 +23,10 @@ from mockserver.edge.asgi import Receive, Scope, Send, serve
 from mockserver.edge.control import routes as control_routes
 from mockserver.edge.documents import document
 from mockserver.edge.log import follow
-from mockserver.edge.routing import DEFAULT, Routing
+from mockserver.edge.routing import Routing
 from mockserver.edge.watch import watch as watch_file
-from mockserver.engine.sandbox import Sandbox, Settings, check_settings
+from mockserver.engine.sandbox import Sandbox, Settings, check_settings, limits_off
+from mockserver.engine.sandboxes import DEFAULT, Sandboxes
 from mockserver.engine.world import World
 from mockserver.providers import discover
 from mockserver.wire.provider import Provider
@@ -38,10 +39,11 @@ class Application(Starlette):
         self, providers: Mapping[str, Provider], sandbox: Sandbox, watched: Path | None
     ) -> None:
         self.providers = providers
-        self.sandboxes = {sandbox.id: sandbox}
+        self.sandboxes = Sandboxes(sandbox, sandbox.clock.real)
         self.routing = Routing(providers)
         self.admin_token: str | None = None
         self.public_url: str | None = None
+        self.origins: dict[str, str] = {}  # where a server serves each provider
         self.watched = watched
         super().__init__(
             routes=[
@@ -52,6 +54,16 @@ class Application(Starlette):
             exception_handlers={404: _not_found},
             lifespan=_lifespan,
         )
+
+    def base_url(self, provider: str, sandbox: str = DEFAULT, origin: str = "") -> str:
+        """Returns what stands where a provider's real base URL stood.
+
+        ``origin`` is the gateway as the caller sees it, for when no server of ours says
+        where the provider's own port is.
+        """
+        here = self.origins.get(provider) or f"{origin}/{provider}"
+        inside = "" if sandbox == DEFAULT else f"/~{sandbox}"
+        return here + inside + self.providers[provider].base_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -82,21 +94,19 @@ def create_app(
     for a world, ValueError for a setting that is wrong.
     """
     providers = discover()
-    if limits not in ("default", "off") and not isinstance(limits, Mapping):
-        raise ValueError(f"limits is default, off, or single limits by name; not {limits!r}")
     if public_url is not None and not public_url.startswith(("http://", "https://")):
         raise ValueError(f"a public URL starts with http:// or https://, not {public_url!r}")
     settings = Settings(
         seed=seed,
         quirks=dict(quirks or {}),
         limits=dict(limits) if isinstance(limits, Mapping) else {},
-        limits_off=limits == "off",
+        limits_off=not isinstance(limits, Mapping) and limits_off(limits),
     )
     check_settings(providers, settings)
     file = worlds.find(world) if isinstance(world, str) else None
     loaded = world if isinstance(world, World) else worlds.load(world)
     sandbox = Sandbox(DEFAULT, loaded, real, settings)
-    sandbox.journal.follow = follow
+    sandbox.journal.followers.append(follow)
     app = Application(providers, sandbox, file if watch else None)
     app.admin_token, app.public_url = admin_token, public_url
     return app
@@ -105,7 +115,7 @@ def create_app(
 @contextlib.asynccontextmanager
 async def _lifespan(app: Any) -> AsyncIterator[None]:
     file = app.watched
-    task = asyncio.create_task(watch_file(file, app.sandboxes[DEFAULT])) if file else None
+    task = asyncio.create_task(watch_file(file, app.sandboxes.default)) if file else None
     yield
     if task:
         task.cancel()

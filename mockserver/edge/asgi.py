@@ -1,11 +1,11 @@
 """From ASGI to the pipeline and back: drain the body, answer, send."""
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from mockserver.edge.routing import Destination
 from mockserver.engine.pipeline import answer
-from mockserver.engine.sandbox import Sandbox
+from mockserver.engine.sandboxes import Sandboxes
 from mockserver.wire.message import Request, Response
 
 Scope = MutableMapping[str, Any]
@@ -25,7 +25,7 @@ class Gone(Exception):
 
 async def serve(
     destination: Destination,
-    sandboxes: Mapping[str, Sandbox],
+    sandboxes: Sandboxes,
     path: bytes,
     scope: Scope,
     receive: Receive,

@@ -77,7 +77,7 @@ def serve(context: click.Context, /, **flags: Any) -> None:
         sockets = server.bind(options["host"], options["port"], app.providers)
     except server.PortInUse as error:
         raise click.ClickException(str(error)) from None
-    told = announce.ready(app, server.addresses(app, sockets), options["world"])
+    told = announce.ready(app, server.address(app, sockets), options["world"])
     text = json.dumps(told) if options["as_json"] else announce.table(told)
     server.Server(app, sockets, lambda: print(text, flush=True)).serve_forever()
 
@@ -193,7 +193,7 @@ def curl_line(provider: Any, key: Any, base: str, query: str, now: int) -> str:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def providers(as_json: bool) -> None:
     """List the providers: operations, reasons, limits, quirks."""
-    from mockserver.edge.control import describe
+    from mockserver.edge.control.sandboxes import describe
     from mockserver.providers import discover
 
     found = {name: describe(provider) for name, provider in discover().items()}

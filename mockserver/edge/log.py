@@ -17,7 +17,7 @@ FIELDS = ("provider", "operation", "method", "status", "reason", "credential")
 
 def follow(entry: Entry) -> None:
     """Tells a refused request in one line."""
-    if not log.isEnabledFor(logging.INFO):
+    if not entry.reason or not log.isEnabledFor(logging.INFO):
         return
     target = entry.target.decode("latin-1")
     who = f" (key {entry.credential})" if entry.credential else ""

@@ -8,12 +8,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from mockserver.engine.sandboxes import DEFAULT
 from mockserver.wire.provider import Provider
 
 # Paths that are ours on a provider's own port.
 OWN = (b"/healthz", b"/openapi.json")
 ADMIN = b"/__admin"
-DEFAULT = "default"
 
 
 class Destination(Struct, frozen=True, gc=False):

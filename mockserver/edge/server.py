@@ -58,22 +58,18 @@ def _listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def addresses(app: Application, sockets: Mapping[str, socket.socket]) -> dict[str, str]:
-    """Returns the URL of the gateway and the base URL of every provider.
+def address(app: Application, sockets: Mapping[str, socket.socket]) -> str:
+    """Tells the application where it is served; returns the URL of the gateway.
 
     A public URL is the gateway's, seen from outside: providers hang below it.
     """
     public = (app.public_url or "").rstrip("/")
-    urls = {}
-    for name, sock in sockets.items():
-        provider = app.providers.get(name)
-        if public:
-            urls[name] = public + (f"/{name}" if provider else "")
-        else:
-            urls[name] = _url(sock)
-        if provider:
-            urls[name] += provider.base_path
-    return urls
+    app.origins = {
+        name: f"{public}/{name}" if public else _url(sock)
+        for name, sock in sockets.items()
+        if name != GATEWAY
+    }
+    return public or _url(sockets[GATEWAY])
 
 
 def _url(sock: socket.socket) -> str:

@@ -31,7 +31,7 @@ def _changed(path: Path) -> int:
 
 def _reload(path: Path, sandbox: Sandbox) -> None:
     try:
-        sandbox.reset(worlds.load(str(path)))
+        sandbox.load(worlds.load(str(path)))
     except worlds.BadFile as error:
         log.error("world not reloaded: %s", error)
     else:

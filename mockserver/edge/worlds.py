@@ -1,6 +1,7 @@
 """World files: found, read, typed by each provider, and every mistake told in one line."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,22 @@ def load(name: str, providers: Mapping[str, Provider] | None = None) -> World:
 
 def read(text: str, name: str, providers: Mapping[str, Provider] | None = None) -> World:
     """Reads a world from its YAML; raises Wrong."""
+    return _world(text, strict_yaml.load(text), name, providers)
+
+
+def from_data(data: Any, name: str) -> World:
+    """Reads a world given as plain data, where paths tell but lines do not; raises Wrong."""
+    return _world("", data, name, None)
+
+
+@cache
+def load_shipped(name: str) -> World:
+    """Loads a shipped world, once; whoever uses it gets keys of their own."""
+    return load(name)
+
+
+def _world(text: str, data: Any, name: str, providers: Mapping[str, Provider] | None) -> World:
     providers = discover() if providers is None else providers
-    data = strict_yaml.load(text)
     if not isinstance(data, dict):
         raise Wrong(1, "$", "a world is a mapping: name, and a section for each provider")
     given = data.get("name", name)

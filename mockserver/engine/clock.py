@@ -23,11 +23,19 @@ class Clock:
         self.frozen = False
         self.skew = 0
 
+    def read(self) -> tuple[int, int, int]:
+        """Returns sandbox time, auth time and real time, all of one moment."""
+        real = self.real()
+        return self._at(real), real + self.skew, real
+
     def now(self) -> int:
         """Returns the sandbox time."""
+        return self._at(self.real())
+
+    def _at(self, real: int) -> int:
         if self.frozen:
             return self._then
-        passed = self.real() - self._anchor
+        passed = real - self._anchor
         if self.rate != 1:
             passed = int(passed * self.rate)
         return self._then + passed
@@ -35,6 +43,34 @@ class Clock:
     def auth_now(self) -> int:
         """Returns the time by which signatures are judged."""
         return self.real() + self.skew
+
+    def move(
+        self,
+        advance: int | None = None,
+        freeze: bool | None = None,
+        set: int | None = None,
+        rate: Fraction | None = None,
+        skew: int | None = None,
+    ) -> None:
+        """Does what is given, in the order set, advance, rate, freeze, skew.
+
+        Raises ValueError, and then nothing has moved.
+        """
+        before = (self._then, self._anchor, self.rate, self.frozen, self.skew)
+        try:
+            if set is not None:
+                self.set(set)
+            if advance is not None:
+                self.advance(advance)
+            if rate is not None:
+                self.run_at(rate)
+            if freeze is not None:
+                self.freeze(freeze)
+            if skew is not None:
+                self.skew_by(skew)
+        except ValueError:
+            self._then, self._anchor, self.rate, self.frozen, self.skew = before
+            raise
 
     def advance(self, duration: int) -> None:
         """Moves the clock forward; raises ValueError for a negative or a huge duration."""
@@ -61,6 +97,12 @@ class Clock:
             raise ValueError(f"rate must lie above 0, up to {RATE_MAX}")
         self._settle()
         self.rate = Fraction(rate)
+
+    def skew_by(self, duration: int) -> None:
+        """Sets the auth clock off real time; raises ValueError for more than 100 years."""
+        if abs(duration) > ADVANCE_MAX:
+            raise ValueError("skew takes a duration of at most 100 years, either way")
+        self.skew = duration
 
     def _settle(self) -> None:
         self._then, self._anchor = self.now(), self.real()

@@ -1,15 +1,26 @@
 """What was asked and what was answered, bounded, redacted before it is kept."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from mockserver.wire.message import Headers
+from mockserver.wire.redaction import Redactor
+
 ENTRIES_MAX = 10_000
+BYTES_MAX = 16 * 1024 * 1024
+ENTRY_SIZE = 512  # what an entry takes beside the bytes it holds
 TARGET_MAX = 2048  # bytes kept of a target
+HEADERS_MAX = 4096  # bytes kept of a request's headers
+BODY_MAX = 4096  # bytes kept of a body, either way
 
 
 class Entry(NamedTuple):
-    """One request. ``target`` is the request target with its secrets redacted."""
+    """One request, its secrets redacted. Times and ``duration`` are nanoseconds.
+
+    ``request_headers`` are lines; ``duration`` is real time, from when the request was
+    whole until its answer was made.
+    """
 
     n: int
     time: int
@@ -22,18 +33,45 @@ class Entry(NamedTuple):
     status: int
     reason: str
     note: str
+    duration: int
+    request_headers: bytes
+    request_body: bytes
+    response_headers: Headers
+    response_body: bytes
+
+    @property
+    def size(self) -> int:
+        """The bytes it counts for."""
+        sizes = len(self.target) + len(self.request_headers) + len(self.request_body)
+        return ENTRY_SIZE + sizes + len(self.response_body)
 
 
 class Journal:
-    """The last ENTRIES_MAX entries; ``follow`` is called with each refused one."""
+    """The last entries, at most ENTRIES_MAX of them and BYTES_MAX of bytes.
 
-    def __init__(self) -> None:
-        self.entries: deque[Entry] = deque(maxlen=ENTRIES_MAX)
+    ``followers`` are called with each entry. ``met`` counts what was met, however long
+    ago: (provider, operation, reason).
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self.redactor = redactor
+        self.followers: list[Callable[[Entry], None]] = []
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self.entries: deque[Entry] = deque()
+        self.met: Counter[tuple[str, str, str]] = Counter()
         self.count = 0
-        self.follow: Callable[[Entry], None] | None = None
+        self._size = 0
 
     def add(self, entry: Entry) -> None:
         """Keeps an entry."""
-        self.entries.append(entry)
-        if entry.reason and self.follow is not None:
-            self.follow(entry)
+        entries = self.entries
+        entries.append(entry)
+        self.met[entry.provider, entry.operation, entry.reason] += 1
+        self._size += entry.size
+        while self._size > BYTES_MAX or len(entries) > ENTRIES_MAX:
+            self._size -= entries.popleft().size
+        for follow in self.followers:
+            follow(entry)

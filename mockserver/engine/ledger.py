@@ -13,9 +13,21 @@ from msgspec.structs import replace
 from mockserver.wire.amount import plus
 from mockserver.wire.provider import Provider
 from mockserver.wire.signing import seeded
-from mockserver.wire.world import Change, Coin, Holdings, Move, Put, Row, Schedule, Section, SetRow
+from mockserver.wire.world import (
+    Change,
+    Coin,
+    DropRow,
+    Holdings,
+    Move,
+    Put,
+    Row,
+    Schedule,
+    Section,
+    SetRow,
+    SetRows,
+)
 
-Key = tuple[str, str, str]
+Rows = dict[tuple[str, str], Row | None]
 
 
 def holdings(provider: Provider, section: Section) -> dict[str, Holdings]:
@@ -58,26 +70,49 @@ class Book:
 
     def apply(self, changes: Sequence[Change], by: str = "exchange") -> None:
         """Applies all changes, or raises ValueError or KeyError and applies none."""
-        staged: dict[Key, Row] = {}
+        staged: dict[str, Rows] = {}  # what becomes of rows, by account; None is taken away
         for change in changes:
-            if isinstance(change, Move):
-                key = (change.account, change.asset, change.venue)
-                row = staged.get(key) or self._row(*key)
-                total, held = plus(row.total, change.total), plus(row.held, change.held)
-                staged[key] = replace(row, total=total, held=held).touched(by)
-            elif isinstance(change, SetRow):
-                row = change.row
-                self._account(change.account)
-                staged[change.account, row.asset, row.venue] = row.touched(by)
+            if isinstance(change, Move | SetRow | DropRow | SetRows):
+                self._stage(staged, change, by)
         self.version += 1
-        for (account, asset, venue), row in staged.items():
-            self._writable(account)[asset, venue] = row
+        for account, rows in staged.items():
+            self._write(account, rows)
         for change in changes:
             if isinstance(change, Put):
                 self.records.setdefault(change.kind, {})[change.id] = change.record
             elif isinstance(change, Schedule):
                 self._scheduled += 1
                 heapq.heappush(self._due, (change.at, self._scheduled, change.event))
+
+    def _stage(
+        self, staged: dict[str, Rows], change: Move | SetRow | DropRow | SetRows, by: str
+    ) -> None:
+        held = self._account(change.account).rows
+        rows = staged.setdefault(change.account, {})
+        if isinstance(change, SetRow):
+            rows[change.row.asset, change.row.venue] = change.row.touched(by)
+        elif isinstance(change, SetRows):
+            rows.update(dict.fromkeys((*held, *rows)))
+            rows.update({(row.asset, row.venue): row.touched(by) for row in change.rows})
+        else:
+            place = (change.asset, change.venue)
+            row = rows[place] if place in rows else held.get(place)
+            if row is None:
+                where = f"{change.asset} {change.venue}".rstrip()
+                raise KeyError(f"account {change.account} has no row {where}")
+            if isinstance(change, Move):
+                total, held_ = plus(row.total, change.total), plus(row.held, change.held)
+                rows[place] = replace(row, total=total, held=held_).touched(by)
+            else:
+                rows[place] = None
+
+    def _write(self, account: str, rows: Rows) -> None:
+        writable = self._writable(account)
+        for place, row in rows.items():
+            if row is None:
+                writable.pop(place, None)
+            else:
+                writable[place] = row
 
     def named(self, account: str) -> str:
         """Returns an account's id, given that or its label; raises KeyError."""
@@ -100,13 +135,7 @@ class Book:
             raise KeyError(f"no account {account}")
         return self.accounts[account]
 
-    def _row(self, account: str, asset: str, venue: str) -> Row:
-        row: Row | None = self._account(account).rows.get((asset, venue))
-        if row is None:
-            raise KeyError(f"account {account} has no row {asset} {venue}".rstrip())
-        return row
-
-    def _writable(self, account: str) -> dict[tuple[str, str], Row]:
+    def _writable(self, account: str) -> dict[tuple[str, str], Any]:
         held = self.accounts[account]
         if account not in self._own:
             held = self.accounts[account] = Holdings(held.account, dict(held.rows))

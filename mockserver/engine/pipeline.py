@@ -9,13 +9,12 @@ from typing import Any
 
 import msgspec
 
-from mockserver.engine.journal import TARGET_MAX, Entry
+from mockserver.engine.journal import BODY_MAX, HEADERS_MAX, TARGET_MAX, Entry
 from mockserver.engine.limits import Window
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
 from mockserver.wire.message import Request, Response
 from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Route, Throttle
-from mockserver.wire.redaction import redact_query
 from mockserver.wire.reject import Reject
 
 log = logging.getLogger("mockserver")
@@ -30,6 +29,7 @@ class Call:
 
     __slots__ = (
         "auth_now",
+        "began",
         "credential",
         "desk",
         "note",
@@ -41,11 +41,10 @@ class Call:
         "watched",
     )
 
-    def __init__(self, desk: Desk, request: Request, now: int, auth_now: int) -> None:
+    def __init__(self, desk: Desk, request: Request, times: tuple[int, int, int]) -> None:
         self.desk = desk
         self.request = request
-        self.now = now
-        self.auth_now = auth_now
+        self.now, self.auth_now, self.began = times
         self.route: Any = None
         self.credential: Any = None
         self.note = ""
@@ -59,7 +58,7 @@ def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
     with sandbox.lock:
         desk = sandbox.desks[provider]
         desk.count += 1
-        call = Call(desk, request, sandbox.clock.now(), sandbox.clock.auth_now())
+        call = Call(desk, request, sandbox.clock.read())
         reason, label = "", ""
         try:
             response = _accept(call)
@@ -69,7 +68,7 @@ def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
             response = _refuse(call, reject)
             reason = reject.reason
             label = call.credential.label if call.credential else reject.facts.get("credential", "")
-        _note(sandbox, call, label, response.status, reason)
+        _note(sandbox, call, label, response, reason)
         return response
 
 
@@ -108,7 +107,7 @@ def _handle(call: Call, params: Any) -> Response:
     reply = call.route.handle(desk.view(call.credential, call.now, call.auth_now), params)
     body = encode(reply.body)
     if reply.changes:
-        desk.book.apply(reply.changes)
+        desk.apply(reply.changes)
     return Response(200, ((b"content-type", reply.media_type),), body)
 
 
@@ -167,10 +166,11 @@ def _unexpected(call: Call, error: Exception) -> Reject:
     return Reject("internal_error")
 
 
-def _note(sandbox: Sandbox, call: Call, label: str, status: int, reason: str) -> None:
-    request, provider, journal = call.request, call.desk.provider, sandbox.journal
+def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: str) -> None:
+    request, journal = call.request, sandbox.journal
     route: Route | None = call.route
-    query = redact_query(request.query, provider.secrets.query)
+    redactor = journal.redactor
+    query = redactor.query(request.query)
     target = request.dialled + b"?" + query if query else request.dialled
     journal.count += 1
     journal.add(
@@ -178,13 +178,18 @@ def _note(sandbox: Sandbox, call: Call, label: str, status: int, reason: str) ->
             journal.count,
             call.now,
             call.auth_now,
-            provider.name,
+            call.desk.provider.name,
             route.id if route else "",
             request.method,
             target[:TARGET_MAX],
             label,
-            status,
+            response.status,
             reason,
             call.note,
+            sandbox.clock.real() - call.began,
+            redactor.headers(request.headers)[:HEADERS_MAX],
+            redactor.body(request.body)[:BODY_MAX],
+            response.headers,
+            response.body[:BODY_MAX],
         )
     )

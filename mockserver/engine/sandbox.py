@@ -1,21 +1,23 @@
 """A sandbox bundles everything that changes, behind one lock."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mockserver.engine.clock import Clock
 from mockserver.engine.journal import Journal
 from mockserver.engine.kept import Kept
 from mockserver.engine.ledger import Book
-from mockserver.engine.limits import window
+from mockserver.engine.limits import Window, window
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.replay import ReplayMemory
 from mockserver.engine.world import Part, Vault, World
 from mockserver.wire.provider import Escalate, Limit, Provider, Quirk
-from mockserver.wire.world import Change, Event, View
+from mockserver.wire.redaction import Redactor
+from mockserver.wire.world import Change, Event, SetKey, View
 
 
 class Settings(Struct, frozen=True):
@@ -61,18 +63,12 @@ class Desk:
         provider = part.provider
         self.provider = provider
         self.router = part.router
-        self.vault = Vault(part.credentials)
+        self.vault = Vault(provider, part.credentials)
         self.book = Book(part.accounts, part.section)
-        self.quirks = {
-            q.name: q.read(settings.quirks.get(f"{provider.name}.{q.name}", q.default))
-            for q in provider.quirks
-        }
-        self.counters = {li.name: window(_limit(provider, li, settings)) for li in provider.limits}
-        self.offenders = {
-            gate.penalty.name: Offenders(gate.penalty)
-            for gate in (*provider.outer, *provider.gates)
-            if isinstance(gate, Escalate) and self.quirks[gate.quirk] == "on"
-        }
+        self.quirks: dict[str, Any] = {}
+        self.counters: dict[str, Window] = {}
+        self.offenders: dict[str, Offenders] = {}
+        self.configure(settings)
         self.replay = ReplayMemory()
         self.answers = Kept()
         self.derived = Kept()
@@ -80,10 +76,39 @@ class Desk:
         self.seed = settings.seed
         self.count = 0  # requests since the start or the last reset
 
+    def configure(self, settings: Settings) -> None:
+        """Puts settings in force; a limit that stays as it is goes on counting."""
+        provider = self.provider
+        self.quirks = {
+            q.name: q.read(settings.quirks.get(f"{provider.name}.{q.name}", q.default))
+            for q in provider.quirks
+        }
+        limits = [_limit(provider, limit, settings) for limit in provider.limits]
+        self.counters = {
+            limit.name: known
+            if (known := self.counters.get(limit.name)) and known.limit == limit
+            else window(limit)
+            for limit in limits
+        }
+        self.offenders = {
+            gate.penalty.name: self.offenders.get(gate.penalty.name) or Offenders(gate.penalty)
+            for gate in (*provider.outer, *provider.gates)
+            if isinstance(gate, Escalate) and self.quirks[gate.quirk] == "on"
+        }
+        self.book.version += 1  # answers that were kept hold for the old quirks
+
+    def apply(self, changes: Sequence[Change], by: str = "exchange") -> None:
+        """Applies all changes, or raises ValueError or KeyError and applies none."""
+        self.book.apply(changes, by)
+        for change in changes:
+            if isinstance(change, SetKey):
+                self.vault.put(change.credential)
+
     def view(self, credential: Any, now: int, auth_now: int) -> View:
         """Returns what a handler called by ``credential`` may see."""
         return View(
             credential=credential,
+            keys=self.vault.labels if credential is None else {},
             accounts=self.book.accounts,
             records=self.book.records,
             quirks=self.quirks,
@@ -106,7 +131,7 @@ class Desk:
         """Lets happen what is due on the sandbox clock."""
         for at, event in self.book.due(now):
             try:
-                self.book.apply(event.changes(self.view(None, at, auth_now)))
+                self.apply(event.changes(self.view(None, at, auth_now)))
             except ValueError:
                 continue  # control was faster: it happened already, or cannot any more
 
@@ -119,43 +144,99 @@ def _limit(provider: Provider, limit: Limit, settings: Settings) -> Limit:
     return limit if text is None else limit.read(text)
 
 
+def _merged(known: Mapping[str, str], changed: Mapping[str, str | None]) -> dict[str, str]:
+    merged = known | dict(changed)  # type: ignore[operator]
+    return {name: text for name, text in merged.items() if text is not None}
+
+
+def limits_off(word: str) -> bool:
+    """Reads ``default`` or ``off``; raises ValueError."""
+    if word not in ("default", "off"):
+        raise ValueError(f"limits is default, off, or single limits by name; not {word!r}")
+    return word == "off"
+
+
 class Sandbox:
     """One isolated exchange: clocks, a desk for every provider, and the journal.
 
-    ``real`` gives real time in nanoseconds. Every use takes ``lock``.
+    ``real`` gives real time in nanoseconds. Every use takes ``lock``. ``ttl`` is for how long
+    it may stay unused, in real time; None is for ever.
     """
 
     def __init__(
-        self, id: str, world: World, real: Callable[[], int], settings: Settings | None = None
+        self,
+        id: str,
+        world: World,
+        real: Callable[[], int],
+        settings: Settings | None = None,
+        ttl: int | None = None,
     ) -> None:
         self.id = id
         self.lock = threading.RLock()
         self.clock = Clock(real)
-        self.settings = settings or Settings()
-        self.journal = Journal()
-        self.world = world
+        self.made = self.settings = settings or Settings()
+        self.ttl = ttl
+        self.used = real()
+        parts = world.parts.values()
+        self.journal = Journal(Redactor([part.provider.secrets for part in parts]))
         self.desks: dict[str, Desk] = {}
-        self.reset()
+        self.load(world)
 
-    def reset(self, world: World | None = None) -> None:
-        """Returns to the world as made, or to another one; the clock goes on."""
+    def load(self, world: World) -> None:
+        """Puts a world in the place of the one there was; clocks, settings and journal go on."""
         with self.lock:
-            self.world = world or self.world
-            parts, settings = self.world.parts, self.settings
-            self.desks = {name: Desk(part, self.id, settings) for name, part in parts.items()}
+            self.world = world
+            self.desks = {n: Desk(part, self.id, self.settings) for n, part in world.parts.items()}
+
+    def reset(self) -> None:
+        """Returns to how the sandbox was made: ledger, keys, settings, clocks, empty journal."""
+        with self.lock:
+            self.settings = self.made
+            self.clock = Clock(self.clock.real)
+            self.journal.clear()
+            self.load(self.world)
+
+    def configure(
+        self,
+        quirks: Mapping[str, str | None] | None = None,
+        limits: Mapping[str, str | None] | str | None = None,
+    ) -> None:
+        """Changes quirks and limits by name; None is the default, ``limits`` may be one word.
+
+        Raises ValueError, and then nothing has changed.
+        """
+        with self.lock:
+            changed = self.settings
+            if quirks:
+                changed = replace(changed, quirks=_merged(changed.quirks, quirks))
+            if isinstance(limits, str):
+                changed = replace(changed, limits={}, limits_off=limits_off(limits))
+            elif limits:
+                changed = replace(changed, limits=_merged(changed.limits, limits))
+            providers = {name: desk.provider for name, desk in self.desks.items()}
+            check_settings(providers, changed)
+            self.settings = changed
+            for desk in self.desks.values():
+                desk.configure(changed)
+
+    def settle(self) -> None:
+        """Lets happen what is due at every provider."""
+        with self.lock:
+            for name in self.desks:
+                self._now(name)
 
     def happen(self, provider: str, event: Event) -> None:
         """Lets an event of a provider happen now; raises ValueError when it cannot."""
         with self.lock:
             desk, now, auth_now = self._now(provider)
-            desk.book.apply(event.changes(desk.view(None, now, auth_now)))
+            desk.apply(event.changes(desk.view(None, now, auth_now)))
 
     def change(self, provider: str, *changes: Change) -> None:
         """Applies changes asked for from outside; raises ValueError or KeyError, all or none."""
         with self.lock:
-            self._now(provider)[0].book.apply(changes, by="control")
+            self._now(provider)[0].apply(changes, by="control")
 
     def _now(self, provider: str) -> tuple[Desk, int, int]:
-        desk, now, auth_now = self.desks[provider], self.clock.now(), self.clock.auth_now()
+        desk, (now, auth_now, _) = self.desks[provider], self.clock.read()
         desk.settle(now, auth_now)
         return desk, now, auth_now

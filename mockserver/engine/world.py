@@ -1,6 +1,6 @@
 """What a sandbox starts from: immutable, built once, shared by every sandbox made of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -14,13 +14,23 @@ from mockserver.wire.world import Holdings, Section
 
 
 class Part(Struct, frozen=True):
-    """One provider's part of a world, with what is derived from it."""
+    """One provider's part of a world, with what is derived from it.
+
+    ``credentials`` are found by what a client presents: the keys, and one more for
+    each reason.
+    """
 
     provider: Provider
     section: Section
     router: Router
     accounts: dict[str, Holdings]
+    keys: dict[str, Any]
     credentials: dict[bytes, Any]
+
+    def renewed(self, entropy: Callable[[int], bytes]) -> "Part":
+        """Returns the part with fresh keys under the same labels; all else is shared."""
+        keys = {label: key.fresh(entropy(64)) for label, key in self.keys.items()}
+        return replace(self, keys=keys, credentials=_index(self.provider, keys))
 
 
 class World(Struct, frozen=True):
@@ -29,17 +39,22 @@ class World(Struct, frozen=True):
     name: str
     parts: dict[str, Part]
 
+    def renewed(self, entropy: Callable[[int], bytes]) -> "World":
+        """Returns the world with fresh keys; ``entropy`` gives so many random bytes."""
+        return World(self.name, {name: p.renewed(entropy) for name, p in self.parts.items()})
+
 
 def build(provider: Provider, section: Section) -> Part:
     """Builds a provider's part; raises ValueError when the section contradicts itself."""
     accounts = holdings(provider, section)
     router = Router(provider.routes, provider.base_path)
-    return Part(provider, section, router, accounts, _credentials(provider, section))
-
-
-def _credentials(provider: Provider, section: Section) -> dict[bytes, Any]:
-    """Indexes the keys by what a client presents, one ``reject-REASON`` for each reason added."""
     keys = {label: replace(key, label=label) for label, key in section.credentials().items()}
+    return Part(provider, section, router, accounts, keys, _index(provider, keys))
+
+
+def _index(provider: Provider, keys: Mapping[str, Any]) -> dict[bytes, Any]:
+    """Indexes keys by what a client presents, one ``reject-REASON`` for each reason added."""
+    keys = dict(keys)
     main = keys.get("main")
     if main is not None:
         for reason in provider.errors:
@@ -56,10 +71,21 @@ def _credentials(provider: Provider, section: Section) -> dict[bytes, Any]:
 
 
 class Vault:
-    """The credentials of one provider in one sandbox."""
+    """The credentials of one provider in one sandbox; shared with the world until one changes."""
 
-    def __init__(self, credentials: Mapping[bytes, Any]) -> None:
-        self.credentials = dict(credentials)
+    def __init__(self, provider: Provider, credentials: Mapping[bytes, Any]) -> None:
+        self.credentials = credentials
+        self._key = provider.key
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """The credentials by label."""
+        return {credential.label: credential for credential in self.credentials.values()}
+
+    def put(self, credential: Any) -> None:
+        """Puts a credential in the place of the one that is presented in the same way."""
+        presented = getattr(credential, self._key).encode()
+        self.credentials = {**self.credentials, presented: credential}
 
     def find(self, presented: bytes) -> Any:
         """Returns the credential; raises Reject for an unknown, revoked or refusing one."""

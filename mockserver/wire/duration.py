@@ -16,3 +16,10 @@ def nanoseconds(text: str) -> int:
         raise ValueError(f"{text!r} is no duration: write 250ms, 61s, 5m or 1h")
     sign, count, unit = found.groups()
     return int(count) * UNITS[unit] * (-1 if sign else 1)
+
+
+def text(duration: int) -> str:
+    """Writes a duration, in milliseconds where whole seconds do not do."""
+    if duration % SECOND == 0:
+        return f"{duration // SECOND}s"
+    return f"{duration // MILLISECOND}ms"

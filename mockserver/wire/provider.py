@@ -211,10 +211,15 @@ class Asked(Struct, frozen=True):
 
 
 class Secrets(Struct, frozen=True):
-    """Where a request carries secrets: header and query parameter names, in lower case."""
+    """Where a request carries secrets.
+
+    ``headers`` are names in lower case, ``query`` parameters of a query or a form, ``members``
+    names in a JSON body, whose text or every text below is secret.
+    """
 
     headers: frozenset[bytes] = frozenset()
     query: frozenset[bytes] = frozenset()
+    members: frozenset[str] = frozenset()
 
 
 class Person(Struct, frozen=True):

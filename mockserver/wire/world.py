@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mockserver.wire.amount import Amount
 
@@ -112,9 +113,11 @@ class View(Struct, frozen=True):
 
     ``now`` is the sandbox clock, ``auth_now`` the clock that judges signatures. ``keep``
     returns what its second argument returns, made once for each key and state of the ledger.
+    ``keys`` are the credentials by label.
     """
 
     credential: Any
+    keys: Mapping[str, Any]
     accounts: Mapping[str, Holdings]
     records: Mapping[str, Mapping[Any, Any]]
     quirks: Quirks
@@ -142,6 +145,27 @@ class SetRow(Struct, frozen=True):
     row: Any
 
 
+class DropRow(Struct, frozen=True):
+    """Takes a row away."""
+
+    account: str
+    asset: str
+    venue: str
+
+
+class SetRows(Struct, frozen=True):
+    """Puts rows in the place of all that an account has."""
+
+    account: str
+    rows: tuple[Any, ...]
+
+
+class SetKey(Struct, frozen=True):
+    """Puts a credential in the place of the one with its label."""
+
+    credential: Any
+
+
 class Put(Struct, frozen=True):
     """Stores a provider's own record (a withdrawal, an exchange's state)."""
 
@@ -157,12 +181,34 @@ class Schedule(Struct, frozen=True):
     event: Any
 
 
-Change = Move | SetRow | Put | Schedule
+Change = Move | SetRow | DropRow | SetRows | SetKey | Put | Schedule
 
 
 class Event(Struct, frozen=True, tag_field="event", forbid_unknown_fields=True):
     """Something that happens on the provider's side, driven by control or by the clock."""
 
+    @classmethod
+    def named(cls) -> str:
+        """Returns the name by which it is asked for."""
+        return str(cls.__struct_config__.tag)
+
     def changes(self, view: View) -> tuple[Change, ...]:
         """Returns what changes; raises ValueError when it cannot happen."""
         raise NotImplementedError
+
+
+class KeyRevoked(Event, frozen=True, tag="key_revoked"):
+    """A credential, named by its label, does not work any more; every provider has this."""
+
+    key: str
+
+    def changes(self, view: View) -> tuple[Change, ...]:
+        """Revokes it."""
+        return (SetKey(replace(known_key(view, self.key), revoked=True)),)
+
+
+def known_key(view: View, label: str) -> Any:
+    """Returns the credential with a label; raises ValueError."""
+    if label not in view.keys:
+        raise ValueError(f"no credential {label}: there are {', '.join(view.keys)}")
+    return view.keys[label]

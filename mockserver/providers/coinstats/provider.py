@@ -118,7 +118,10 @@ PROVIDER = Provider(
     row=world.Balance,
     key="api_key",
     members=("api_key", "connection_id", "connection_fields"),
-    secrets=Secrets(headers=frozenset({b"x-api-key", b"authorization"})),
+    secrets=Secrets(
+        headers=frozenset({b"x-api-key", b"authorization"}),
+        members=frozenset({"connectionFields", "apiKey", "apiSecret", "passphrase"}),
+    ),
     sign=auth.sign,
     example=_example,
     events=(portfolios.PortfolioSynced,),

@@ -1,0 +1,95 @@
+"""The verbs of the control API as rows, and how one is found and called."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from mockserver.edge.control import clocks, entries, ledgers, sandboxes
+from mockserver.edge.control.verb import Call, Refused, Verb, typed
+
+SANDBOX = "/sandboxes/{id}"
+ACCOUNT = SANDBOX + "/ledger/{provider}/{account}"
+ROW = ACCOUNT + "/{asset}"
+REQUESTS = SANDBOX + "/requests"
+
+VERBS = (
+    Verb("GET", "/health", sandboxes.health),
+    Verb("GET", "/providers", sandboxes.providers),
+    Verb("GET", "/sandboxes", sandboxes.index),
+    Verb("POST", "/sandboxes", sandboxes.make, sandboxes.Wish, status=201),
+    Verb("PUT", SANDBOX, sandboxes.make, sandboxes.Wish, status=201),
+    Verb("GET", SANDBOX, sandboxes.show),
+    Verb("DELETE", SANDBOX, sandboxes.drop, status=204),
+    Verb("POST", SANDBOX + "/reset", sandboxes.reset),
+    Verb("GET", SANDBOX + "/quirks", sandboxes.quirks),
+    Verb("PATCH", SANDBOX + "/quirks", sandboxes.set_quirks, dict[str, str | None]),
+    Verb("GET", SANDBOX + "/limits", sandboxes.limits),
+    Verb("PATCH", SANDBOX + "/limits", sandboxes.set_limits, dict[str, str | None] | str),
+    Verb("GET", SANDBOX + "/clock", clocks.show),
+    Verb("POST", SANDBOX + "/clock", clocks.move, clocks.Motion),
+    Verb("GET", SANDBOX + "/ledger", ledgers.show_all),
+    Verb("GET", ACCOUNT, ledgers.show),
+    Verb("PUT", ACCOUNT, ledgers.replace_rows, ledgers.Rows),
+    Verb("PUT", ROW, ledgers.put_row, dict[str, Any], query=("venue",)),
+    Verb("DELETE", ROW, ledgers.drop_row, query=("venue",), status=204),
+    Verb("POST", ROW + "/moves", ledgers.move, ledgers.Movement, query=("venue",)),
+    Verb("POST", SANDBOX + "/events/{provider}", ledgers.happen, dict[str, Any]),
+    Verb("GET", REQUESTS, entries.index, query=(*entries.FILTERS, "after", "limit")),
+    Verb("DELETE", REQUESTS, entries.clear, status=204),
+    Verb("POST", REQUESTS + "/verify", entries.verify, entries.Verification),
+    Verb("GET", REQUESTS + "/{n}", entries.show),
+    Verb("GET", REQUESTS + ".har", entries.har),
+    Verb("GET", SANDBOX + "/coverage", entries.coverage),
+)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path)))
+
+
+COMPILED = [(_pattern(verb.path), verb) for verb in VERBS]
+
+
+def find(method: str, path: str) -> tuple[Verb, dict[str, str]]:
+    """Returns the verb for a raw path below ``/__admin``, and its parameters; raises Refused."""
+    others = []
+    for pattern, verb in COMPILED:
+        found = pattern.fullmatch(path)
+        if found is None:
+            continue
+        if verb.method == method:
+            return verb, {name: unquote(value) for name, value in found.groupdict().items()}
+        others.append(verb.method)
+    if not others:
+        raise Refused(404, f"no such path {path}", hint="see /__admin/openapi.json")
+    refused = Refused(405, f"{path} has no {method}", hint=f"it has {', '.join(others)}")
+    refused.allow = others
+    raise refused
+
+
+def call(
+    app: Any,
+    method: str,
+    path: str,
+    body: Any = None,
+    query: Mapping[str, str] | None = None,
+    origin: str = "",
+) -> tuple[int, Any]:
+    """Carries a call out; returns status and answer, raises Refused and then nothing changed."""
+    verb, parameters = find(method, path)
+    query = query or {}
+    for name in query:
+        if name not in verb.query:
+            known = f"there are {', '.join(verb.query)}" if verb.query else "it takes none"
+            raise Refused(400, f"no parameter {name}", f"?{name}", known)
+    if verb.body is None and body is not None:
+        raise Refused(400, "a body where none is read", hint="send none")
+    if verb.body is not None:
+        body = typed({} if body is None else body, verb.body)
+    try:
+        return verb.status, verb.do(Call(app, origin, parameters, query, body))
+    except Refused:
+        raise
+    except ValueError as error:
+        raise Refused(400, str(error), hint="nothing has changed") from None

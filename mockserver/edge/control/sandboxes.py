@@ -1,0 +1,249 @@
+"""Sandboxes: made, shown, reset, dropped; their quirks and limits; what the server is."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from mockserver.edge import worlds
+from mockserver.edge.control.verb import Call, Refused
+from mockserver.engine.sandbox import Sandbox, Settings, check_settings, limits_off
+from mockserver.engine.sandboxes import DEFAULT, TooMany
+from mockserver.wire import moment
+from mockserver.wire.duration import SECOND, nanoseconds
+from mockserver.wire.provider import Provider
+from mockserver.wire.strict_yaml import Wrong
+from mockserver.wire.world import Event, KeyRevoked
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME = re.compile(r"[a-z0-9-]{1,64}")
+TTL = "1h"
+TTL_MAX = 24 * 3600 * SECOND
+ROWS_MAX = 100_000  # rows of a world given inline
+
+
+class Wish(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a sandbox shall be: a shipped world's name or a world inline, and settings.
+
+    What is not given is as in the sandbox ``default`` when the server started.
+    """
+
+    world: str | dict[str, Any] | None = None
+    seed: int | None = None
+    quirks: dict[str, str] = {}
+    limits: str | dict[str, str] | None = None
+    ttl: str = TTL
+
+
+def health(call: Call) -> dict[str, str]:
+    """Tells that the server lives."""
+    return {"status": "ok"}
+
+
+def providers(call: Call) -> dict[str, Any]:
+    """Tells what runs here."""
+    return {name: describe(provider) for name, provider in call.app.providers.items()}
+
+
+def describe(provider: Provider) -> dict[str, Any]:
+    """Returns a provider's operations, reasons, quirks, limits and events."""
+    return {
+        "title": provider.title,
+        "operations": [{"id": r.id, "method": r.method, "path": r.path} for r in provider.routes],
+        "reasons": sorted(provider.errors),
+        "quirks": {
+            q.name: {"default": q.default, "choices": list(q.choices), "about": q.about}
+            for q in provider.quirks
+        },
+        "limits": {li.name: li.text for li in provider.limits},
+        "events": [e.named() for e in events(provider)],
+    }
+
+
+def events(provider: Provider) -> tuple[type[Event], ...]:
+    """Returns a provider's own events and those that every one has."""
+    return (*provider.events, KeyRevoked)
+
+
+def index(call: Call) -> dict[str, Any]:
+    """Lists the sandboxes there are."""
+    return {"sandboxes": [{"id": s.id, "expires": _expires(s)} for s in call.app.sandboxes]}
+
+
+def make(call: Call) -> dict[str, Any]:
+    """Makes a sandbox, under a given id in the place of the one that has it."""
+    wish: Wish = call.body
+    id = call.path.get("id") or secrets.token_hex(8)
+    if not ID.fullmatch(id):
+        raise Refused(400, f"{id!r} is no id", "id", "letters, digits, . _ -, at most 64")
+    if id == DEFAULT:
+        raise Refused(409, "the sandbox default is there already", "id", "choose another id")
+    settings = _settings(call.app, wish)
+    ttl = _ttl(wish.ttl)
+    world = _world(call.app, wish.world).renewed(secrets.token_bytes)
+    try:
+        sandbox = call.app.sandboxes.make(id, world, settings, ttl)
+    except TooMany as error:
+        raise Refused(409, str(error), hint="delete some, or give them a shorter ttl") from None
+    return _told(call, sandbox)
+
+
+def _settings(app: Any, wish: Wish) -> Settings:
+    settings: Settings = app.sandboxes.default.made
+    if wish.seed is not None:
+        settings = replace(settings, seed=wish.seed)
+    settings = replace(settings, quirks={**settings.quirks, **wish.quirks})
+    _valid(app, settings, "$.quirks")
+    if isinstance(wish.limits, str):
+        settings = replace(settings, limits={}, limits_off=_off(wish.limits))
+    elif wish.limits is not None:
+        settings = replace(settings, limits={**settings.limits, **wish.limits})
+    _valid(app, settings, "$.limits")
+    return settings
+
+
+def _off(word: str) -> bool:
+    try:
+        return limits_off(word)
+    except ValueError as error:
+        raise Refused(400, str(error), "$.limits", "default, off, or an object") from None
+
+
+def _valid(app: Any, settings: Settings, at: str) -> None:
+    try:
+        check_settings(app.providers, settings)
+    except ValueError as error:
+        raise Refused(400, str(error), at, "see /__admin/providers") from None
+
+
+def _ttl(text: str) -> int:
+    try:
+        ttl = nanoseconds(text)
+    except ValueError as error:
+        raise Refused(400, str(error), "$.ttl", "1h, for example") from None
+    if not 0 < ttl <= TTL_MAX:
+        raise Refused(400, "ttl lies between nothing and 24h", "$.ttl", "1h, for example")
+    return ttl
+
+
+def _world(app: Any, wish: str | Mapping[str, Any] | None) -> Any:
+    if wish is None:
+        return app.sandboxes.default.world
+    if isinstance(wish, str):
+        if not NAME.fullmatch(wish) or wish not in worlds.shipped():
+            known = ", ".join(worlds.shipped())
+            raise Refused(400, "no such world", "$.world", f"there are {known}; or give one inline")
+        return worlds.load_shipped(wish)
+    if _rows(wish) > ROWS_MAX:
+        raise Refused(400, "too many rows", "$.world", f"at most {ROWS_MAX} in all")
+    try:
+        return worlds.from_data(wish, "inline")
+    except Wrong as wrong:
+        at = "$.world" + wrong.path.removeprefix("$")
+        raise Refused(400, wrong.what, at, "see the chapter on worlds") from None
+
+
+def _rows(node: Any) -> int:
+    """Counts the rows that recipes in a world ask for."""
+    if isinstance(node, dict):
+        recipe = node.get("generate")
+        rows = recipe.get("rows", 0) if isinstance(recipe, dict) else 0
+        below = sum(_rows(value) for value in node.values())
+        return (rows if isinstance(rows, int) else 0) + below
+    return sum(_rows(value) for value in node) if isinstance(node, list) else 0
+
+
+def show(call: Call) -> dict[str, Any]:
+    """Tells where a sandbox is and who may call it."""
+    return _told(call, call.sandbox)
+
+
+def _told(call: Call, sandbox: Sandbox) -> dict[str, Any]:
+    return {
+        "id": sandbox.id,
+        "expires": _expires(sandbox),
+        "world": sandbox.world.name,
+        "seed": sandbox.settings.seed,
+        "providers": {
+            name: _provider(sandbox, provider, call.app.base_url(name, sandbox.id, call.origin))
+            for name, provider in call.app.providers.items()
+        },
+    }
+
+
+def _provider(sandbox: Sandbox, provider: Provider, base_url: str) -> dict[str, Any]:
+    others = credentials(sandbox, provider)
+    return {"base_url": base_url, "credentials": others.pop("main", {}), "others": others}
+
+
+def credentials(sandbox: Sandbox, provider: Provider) -> dict[str, dict[str, Any]]:
+    """Returns a provider's credentials by label, each with what a client needs."""
+    with sandbox.lock:
+        found = sandbox.desks[provider.name].vault.credentials.values()
+        return {c.label: {m: getattr(c, m) for m in provider.members} for c in found}
+
+
+def _expires(sandbox: Sandbox) -> str | None:
+    return None if sandbox.ttl is None else moment.show(sandbox.used + sandbox.ttl)
+
+
+def drop(call: Call) -> None:
+    """Forgets a sandbox."""
+    sandbox = call.sandbox
+    try:
+        call.app.sandboxes.drop(sandbox.id)
+    except ValueError as error:
+        raise Refused(409, str(error), hint="POST .../reset") from None
+
+
+def reset(call: Call) -> dict[str, Any]:
+    """Puts a sandbox back to how it was made."""
+    call.sandbox.reset()
+    return _told(call, call.sandbox)
+
+
+def quirks(call: Call) -> dict[str, str]:
+    """Tells every quirk in force."""
+    settings = call.sandbox.settings
+    return {
+        f"{p.name}.{q.name}": settings.quirks.get(f"{p.name}.{q.name}", q.default)
+        for p in call.app.providers.values()
+        for q in p.quirks
+    }
+
+
+def set_quirks(call: Call) -> dict[str, str]:
+    """Changes quirks; null is the default."""
+    _configure(call, quirks=call.body)
+    return quirks(call)
+
+
+def limits(call: Call) -> dict[str, str]:
+    """Tells every limit in force."""
+    sandbox = call.sandbox
+    with sandbox.lock:
+        return {
+            f"{name}.{limit}": counter.limit.text
+            for name, desk in sandbox.desks.items()
+            for limit, counter in desk.counters.items()
+        }
+
+
+def set_limits(call: Call) -> dict[str, str]:
+    """Changes limits by name, null is the default; or all by a word."""
+    _configure(call, limits=call.body)
+    return limits(call)
+
+
+def _configure(call: Call, **changes: Any) -> None:
+    try:
+        call.sandbox.configure(**changes)
+    except ValueError as error:
+        told = str(error)
+        names = [n for given in changes.values() if isinstance(given, dict) for n in given]
+        named = [n for n in names if n in told]
+        at = f'$["{named[0]}"]' if named else "$"
+        raise Refused(400, told, at, "see /__admin/providers") from None

@@ -1,0 +1,81 @@
+"""What a verb of the control API is: a row, a call, and how it is refused."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from mockserver.engine.sandbox import Sandbox
+from mockserver.wire.amount import decode_hook
+
+
+class Refused(ValueError):
+    """A call that is not carried out: status, what is wrong, where in the body, what to do."""
+
+    def __init__(self, status: int, error: str, at: str = "$", hint: str = "") -> None:
+        super().__init__(f"{error} (at {at}): {hint}" if hint else f"{error} (at {at})")
+        self.status = status
+        self.body = {"error": error, "at": at, "hint": hint}
+        self.allow: list[str] = []
+
+
+class Call(Struct, frozen=True):
+    """One call: the application, where its callers see it, and what was said.
+
+    ``path`` are the path's parameters, ``body`` is typed as the verb asks for.
+    """
+
+    app: Any
+    origin: str
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Any
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """The sandbox that the path names; raises Refused."""
+        found: Sandbox | None = self.app.sandboxes.get(self.path["id"])
+        if found is None:
+            raise Refused(404, f"no sandbox {self.path['id']}", hint="make it, or use default")
+        return found
+
+
+class Verb(Struct, frozen=True):
+    """A row: ``do`` returns what is answered, None for nothing; ``body`` types what is sent.
+
+    ``query`` are the parameters it knows, ``streams`` says that its answer is not JSON.
+    """
+
+    method: str
+    path: str
+    do: Callable[[Call], Any]
+    body: Any = None
+    query: tuple[str, ...] = ()
+    status: int = 200
+
+
+def typed(data: Any, kind: Any, at: str = "$") -> Any:
+    """Types what was sent; raises Refused with the place of the first mistake."""
+    try:
+        return msgspec.convert(data, kind, dec_hook=decode_hook)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        raise Refused(400, what, at + where.rstrip("`"), _hint(kind)) from None
+
+
+def _hint(kind: Any) -> str:
+    names = getattr(kind, "__struct_fields__", None)
+    return f"members are {', '.join(names)}" if names else ""
+
+
+def whole_number(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """Reads a parameter that is a whole number; raises Refused."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
+        raise Refused(400, f"{name} is no whole number", f"?{name}", f"from 0 to {most}")
+    if int(text) > most:
+        raise Refused(400, f"{name} is too large", f"?{name}", f"at most {most}")
+    return int(text)

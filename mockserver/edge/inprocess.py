@@ -1,0 +1,54 @@
+"""Requests answered without a socket: a transport for httpx clients, sync and async."""
+
+from typing import Any
+
+import httpx
+
+from mockserver.edge.asgi import BODY_MAX
+from mockserver.engine.pipeline import answer
+from mockserver.wire.message import Request
+
+PEER = "127.0.0.1"
+NOWHERE = "Only providers answer in process.\n"
+
+
+class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Hands requests straight to the pipeline of an application."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answers one request."""
+        return self._answer(request, request.read())
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answers one request."""
+        return self._answer(request, await request.aread())
+
+    def _answer(self, request: httpx.Request, body: bytes) -> httpx.Response:
+        path, _, query = request.url.raw_path.partition(b"?")
+        headers = [(name.lower(), value) for name, value in request.headers.raw]
+        scope = {"server": (request.url.host, request.url.port), "headers": headers}
+        destination = self._app.routing.find(scope, path)
+        sandbox = destination and self._app.sandboxes.get(destination.sandbox)
+        if destination is None or sandbox is None:
+            return httpx.Response(404, text=NOWHERE, request=request)
+        whole = len(body) <= BODY_MAX
+        told = answer(
+            sandbox,
+            destination.provider,
+            Request(
+                request.method,
+                destination.path,
+                query,
+                headers,
+                body if whole else b"",
+                PEER,
+                path,
+                oversize=not whole,
+            ),
+        )
+        return httpx.Response(
+            told.status, headers=list(told.headers), content=told.body, request=request
+        )

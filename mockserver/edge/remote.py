@@ -1,0 +1,55 @@
+"""A server that runs elsewhere: its control API over HTTP, as the same Python face."""
+
+import http.client
+import json
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from mockserver.edge.control.verb import Refused
+from mockserver.edge.handle import ServerHandle
+
+PATIENCE = 30  # seconds
+
+
+class RemoteServer(ServerHandle):
+    """The server at a gateway's URL; raises ValueError for what is no URL."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise ValueError(f"{url!r} is no gateway's URL: write http://127.0.0.1:8490")
+        self.url = url.rstrip("/")
+        self._address = (parts.hostname, parts.port or 80)
+        self._prefix = parts.path.rstrip("/") + "/__admin"
+        self._token = token or os.environ.get("MOCKSERVER_ADMIN_TOKEN")
+        super().__init__(self._carry_out, time.time_ns)
+
+    def _carry_out(
+        self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
+    ) -> Any:
+        """Carries a call out; raises Refused, and OSError when the server is not there."""
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        target = self._prefix + path + (f"?{urlencode(query)}" if query else "")
+        data = None if body is None else json.dumps(body)
+        connection = http.client.HTTPConnection(*self._address, timeout=PATIENCE)
+        try:
+            connection.request(method, target, data, headers)
+            answer = connection.getresponse()
+            told = answer.read()
+        finally:
+            connection.close()
+        found: Any = json.loads(told) if told else None
+        if answer.status >= 400:
+            raise _refused(answer.status, found)
+        return found
+
+
+def _refused(status: int, body: dict[str, Any]) -> Refused:
+    refused = Refused(status, body["error"], body["at"], body["hint"])
+    refused.body = body
+    return refused

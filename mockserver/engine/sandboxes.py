@@ -1,0 +1,67 @@
+"""Every sandbox of a server: made, found, forgotten when nobody uses it; bounded in number."""
+
+from collections.abc import Callable, Iterator
+
+from mockserver.engine.sandbox import Sandbox, Settings
+from mockserver.engine.world import World
+from mockserver.wire.duration import SECOND
+
+DEFAULT = "default"
+SANDBOXES_MAX = 10_000
+SWEEP_EVERY = SECOND
+
+
+class TooMany(Exception):
+    """There are as many sandboxes as there may be."""
+
+
+class Sandboxes:
+    """The sandboxes by id; ``real`` gives real time in nanoseconds.
+
+    ``default`` is always there and never expires. One that was not used for its ttl is
+    gone at the next look.
+    """
+
+    def __init__(self, default: Sandbox, real: Callable[[], int]) -> None:
+        self.default = default
+        self._sandboxes = {default.id: default}
+        self._real = real
+        self._swept = 0
+
+    def __iter__(self) -> Iterator[Sandbox]:
+        """Iterates over those that are there."""
+        return iter(list(self._sandboxes.values()))
+
+    def get(self, id: str) -> Sandbox | None:
+        """Returns a sandbox, and remembers that it was used."""
+        sandbox = self._sandboxes.get(id)
+        if sandbox is not None and sandbox.ttl is not None:
+            now = self._real()
+            if now - sandbox.used > sandbox.ttl:
+                self._sandboxes.pop(id, None)
+                return None
+            sandbox.used = now
+        return sandbox
+
+    def make(self, id: str, world: World, settings: Settings, ttl: int) -> Sandbox:
+        """Makes a sandbox, in the place of one with the same id; raises TooMany."""
+        self._sweep()
+        if id not in self._sandboxes and len(self._sandboxes) >= SANDBOXES_MAX:
+            raise TooMany(f"there are {SANDBOXES_MAX} sandboxes already")
+        sandbox = self._sandboxes[id] = Sandbox(id, world, self._real, settings, ttl)
+        return sandbox
+
+    def drop(self, id: str) -> None:
+        """Forgets a sandbox; raises KeyError, and ValueError for the default one."""
+        if id == DEFAULT:
+            raise ValueError("the sandbox default stays: reset it instead")
+        del self._sandboxes[id]
+
+    def _sweep(self) -> None:
+        now = self._real()
+        if now - self._swept < SWEEP_EVERY:
+            return
+        self._swept = now
+        for sandbox in self:
+            if sandbox.ttl is not None and now - sandbox.used > sandbox.ttl:
+                del self._sandboxes[sandbox.id]

@@ -1,0 +1,34 @@
+"""Moments as people write them (``2026-01-01T00:00:00Z``), in nanoseconds since the epoch."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from mockserver.wire.duration import SECOND
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST = 253_402_300_799  # the last second of the year 9999
+
+_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = "[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_FORM = re.compile(rf"({_DATE}T{_TIME})(?:\.([0-9]{{1,9}}))?(Z|[+-][0-9]{{2}}:[0-9]{{2}})")
+
+
+def parse(text: str) -> int:
+    """Reads an RFC 3339 time; raises ValueError for any other text, one without offset too."""
+    found = _FORM.fullmatch(text)
+    try:
+        whole = datetime.fromisoformat(found[1] + found[3]) if found else None
+    except ValueError:
+        whole = None
+    if found is None or whole is None:
+        raise ValueError(f"{text[:40]!r} is no time: write 2026-01-01T00:00:00Z")
+    seconds = (whole - EPOCH) // timedelta(seconds=1)
+    return seconds * SECOND + int((found[2] or "0").ljust(9, "0"))
+
+
+def show(moment: int) -> str:
+    """Writes a time in UTC with as many digits of a second as it has, up to nine."""
+    seconds, rest = divmod(moment, SECOND)
+    whole = EPOCH + timedelta(seconds=min(seconds, LAST))
+    fraction = f".{rest:09d}".rstrip("0") if rest else ""
+    return f"{whole:%Y-%m-%dT%H:%M:%S}{fraction}Z"
