@@ -27,7 +27,7 @@ from clients.senders import (
 )
 
 from mockserver import MockServer
-from mockserver.edge.mock import ProviderHandle
+from mockserver.edge.handle import ProviderHandle
 from mockserver.providers import discover
 from mockserver.wire.redaction import redact_query
 

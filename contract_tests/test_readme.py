@@ -13,6 +13,7 @@ from mockserver import MockServer, create_app
 from mockserver.edge import announce, documents, worlds
 from mockserver.edge.announce import base_url
 from mockserver.edge.cli import serve
+from mockserver.edge.control.api import VERBS
 from mockserver.providers import discover
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
@@ -26,7 +27,7 @@ def placed(code: str, server: MockServer) -> str:
     """Puts the running server's addresses in the place of the default ones."""
     for name, provider in discover().items():
         code = code.replace(base_url(provider), getattr(server, name).base_url)
-    return code
+    return code.replace("http://127.0.0.1:8490", server.url)
 
 
 @pytest.mark.parametrize("code", blocks("python"), ids=lambda c: c.splitlines()[0])
@@ -34,6 +35,39 @@ def test_a_python_example_runs(server: MockServer, code: str) -> None:
     subprocess.run(
         [sys.executable, "-W", "error", "-c", placed(code, server)], check=True, timeout=30
     )
+
+
+def test_the_pytest_example_passes(tmp_path: Path) -> None:
+    (code,) = blocks("py")
+    (tmp_path / "test_portfolio.py").write_text(code)
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert "4 passed" in done.stdout, done.stdout
+
+
+def test_the_shell_example_of_a_sandbox_says_what_its_comments_say(server: MockServer) -> None:
+    tool("curl")
+    (code,) = blocks("bash")
+    done = subprocess.run(
+        ["bash", "-c", placed(code, server)], check=True, capture_output=True, text=True, timeout=30
+    )
+    assert done.stdout.split() == re.findall("# ([0-9]{3})$", code, re.MULTILINE)
+
+
+def test_the_node_example_of_a_sandbox_runs(server: MockServer, tmp_path: Path) -> None:
+    (code,) = blocks("js")
+    file = tmp_path / "example.mjs"
+    file.write_text(placed(code, server))
+    subprocess.run([tool("node"), file], check=True, timeout=30)
+
+
+def test_every_call_of_the_control_api_is_in_its_table() -> None:
+    shown = " ".join(rows("call, below `/__admin`"))
+    for verb in VERBS:
+        tail = verb.path.removeprefix("/sandboxes/{id}") or verb.path
+        assert tail in shown, verb.path
 
 
 SHELL = list(zip(blocks("sh"), blocks("json"), strict=True))

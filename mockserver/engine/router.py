@@ -11,7 +11,7 @@ from mockserver.wire.reject import Reject
 NOTHING: Mapping[str, str] = {}
 
 # The operations of one path and method, by the value of the parameter that tells them apart.
-Choice = tuple[str, dict[str, Route]]
+Choice = tuple[str, dict[bytes, Route]]
 
 
 class Router:
@@ -36,7 +36,7 @@ class Router:
             name, _, value = chosen.partition("=")
             choice = self._exact.setdefault((route.method, path.encode()), (name, {}))
             if isinstance(choice, tuple):
-                choice[1][value] = route
+                choice[1][value.encode()] = route
         else:
             self._exact[route.method, path.encode()] = route
 
@@ -67,7 +67,7 @@ class Router:
 
 def _choose(choice: Choice, request: Request) -> Route:
     name, routes = choice
-    value = parameter(request, name)
+    value = parameter(request, name.encode())
     if value not in routes:
         raise Reject("no_route", parameter=name)
     return routes[value]

@@ -11,12 +11,10 @@ def raw_pairs(query: bytes) -> list[tuple[bytes, bytes]]:
     """Decodes ``a=1&b=%2F`` in order, as bytes; ``+`` is a space."""
     if not query:
         return []
-    found = []
-    for part in query.split(b"&"):
-        if part:
-            name, _, value = part.partition(b"=")
-            found.append((_unquoted(name), _unquoted(value)))
-    return found
+    parts = [part.partition(b"=") for part in query.split(b"&") if part]
+    if b"%" not in query and b"+" not in query:
+        return [(name, value) for name, _, value in parts]
+    return [(_unquoted(name), _unquoted(value)) for name, _, value in parts]
 
 
 def pairs(query: bytes) -> list[tuple[str, str]]:
@@ -35,19 +33,24 @@ def first(query: bytes, name: str) -> str:
 def parameters(query: bytes, media_type: bytes, body: bytes) -> list[tuple[bytes, bytes]]:
     """Returns the parameters of a query and of a form body, in this order."""
     found = raw_pairs(query)
-    if body and media_type.partition(b";")[0].strip().lower() == FORM:
+    if body and is_form(media_type):
         found += raw_pairs(body)
     return found
 
 
-def parameter(request: Request, name: str) -> str:
+def is_form(media_type: bytes) -> bool:
+    """Tells whether a body of this Content-Type is a form."""
+    return media_type.partition(b";")[0].strip().lower() == FORM
+
+
+def parameter(request: Request, name: bytes) -> bytes:
     """Returns the first value of a parameter in the query or in a form, or nothing."""
-    wanted = name.encode()
-    given = parameters(request.query, request.header(b"content-type"), request.body)
-    return next((value.decode("utf-8", "replace") for key, value in given if key == wanted), "")
+    for key, value in raw_pairs(request.query):
+        if key == name:
+            return value
+    given = parameters(b"", request.header(b"content-type"), request.body)
+    return next((value for key, value in given if key == name), b"")
 
 
 def _unquoted(raw: bytes) -> bytes:
-    if b"%" in raw or b"+" in raw:
-        return unquote_to_bytes(raw.replace(b"+", b" "))
-    return raw
+    return unquote_to_bytes(raw.replace(b"+", b" ")) if b"%" in raw or b"+" in raw else raw

@@ -97,7 +97,7 @@ def redact_query(query: bytes, names: Collection[bytes]) -> bytes:
 
 def _redact_pair(pair: bytes, names: Collection[bytes]) -> bytes:
     name, equals, value = pair.partition(b"=")
-    if unquote_to_bytes(name) not in names:
+    if (unquote_to_bytes(name) if b"%" in name else name) not in names:
         return pair
     return name + equals + fingerprint(unquote_to_bytes(value)).encode()
 

@@ -102,7 +102,11 @@ PROVIDER = Provider(
     secrets=Secrets(headers=frozenset({b"x-cpg-key", b"x-cpg-signature"})),
     sign=auth.sign,
     example=lambda key: Draft("GET", "", b"/v1/balances"),
-    events=(withdrawals.WithdrawalConfirmed, withdrawals.WithdrawalFailed),
+    events=(
+        withdrawals.WithdrawalConfirmed,
+        withdrawals.WithdrawalFailed,
+        world.PermissionChanged,
+    ),
     sample=world.sample,
     holder=world.holder,
 )

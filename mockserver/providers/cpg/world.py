@@ -2,10 +2,23 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from mockserver.providers.cpg.auth import Key
 from mockserver.wire.amount import Amount
 from mockserver.wire.provider import Person
-from mockserver.wire.world import ZERO, Account, Coin, Row, Section
+from mockserver.wire.world import (
+    ZERO,
+    Account,
+    Change,
+    Coin,
+    Event,
+    Row,
+    Section,
+    SetKey,
+    View,
+    known_key,
+)
 
 NETWORKS = ("ETH", "BSC", "TRX")
 
@@ -51,6 +64,17 @@ class World(Section, frozen=True, kw_only=True):
         for label, key in self.keys.items():
             if key.account not in self.accounts:
                 raise ValueError(f"key {label} names account {key.account!r}, which is not there")
+
+
+class PermissionChanged(Event, frozen=True, tag="permission_changed"):
+    """A key, named by its label, may do other things than before."""
+
+    key: str
+    permissions: tuple[str, ...]
+
+    def changes(self, view: View) -> tuple[Change, ...]:
+        """Changes the key."""
+        return (SetKey(replace(known_key(view, self.key), permissions=self.permissions)),)
 
 
 def holder(person: Person) -> tuple[dict[str, Any], str, dict[str, Any]]:
