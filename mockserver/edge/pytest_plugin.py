@@ -16,6 +16,9 @@ OPTIONS = {
     "seed": "what generated ids depend on",
     "limits": "default, or off: no rate limit at all",
 }
+WISHES = ("world", "seed", "quirks", "limits", "ttl")  # what the marker takes
+TAKES = ", ".join(f"{name}=" for name in WISHES)
+SANDBOX = pytest.StashKey[Any]()  # ours, whatever a project's own `sandbox` may be
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,15 +31,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declares the marker."""
-    config.addinivalue_line(
-        "markers",
-        "mockserver(world=, seed=, quirks=, limits=, ttl=): how the sandbox of a test is made",
-    )
+    config.addinivalue_line("markers", f"mockserver({TAKES}): how the sandbox of a test is made")
 
 
 def _option(config: pytest.Config, name: str) -> str | None:
     given: str | None = config.getoption(f"--mockserver-{name}")
-    return given or os.environ.get(f"MOCKSERVER_{name.upper()}")
+    return os.environ.get(f"MOCKSERVER_{name.upper()}") if given is None else given
+
+
+def _seed(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise _wrong(f"a seed is a whole number, not {text!r}") from None
+
+
+def _wrong(told: object) -> Exception:
+    """Returns what ends a test with one line, without a traceback of ours."""
+    return pytest.fail.Exception(f"mockserver: {told}", pytrace=False)
 
 
 @pytest.fixture(scope="session")
@@ -44,32 +56,74 @@ def mockserver(pytestconfig: pytest.Config) -> Iterator[Any]:
     """A server for the session: started on free ports, or the one that runs already."""
     url = _option(pytestconfig, "url")
     if url:
-        from mockserver.edge.remote import RemoteServer
-
-        yield RemoteServer(url)
+        yield _found(url)
         return
-    from mockserver.edge.mock import MockServer
-
-    seed = _option(pytestconfig, "seed") or "490"
-    if not seed.isdecimal():
-        raise pytest.UsageError(f"--mockserver-seed is a whole number, not {seed!r}")
-    world = _option(pytestconfig, "world") or "default"
-    limits = _option(pytestconfig, "limits") or "default"
-    with MockServer(world, seed=int(seed), limits=limits) as server:
+    with _made(pytestconfig) as server:
         yield server
+
+
+def _found(url: str) -> Any:
+    from mockserver.edge.remote import RemoteServer
+
+    try:
+        server = RemoteServer(url)
+        server.greet()
+    except (OSError, ValueError) as error:
+        raise _wrong(error) from None
+    return server
+
+
+def _made(config: pytest.Config) -> Any:
+    from mockserver.edge.mock import MockServer
+    from mockserver.edge.worlds import BadFile
+
+    seed = _seed(_option(config, "seed") or "490")
+    world = _option(config, "world") or "default"
+    limits = _option(config, "limits") or "default"
+    try:
+        return MockServer(world, seed=seed, limits=limits)
+    except (BadFile, ValueError) as error:
+        raise _wrong(error) from None
 
 
 @pytest.fixture
 def sandbox(request: pytest.FixtureRequest, mockserver: Any) -> Iterator[Any]:
     """A sandbox of the test's own, made as its markers say; the nearest one counts."""
-    wish: dict[str, Any] = {}
-    for marker in request.node.iter_markers("mockserver"):
-        if marker.args:
-            raise pytest.UsageError("the marker mockserver takes names: world=, quirks=, limits=")
-        wish = marker.kwargs | wish
-    made = mockserver.sandbox(**wish)
+    wish = _asked(request.config) | _marked(request.node)
+    try:
+        made = mockserver.sandbox(**wish)
+    except ValueError as error:
+        raise _wrong(error) from None
+    request.node.stash[SANDBOX] = made
     yield made
-    mockserver.drop(made)
+    try:
+        mockserver.drop(made)
+    except ValueError as error:
+        if getattr(error, "status", None) != 404:  # the test or its ttl was faster
+            raise
+
+
+def _asked(config: pytest.Config) -> dict[str, Any]:
+    """Returns what the options say where the server was not started with them.
+
+    The variables are those of the server too: one that runs already has had its own.
+    """
+    if not _option(config, "url"):
+        return {}
+    given = {name: config.getoption(f"--mockserver-{name}") for name in ("world", "seed", "limits")}
+    wish: dict[str, Any] = {name: text for name, text in given.items() if text is not None}
+    return wish | {"seed": _seed(wish["seed"])} if "seed" in wish else wish
+
+
+def _marked(node: pytest.Item) -> dict[str, Any]:
+    wish: dict[str, Any] = {}
+    for marker in node.iter_markers("mockserver"):
+        others = [f"{name}=" for name in marker.kwargs if name not in WISHES]
+        others += map(repr, marker.args)
+        if others:
+            raise _wrong(f"the marker takes {TAKES}, not {', '.join(others)}")
+        wish = marker.kwargs | wish
+    return wish
 
 
 @pytest.hookimpl(wrapper=True)
@@ -78,13 +132,17 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Ends the report of a failing test with the journal of its sandbox."""
     report = yield
-    sandbox: Any = getattr(item, "funcargs", {}).get("sandbox")
-    if report.when == "call" and report.failed and hasattr(sandbox, "journal"):
-        report.sections.append((f"journal of sandbox {sandbox.id}", _journal(sandbox.journal)))
+    sandbox = item.stash.get(SANDBOX, None)
+    if sandbox is not None and report.failed and report.when != "teardown":
+        report.sections.append((f"journal of sandbox {sandbox.id}", _journal(sandbox)))
     return report
 
 
-def _journal(entries: list[Any]) -> str:
+def _journal(sandbox: Any) -> str:
+    try:
+        entries = sandbox.journal
+    except (OSError, ValueError) as error:  # dropped by the test, or the server is gone
+        return f"not there any more: {error}"
     lines = [] if entries else ["no request"]
     if len(entries) > SHOWN_MAX:
         lines.append(f"... {len(entries) - SHOWN_MAX} before")

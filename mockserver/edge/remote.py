@@ -12,10 +12,13 @@ from mockserver.edge.control.verb import Refused
 from mockserver.edge.handle import ServerHandle
 
 PATIENCE = 30  # seconds
+MEMBERS = {"error", "at", "hint"}  # of every refusal
 
 
 class RemoteServer(ServerHandle):
     """The server at a gateway's URL; raises ValueError for what is no URL."""
+
+    transport = None  # as ``MockServer`` has one: httpx then takes its own
 
     def __init__(self, url: str, token: str | None = None) -> None:
         parts = urlsplit(url)
@@ -27,6 +30,10 @@ class RemoteServer(ServerHandle):
         self._token = token or os.environ.get("MOCKSERVER_ADMIN_TOKEN")
         super().__init__(self._carry_out, time.time_ns)
 
+    def greet(self) -> None:
+        """Raises OSError when no gateway is there, Refused when it does not know the token."""
+        self._call("GET", "/health")
+
     def _carry_out(
         self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
     ) -> Any:
@@ -36,20 +43,29 @@ class RemoteServer(ServerHandle):
             headers["Authorization"] = f"Bearer {self._token}"
         target = self._prefix + path + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body)
+        try:
+            status, told = self._exchange(method, target, data, headers)
+            found: Any = json.loads(told) if told else None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise OSError(f"no gateway answers at {self.url}: {error}") from None
+        if status >= 400:
+            raise self._refused(status, found)
+        return found
+
+    def _exchange(
+        self, method: str, target: str, data: str | None, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(*self._address, timeout=PATIENCE)
         try:
             connection.request(method, target, data, headers)
             answer = connection.getresponse()
-            told = answer.read()
+            return answer.status, answer.read()
         finally:
             connection.close()
-        found: Any = json.loads(told) if told else None
-        if answer.status >= 400:
-            raise _refused(answer.status, found)
-        return found
 
-
-def _refused(status: int, body: dict[str, Any]) -> Refused:
-    refused = Refused(status, body["error"], body["at"], body["hint"])
-    refused.body = body
-    return refused
+    def _refused(self, status: int, body: Any) -> Exception:
+        if not isinstance(body, dict) or not body.keys() >= MEMBERS:
+            return OSError(f"no gateway answers at {self.url}, but something with status {status}")
+        refused = Refused(status, body["error"], body["at"], body["hint"])
+        refused.body = body
+        return refused

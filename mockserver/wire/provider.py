@@ -104,6 +104,24 @@ class Check(Struct, frozen=True):
 Gate = Authenticate | Once | Throttle | Escalate | Check
 
 
+# What rows of many providers name
+
+
+def by_key(request: Request, key: Any) -> str:
+    """Counts every key on its own."""
+    label: str = key.label
+    return label
+
+
+def by_address(request: Request, key: object) -> str:
+    """Counts every source address on its own."""
+    return request.peer
+
+
+def parse_nothing(request: Request, path: Mapping[str, str]) -> None:
+    """Reads no parameter."""
+
+
 # Settings
 
 COUNT_DIGITS = 12

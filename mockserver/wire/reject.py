@@ -6,6 +6,8 @@ provider's error table turns it into a status, headers and a body.
 
 from typing import Any
 
+from mockserver.wire.message import Headers
+
 REASONS = (
     "no_route",
     "bad_method",
@@ -46,3 +48,9 @@ class Reject(Exception):
         super().__init__(reason)
         self.reason = reason
         self.facts = facts
+
+    @property
+    def allow(self) -> Headers:
+        """The Allow header, where the method was wrong."""
+        methods = self.facts.get("allow")
+        return ((b"allow", ", ".join(methods).encode()),) if methods else ()

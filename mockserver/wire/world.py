@@ -89,6 +89,12 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keys: Mapping[str, Any] = {}
     accounts: Mapping[str, Any] = {}
 
+    def __post_init__(self) -> None:
+        for label, key in self.keys.items():
+            account = getattr(key, "account", None)
+            if account is not None and account not in self.accounts:
+                raise ValueError(f"key {label} names account {account!r}, which is not there")
+
     def credentials(self) -> Mapping[str, Any]:
         """Returns the keys by label, with what a client needs beside what the file says."""
         return self.keys

@@ -62,8 +62,7 @@ def refuse(reject: Reject, asked: Asked) -> Response:
     if row.status == UNAUTHORIZED and quirks["auth_failure_body"] == "plain":
         return Response(row.status, PLAIN, b"Unauthorized")
     headers = JSON
-    if "allow" in facts:
-        headers += ((b"allow", ", ".join(facts["allow"]).encode()),)
+    headers += reject.allow
     if reject.reason == "rate_limited" and quirks["retry_after"] == "true":
         headers += ((b"retry-after", b"%d" % -(-facts.get("wait", SECOND) // SECOND)),)
     digest = seeded(asked.seed, "cdp", "correlationId", asked.number, size=8)

@@ -4,14 +4,19 @@ from typing import Any
 
 from mockserver.providers.cdp import accounts, auth, balances, claims, errors, world
 from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Draft, Request
-from mockserver.wire.provider import Authenticate, Limit, Provider, Quirk, Route, Secrets, Throttle
+from mockserver.wire.message import Draft
+from mockserver.wire.provider import (
+    Authenticate,
+    Limit,
+    Provider,
+    Quirk,
+    Route,
+    Secrets,
+    Throttle,
+    by_key,
+)
 
 SWITCH = ("false", "true")
-
-
-def _key(request: Request, key: auth.Key) -> str:
-    return key.label
 
 
 def _example(key: Any) -> Draft:
@@ -52,7 +57,7 @@ PROVIDER = Provider(
             steady=True,
         ),
     ),
-    gates=(Authenticate(auth.authenticate), Throttle("reads", per=_key)),
+    gates=(Authenticate(auth.authenticate), Throttle("reads", per=by_key)),
     limits=(Limit("reads", 600, 10 * SECOND, rolling=True),),
     quirks=(
         Quirk(

@@ -75,8 +75,7 @@ def refuse(reject: Reject, asked: Asked) -> Response:
     headers = [(b"content-type", b"application/json")]
     if reject.reason == "rate_limited":
         headers += _rate_headers(facts, quirks)
-    if "allow" in facts:
-        headers.append((b"allow", ", ".join(facts["allow"]).encode()))
+    headers += reject.allow
     return Response(row.status, tuple(headers), msgspec.json.encode({"error": row.message}))
 
 

@@ -2,13 +2,17 @@
 
 from mockserver.providers.coinapi import auth, balances, errors, world
 from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Draft, Request
-from mockserver.wire.provider import Authenticate, Limit, Provider, Quirk, Route, Secrets, Throttle
-
-
-def _key(request: Request, key: auth.Key) -> str:
-    return key.label
-
+from mockserver.wire.message import Draft
+from mockserver.wire.provider import (
+    Authenticate,
+    Limit,
+    Provider,
+    Quirk,
+    Route,
+    Secrets,
+    Throttle,
+    by_key,
+)
 
 PROVIDER = Provider(
     name="coinapi",
@@ -26,7 +30,7 @@ PROVIDER = Provider(
             steady=True,
         ),
     ),
-    gates=(Authenticate(auth.authenticate), Throttle("reads", per=_key)),
+    gates=(Authenticate(auth.authenticate), Throttle("reads", per=by_key)),
     limits=(Limit("reads", None, 60 * SECOND),),
     quirks=(
         Quirk(

@@ -70,10 +70,7 @@ class World(Section, frozen=True, kw_only=True):
     unreachable: list[str] = []
 
     def __post_init__(self) -> None:
-        for label, key in self.keys.items():
-            if key.account not in self.accounts:
-                raise ValueError(f"key {label} names account {key.account!r}, which is not there")
-
+        super().__post_init__()
         connected = {id for account in self.accounts.values() for id in account.exchanges}
         for id in self.unreachable:
             if id not in connected:

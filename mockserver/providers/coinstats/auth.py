@@ -45,8 +45,3 @@ def authenticate(request: Request, vault: Vault, now: int, quirks: Quirks) -> tu
 def _bearer(value: bytes) -> bytes:
     scheme, _, token = value.partition(b" ")
     return token.strip() if scheme.lower() == b"bearer" else b""
-
-
-def by_key(request: Request, key: Key) -> str:
-    """Names the counter of a limit: every key has its own."""
-    return key.label

@@ -54,8 +54,7 @@ def refuse(reject: Reject, asked: Asked) -> Response:
     if "parameter" in facts:
         message = f"Invalid parameter: {facts['parameter']}"
     headers = [(b"content-type", b"application/json")]
-    if "allow" in facts:
-        headers.append((b"allow", ", ".join(facts["allow"]).encode()))
+    headers += reject.allow
     show = _legacy if asked.quirks["error_shape"] == "legacy" else _current
     body = msgspec.json.encode(show(status, message, asked))
     return Response(status, tuple(headers), body)

@@ -14,7 +14,17 @@ from mockserver.providers.coinstats import (
 )
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Draft
-from mockserver.wire.provider import Authenticate, Limit, Provider, Quirk, Route, Secrets, Throttle
+from mockserver.wire.provider import (
+    Authenticate,
+    Limit,
+    Provider,
+    Quirk,
+    Route,
+    Secrets,
+    Throttle,
+    by_key,
+    parse_nothing,
+)
 
 
 def _example(key: auth.ClientKey) -> Draft:
@@ -47,7 +57,7 @@ PROVIDER = Provider(
             "get-exchanges",
             "GET",
             "/v1/exchange/support",
-            usage.parse_nothing,
+            parse_nothing,
             exchanges.list_exchanges,
             aliases=("/exchange/support",),
         ),
@@ -71,12 +81,12 @@ PROVIDER = Provider(
             "get-credit-usage",
             "GET",
             "/v1/usage/credits",
-            usage.parse_nothing,
+            parse_nothing,
             usage.show_usage,
             aliases=("/usage/credits",),
         ),
     ),
-    gates=(Authenticate(auth.authenticate), Throttle("reads", per=auth.by_key)),
+    gates=(Authenticate(auth.authenticate), Throttle("reads", per=by_key)),
     limits=(Limit("reads", None, 60 * SECOND, rolling=True),),
     quirks=(
         Quirk(

@@ -3,9 +3,6 @@
 A handler charges by a change of the ledger, so a call that is refused costs nothing.
 """
 
-from collections.abc import Mapping
-
-from mockserver.wire.message import Request
 from mockserver.wire.provider import Answer
 from mockserver.wire.reject import Reject
 from mockserver.wire.world import Put, View
@@ -30,10 +27,6 @@ def charge(view: View, cost: int) -> Put:
 def _spent(view: View) -> int:
     spent: int = view.records.get(KIND, {}).get(view.credential.label, 0)
     return spent
-
-
-def parse_nothing(request: Request, path: Mapping[str, str]) -> None:
-    """Reads no parameter."""
 
 
 def show_usage(view: View, _: None) -> Answer:

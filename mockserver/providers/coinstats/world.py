@@ -74,11 +74,6 @@ class World(Section, frozen=True, kw_only=True):
     keys: dict[str, Key] = {}
     accounts: dict[str, Investor] = {}
 
-    def __post_init__(self) -> None:
-        for label, key in self.keys.items():
-            if key.account not in self.accounts:
-                raise ValueError(f"key {label} names account {key.account!r}, which is not there")
-
     def credentials(self) -> dict[str, ClientKey]:
         """Returns the keys, each with the first connection of its account."""
         return {label: self._client(key) for label, key in self.keys.items()}

@@ -4,24 +4,19 @@
 without the zeros at the end of a fraction.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from mockserver.providers.coinw.world import Balance
 from mockserver.wire.amount import Amount, number, stripped, text
-from mockserver.wire.message import Request
 from mockserver.wire.provider import Answer
 from mockserver.wire.world import Quirks, View
 
 # How an amount is written. Python's Decimal and Java's BigDecimal share the rule by which
 # ``str`` turns to an exponent: a negative scale, or more than six zeros behind the point.
 WRITTEN: dict[str, Callable[[Amount], Any]] = {"string": text, "number": number, "exponent": str}
-
-
-def parse_nothing(request: Request, path: Mapping[str, str]) -> None:
-    """Reads no parameter."""
 
 
 def return_balances(view: View, _: None) -> Answer:

@@ -50,8 +50,7 @@ def refuse(reject: Reject, asked: Asked) -> Response:
     of_http = error.of_http and "parameter" not in facts
     status = error.status if of_http or quirks["error_status"] == "4xx" else 200
     headers = JSON
-    if "allow" in facts:
-        headers += ((b"allow", ", ".join(facts["allow"]).encode()),)
+    headers += reject.allow
     return Response(status, headers, msgspec.json.encode(_body(error, quirks)))
 
 

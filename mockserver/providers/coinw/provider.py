@@ -13,14 +13,12 @@ from mockserver.wire.provider import (
     Route,
     Secrets,
     Throttle,
+    by_address,
+    parse_nothing,
 )
 
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
-
-
-def _address(request: Request, key: object) -> str:
-    return request.peer
 
 
 def _user(request: Request, key: auth.Key) -> str:
@@ -50,7 +48,7 @@ PROVIDER = Provider(
             "returnBalances",
             "POST",
             "/api/v1/private?command=returnBalances",
-            balances.parse_nothing,
+            parse_nothing,
             balances.return_balances,
             limit="returnBalances",
             steady=True,
@@ -59,13 +57,16 @@ PROVIDER = Provider(
             "returnCompleteBalances",
             "POST",
             "/api/v1/private?command=returnCompleteBalances",
-            balances.parse_nothing,
+            parse_nothing,
             balances.return_complete_balances,
             limit="returnCompleteBalances",
             steady=True,
         ),
     ),
-    outer=(Escalate(_penalty("ip", 80), per=_address, quirk="bans"), Throttle("ip", per=_address)),
+    outer=(
+        Escalate(_penalty("ip", 80), per=by_address, quirk="bans"),
+        Throttle("ip", per=by_address),
+    ),
     gates=(
         Authenticate(auth.authenticate),
         Escalate(_penalty("uid", 60), per=_user, quirk="bans"),

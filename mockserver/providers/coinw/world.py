@@ -34,11 +34,6 @@ class World(Section, frozen=True, kw_only=True):
     keys: dict[str, Key] = {}
     accounts: dict[str, Trader] = {}
 
-    def __post_init__(self) -> None:
-        for label, key in self.keys.items():
-            if key.account not in self.accounts:
-                raise ValueError(f"key {label} names account {key.account!r}, which is not there")
-
 
 def holder(person: Person) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Returns a person's key, and an account for it."""

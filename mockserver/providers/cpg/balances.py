@@ -58,10 +58,6 @@ def success(data: Any) -> dict[str, Any]:
     return {"success": True, "message": "OK", "data": data}
 
 
-def parse_nothing(request: Request, path: Mapping[str, str]) -> None:
-    """Reads no parameter."""
-
-
 def ping(view: View, _: None) -> Answer:
     """Tells that the key works."""
     return Answer(success({"pong": True}))

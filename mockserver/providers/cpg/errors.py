@@ -41,7 +41,6 @@ def refuse(reject: Reject, asked: Asked) -> Response:
             (b"x-ratelimit-remaining", b"0"),
             (b"x-ratelimit-reset", b"%d" % (facts["reset"] // SECOND)),
         )
-    if "allow" in facts:
-        headers += ((b"allow", ", ".join(facts["allow"]).encode()),)
+    headers += reject.allow
     body = {"success": False, "message": facts.get("message", error.message)}
     return Response(error.status, headers, msgspec.json.encode(body))

@@ -2,7 +2,7 @@
 
 from mockserver.providers.cpg import auth, balances, errors, orders, withdrawals, world
 from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Draft, Request
+from mockserver.wire.message import Draft
 from mockserver.wire.provider import (
     Authenticate,
     Check,
@@ -13,16 +13,10 @@ from mockserver.wire.provider import (
     Route,
     Secrets,
     Throttle,
+    by_address,
+    by_key,
+    parse_nothing,
 )
-
-
-def _address(request: Request, key: object) -> str:
-    return request.peer
-
-
-def _key(request: Request, key: auth.Key) -> str:
-    return key.label
-
 
 PROVIDER = Provider(
     name="cpg",
@@ -55,14 +49,14 @@ PROVIDER = Provider(
             withdrawals.show,
             permission="read_withdrawal_status",
         ),
-        Route("ping", "GET", "/v1/_ping", balances.parse_nothing, balances.ping),
+        Route("ping", "GET", "/v1/_ping", parse_nothing, balances.ping),
     ),
     gates=(
-        Throttle("ip", per=_address),
+        Throttle("ip", per=by_address),
         Authenticate(auth.authenticate),
         Once(auth.digest, auth.replay_span),
         Check(auth.check_address),
-        Throttle("key", per=_key),
+        Throttle("key", per=by_key),
         Check(auth.check_permission),
     ),
     limits=(Limit("ip", 1200, 60 * SECOND), Limit("key", 120, 60 * SECOND)),

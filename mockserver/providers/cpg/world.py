@@ -60,11 +60,6 @@ class World(Section, frozen=True, kw_only=True):
     keys: dict[str, Key] = {}
     accounts: dict[str, Holder] = {}
 
-    def __post_init__(self) -> None:
-        for label, key in self.keys.items():
-            if key.account not in self.accounts:
-                raise ValueError(f"key {label} names account {key.account!r}, which is not there")
-
 
 class PermissionChanged(Event, frozen=True, tag="permission_changed"):
     """A key, named by its label, may do other things than before."""
