@@ -1,6 +1,7 @@
 """One server process to be measured: ``python -m benchmarks.subject ours|bare PROVIDER CORE``.
 
-Both run the product's own ``Server``, so both have its uvicorn settings.
+Both run the product's own ``Server``, so both have its uvicorn settings; the bare one on
+uvicorn's own HTTP protocol, ours on the product's.
 """
 
 import contextlib
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from benchmarks import bare, signed
 from mockserver.edge.app import create_app
 from mockserver.edge.control.sandboxes import credentials
 from mockserver.edge.server import Server, bind
+from mockserver.edge.transport import Protocol
 from mockserver.providers import discover
 from mockserver.wire.provider import Provider
 
@@ -78,7 +81,8 @@ def main(role: str, name: str, core: str) -> None:
         credential = credentials(app.sandboxes.default, providers[name])["main"]
         app = bare.record(app, name, signed.example(providers[name], credential))
     port = sockets[name].getsockname()[1]
-    Server(app, sockets, lambda: print(port, flush=True)).serve_forever()
+    protocol = HttpToolsProtocol if role == "bare" else Protocol
+    Server(app, sockets, lambda: print(port, flush=True), protocol).serve_forever()
 
 
 if __name__ == "__main__":

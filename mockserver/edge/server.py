@@ -86,6 +86,7 @@ class Server(uvicorn.Server):
         app: Application,
         sockets: Mapping[str, socket.socket],
         ready: Callable[[], None] = lambda: None,
+        protocol: type[asyncio.Protocol] = Protocol,
     ) -> None:
         app.routing.ports = {
             sock.getsockname()[1]: name for name, sock in sockets.items() if name != GATEWAY
@@ -93,7 +94,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=Protocol,
+                http=protocol,
                 loop="auto",
                 ws="none",
                 lifespan="on",

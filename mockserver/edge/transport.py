@@ -5,11 +5,49 @@ declined by going on with HTTP/1.1, body and all; llhttp stops at such an offer,
 the head is parsed once more without it. What is not yet a head is bounded.
 """
 
+from typing import Any
+
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_MAX = 256 * 1024
+FINAL = tuple(b"HTTP/1.1 %d" % hundred for hundred in (2, 3, 4, 5))
 REFUSED = "Invalid HTTP request received."
+
+
+class OneWrite:
+    """A transport on which a response's head waits for what follows it.
+
+    uvicorn writes head and body apart; each write is a system call, and wakes the client.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._head = b""
+        self.abort = transport.abort
+        self.is_closing = transport.is_closing
+        self.get_extra_info = transport.get_extra_info
+
+    def write(self, data: bytes) -> None:
+        """Writes, or keeps a head for the next write."""
+        if self._head:
+            self._transport.write(self._head + data)
+            self._head = b""
+        elif data.endswith(b"\r\n\r\n") and data.startswith(FINAL):
+            self._head = data
+        else:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Writes a head that nothing followed."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+
+    def close(self) -> None:
+        """Closes, when everything is written."""
+        self.flush()
+        self._transport.close()
 
 
 class Protocol(HttpToolsProtocol):
@@ -17,6 +55,16 @@ class Protocol(HttpToolsProtocol):
 
     pending = 0  # bytes received since a head or a part of a body was last complete
     declined = False  # whether the head that comes next was seen before
+
+    def connection_made(self, transport: Any) -> None:
+        """Starts the connection."""
+        super().connection_made(transport)
+        self.transport: Any = OneWrite(transport)
+
+    def on_response_complete(self) -> None:
+        """Ends a response, one of a head alone too."""
+        self.transport.flush()
+        super().on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser."""
