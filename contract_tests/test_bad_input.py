@@ -6,7 +6,7 @@ connection ends.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -24,19 +24,6 @@ Ask = Callable[[Auth], bytes]
 
 KIB = 1024
 MIB = KIB * KIB
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[MockServer]:
-    with MockServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: MockServer) -> MockServer:
-    """The module's server, as new."""
-    running.reset()
-    return running
 
 
 # Requests: a good one, and what becomes of its bytes
@@ -346,7 +333,7 @@ TARGETS = [
     ("a path of 60,000 bytes", "/" + "a" * 60_000, NOT_FOUND),
     ("a path of 30,000 slashes", "/" * 30_000, NOT_FOUND),
     ("a path with every letter escaped", "/%76%31/%62%61%6c%61%6e%63%65%73", GOOD),
-    ("an escaped slash in a path", "/v1%2Fbalances", GOOD),
+    ("an escaped slash in a path", "/v1%2Fbalances", NOT_FOUND),
     ("a query of nothing", "/v1/balances?", GOOD),
     ("a query of marks", "/v1/balances?&=&&==&?", GOOD),
     ("a query of broken escapes", "/v1/balances?currency=%zz&%=%&%f", GOOD),
@@ -368,7 +355,7 @@ TARGETS = [
     ("an id that is no UTF-8", "/v1/withdrawals/%ff", NO_INTEGER),
     ("an id of 5000 digits", "/v1/withdrawals/" + "9" * 5000, NO_INTEGER),
     ("an id of 18 digits", "/v1/withdrawals/" + "9" * 18, refused(404, "Withdrawal not found")),
-    ("an id with an escaped slash", "/v1/withdrawals/1%2F2", NOT_FOUND),
+    ("an id with an escaped slash", "/v1/withdrawals/1%2F2", NO_INTEGER),
 ]
 
 METHODS = [

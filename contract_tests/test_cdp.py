@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey
-from raw import exchange, without_noise
+from raw import exchange, get, without_noise
 from test_fixtures import masked, rows
 
 from mockserver import Auth, HandClock, MockServer
@@ -57,13 +57,6 @@ ABSENT = object()
 def running() -> Iterator[MockServer]:
     with MockServer(real=HandClock(NOW * 10**9)) as server:
         yield server
-
-
-@pytest.fixture
-def server(running: MockServer) -> MockServer:
-    """The module's server, as new; it is always NOW there."""
-    running.reset()
-    return running
 
 
 def claims(
@@ -262,6 +255,10 @@ FORGED = [
     ("no JSON for claims", crafted(b"{")),
     ("no UTF-8 for claims", crafted(b'{"a":"\xff"}')),
     ("lists, 2000 deep", crafted(b"[" * 2000)),
+    ("a mark before the claims", crafted(b"\xef\xbb\xbf" + json.dumps(claims()).encode())),
+    ("UTF-16 for claims", crafted(json.dumps(claims()).encode("utf-16"))),
+    ("5,000 digits in a claim", crafted(json.dumps(claims()).encode()[:-1] + b',"a":' + b"1" * 5000 + b"}")),
+    ("a list for the header", packed(b"[]").decode() + token(claims())[token(claims()).index(".") :]),
     ("a claim given twice", crafted(json.dumps(claims()).encode()[:-1] + b',"iss":"cdp"}')),
     ("no key id", crafted(claims(), kid=None)),
     ("a list for key id", crafted(claims(), kid=[f"{KEY_ID}1"])),
@@ -308,7 +305,16 @@ HEADERS = [
     ("no such token", {"Authorization": "Bearer a b"}, BAD),
     ("in small letters", {"authorization": f"bearer {token(claims())}"}, ""),
     ("two spaces", {"Authorization": f"Bearer  {token(claims())}"}, ""),
+    ("in capitals", {"AUTHORIZATION": f"BEARER {token(claims())}"}, ""),
+    ("spaces behind it", {"Authorization": f"Bearer {token(claims())}  "}, ""),
+    ("a tab for the space", {"Authorization": f"Bearer\t{token(claims())}"}, "missing_credential"),
+    ("in quotes", {"Authorization": f'Bearer "{token(claims())}"'}, BAD),
+    ("two in one header", {"Authorization": f"Bearer {token(claims())}, Bearer a"}, BAD),
+    ("60,000 signs", {"Authorization": "Bearer " + "A" * 60_000}, BAD),
 ]  # fmt: skip
+
+
+GIVEN, NOBODY = token(claims()), "missing_credential"
 
 
 @pytest.mark.parametrize(("about", "headers", "reason"), HEADERS, ids=[r[0] for r in HEADERS])
@@ -318,6 +324,18 @@ def test_the_token_comes_as_a_bearer(
     url = server.cdp.base_url.removesuffix("/platform") + BALANCES
     answer = requests.get(url, headers=headers, timeout=10)
     assert outcome(server, answer) == (401 if reason else 200, reason, "")
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"), [((GIVEN, "a.b.c"), ""), (("a.b.c", GIVEN), BAD), (("", GIVEN), NOBODY)]
+)
+def test_of_two_tokens_the_first_counts(
+    server: MockServer, given: tuple[str, str], reason: str
+) -> None:
+    names = ("Authorization", "authorization")
+    headers = {name: f"Bearer {bearer}" for name, bearer in zip(names, given, strict=True)}
+    exchange(server.cdp.base_url, get(BALANCES, headers))
+    assert server.journal[-1].reason == reason
 
 
 def test_a_token_is_good_until_it_expires_however_often_it_comes() -> None:
@@ -381,6 +399,38 @@ def test_the_claim_names_a_real_host_or_the_one_received(
     answer = ask(server, bearer, host=received.format(port=port))
     expected = (401, BAD, "") if note is None else (200, "", note)
     assert outcome(server, answer) == expected
+
+
+def test_a_forwarded_host_is_not_the_one_received(server: MockServer) -> None:
+    bearer = token(claims(f"GET exchange{BALANCES}"))
+    told = {"Authorization": f"Bearer {bearer}", "X-Forwarded-Host": "exchange"}
+    request = get(BALANCES, told | {"Forwarded": "host=exchange"})
+    assert exchange(server.cdp.base_url, request).startswith(b"HTTP/1.1 401 ")
+    assert exchange(server.cdp.base_url, get(BALANCES, told | {"Host": "exchange"})).startswith(
+        b"HTTP/1.1 200 "
+    )
+
+
+ESCAPED = BALANCES.replace("account_", "%61ccount%5F")
+ESCAPES = [
+    # the path dialled, the one in the claim
+    (ESCAPED, ESCAPED, GOOD),
+    (ESCAPED, BALANCES, (401, BAD, "")),
+    (BALANCES, ESCAPED, (401, BAD, "")),
+    (ESCAPED, ESCAPED.replace("%5F", "%5f"), (401, BAD, "")),
+    (f"{BALANCES}/b%74c", f"{BALANCES}/b%74c", GOOD),
+    (f"{BALANCES}/b%74c", f"{BALANCES}/btc", (401, BAD, "")),
+]
+
+
+@pytest.mark.parametrize(("dialled", "claimed", "expected"), ESCAPES)
+def test_a_path_is_signed_as_it_is_sent_escapes_included(
+    server: MockServer, dialled: str, claimed: str, expected: tuple[int, str, str]
+) -> None:
+    bearer = token(claims(f"GET api.cdp.coinbase.com{claimed}"))
+    exchange(server.cdp.base_url, plain(dialled, bearer))
+    entry = server.journal[-1]
+    assert (entry.status, entry.reason, entry.note) == expected
 
 
 DIALS = [
@@ -529,6 +579,34 @@ def test_what_a_client_can_cause_is_answered_byte_for_byte(
         expected = expected.replace("\n\n", "\nconnection: close\n\n")
     assert masked(without_noise(exchange(server.cdp.base_url, request_))) == expected
     assert server.journal[-1].reason == reason
+
+
+WRONG_PATHS = [
+    f"/v2/accounts/{MAIN}/balances",
+    f"//v2/accounts/{MAIN}/balances",
+    f"/platform//v2/accounts/{MAIN}/balances",
+    f"/Platform/v2/accounts/{MAIN}/balances",
+    f"/platform/v2/accounts/{MAIN}/Balances",
+    f"/platform/v2/accounts/{MAIN}/balances/",
+    f"/platform/v2/accounts/{MAIN}/",
+    f"/platform/v2/accounts/x/../{MAIN}/balances",
+    "/platform/v2/accounts/",
+    "/platform/v2/accounts//balances",
+    f"{BALANCES}%3FpageSize=2",
+    f"{BALANCES}/btc/",
+    "/platform",
+    "/",
+]
+
+
+@pytest.mark.parametrize("target", WRONG_PATHS)
+def test_a_path_that_is_not_quite_one_is_a_404(server: MockServer, target: str) -> None:
+    answer = json.loads(exchange(server.cdp.base_url, good(target)).partition(b"\r\n\r\n")[2])
+    assert server.journal[-1].reason == "no_route"
+    assert (answer["errorType"], answer["errorMessage"]) == (
+        "not_found",
+        "The requested resource was not found.",
+    )
 
 
 CHECKS = [
@@ -765,7 +843,17 @@ SIZES = [
     ("pageSize=2&pageSize=0", 200, 2),
     ("pageToken=", 200, 20),
     ("pageSize=2&more=1", 200, 2),
-    ("pageSize=1000000000000000000", 400, 0),
+    ("&&pageSize=2&", 200, 2),
+    ("%70ageSize=%32", 200, 2),
+    ("pagesize=2", 200, 20),
+    ("pageSize=2;pageToken=a", 400, 0),
+    ("pageSize=2%00", 400, 0),
+    ("pageSize=2_0", 400, 0),
+    ("pageSize=0x2", 400, 0),
+    ("pageSize=2%20", 400, 0),
+    ("pageSize=null", 400, 0),
+    ("pageSize=%EF%BC%92", 400, 0),
+    ("pageSize=1000000000000000000", 200, 100),
     ("pageSize=0&pageSize=2", 400, 0),
     ("pageSize=0", 400, 0),
     ("pageSize=00", 400, 0),
@@ -814,6 +902,11 @@ TOKENS = [
     ("the documented one", lambda t: "eyJsYXN0X2lkIjogImFiYzEyMyIsICJ0aW1lc3RhbXAiOiAxNzA3ODIzNzAxfQ=="),
     ("no base64", lambda t: "\u00e4*"),
     ("very long", lambda t: "A" * 8000),
+    ("60,000 signs", lambda t: "A" * 60_000),
+    ("escaped twice", lambda t: requests.utils.quote(t, safe="")),
+    ("in the other case", lambda t: t.swapcase()),
+    ("with a mark before it", lambda t: "\ufeff" + t),
+    ("a NUL", lambda t: "\0"),
     ("another server's", lambda t: foreign(7)),
 ]  # fmt: skip
 
@@ -1030,7 +1123,7 @@ SECRETS = [
     (PKCS8.replace("END PRIVATE", "END EC PRIVATE"), "no PEM of one block"),
     (SEC1 + PKCS8, "neither base64 nor a PEM|no PEM of one block"),
     (other_pem(ED25519), "no private key on P-256"),
-    (other_pem(ec.generate_private_key(ec.SECP384R1())), "no private key on P-256"),
+    (other_pem(ec.derive_private_key(490, ec.SECP384R1())), "no private key on P-256"),
     (other_pem(ec.derive_private_key(7, ec.SECP256K1())), "no private key on P-256"),
     (wrapped(der(PKCS8)[:-1]), "no private key on P-256"),
     (wrapped(der(PKCS8) + b"\0"), "no private key on P-256"),

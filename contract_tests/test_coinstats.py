@@ -31,19 +31,6 @@ STATUS, SYNC = "/v1/exchange/status?portfolioId={}", "/v1/exchange/sync?portfoli
 ID = "618f0bb0f2cf07dce25bc5007750bf1646825509bb63519bd491ab6a56daa419"
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[MockServer]:
-    with MockServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: MockServer) -> MockServer:
-    """The module's server, as new."""
-    running.reset()
-    return running
-
-
 @pytest.fixture
 def frozen(server: MockServer) -> Iterator[MockServer]:
     """The same, while its clock stands still."""
@@ -112,6 +99,10 @@ CREDENTIALS = [
     ("in another case", {"X-API-KEY": KEY.upper()}, "unknown_credential"),
     ("a byte more", {"X-API-KEY": KEY + "x"}, "unknown_credential"),
     ("an exchange's key", {"X-API-KEY": SECRETS["apiKey"]}, "unknown_credential"),
+    ("Bearer in capitals", {"AUTHORIZATION": f"BEARER {KEY}"}, ""),
+    ("a tab behind Bearer", {"Authorization": f"Bearer\t{KEY}"}, "missing_credential"),
+    ("two tokens in one header", {"Authorization": f"Bearer {KEY}, Bearer {KEY}"}, "unknown_credential"),
+    ("60,000 signs", {"X-API-KEY": "a" * 60_000}, "unknown_credential"),
 ]  # fmt: skip
 
 
@@ -231,6 +222,49 @@ def test_an_error_tells_the_path_as_it_was_sent_without_the_query(server: MockSe
     for front in ("", "/~default"):
         answer = exchange(server.coinstats.base_url, get(f"{front}{path}?a=b", HEADER))
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["path"] == path
+
+
+WRONG_PATHS = [
+    "/v1/exchange/balance/",
+    "//v1/exchange/balance",
+    "/v1//exchange/balance",
+    "/v2/exchange/balance",
+    "/V1/exchange/balance",
+    "/v1/v1/exchange/balance",
+    "/v1/exchange/Balance",
+    "/v1/exchange/balance%20",
+    "/v1/exchange/balance%3Fa",
+    "/v1/exchange",
+    "/v1",
+    "/",
+]
+
+
+@pytest.mark.parametrize("path", WRONG_PATHS)
+def test_a_path_that_is_not_quite_one_is_a_404(server: MockServer, path: str) -> None:
+    answer = exchange(server.coinstats.base_url, get(path, HEADER, "POST", query()))
+    told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert (told["statusCode"], told["message"], told["path"]) == (404, "Not Found", path)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"), [(KEY, "no", ""), ("no", KEY, "unknown_credential")]
+)
+def test_of_two_keys_the_first_counts(
+    server: MockServer, first: str, second: str, reason: str
+) -> None:
+    exchange(server.coinstats.base_url, posted(QUERY, {"X-API-KEY": first, "x-api-key": second}))
+    assert server.journal[-1].reason == reason
+
+
+def test_a_body_may_come_in_chunks(server: MockServer) -> None:
+    parts = b"".join(b"1\r\n%c\r\n" % byte for byte in query(name='"a"'))
+    head = get(BALANCE, HEADER | {"Transfer-Encoding": "chunked"}, "POST")
+    answer = exchange(server.coinstats.base_url, head + parts + b"0\r\n\r\n")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["portfolio"] == {
+        "id": ID, "status": "syncing", "connectionId": "binance", "name": "a",
+    }  # fmt: skip
 
 
 def test_request_ids_differ_and_repeat_after_a_reset(server: MockServer) -> None:

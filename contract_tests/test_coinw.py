@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -37,19 +37,6 @@ EMPTY_AUTH = f"api_key=empty-key&sign={EMPTY_SIGN}"
 HELD = (
     '{"BTC":"0.0012","CWT":"400.000","SAND":"108.467","ETH":"0.0330","USDT":"257.518301140000000"}'
 )
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[MockServer]:
-    with MockServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: MockServer) -> MockServer:
-    """The module's server, as new: to stop one for each row would take a fifth of a second."""
-    running.reset()
-    return running
 
 
 def md5(message: str) -> str:
@@ -115,6 +102,9 @@ ACCEPTED = [
     ("a form that is not told, not read", f"{READ}&{AUTH}", {}, "api_key=nobody"),
     ("names that are escaped", f"{READ}&%61pi_key=test%2Dkey&s%69gn={SIGN}", {}, ""),
     ("empty parts", f"{PRIVATE}?&command=returnBalances&&{AUTH}&", {}, ""),
+    ("a path that is escaped", f"/api/v1/%70rivate?%63ommand=return%42alances&{AUTH}", {}, ""),
+    ("a body with a mark, not read", f"{READ}&{AUTH}", TYPED_JSON, "\ufeff{}"),
+    ("a MiB, not read", f"{READ}&{AUTH}", {}, "a" * 1024 * 1024),
     ("headers of the futures API beside it", f"{READ}&{AUTH}", {"api_key": "nobody", "sign": "x", "timestamp": "1"}, ""),
 ]  # fmt: skip
 
@@ -165,6 +155,22 @@ REFUSED = [
     ("two keys, the first unknown", f"{READ}&api_key=nobody&{AUTH}", {}, "", TWICE),
     ("a key and an empty one", f"{READ}&{AUTH}&api_key=", {}, "", TWICE),
     ("two signatures", f"{READ}&{AUTH}&sign={EMPTY_SIGN}", {}, "", TWICE),
+    ("two spellings of the signature", f"{READ}&{AUTH}&sign={SIGN.lower()}", {}, "", TWICE),
+    ("a signature in both cases", f"{READ}&api_key=test-key&sign={SIGN[:16]}{SIGN[16:].lower()}", {}, "", WRONG),
+    ("a blank behind the signature", f"{READ}&{AUTH}%20", {}, "", WRONG),
+    ("a line end behind the form", READ, FORM, f"{AUTH}\r\n", WRONG),
+    ("a signature of 60,000 signs", f"{READ}&api_key=test-key&sign={'A' * 60_000}", {}, "", WRONG),
+    ("20,000 parameters", READ, FORM, AUTH + "".join(f"&a{n}=1" for n in range(20_000)), WRONG),
+    ("bytes that are no UTF-8", f"{READ}&{AUTH}&note=%ff%fe", {}, "", WRONG),
+    ("the secret sent", f"{READ}&{AUTH}&secret_key=test-secret", {}, "", WRONG),
+    ("a NUL behind the key", f"{READ}&api_key=test-key%00&sign={SIGN}", {}, "", NOBODY),
+    ("an ampersand in the key", f"{READ}&api_key=test-key%26a=1&sign={SIGN}", {}, "", NOBODY),
+    ("a list of keys", f"{READ}&api_key[]=test-key&sign={SIGN}", {}, "", NO_KEY),
+    ("a mark before the form", READ, FORM, f"\ufeff{AUTH}", NO_KEY),
+    ("a form of several parts", READ, {"Content-Type": "multipart/form-data; boundary=a"}, '--a\r\nContent-Disposition: form-data; name="api_key"\r\n\r\ntest-key\r\n--a--\r\n', NO_KEY),
+    ("two Content-Types, the form second", READ, {"Content-Type": "text/plain", "content-type": FORM["Content-Type"]}, AUTH, NO_KEY),
+    ("semicolons", f"{READ};{AUTH.replace('&', ';')}", {}, "", "no_route"),
+    ("a backslash, as some samples print it", f"{PRIVATE}?command\\=returnBalances&{AUTH}", {}, "", "no_route"),
     ("two values of anything", f"{READ}&{AUTH}&note=1&note=2", {}, "", TWICE),
     ("two commands that are known", f"{READ}&{AUTH}", FORM, "command=returnCompleteBalances", TWICE),
     ("two commands, the second unknown", f"{READ}&{AUTH}&command=doTrade", {}, "", TWICE),
@@ -294,6 +300,54 @@ def test_only_post_is_taken_whatever_the_command(
     answer = without_noise(exchange(server.coinw.base_url, get(target, {}, method)))
     assert answer.startswith("HTTP/1.1 405\ncontent-type: application/json\nallow: POST\n")
     assert told(answer) == failure(405, "Method Not Allowed")
+
+
+def test_a_head_has_the_headers_of_the_405_and_no_body(server: MockServer) -> None:
+    size = len(failure(405, "Method Not Allowed"))
+    request = get(f"{READ}&{AUTH}", {"Connection": "close"}, "HEAD")
+    assert without_noise(exchange(server.coinw.base_url, request)) == (
+        f"HTTP/1.1 405\ncontent-type: application/json\nallow: POST\ncontent-length: {size}\n"
+        "connection: close\n\n"
+    )
+
+
+WRONG_PATHS = [
+    "/v1/private",
+    "/api/v1/private/",
+    "//api/v1/private",
+    "/API/v1/private",
+    "/api/v1/Private",
+    "/api/v1/public",
+    "/api/v1",
+    "/",
+]
+
+
+@pytest.mark.parametrize("path", WRONG_PATHS)
+def test_a_path_that_is_not_quite_one_is_a_404(server: MockServer, path: str) -> None:
+    answer = post(server, f"{path}?command=returnBalances&{AUTH}")
+    assert answer.startswith("HTTP/1.1 404\ncontent-type: application/json\n")
+    assert told(answer) == failure(10002, "API not exist")
+
+
+def chunks(target: str, headers: Mapping[str, str], body: str) -> bytes:
+    head = get(target, dict(headers) | {"Transfer-Encoding": "chunked"}, "POST")
+    return head + "".join(f"1\r\n{sign}\r\n" for sign in body).encode() + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "body", "reason"),
+    [
+        (READ, FORM, AUTH, ""),
+        (f"{READ}&{AUTH}", TYPED_JSON, "", ""),
+        (READ, FORM, AUTH[:-1], WRONG),
+    ],
+)
+def test_a_body_may_come_in_chunks(
+    server: MockServer, target: str, headers: dict[str, str], body: str, reason: str
+) -> None:
+    answer = exchange(server.coinw.base_url, chunks(target, headers, body))
+    answered(server, reason, without_noise(answer))
 
 
 def test_a_revoked_key_is_refused_like_an_unknown_one(tmp_path: Path) -> None:

@@ -20,15 +20,17 @@ from mockserver.engine.limits import CALLERS_MAX, FixedWindow, RollingWindow, wi
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.pipeline import answer
 from mockserver.engine.replay import GENERATION_MAX, ReplayMemory
+from mockserver.engine.router import Router
 from mockserver.engine.sandbox import Sandbox, Settings
+from mockserver.providers import discover
 from mockserver.providers.coinapi.world import Balance as BalanceRow
 from mockserver.providers.coinapi.world import ExchangeUnreachable
 from mockserver.wire.amount import Amount, minus, number, plus, text
 from mockserver.wire.duration import SECOND, nanoseconds
 from mockserver.wire.message import Request
 from mockserver.wire.paging import seal, unseal
-from mockserver.wire.provider import Limit, Penalty
-from mockserver.wire.redaction import printable
+from mockserver.wire.provider import Limit, Penalty, Route
+from mockserver.wire.redaction import Redactor, printable
 from mockserver.wire.reject import REASONS, Reject
 from mockserver.wire.world import Move, Put, Row, Schedule, SetRow
 
@@ -476,3 +478,97 @@ def test_a_defect_of_ours_is_the_providers_500_and_is_logged(
 def test_every_error_table_uses_the_shared_reasons_only() -> None:
     for part in worlds.load("default").parts.values():
         assert set(part.provider.errors) <= set(REASONS)
+
+
+ROUTER = Router(
+    [
+        Route("one", "GET", "/a/b", None, None),
+        Route("two", "GET", "/a/{id}", None, None),
+        Route("three", "POST", "/p?c=x", None, None, aliases=("/q?c=x",)),
+        Route("four", "POST", "/p?c=y", None, None),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "found"),
+    [
+        ("GET", "/a/b", ("one", {})),
+        ("GET", "/a/%62", ("one", {})),
+        ("GET", "/%61/x%2Fy", ("two", {"id": "x/y"})),
+        ("GET", "/a%2Fb", "no_route"),
+        ("GET", "/a/", "no_route"),
+        ("GET", "/a/b/", "no_route"),
+        ("PUT", "/a/b", "bad_method"),
+        ("POST", "/p?c=x", ("three", {})),
+        ("POST", "/q?d=1&c=x", ("three", {})),
+        ("POST", "/%70?c=%79", ("four", {})),
+        ("POST", "/p?c=z", "no_route"),
+        ("POST", "/p", "no_route"),
+        ("GET", "/p?c=x", "bad_method"),
+    ],
+)
+def test_a_route_is_found_by_method_path_and_parameter(
+    method: str, target: str, found: object
+) -> None:
+    path, _, query = target.encode().partition(b"?")
+    request = Request(method, path, query, [], b"", "127.0.0.1", path)
+    try:
+        route, captured = ROUTER.find(request)
+        outcome: object = (route.id, captured)
+    except Reject as reject:
+        outcome = reject.reason
+    assert outcome == found
+
+
+HUSH = b"hush-4711"
+
+WHERE_SECRETS_STAND = [
+    ("query", b"api_key=%s"), ("query", b"a=1&SECRET_KEY=%s&b=2"), ("query", b"a=1;sign=%s"),
+    ("query", b"X-API-KEY=%s"), ("query", b"api%%4Bey=%s"), ("query", b"access_token=%s"),
+    ("body", b"secretKey=%s&a=1"), ("body", b"\xef\xbb\xbfapi_key=%s"), ("body", b"[api_key=%s"),
+    ("body", b'--x\r\nname="api_key"\r\n\r\n%s\r\n--x--'), ("body", b'{"apiKeySecret":"%s"}'),
+    ("body", b'"{\\"api_key\\":\\"%s\\"}"'), ("body", b'{"credentials":["%s"]}'),
+    ("body", b'{"connectionFields":{"%s":"a"}}'), ("body", b'{"APISECRET":"%s"'),
+    ("body", b"{'apiSecret':'%s'}"), ("body", b'{"a":{"api_secret":"x","other":"%s"}}'),
+    ("body", b'{"apiSecret":"%s","name":"so %s it"}'.replace(b"so %s it", b"so hush-4711 it")),
+    ("headers", b"x-coinw-apikey"), ("headers", b"api-key"), ("headers", b"cb-access-sign"),
+    ("headers", b"x-wallet-auth"), ("headers", b"authorization"), ("headers", b"x-cpg-key"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "text"), WHERE_SECRETS_STAND, ids=str)
+def test_a_secret_is_taken_out_wherever_a_client_puts_it(where: str, text: bytes) -> None:
+    redactor = Redactor([provider.secrets for provider in discover().values()])
+    if where == "headers":
+        redacted = redactor.headers([(text, HUSH)])
+    else:
+        redacted = getattr(redactor, where)(text % HUSH)
+    assert HUSH not in redacted
+    assert b"redacted:" in redacted
+
+
+def test_a_secret_in_utf_16_is_taken_out() -> None:
+    body = '{"apiSecret":"hush-4711"}'.encode("utf-16")
+    assert Redactor([]).body(body).startswith(b"redacted:")
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        ("query", b"currency=USDT&network=ETH&pageToken=abc&note=a%20b;c"),
+        ("body", b'{"currency":"USDT","amount":"50.00"}'),
+        ("body", b"command=returnBalances"),
+        ("body", b""),
+    ],
+)
+def test_what_is_no_secret_stays_as_it_was_sent(where: str, text: bytes) -> None:
+    redactor = Redactor([provider.secrets for provider in discover().values()])
+    assert getattr(redactor, where)(text) == text
+    assert redactor.headers([(b"accept", b"*/*")]) == b"accept: */*"
+
+
+def test_nothing_has_no_sign() -> None:
+    for wrong in ("-0", "-0.00"):
+        with pytest.raises(ValueError, match="write 0"):
+            Amount.parse(wrong)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from mockserver.edge.routing import Destination
-from mockserver.engine.pipeline import answer
+from mockserver.engine import pipeline
 from mockserver.engine.sandboxes import Sandboxes
 from mockserver.wire.message import Request, Response
 
@@ -38,7 +38,7 @@ async def serve(
         return
     sandbox = sandboxes.get(destination.sandbox)
     if sandbox is None:
-        response = _no_sandbox(destination.sandbox)
+        response = no_sandbox(destination.sandbox)
     else:
         client = scope.get("client")
         request = Request(
@@ -51,7 +51,7 @@ async def serve(
             path,
             oversize=not whole,
         )
-        response = answer(sandbox, destination.provider, request)
+        response = pipeline.answer(sandbox, destination.provider, request)
     await _send(response, whole, send)
 
 
@@ -76,7 +76,8 @@ async def _drain(receive: Receive) -> tuple[bytes, bool]:
     return (b"".join(parts), True) if size <= BODY_MAX else (b"", False)
 
 
-def _no_sandbox(id: str) -> Response:
+def no_sandbox(id: str) -> Response:
+    """Answers a request for a sandbox that is not there."""
     shown = id if id.isascii() and id.isprintable() and len(id) <= 64 else "with this id"
     return Response(404, PLAIN, f"There is no sandbox {shown}.\n".encode())
 

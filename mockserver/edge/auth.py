@@ -83,6 +83,8 @@ class Auth:
 def signed_example(provider: Provider, key: Any, base_url: str, now: int, query: str = "") -> Draft:
     """Returns a provider's main read as ``key`` sends it to a base URL; ``now`` in nanoseconds.
 
+    What is signed is the provider's own path, what is sent has a prefix or ``/~id`` before it.
+
     ``query`` is added to what the read has already; a parameter given takes the place of
     the read's own.
     """
@@ -90,7 +92,9 @@ def signed_example(provider: Provider, key: Any, base_url: str, now: int, query:
     host = urlsplit(base_url).netloc
     path = provider.base_path.encode() + example.path
     whole = _joined(example.query, query.encode())
-    return provider.sign(replace(example, host=host, path=path, query=whole), key, now)
+    signed = provider.sign(replace(example, host=host, path=path, query=whole), key, now)
+    before = urlsplit(base_url).path.rstrip("/").removesuffix(provider.base_path)
+    return replace(signed, path=before.encode() + signed.path)
 
 
 def _joined(own: bytes, given: bytes) -> bytes:

@@ -176,6 +176,8 @@ def curl(
 
 def curl_line(provider: Any, key: Any, base: str, query: str, now: int) -> str:
     """Returns a curl line for a provider's main read, signed now (nanoseconds)."""
+    from urllib.parse import urlsplit
+
     from mockserver.edge.auth import signed_example
 
     signed = signed_example(provider, key, base, now, query)
@@ -186,7 +188,8 @@ def curl_line(provider: Any, key: Any, base: str, query: str, now: int) -> str:
         words += ["-H", f"{name.decode()}: {value.decode()}"]
     if signed.body:
         words += ["--data-raw", signed.body.decode()]
-    return shlex.join([*words, base.removesuffix(provider.base_path) + signed.target.decode()])
+    origin = urlsplit(base)._replace(path="").geturl()
+    return shlex.join([*words, origin + signed.target.decode()])
 
 
 @cli.command()
@@ -248,8 +251,12 @@ def facts(provider: str | None, as_json: bool) -> None:
 @click.option("--seed", default=490, show_default=True, type=int)
 def generate(accounts: int, assets: int, seed: int) -> None:
     """Print a made-up world, the same for the same seed."""
-    from mockserver.edge import generate as made
-
+    try:
+        from mockserver.edge import generate as made
+    except ModuleNotFoundError:
+        raise click.ClickException(
+            "generate needs Faker: pip install 'exchange-mockserver[generate]'"
+        ) from None
     if accounts * assets > ROWS_MAX:
         raise click.UsageError(f"{accounts} x {assets} rows are more than {ROWS_MAX}: ask for less")
     print(made.generate(accounts, assets, seed), end="")

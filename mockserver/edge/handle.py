@@ -127,7 +127,7 @@ class ProviderHandle:
         self._call("PUT", self._account(account), {"balances": balances})
 
     def set_balance(
-        self, account: str, asset: str, venue: str | None = None, /, **members: Any
+        self, account: str, asset: str, venue: str | None = None, **members: Any
     ) -> None:
         """Puts a row: ``total=`` and ``held=`` (else nothing) as text, and what is printed.
 

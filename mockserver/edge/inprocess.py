@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 
-from mockserver.edge.asgi import BODY_MAX
-from mockserver.engine.pipeline import answer
+from mockserver.edge.asgi import BODY_MAX, no_sandbox
+from mockserver.engine import pipeline
 from mockserver.wire.message import Request
 
 PEER = "127.0.0.1"
@@ -31,24 +31,24 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         headers = [(name.lower(), value) for name, value in request.headers.raw]
         scope = {"server": (request.url.host, request.url.port), "headers": headers}
         destination = self._app.routing.find(scope, path)
-        sandbox = destination and self._app.sandboxes.get(destination.sandbox)
-        if destination is None or sandbox is None:
+        if destination is None:
             return httpx.Response(404, text=NOWHERE, request=request)
         whole = len(body) <= BODY_MAX
-        told = answer(
-            sandbox,
-            destination.provider,
-            Request(
-                request.method,
-                destination.path,
-                query,
-                headers,
-                body if whole else b"",
-                PEER,
-                path,
-                oversize=not whole,
-            ),
+        asked = Request(
+            request.method,
+            destination.path,
+            query,
+            headers,
+            body if whole else b"",
+            PEER,
+            path,
+            oversize=not whole,
         )
+        sandbox = self._app.sandboxes.get(destination.sandbox)
+        if sandbox is None:
+            told = no_sandbox(destination.sandbox)
+        else:
+            told = pipeline.answer(sandbox, destination.provider, asked)
         return httpx.Response(
             told.status, headers=list(told.headers), content=told.body, request=request
         )

@@ -46,7 +46,7 @@ def _seed(text: str) -> int:
         raise _wrong(f"a seed is a whole number, not {text!r}") from None
 
 
-def _wrong(told: object) -> Exception:
+def _wrong(told: object) -> BaseException:
     """Returns what ends a test with one line, without a traceback of ours."""
     return pytest.fail.Exception(f"mockserver: {told}", pytrace=False)
 
@@ -98,9 +98,9 @@ def sandbox(request: pytest.FixtureRequest, mockserver: Any) -> Iterator[Any]:
     yield made
     try:
         mockserver.drop(made)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         if getattr(error, "status", None) != 404:  # the test or its ttl was faster
-            raise
+            raise _wrong(error) from None
 
 
 def _asked(config: pytest.Config) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def _marked(node: pytest.Item) -> dict[str, Any]:
         others += map(repr, marker.args)
         if others:
             raise _wrong(f"the marker takes {TAKES}, not {', '.join(others)}")
-        wish = marker.kwargs | wish
+        wish = {**marker.kwargs, **wish}
     return wish
 
 

@@ -13,6 +13,12 @@ from mockserver.edge.handle import ServerHandle
 
 PATIENCE = 30  # seconds
 MEMBERS = {"error", "at", "hint"}  # of every refusal
+UNINTELLIGIBLE = (
+    OSError,
+    http.client.HTTPException,
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+)
 
 
 class RemoteServer(ServerHandle):
@@ -46,11 +52,13 @@ class RemoteServer(ServerHandle):
         try:
             status, told = self._exchange(method, target, data, headers)
             found: Any = json.loads(told) if told else None
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except UNINTELLIGIBLE as error:
             raise OSError(f"no gateway answers at {self.url}: {error}") from None
-        if status >= 400:
-            raise self._refused(status, found)
-        return found
+        if status < 400:
+            return found
+        if not isinstance(found, dict) or not found.keys() >= MEMBERS:
+            raise OSError(f"what answers at {self.url} with {status} is no gateway")
+        raise _refused(status, found)
 
     def _exchange(
         self, method: str, target: str, data: str | None, headers: dict[str, str]
@@ -63,9 +71,8 @@ class RemoteServer(ServerHandle):
         finally:
             connection.close()
 
-    def _refused(self, status: int, body: Any) -> Exception:
-        if not isinstance(body, dict) or not body.keys() >= MEMBERS:
-            return OSError(f"no gateway answers at {self.url}, but something with status {status}")
-        refused = Refused(status, body["error"], body["at"], body["hint"])
-        refused.body = body
-        return refused
+
+def _refused(status: int, body: dict[str, Any]) -> Refused:
+    refused = Refused(status, body["error"], body["at"], body["hint"])
+    refused.body = body
+    return refused

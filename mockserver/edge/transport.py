@@ -57,8 +57,9 @@ class Protocol(HttpToolsProtocol):
     declined = False  # whether the head that comes next was seen before
 
     def connection_made(self, transport: Any) -> None:
-        """Starts the connection."""
+        """Starts the connection; nobody is told of its requests, which carry secrets."""
         super().connection_made(transport)
+        self.access_log = False
         self.transport: Any = OneWrite(transport)
 
     def on_response_complete(self) -> None:

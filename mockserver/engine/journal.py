@@ -1,7 +1,7 @@
 """What was asked and what was answered, bounded, redacted before it is kept."""
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mockserver.wire.message import Headers
@@ -49,12 +49,13 @@ class Entry(NamedTuple):
 class Journal:
     """The last entries, at most ENTRIES_MAX of them and BYTES_MAX of bytes.
 
-    ``followers`` are called with each entry. ``met`` counts what was met, however long
-    ago: (provider, operation, reason).
+    ``followers`` are called with each entry, ``hidden`` is never found in one. ``met``
+    counts what was met, however long ago: (provider, operation, reason).
     """
 
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
+        self.hidden: Sequence[bytes] = ()
         self.followers: list[Callable[[Entry], None]] = []
         self.clear()
 

@@ -15,6 +15,7 @@ from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
 from mockserver.wire.message import Request, Response
 from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Route, Throttle
+from mockserver.wire.redaction import hide
 from mockserver.wire.reject import Reject
 
 log = logging.getLogger("mockserver")
@@ -171,7 +172,16 @@ def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: 
     route: Route | None = call.route
     redactor = journal.redactor
     query = redactor.query(request.query)
-    target = request.dialled + b"?" + query if query else request.dialled
+    texts = (
+        request.dialled + b"?" + query if query else request.dialled,
+        redactor.headers(request.headers),
+        redactor.body(request.body),
+        response.body[:BODY_MAX],
+    )
+    # An answer tells no secret that was not in the request, or in one before it.
+    asked = b"\n".join((texts[0], texts[2], *redactor.odd(request.headers)))
+    found = [secret for secret in journal.hidden if secret in asked]
+    target, headers, body, answered = [hide(text, found) for text in texts] if found else texts
     journal.count += 1
     journal.add(
         Entry(
@@ -187,9 +197,9 @@ def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: 
             reason,
             call.note,
             sandbox.clock.real() - call.began,
-            redactor.headers(request.headers)[:HEADERS_MAX],
-            redactor.body(request.body)[:BODY_MAX],
+            headers[:HEADERS_MAX],
+            body[:BODY_MAX],
             response.headers,
-            response.body[:BODY_MAX],
+            answered,
         )
     )

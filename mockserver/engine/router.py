@@ -17,47 +17,46 @@ Choice = tuple[str, dict[bytes, Route]]
 class Router:
     """Route rows compiled once: exact paths in a dictionary, templates as segments.
 
-    A path is decoded for the look-up only. A path that no row has is ``no_route``;
-    one that rows of other methods have is ``bad_method``, with what is allowed.
+    A path is decoded for the look-up only, segment by segment: an escaped slash is none. A
+    path that no row has is ``no_route``; one that rows of other methods have is
+    ``bad_method``, with what is allowed.
     """
 
     def __init__(self, routes: Sequence[Route], base_path: str = "") -> None:
         self._exact: dict[tuple[str, bytes], Route | Choice] = {}
-        self._templates: list[tuple[list[str], Route]] = []
+        self._templates: list[tuple[list[str], str, Route | Choice]] = []
         for route in routes:
             for path in (route.path, *route.aliases):
                 self._add(base_path + path, route)
+        self._templates.sort(key=lambda row: any(part.startswith("{") for part in row[0]))
 
     def _add(self, path: str, route: Route) -> None:
         path, _, chosen = path.partition("?")
-        if "{" in path:
-            self._templates.append((path.split("/"), route))
-        elif chosen:
+        found: Route | Choice = route
+        if chosen:
             name, _, value = chosen.partition("=")
-            choice = self._exact.setdefault((route.method, path.encode()), (name, {}))
-            if isinstance(choice, tuple):
-                choice[1][value.encode()] = route
-        else:
-            self._exact[route.method, path.encode()] = route
+            found = self._exact.get((route.method, path.encode()), (name, {}))
+            if isinstance(found, tuple):
+                found[1][value.encode()] = route
+        if "{" not in path:
+            self._exact[route.method, path.encode()] = found
+        self._templates.append((path.split("/"), route.method, found))
 
     def find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         """Returns the route and the path's parameters; raises Reject."""
         found = self._exact.get((request.method, request.path))
         captured = NOTHING
         if found is None:
-            found, captured = self._search(request.method, unquote_to_bytes(request.path))
+            found, captured = self._search(request.method, request.path)
         return found if isinstance(found, Route) else _choose(found, request), captured
 
     def _search(self, method: str, path: bytes) -> tuple[Route | Choice, Mapping[str, str]]:
+        segments = [unquote_to_bytes(part).decode("utf-8", "replace") for part in path.split(b"/")]
         matches: dict[str, tuple[Route | Choice, Mapping[str, str]]] = {}
-        segments = path.decode("utf-8", "replace").split("/")
-        for template, route in self._templates:
+        for template, allowed, found in self._templates:
             captured = _capture(template, segments)
             if captured is not None:
-                matches.setdefault(route.method, (route, captured))
-        for (allowed, exact), found in self._exact.items():
-            if exact == path:
-                matches[allowed] = (found, NOTHING)
+                matches.setdefault(allowed, (found, captured))
         if not matches:
             raise Reject("no_route")
         if method not in matches:

@@ -16,8 +16,10 @@ from mockserver.engine.penalties import Offenders
 from mockserver.engine.replay import ReplayMemory
 from mockserver.engine.world import Part, Vault, World
 from mockserver.wire.provider import Escalate, Limit, Provider, Quirk
-from mockserver.wire.redaction import Redactor
+from mockserver.wire.redaction import Redactor, writings
 from mockserver.wire.world import Change, Event, SetKey, View
+
+HIDDEN_MAX = 64  # secrets that a journal looks for by their value: it does so for every request
 
 
 class Settings(Struct, frozen=True):
@@ -119,6 +121,12 @@ class Desk:
             keep=self.keep,
         )
 
+    def secrets(self) -> set[bytes]:
+        """Returns what must not be found in a journal, in every way to write it."""
+        keys = self.vault.labels.values()
+        handed = {text for key in keys if not key.rejects for text in self.provider.secrets.of(key)}
+        return {form for secret in handed for form in writings(secret)}
+
     def keep(self, key: Any, make: Callable[[], Any]) -> Any:
         """Returns what ``make`` returns, made once while the ledger stands."""
         found = self.derived.get(key, self.book.version)
@@ -187,6 +195,8 @@ class Sandbox:
         with self.lock:
             self.world = world
             self.desks = {n: Desk(part, self.id, self.settings) for n, part in world.parts.items()}
+            known = set().union(*(desk.secrets() for desk in self.desks.values()))
+            self.journal.hidden = sorted(known, key=len, reverse=True)[:HIDDEN_MAX]
 
     def reset(self) -> None:
         """Returns to how the sandbox was made: ledger, keys, settings, clocks, empty journal."""

@@ -30,14 +30,15 @@ class Sandboxes:
 
     def __iter__(self) -> Iterator[Sandbox]:
         """Iterates over those that are there."""
-        return iter(list(self._sandboxes.values()))
+        now = self._real()
+        return iter([box for box in self._sandboxes.values() if not _idle(box, now)])
 
     def get(self, id: str) -> Sandbox | None:
         """Returns a sandbox, and remembers that it was used."""
         sandbox = self._sandboxes.get(id)
         if sandbox is not None and sandbox.ttl is not None:
             now = self._real()
-            if now - sandbox.used > sandbox.ttl:
+            if _idle(sandbox, now):
                 self._sandboxes.pop(id, None)
                 return None
             sandbox.used = now
@@ -45,7 +46,8 @@ class Sandboxes:
 
     def make(self, id: str, world: World, settings: Settings, ttl: int) -> Sandbox:
         """Makes a sandbox, in the place of one with the same id; raises TooMany."""
-        self._sweep()
+        full = len(self._sandboxes) >= SANDBOXES_MAX
+        self._sweep(at_once=full)
         if id not in self._sandboxes and len(self._sandboxes) >= SANDBOXES_MAX:
             raise TooMany(f"there are {SANDBOXES_MAX} sandboxes already")
         sandbox = self._sandboxes[id] = Sandbox(id, world, self._real, settings, ttl)
@@ -57,11 +59,14 @@ class Sandboxes:
             raise ValueError("the sandbox default stays: reset it instead")
         del self._sandboxes[id]
 
-    def _sweep(self) -> None:
+    def _sweep(self, at_once: bool) -> None:
         now = self._real()
-        if now - self._swept < SWEEP_EVERY:
-            return
-        self._swept = now
-        for sandbox in self:
-            if sandbox.ttl is not None and now - sandbox.used > sandbox.ttl:
-                del self._sandboxes[sandbox.id]
+        if at_once or now - self._swept >= SWEEP_EVERY:
+            self._swept = now
+            for sandbox in list(self._sandboxes.values()):
+                if _idle(sandbox, now):
+                    del self._sandboxes[sandbox.id]
+
+
+def _idle(sandbox: Sandbox, now: int) -> bool:
+    return sandbox.ttl is not None and now - sandbox.used > sandbox.ttl

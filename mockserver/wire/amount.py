@@ -40,6 +40,8 @@ class Amount(Decimal):
         if not _PLAIN.fullmatch(text):
             raise ValueError(f'{text[:40]!r} is no amount: digits, one point, as in "0.5"')
         amount = cls(text)
+        if amount.is_zero() and amount.is_signed():
+            raise ValueError(f"{text!r} is nothing with a sign: write 0")
         exponent = amount.as_tuple().exponent
         if len(amount.as_tuple().digits) > MAX_DIGITS or abs(int(exponent)) > MAX_EXPONENT:
             raise ValueError(

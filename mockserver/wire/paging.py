@@ -1,6 +1,7 @@
 """Page tokens: opaque to clients, sealed by the server, written in one way only.
 
-A token is standard base64 of its content and a keyed digest of it.
+A token is base64 of its content and a keyed digest of it, in the alphabet that needs no
+escape in a query.
 """
 
 import base64
@@ -14,7 +15,7 @@ TOKEN_MAX = 4096
 
 def seal(secret: bytes, content: bytes) -> str:
     """Returns the token that holds ``content``."""
-    return base64.b64encode(content + _digest(secret, content)).decode()
+    return base64.urlsafe_b64encode(content + _digest(secret, content)).decode()
 
 
 def unseal(secret: bytes, token: str) -> bytes:
@@ -22,13 +23,13 @@ def unseal(secret: bytes, token: str) -> bytes:
     if len(token) > TOKEN_MAX:
         raise ValueError("the token is too long")
     try:
-        raw = base64.b64decode(token, validate=True)
+        raw = base64.b64decode(token, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("the token is no base64") from None
     content, given = raw[:-SEAL_SIZE], raw[-SEAL_SIZE:]
     if not hmac.compare_digest(given, _digest(secret, content)):
         raise ValueError("the token was changed, or comes from elsewhere")
-    if base64.b64encode(raw).decode() != token:
+    if base64.urlsafe_b64encode(raw).decode() != token:
         raise ValueError("the token is padded in another way")
     return content
 

@@ -232,12 +232,19 @@ class Secrets(Struct, frozen=True):
     """Where a request carries secrets.
 
     ``headers`` are names in lower case, ``query`` parameters of a query or a form, ``members``
-    names in a JSON body, whose text or every text below is secret.
+    names in a JSON body, whose text or every text below is secret; ``values`` are the members
+    of a credential that are.
     """
 
     headers: frozenset[bytes] = frozenset()
     query: frozenset[bytes] = frozenset()
     members: frozenset[str] = frozenset()
+    values: tuple[str, ...] = ()
+
+    def of(self, credential: Any) -> "list[str]":
+        """Returns what is secret of a credential."""
+        found = [getattr(credential, name) for name in self.values]
+        return [t for v in found for t in (v.values() if isinstance(v, Mapping) else (v,))]
 
 
 class Person(Struct, frozen=True):

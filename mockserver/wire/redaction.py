@@ -1,21 +1,65 @@
-"""What stands for a secret wherever it would be stored or shown."""
+"""What stands for a secret wherever it would be stored or shown.
+
+Secrets are known by the name under which they are sent: by those that the providers
+declare, and by names that say it themselves (``apiKeySecret``, ``X-Auth``), since a
+client under development sends them in wrong places. Those that a sandbox handed out are
+known by their value, too. A body that names one and cannot be read is replaced as a whole.
+"""
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 
-SECRET_MIN = 4  # signs; what is shorter is not looked for elsewhere
+NAMES_REMEMBERED = 1024
+SECRET_MIN = 4  # signs; what is shorter is not looked for elsewhere in its body
+HIDDEN_MIN = 6  # signs; what is shorter is not looked for by its value
 
-# Secret wherever they stand, whatever the provider says.
-HEADERS = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
+# A name says that its value is secret when it contains one of these, separators aside.
+TELLING = re.compile(
+    rb"(api|access|private|secret)key|keyid|secret|sign|auth|token|jwt|pass|credential|cookie"
+)
+PUBLIC = frozenset({b"pagetoken", b"nextpagetoken"})
+
+# Headers of every client, in which nobody puts a secret.
+PLAIN = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"connection",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"user-agent",
+    }
+)
+
+# What a body has to contain before it is taken apart.
+SUSPECT = re.compile(TELLING.pattern + rb"|api.?key|\\u|\0", re.IGNORECASE)
+FORM = re.compile(rb"[\w.%~+-]*=")
+SEPARATORS = re.compile(rb"([&;])")
 
 
 def fingerprint(secret: bytes, label: str = "redacted") -> str:
     """Returns the label and the first eight hex digits of the secret's SHA-256."""
     return f"{label}:{hashlib.sha256(secret).hexdigest()[:8]}"
+
+
+def printable(raw: bytes) -> str:
+    """Decodes bytes for a log line: one line, control characters escaped."""
+    text = raw.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+@lru_cache(NAMES_REMEMBERED)
+def telling(name: bytes) -> bool:
+    """Tells whether a name says that what it names is secret."""
+    plain = bytes(sign for sign in unquote_to_bytes(name).lower() if chr(sign).isalnum())
+    return plain not in PUBLIC and TELLING.search(plain) is not None
 
 
 class Redactor:
@@ -26,48 +70,57 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[Any]) -> None:
         told = list(secrets)
-        self._headers = HEADERS.union(*(s.headers for s in told))
-        self._query = frozenset().union(*(s.query for s in told))
-        self._members = frozenset().union(*(s.members for s in told))
+        self._headers: frozenset[bytes] = frozenset().union(*(s.headers for s in told))
+        self._query: frozenset[bytes] = frozenset().union(*(s.query for s in told))
+        self._members: frozenset[str] = frozenset().union(*(s.members for s in told))
         self._names = [name.encode() for name in self._members]
 
     def headers(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         """Returns headers as lines, secret values replaced."""
-        secret = self._headers
-        return b"\r\n".join(
-            [
-                name + b": " + (fingerprint(value).encode() if name in secret else value)
-                for name, value in headers
-            ]
-        )
+        declared = self._headers
+        lines = []
+        for name, value in headers:
+            if name not in PLAIN and (name in declared or telling(name)):
+                value = fingerprint(value).encode()  # noqa: PLW2901 - the same, taken out
+            lines.append(name + b": " + value)
+        return b"\r\n".join(lines)
+
+    def odd(self, headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        """Returns the values of headers that not every client sends."""
+        return [value for name, value in headers if name not in PLAIN]
 
     def query(self, query: bytes) -> bytes:
-        """Returns a query with the values of secret parameters replaced."""
-        return redact_query(query, self._query)
+        """Returns a query or a form with the values of secret parameters replaced."""
+        if not query:
+            return query
+        return b"".join([self._pair(part) for part in SEPARATORS.split(query)])
+
+    def _pair(self, pair: bytes) -> bytes:
+        name, equals, value = pair.partition(b"=")
+        if not value or not (name in self._query or telling(name)):
+            return pair
+        return name + equals + fingerprint(unquote_to_bytes(value)).encode()
 
     def body(self, body: bytes) -> bytes:
-        """Returns a JSON body or a form with its secrets replaced.
-
-        A body that seems to name a secret member and cannot be read is replaced as a whole.
-        """
-        if not body:
+        """Returns a JSON body or a form with its secrets replaced."""
+        if not body or not (SUSPECT.search(body) or any(name in body for name in self._names)):
             return body
-        if not any(name in body for name in self._names) and b"\\u" not in body:
-            return body if body[:1] in b"{[" else redact_query(body, self._query)
+        if body.lstrip()[:1] in (b"{", b"["):
+            return self._json(body)
+        return self.query(body) if FORM.match(body) else fingerprint(body).encode()
+
+    def _json(self, body: bytes) -> bytes:
+        secrets: set[str] = set()
         try:
-            secrets: set[str] = set()
             redacted = msgspec.json.encode(self._redacted(msgspec.json.decode(body), secrets))
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return fingerprint(body).encode()
-        for secret in secrets:  # which may stand in a wrong member too
-            written = msgspec.json.encode(secret)[1:-1]
-            redacted = redacted.replace(written, fingerprint(secret.encode()).encode())
-        return redacted
+        return hide(redacted, [msgspec.json.encode(secret)[1:-1] for secret in secrets])
 
     def _redacted(self, value: Any, secrets: set[str], secret: bool = False) -> Any:
         """Returns a JSON value without its secrets, and collects those that are long enough."""
         if isinstance(value, dict):
-            return self._members_redacted(value, secrets, secret)
+            return self._object(value, secrets, secret)
         if isinstance(value, list):
             return [self._redacted(v, secrets, secret) for v in value]
         if not secret:
@@ -76,33 +129,28 @@ class Redactor:
             secrets.add(str(value))
         return fingerprint(str(value).encode())
 
-    def _members_redacted(self, value: Any, secrets: set[str], secret: bool) -> Any:
+    def _object(self, value: dict[str, Any], secrets: set[str], secret: bool) -> dict[str, Any]:
         """Where one text is secret, so are its neighbours, and the names nobody knows."""
-        known = self._members
-        secret = secret or any(k in known and isinstance(v, str) for k, v in value.items())
+        named = {k for k in value if k in self._members or telling(k.encode())}
+        secret = secret or any(isinstance(value[k], str) for k in named)
         return {
-            k if not secret or k in known else fingerprint(k.encode()): self._redacted(
-                v, secrets, secret or k in known
+            k if not secret or k in named else fingerprint(k.encode()): self._redacted(
+                v, secrets, secret or k in named
             )
             for k, v in value.items()
         }
 
 
-def redact_query(query: bytes, names: Collection[bytes]) -> bytes:
-    """Replaces the values of the named query parameters."""
-    if not names or not query:
-        return query
-    return b"&".join(_redact_pair(pair, names) for pair in query.split(b"&"))
+def writings(secret: str) -> list[bytes]:
+    """Returns how a secret may be written in a request; of more lines, each on its own."""
+    lines = [line for line in secret.splitlines() if not line.startswith("-----")]
+    long = [line for line in lines if len(line) >= HIDDEN_MIN]
+    return [form for line in long for form in {line.encode(), quote(line, safe="").encode()}]
 
 
-def _redact_pair(pair: bytes, names: Collection[bytes]) -> bytes:
-    name, equals, value = pair.partition(b"=")
-    if (unquote_to_bytes(name) if b"%" in name else name) not in names:
-        return pair
-    return name + equals + fingerprint(unquote_to_bytes(value)).encode()
-
-
-def printable(raw: bytes) -> str:
-    """Decodes bytes for a log line: one line, control characters escaped."""
-    text = raw.decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+def hide(text: bytes, secrets: Collection[bytes]) -> bytes:
+    """Replaces secrets wherever they stand."""
+    for secret in secrets:
+        if secret in text:
+            text = text.replace(secret, fingerprint(secret).encode())
+    return text

@@ -38,6 +38,7 @@ REASONS = (
     "not_synced",
     "internal_error",
     "service_unavailable",
+    "endpoint_unavailable",
 )
 
 

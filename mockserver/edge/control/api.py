@@ -63,9 +63,14 @@ def find(method: str, path: str) -> tuple[Verb, dict[str, str]]:
         others.append(verb.method)
     if not others:
         raise Refused(404, f"no such path {path}", hint="see /__admin/openapi.json")
-    refused = Refused(405, f"{path} has no {method}", hint=f"it has {', '.join(others)}")
-    refused.allow = others
-    raise refused
+    raise not_allowed(method, path, others)
+
+
+def not_allowed(method: str, path: str, allowed: list[str]) -> Refused:
+    """Returns the refusal of a method that a path has not."""
+    refused = Refused(405, f"{path} has no {method}", hint=f"it has {', '.join(allowed)}")
+    refused.allow = allowed
+    return refused
 
 
 def call(
@@ -85,11 +90,13 @@ def call(
             raise Refused(400, f"no parameter {name}", f"?{name}", known)
     if verb.body is None and body is not None:
         raise Refused(400, "a body where none is read", hint="send none")
-    if verb.body is not None:
-        body = typed({} if body is None else body, verb.body)
     try:
+        if verb.body is not None:
+            body = typed({} if body is None else body, verb.body)
         return verb.status, verb.do(Call(app, origin, parameters, query, body))
     except Refused:
         raise
+    except RecursionError:
+        raise Refused(400, "nested too deeply", hint="nothing has changed") from None
     except ValueError as error:
         raise Refused(400, str(error), hint="nothing has changed") from None

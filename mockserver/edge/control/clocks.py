@@ -1,13 +1,19 @@
 """A sandbox's clocks: shown and moved."""
 
+import copy
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 from msgspec import Struct
 
 from mockserver.edge.control.verb import Call, Refused
+from mockserver.engine.clock import Clock
 from mockserver.wire import duration, moment
+
+END = moment.LAST * duration.SECOND
+HINT = "see the table of what moves time"
 
 
 class Motion(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,13 +48,10 @@ def move(call: Call) -> dict[str, Any]:
         raise Refused(400, "nothing to do", hint="give advance, freeze, set, rate or skew")
     sandbox = call.sandbox
     with sandbox.lock:
-        sandbox.clock.move(
-            advance=_read(duration.nanoseconds, wish.advance, "advance"),
-            freeze=wish.freeze,
-            set=_read(moment.parse, wish.set, "set"),
-            rate=_read(_rate, wish.rate, "rate"),
-            skew=_read(duration.nanoseconds, wish.skew, "skew"),
-        )
+        moved = copy.copy(sandbox.clock)
+        for name, parse in READ.items():
+            _move(moved, name, parse, getattr(wish, name))
+        sandbox.clock = moved
         sandbox.settle()
     return show(call)
 
@@ -59,10 +62,22 @@ def _rate(rate: float) -> Fraction:
     return Fraction(rate).limit_denominator(1_000_000)
 
 
-def _read(parse: Any, value: Any, name: str) -> Any:
+# In the order in which they happen.
+READ: dict[str, Callable[[Any], Any]] = {
+    "set": moment.parse,
+    "advance": duration.nanoseconds,
+    "rate": _rate,
+    "freeze": bool,
+    "skew": duration.nanoseconds,
+}
+
+
+def _move(clock: Clock, name: str, parse: Callable[[Any], Any], value: Any) -> None:
     if value is None:
-        return None
+        return
     try:
-        return parse(value)
+        clock.move(**{name: parse(value)})
     except ValueError as error:
-        raise Refused(400, str(error), f"$.{name}", "see the table of what moves time") from None
+        raise Refused(400, str(error), f"$.{name}", HINT) from None
+    if clock.now() > END:
+        raise Refused(400, "the clock ends with the year 9999", f"$.{name}", HINT)

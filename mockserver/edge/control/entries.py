@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
@@ -213,13 +214,13 @@ def _archived(entry: Mapping[str, Any], origin: str) -> dict[str, Any]:
         "time": took,
         "request": {
             "method": entry["method"],
-            "url": origin + entry["target"],
+            "url": _url(request["headers"].get("host"), origin) + entry["target"],
             "httpVersion": "HTTP/1.1",
             "cookies": [],
             "headers": _listed(request["headers"]),
-            "queryString": [],
+            "queryString": _queried(entry["target"]),
             "headersSize": -1,
-            "bodySize": len(request["body"]),
+            "bodySize": len(request["body"].encode()),
             **_posted(request),
         },
         "response": {
@@ -229,18 +230,28 @@ def _archived(entry: Mapping[str, Any], origin: str) -> dict[str, Any]:
             "cookies": [],
             "headers": _listed(response["headers"]),
             "content": {
-                "size": len(response["body"]),
+                "size": len(response["body"].encode()),
                 "mimeType": media_type,
                 "text": response["body"],
             },
             "redirectURL": "",
             "headersSize": -1,
-            "bodySize": len(response["body"]),
+            "bodySize": len(response["body"].encode()),
         },
         "cache": {},
         "timings": {"send": 0, "wait": took, "receive": 0},
         "comment": entry["reason"],
     }
+
+
+def _url(host: str | None, origin: str) -> str:
+    """Returns where the client sent a request: it may have been a provider's own port."""
+    return f"http://{host}" if host else origin
+
+
+def _queried(target: str) -> list[dict[str, str]]:
+    pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True)
+    return [{"name": name, "value": value} for name, value in pairs]
 
 
 def _posted(request: Mapping[str, Any]) -> dict[str, Any]:

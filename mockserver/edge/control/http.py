@@ -9,13 +9,15 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from mockserver.edge.control.api import call
+from mockserver.edge.control.api import call, not_allowed
 from mockserver.edge.control.stream import stream
 from mockserver.edge.control.verb import Refused
 from mockserver.wire import strict_yaml
@@ -23,6 +25,7 @@ from mockserver.wire import strict_yaml
 LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 STREAM = re.compile(r"/sandboxes/([^/]+)/requests/stream")
 PREFIX = "/__admin"
+DOCUMENT = "/openapi.json"
 BODY_MAX = 4 * 1024 * 1024
 
 encode = msgspec.json.Encoder().encode
@@ -34,24 +37,39 @@ async def endpoint(request: Request) -> Response:
         _admit(request)
         return await _answer(request)
     except Refused as refused:
-        headers = {"allow": ", ".join(refused.allow)} if refused.allow else {}
-        return _json(refused.status, refused.body, headers)
+        return _json(refused.status, refused.body, _headers(refused))
 
 
 async def _answer(request: Request) -> Response:
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     path = raw.decode("latin-1").removeprefix(PREFIX)
-    if path == "/openapi.json" and request.method == "GET":
+    if path == DOCUMENT:
+        _only_get(request, path)
         return _json(200, document())
     streamed = STREAM.fullmatch(path)
-    if streamed and request.method == "GET":
-        lines = stream(request.app, streamed[1])
+    if streamed:
+        _only_get(request, path)
+        lines = stream(request.app, unquote(streamed[1]))
         return StreamingResponse(lines, media_type="text/event-stream")
     body = await _body(request)
     origin = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
     query = dict(request.query_params)
     status, answer = call(request.app, request.method, path, body, query, origin)
     return Response(status_code=status) if status == 204 else _json(status, answer)
+
+
+def _headers(refused: Refused) -> dict[str, str]:
+    """Returns the headers that HTTP wants beside two of the statuses."""
+    if refused.status == 401:
+        return {"www-authenticate": "Bearer"}
+    return {"allow": ", ".join(refused.allow)} if refused.allow else {}
+
+
+def _only_get(request: Request, path: str) -> None:
+    if request.method != "GET":
+        raise not_allowed(request.method, path, ["GET"])
+    for name in request.query_params:
+        raise Refused(400, f"no parameter {name}", f"?{name}", "it takes none")
 
 
 def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
@@ -75,6 +93,8 @@ def _admit(request: Request) -> None:
             raise Refused(401, "no admin token", hint="send Authorization: Bearer TOKEN")
     elif not LOOPBACK.fullmatch(request.headers.get("host", "")):
         raise Refused(403, "foreign host", hint="call 127.0.0.1, or set an admin token")
+    if request.app.routing.provider_at(request.scope) is not None:
+        raise Refused(403, "a provider's host", hint="call the gateway by a name of its own")
 
 
 async def _body(request: Request) -> Any:
@@ -91,14 +111,21 @@ async def _body(request: Request) -> Any:
     if not body:
         return None
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(400, f"the body is no JSON: {error}", hint="send one JSON value") from None
+    if value is None:
+        raise Refused(400, "null stands for nothing here", hint="send a value, or no body")
+    return value
 
 
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"]
+class Endpoint:
+    """The ASGI application: one that is no function takes every method."""
 
-routes = [
-    Route(PREFIX, endpoint, methods=METHODS),
-    Route(PREFIX + "/{rest:path}", endpoint, methods=METHODS),
-]
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one call."""
+        response = await endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
+routes = [Route(PREFIX, Endpoint()), Route(PREFIX + "/{rest:path}", Endpoint())]

@@ -62,14 +62,15 @@ def replace_rows(call: Call) -> dict[str, Any]:
     """Puts rows in the place of all that an account has."""
     with call.sandbox.lock:
         desk, id = _found(call)
-        rows = [
-            _typed(desk, {k: v for k, v in row.items() if k != "available"}, f"$.balances[{n}]")
-            for n, row in enumerate(call.body.balances)
-        ]
-        places = [(row.asset, row.venue) for row in rows]
-        for n, place in enumerate(places):
-            if place in places[:n]:
-                raise Refused(400, f"{place[0]} is there twice", f"$.balances[{n}]", "give it once")
+        given = call.body.balances
+        rows = [_typed(desk, row, f"$.balances[{n}]") for n, row in enumerate(given)]
+        seen: set[tuple[str, str]] = set()
+        for n, row in enumerate(rows):
+            if (row.asset, row.venue) in seen:
+                raise Refused(
+                    400, f"{row.asset} is there twice", f"$.balances[{n}]", "give it once"
+                )
+            seen.add((row.asset, row.venue))
         _check(desk, id, rows)
         call.sandbox.change(desk.provider.name, SetRows(id, tuple(rows)))
         return show(call)
@@ -82,8 +83,12 @@ def put_row(call: Call) -> dict[str, Any]:
         asset, venue = call.path["asset"], _venue(call, desk, id)
         known = desk.book.accounts[id].rows.get((asset, venue))
         told = shown(known) if known else {}
-        given = {k: v for k, v in told.items() if k not in ("held", "available")} | call.body
-        row = _typed(desk, given | {"asset": asset, "venue": venue}, "$")
+        place = {"asset": asset, "venue": venue}
+        for name, said in place.items():
+            if call.body.get(name, said) != said:
+                raise Refused(400, f"the path says {said!r}", f"$.{name}", "leave it out")
+        given = {k: v for k, v in told.items() if k != "held"} | call.body | place
+        row = _typed(desk, given, "$")
         _check(desk, id, [row])
         call.sandbox.change(desk.provider.name, SetRow(id, row))
         return _row(call, desk, id, venue)
@@ -160,7 +165,8 @@ def _venue(call: Call, desk: Desk, account: str) -> str:
 
 
 def _typed(desk: Desk, given: Mapping[str, Any], at: str) -> Row:
-    row: Row = typed(given, desk.provider.row, at)
+    told = {name: value for name, value in given.items() if name != "available"}  # as shown
+    row: Row = typed(told, desk.provider.row, at)
     return row
 
 

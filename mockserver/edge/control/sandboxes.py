@@ -152,7 +152,7 @@ def _rows(node: Any) -> int:
         recipe = node.get("generate")
         rows = recipe.get("rows", 0) if isinstance(recipe, dict) else 0
         below = sum(_rows(value) for value in node.values())
-        return (rows if isinstance(rows, int) else 0) + below
+        return (max(rows, 0) if isinstance(rows, int) else 0) + below
     return sum(_rows(value) for value in node) if isinstance(node, list) else 0
 
 
@@ -217,7 +217,7 @@ def quirks(call: Call) -> dict[str, str]:
 
 def set_quirks(call: Call) -> dict[str, str]:
     """Changes quirks; null is the default."""
-    _configure(call, quirks=call.body)
+    _configure(call, "quirk", quirks(call), quirks=call.body)
     return quirks(call)
 
 
@@ -234,16 +234,20 @@ def limits(call: Call) -> dict[str, str]:
 
 def set_limits(call: Call) -> dict[str, str]:
     """Changes limits by name, null is the default; or all by a word."""
-    _configure(call, limits=call.body)
+    _configure(call, "limit", limits(call), limits=call.body)
     return limits(call)
 
 
-def _configure(call: Call, **changes: Any) -> None:
+def _configure(call: Call, what: str, known: Mapping[str, str], **changes: Any) -> None:
+    given = [name for told in changes.values() if isinstance(told, dict) for name in told]
+    for name in given:
+        if name not in known:
+            there = f"there are {', '.join(known)}"
+            raise Refused(400, f"no {what} {name}", f'$["{name}"]', there)
     try:
         call.sandbox.configure(**changes)
     except ValueError as error:
         told = str(error)
-        names = [n for given in changes.values() if isinstance(given, dict) for n in given]
-        named = [n for n in names if n in told]
+        named = [name for name in given if told.startswith(f"{what} {name}: ")]
         at = f'$["{named[0]}"]' if named else "$"
         raise Refused(400, told, at, "see /__admin/providers") from None

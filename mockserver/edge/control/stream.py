@@ -1,7 +1,7 @@
 """The journal as it grows: server-sent events, one for each request."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -18,7 +18,8 @@ STILL_HERE = 15  # seconds between signs of life
 def stream(app: Any, id: str) -> AsyncIterator[bytes]:
     """Follows a sandbox's journal from now on; raises Refused.
 
-    A reader that falls behind by WAITING_MAX entries is cut off.
+    It ends when the sandbox is gone; a reader that falls behind by WAITING_MAX entries is cut
+    off.
     """
     sandbox = app.sandboxes.get(id)
     if sandbox is None:
@@ -37,17 +38,26 @@ def stream(app: Any, id: str) -> AsyncIterator[bytes]:
     def follow(entry: Entry) -> None:
         loop.call_soon_threadsafe(put, entry)
 
-    sandbox.journal.followers.append(follow)
-    return _lines(queue, lambda: sandbox.journal.followers.remove(follow))
+    def leave() -> None:
+        with sandbox.lock:
+            sandbox.journal.followers.remove(follow)
+
+    with sandbox.lock:
+        sandbox.journal.followers.append(follow)
+    return _lines(queue, lambda: sandbox in app.sandboxes, leave)
 
 
-async def _lines(queue: "asyncio.Queue[Entry | None]", leave: Any) -> AsyncIterator[bytes]:
+async def _lines(
+    queue: "asyncio.Queue[Entry | None]", there: Callable[[], bool], leave: Callable[[], None]
+) -> AsyncIterator[bytes]:
     try:
         yield b": following\n\n"
         while True:
             try:
                 entry = await asyncio.wait_for(queue.get(), STILL_HERE)
             except TimeoutError:
+                if not there():
+                    return
                 yield b": still here\n\n"
                 continue
             if entry is None:

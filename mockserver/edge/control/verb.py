@@ -1,7 +1,7 @@
 """What a verb of the control API is: a row, a call, and how it is refused."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -44,7 +44,7 @@ class Call(Struct, frozen=True):
 class Verb(Struct, frozen=True):
     """A row: ``do`` returns what is answered, None for nothing; ``body`` types what is sent.
 
-    ``query`` are the parameters it knows, ``streams`` says that its answer is not JSON.
+    ``query`` are the parameters it knows.
     """
 
     method: str
@@ -61,12 +61,33 @@ def typed(data: Any, kind: Any, at: str = "$") -> Any:
         return msgspec.convert(data, kind, dec_hook=decode_hook)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$")
-        raise Refused(400, what, at + where.rstrip("`"), _hint(kind)) from None
+        place = at + _spelled(where.rstrip("`"), data)
+        raise Refused(400, what, place, _hint(kind, where)) from None
 
 
-def _hint(kind: Any) -> str:
+def _spelled(where: str, data: Any) -> str:
+    """Spells out ``[...]``, which stands for a key: of a table of texts the first that has none."""
+    before, unknown, after = where.partition("[...]")
+    if not unknown:
+        return where
+    for step in before.split(".")[1:]:
+        data = data[step]
+    wrong = [key for key, value in data.items() if not isinstance(value, str)]
+    key = next((key for key in wrong if data[key] is not None), wrong[0])
+    return f'{before}["{key}"]{after}'
+
+
+def _hint(kind: Any, where: str) -> str:
+    """Names the members of the object in which the mistake is."""
+    for step in where.rstrip("`").split(".")[1:]:
+        below = get_type_hints(kind).get(step) if isinstance(kind, type) else None
+        if hasattr(below, "__struct_fields__"):
+            kind = below
     names = getattr(kind, "__struct_fields__", None)
     return f"members are {', '.join(names)}" if names else ""
+
+
+DIGITS = 20  # of a number in a query
 
 
 def whole_number(query: Mapping[str, str], name: str, default: int, most: int) -> int:
@@ -74,7 +95,7 @@ def whole_number(query: Mapping[str, str], name: str, default: int, most: int) -
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS):
         raise Refused(400, f"{name} is no whole number", f"?{name}", f"from 0 to {most}")
     if int(text) > most:
         raise Refused(400, f"{name} is too large", f"?{name}", f"at most {most}")

@@ -109,7 +109,8 @@ def _path_note(path: str, request: Request, quirks: Quirks) -> str | None:
 
 
 def _host_note(host: str, request: Request, quirks: Quirks) -> str | None:
-    received = request.header(b"host").decode("latin-1")
+    received = request.header(b"host").decode("latin-1").lower()
+    host = host.lower()
     if host and host in _hosts(received, quirks):
         return ""
     strict = "true" in (quirks["strict_host"], quirks["strict_claims"])

@@ -53,6 +53,11 @@ ERRORS = {
     "service_unavailable": Error(
         503, "service_unavailable", "Service unavailable. Please try again later."
     ),
+    "endpoint_unavailable": Error(
+        503,
+        "endpoint_unavailable",
+        "This endpoint is temporarily unavailable. Please try again later.",
+    ),
 }
 
 

@@ -121,7 +121,7 @@ PROVIDER = Provider(
     row=world.Balance,
     key="key_id",
     members=("key_id", "key_secret", "key_type", "accounts"),
-    secrets=Secrets(headers=frozenset({b"authorization"})),
+    secrets=Secrets(headers=frozenset({b"authorization"}), values=("key_secret",)),
     sign=auth.sign,
     example=_example,
     sample=world.sample,

@@ -84,7 +84,9 @@ PROVIDER = Provider(
     row=world.Balance,
     key="api_key",
     members=("api_key",),
-    secrets=Secrets(headers=frozenset({b"x-coinapi-key"}), query=frozenset({b"apikey"})),
+    secrets=Secrets(
+        headers=frozenset({b"x-coinapi-key"}), query=frozenset({b"apikey"}), values=("api_key",)
+    ),
     sign=auth.sign,
     example=lambda key: Draft("GET", "", b"/v1/balances"),
     events=(world.ExchangeUnreachable, world.ExchangeReachable, world.BalanceUpdate),

@@ -82,14 +82,20 @@ class World(Section, frozen=True, kw_only=True):
             yield Put(EXCHANGE, id, False)
 
 
+def _reach(view: View, id: str, reachable: bool) -> Put:
+    if not any(id in held.account.exchanges for held in view.accounts.values()):
+        raise ValueError(f"no account has {id!r} connected")
+    return Put(EXCHANGE, id, reachable)
+
+
 class ExchangeUnreachable(Event, frozen=True, tag="exchange_unreachable"):
     """An exchange cannot be reached any more."""
 
     id: str
 
     def changes(self, view: View) -> tuple[Change, ...]:
-        """Marks the exchange."""
-        return (Put(EXCHANGE, self.id, False),)
+        """Marks the exchange; raises ValueError for one that nobody has connected."""
+        return (_reach(view, self.id, False),)
 
 
 class ExchangeReachable(Event, frozen=True, tag="exchange_reachable"):
@@ -98,8 +104,8 @@ class ExchangeReachable(Event, frozen=True, tag="exchange_reachable"):
     id: str
 
     def changes(self, view: View) -> tuple[Change, ...]:
-        """Clears the mark."""
-        return (Put(EXCHANGE, self.id, True),)
+        """Clears the mark; raises ValueError for one that nobody has connected."""
+        return (_reach(view, self.id, True),)
 
 
 class BalanceUpdate(Event, frozen=True, tag="balance_update"):

@@ -131,6 +131,7 @@ PROVIDER = Provider(
     secrets=Secrets(
         headers=frozenset({b"x-api-key", b"authorization"}),
         members=frozenset({"connectionFields", "apiKey", "apiSecret", "passphrase"}),
+        values=("api_key", "connection_fields"),
     ),
     sign=auth.sign,
     example=_example,

@@ -142,7 +142,7 @@ PROVIDER = Provider(
     row=world.Balance,
     key="api_key",
     members=("api_key", "secret_key"),
-    secrets=Secrets(query=frozenset({b"api_key", b"sign"})),
+    secrets=Secrets(query=frozenset({b"api_key", b"sign"}), values=("api_key", "secret_key")),
     sign=auth.sign,
     example=lambda key: Draft("POST", "", b"/api/v1/private", b"command=returnBalances"),
     sample=world.sample,

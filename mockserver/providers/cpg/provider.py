@@ -93,7 +93,9 @@ PROVIDER = Provider(
     row=world.Balance,
     key="key_id",
     members=("key_id", "secret"),
-    secrets=Secrets(headers=frozenset({b"x-cpg-key", b"x-cpg-signature"})),
+    secrets=Secrets(
+        headers=frozenset({b"x-cpg-key", b"x-cpg-signature"}), values=("key_id", "secret")
+    ),
     sign=auth.sign,
     example=lambda key: Draft("GET", "", b"/v1/balances"),
     events=(
