@@ -589,8 +589,8 @@ JOURNALS = [
     ("POST", VERIFY, {}, 400, "nothing is expected", "$", COUNTS),
     ("POST", VERIFY, {"match": {}}, 400, "nothing is expected", "$", COUNTS),
     ("POST", VERIFY, {"exactly": "1"}, 400, "Expected `int | null`, got `str`", "$.exactly", "members are match, exactly, at_least, at_most"),
-    ("POST", VERIFY, {"match": {"x": 1}, "exactly": 1}, 400, "Object contains unknown field `x`", "$.match", "members are match, exactly, at_least, at_most"),
-    ("POST", VERIFY, {"match": {"header": {"a": "b", "c": 1}}, "exactly": 1}, 400, "Expected `str`, got `int`", '$.match.header["c"]', "members are match, exactly, at_least, at_most"),
+    ("POST", VERIFY, {"match": {"x": 1}, "exactly": 1}, 400, "Object contains unknown field `x`", "$.match", "members are provider, operation, method, target, status, reason, credential, header"),
+    ("POST", VERIFY, {"match": {"header": {"a": "b", "c": 1}}, "exactly": 1}, 400, "Expected `str`, got `int`", '$.match.header["c"]', "members are provider, operation, method, target, status, reason, credential, header"),
 ]  # fmt: skip
 
 REFUSED = [*ROUTES, *MADE, *CLOCKS, *LEDGERS, *SETTINGS, *HAPPENINGS, *JOURNALS]
