@@ -26,7 +26,7 @@ fix: $(VENV)/installed-test ## Format, and mend what the linter can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/installed ## Measure against a bare server (needs wrk)
+bench: $(VENV)/installed-test ## Measure against a bare server (needs wrk)
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
 
 lock: ## Pin the dependencies anew (needs uv)

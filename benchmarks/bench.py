@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from benchmarks import report, signed, start, subject, wrk
+from benchmarks import report, sandboxes, signed, start, subject, wrk
 from mockserver.edge.app import create_app
 from mockserver.providers import discover
 from mockserver.wire.provider import Provider
@@ -61,11 +61,13 @@ def main() -> int:
         found = report.rows(measured)
         memory = dict(_memory(plan, Path(folder) / "requests"))
     starts = start.starts(plan.starts, plan.server)
-    print("", *report.table(found, plan.rounds), *report.others(starts, memory), sep="\n")
+    isolation = list(sandboxes.figures(options.quick))
+    lines = (*report.table(found, plan.rounds), *report.others(starts, memory))
+    print("", *lines, *report.isolation(isolation), sep="\n")
     if options.json:
         whole = (report.machine(_version()), plan.rounds, plan.seconds, measured, found)
-        names = ("machine", "rounds", "seconds", "runs", "rows", "starts", "memory")
-        kept = dict(zip(names, (*whole, starts, memory), strict=True))
+        names = ("machine", "rounds", "seconds", "runs", "rows", "starts", "memory", "isolation")
+        kept = dict(zip(names, (*whole, starts, memory, isolation), strict=True))
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
     return 0 if len(found) == len(plan.providers) * len(CONNECTIONS) * len(ROLES) else 1
 

@@ -7,6 +7,7 @@ from statistics import median
 
 from msgspec import Struct
 
+from benchmarks.sandboxes import Figure
 from benchmarks.wrk import Run
 
 COLUMNS = "{:<18}{:>6}{:>9}{:>7}{:>13}{:>8}{:>8}{:>8}{:>6}{:>7}{:>6}{:>6}  {}"
@@ -141,6 +142,16 @@ def others(starts: Mapping[str, float], memory: Mapping[str, tuple[float, int]])
     for name, (megabytes, requests) in memory.items():
         said = f"{name}, resident after {requests:,} requests"
         lines.append(f"{said:<52}{megabytes:>8.1f} MB  {_wanted(MEMORY, megabytes, 'MB')}")
+    return lines
+
+
+def isolation(figures: Sequence[Figure]) -> list[str]:
+    """Returns the lines for what isolation costs."""
+    lines = [""]
+    for figure in figures:
+        verdict = "reached" if figure.value <= figure.most else "MISSED"
+        aim = f"aim at most {figure.most:g} {figure.unit}: {verdict}"
+        lines.append(f"{figure.name:<52}{figure.value:>8.2f} {figure.unit:<3} {aim}")
     return lines
 
 
