@@ -172,16 +172,14 @@ def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: 
     route: Route | None = call.route
     redactor = journal.redactor
     query = redactor.query(request.query)
-    texts = (
-        request.dialled + b"?" + query if query else request.dialled,
-        redactor.headers(request.headers),
-        redactor.body(request.body),
-        response.body[:BODY_MAX],
-    )
-    # An answer tells no secret that was not in the request, or in one before it.
-    asked = b"\n".join((texts[0], texts[2], *redactor.odd(request.headers)))
+    target = request.dialled + b"?" + query if query else request.dialled
+    headers, odd = redactor.headers(request.headers)
+    body, answered = redactor.body(request.body), response.body[:BODY_MAX]
+    asked = b"\n".join((target, odd, body))
     found = [secret for secret in journal.hidden if secret in asked]
-    target, headers, body, answered = [hide(text, found) for text in texts] if found else texts
+    if found:
+        texts = (target, headers, body, answered)
+        target, headers, body, answered = (hide(text, found) for text in texts)
     journal.count += 1
     journal.add(
         Entry(

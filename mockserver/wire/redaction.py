@@ -75,19 +75,20 @@ class Redactor:
         self._members: frozenset[str] = frozenset().union(*(s.members for s in told))
         self._names = [name.encode() for name in self._members]
 
-    def headers(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """Returns headers as lines, secret values replaced."""
+    def headers(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
+        """Returns headers as lines, secret values replaced; and what may hold one all the same."""
         declared = self._headers
-        lines = []
+        lines, odd = [], []
         for name, value in headers:
-            if name not in PLAIN and (name in declared or telling(name)):
-                value = fingerprint(value).encode()  # noqa: PLW2901 - the same, taken out
-            lines.append(name + b": " + value)
-        return b"\r\n".join(lines)
-
-    def odd(self, headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
-        """Returns the values of headers that not every client sends."""
-        return [value for name, value in headers if name not in PLAIN]
+            if name in PLAIN:
+                shown = value
+            elif name in declared or telling(name):
+                shown = fingerprint(value).encode()
+            else:
+                shown = value
+                odd.append(value)
+            lines.append(name + b": " + shown)
+        return b"\r\n".join(lines), b"\n".join(odd)
 
     def query(self, query: bytes) -> bytes:
         """Returns a query or a form with the values of secret parameters replaced."""

@@ -12,10 +12,11 @@ from mockserver.wire.provider import Person
 from mockserver.wire.world import ZERO, Account, Coin, Row, Section
 
 
-class Balance(Row, frozen=True, kw_only=True, gc=False):
+class Balance(Row, frozen=True, kw_only=True, gc=False, eq=False):
     """One row: ``asset`` is the coin's id, ``venue`` the name of a connection.
 
-    ``price`` and ``price_btc`` are those of one coin, in USD and in BTC.
+    ``price`` and ``price_btc`` are those of one coin, in USD and in BTC. Two rows are never
+    equal, so that what was rendered of one is never shown for another.
     """
 
     price: Amount = ZERO
