@@ -91,7 +91,7 @@ def read(server: MockServer, target: str, label: str = "main", **how: Any) -> re
     """Reads below the base URL as a client with a good token does."""
     path = f"/platform{target}".partition("?")[0]
     entry = f"GET api.cdp.coinbase.com{path}"
-    now = server.app.sandboxes.default.clock.auth_now() // 10**9
+    now = server.app.sandboxes.default.clock.read()[1] // 10**9
     return ask(server, token(claims(entry, label, now), label), f"/platform{target}", **how)
 
 
@@ -651,7 +651,7 @@ def test_a_failed_authentication_may_be_plain_text() -> None:
 
 def rated(server: MockServer, target: str = "/v2/accounts", label: str = "main") -> str:
     path = f"/platform{target}".partition("?")[0]
-    now = server.app.sandboxes.default.clock.auth_now() // 10**9
+    now = server.app.sandboxes.default.clock.read()[1] // 10**9
     bearer = token(claims(f"GET api.cdp.coinbase.com{path}", label, now), label)
     return masked(without_noise(exchange(server.cdp.base_url, plain(f"/platform{target}", bearer))))
 

@@ -5,10 +5,11 @@ Every answer that a test receives through ``steer`` is held against the document
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import requests
@@ -16,8 +17,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from raw import exchange, get
 
 from mockserver import HandClock, MockServer, __version__
+from mockserver.edge import worlds
 from mockserver.edge.control.api import VERBS
 from mockserver.edge.control.http import document
+from mockserver.edge.generate import generate
 from mockserver.providers import discover
 from mockserver.wire import moment
 from mockserver.wire.document import Document
@@ -1515,3 +1518,102 @@ def test_odd_bytes_are_refused_calmly(
     answer = exchange(server.url, get(target, headers))
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer
     assert b"Traceback" not in answer
+
+
+# What a review found
+
+
+def test_what_is_due_and_cannot_happen_any_more_is_told_and_harms_nobody(
+    server: MockServer, steer: Steer, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ask(server, "cpg", **SUBMIT).status_code == 200
+    steer.good("DELETE", USDT + "?venue=ETH", status=204)
+    assert steer.good("POST", CLOCK, {"advance": "61s"})
+    assert ask(server, "cpg").status_code == 200
+    (told,) = [r.getMessage() for r in caplog.records if "did not happen" in r.getMessage()]
+    assert told.startswith("cpg: withdrawal_confirmed did not happen: ")
+
+
+def test_a_movement_never_makes_an_amount_too_long_to_be_told(steer: Steer) -> None:
+    nines = "9" * 80
+    steer.good("PUT", USDT + "?venue=ETH", {"total": nines})
+    told = steer.refused("POST", USDT + "/moves?venue=ETH", {"credit": nines})
+    assert told[0] == 400
+    assert "at most 80 digits" in told[1]
+    assert row(steer, CPG, "USDT", "ETH")["total"] == nines
+
+
+def test_a_default_limit_comes_back_where_all_are_off(steer: Steer) -> None:
+    steer.good("PATCH", D + "/limits", "off")
+    told = steer.good("PATCH", D + "/limits", {"cpg.key": None})
+    assert (told["cpg.key"], told["cpg.ip"]) == ("120/60s", "off")
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "127.evil.invalid", "localhost.evil.invalid", "192.0.2.1"]
+)
+def test_a_server_is_open_to_others_with_a_token_only(host: str) -> None:
+    with pytest.raises(ValueError, match="is not loopback: set MOCKSERVER_ADMIN_TOKEN"):
+        MockServer(host=host)
+    MockServer(host=host, admin_token="t0ken")
+
+
+def test_a_token_that_no_header_can_carry_is_refused() -> None:
+    with pytest.raises(ValueError, match="printable ASCII"):
+        MockServer(admin_token="tök")
+
+
+def test_a_server_that_starts_again_tells_its_new_addresses() -> None:
+    server = MockServer()
+    assert server.cpg.base_url == "http://mockserver/cpg"
+    with server:
+        first = server.cpg.base_url
+        assert (
+            requests.get(first + "/v1/balances", auth=server.cpg.auth, timeout=10).status_code
+            == 200
+        )
+    with server:
+        assert server.cpg.base_url != first
+        url = server.cpg.base_url + "/v1/balances?again"
+        assert requests.get(url, auth=server.cpg.auth, timeout=10).status_code == 200
+
+
+def test_sandboxes_are_made_and_dropped_from_many_threads_while_they_are_listed() -> None:
+    server = MockServer()
+    done = threading.Event()
+
+    def churn(_: int) -> int:
+        made = 0
+        while not done.is_set():
+            server.drop(server.sandbox())
+            made += 1
+        return made
+
+    with ThreadPoolExecutor(2) as pool:
+        made = [pool.submit(churn, n) for n in range(2)]
+        for _ in range(300):
+            assert next(s.id for s in server.app.sandboxes) == "default"
+        done.set()
+        assert all(churned.result() for churned in made)
+
+
+def test_with_many_keys_those_of_the_caller_are_hidden_all_the_same() -> None:
+    server = MockServer(worlds.read(generate(accounts=30, assets=0, seed=1), "many"))
+    labels = [*server.app.sandboxes.default.world.parts["coinw"].keys]
+    assert not server.app.sandboxes.default.journal.hides_all
+    for label in ("main", labels[-1]):
+        key = server.coinw.credential(label)
+        with server.coinw.client(label, transport=server.transport) as client:
+            client.post(f"/api/v1/private?command=returnBalances&note={key['secret_key']}")
+        assert server.journal[-1].status == 200
+        assert key["secret_key"] not in repr(server.journal[-1])
+
+
+def test_a_secret_behind_an_escape_is_hidden() -> None:
+    server = MockServer()
+    secret = server.cpg.credentials["secret"]
+    escaped = "".join(f"%{ord(c):02x}" for c in secret)
+    with server.cpg.client(transport=server.transport) as client:
+        client.get(f"/v1/balances?note={escaped}")
+    assert server.journal[-1].status == 200
+    assert unquote(server.journal[-1].target).count(secret) == 0

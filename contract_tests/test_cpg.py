@@ -28,7 +28,7 @@ ORDER = {
 
 def ask(server: MockServer, path: str = BALANCES, query: str = "", **how: Any) -> bytes:
     """Asks as a client would that signs by itself, at the server's own time."""
-    how.setdefault("timestamp", str(server.app.sandboxes.default.clock.auth_now() // 10**9))
+    how.setdefault("timestamp", str(server.app.sandboxes.default.clock.read()[1] // 10**9))
     target = path + (f"?{query}" if query else "")
     return exchange(server.cpg.base_url, get(target, sign("GET", path, query, **how)))
 

@@ -988,7 +988,7 @@ def test_limits_are_changed_and_put_back(handle: SandboxHandle) -> None:
     handle.set_limits({"cpg.key": "2/60s"})
     assert (handle.limits["cpg.key"], handle.limits["cpg.ip"]) == ("2/60s", "off")
     handle.set_limits({"cpg.key": None})
-    assert handle.limits["cpg.key"] == "off"
+    assert (handle.limits["cpg.key"], handle.limits["cpg.ip"]) == ("120/60s", "off")
     handle.set_limits("default")
     assert (handle.limits["cpg.key"], handle.limits["cpg.ip"]) == ("120/60s", "1200/60s")
 
@@ -1072,7 +1072,10 @@ def test_the_journal_tells_what_was_asked_and_can_be_cleared(handle: SandboxHand
     handle.clear_journal()
     assert handle.journal == []
     balances(handle)
-    assert [entry.n for entry in handle.journal] == [1]
+    assert [entry.n for entry in handle.journal] == [3], "numbers go on"
+    assert handle.coverage()["cpg"]["operations"]["listBalances"] == 2
+    assert handle.verify(target="/v1/balances", exactly=1) == 1, "as the provider sees it"
+    assert handle.verify(target=handle.journal[0].target, exactly=1) == 1, "as dialled"
 
 
 def test_a_journal_of_more_than_one_page_is_whole(running: MockServer, face: ServerHandle) -> None:

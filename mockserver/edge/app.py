@@ -96,6 +96,8 @@ def create_app(
     providers = discover()
     if public_url is not None and not public_url.startswith(("http://", "https://")):
         raise ValueError(f"a public URL starts with http:// or https://, not {public_url!r}")
+    if admin_token is not None and not (admin_token.isascii() and admin_token.isprintable()):
+        raise ValueError("an admin token is printable ASCII: it goes into a header")
     settings = Settings(
         seed=seed,
         quirks=dict(quirks or {}),

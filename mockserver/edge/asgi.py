@@ -16,6 +16,8 @@ BODY_MAX = 1024 * 1024
 # What is read and thrown away so that a client which sends before it listens hears its 413.
 DRAIN_MAX = 16 * BODY_MAX
 
+PEER = "127.0.0.1"  # where a request comes from that came through no socket
+
 PLAIN = ((b"content-type", b"text/plain; charset=utf-8"),)
 
 
@@ -36,23 +38,26 @@ async def serve(
         body, whole = await _drain(receive)
     except Gone:
         return
+    client = scope.get("client")
+    request = Request(
+        scope["method"],
+        destination.path,
+        scope["query_string"],
+        scope["headers"],
+        body,
+        client[0] if client else PEER,
+        path,
+        oversize=not whole,
+    )
+    await _send(respond(destination, sandboxes, request), whole, send)
+
+
+def respond(destination: Destination, sandboxes: Sandboxes, request: Request) -> Response:
+    """Answers a request where it belongs."""
     sandbox = sandboxes.get(destination.sandbox)
     if sandbox is None:
-        response = no_sandbox(destination.sandbox)
-    else:
-        client = scope.get("client")
-        request = Request(
-            scope["method"],
-            destination.path,
-            scope["query_string"],
-            scope["headers"],
-            body,
-            client[0] if client else "127.0.0.1",
-            path,
-            oversize=not whole,
-        )
-        response = pipeline.answer(sandbox, destination.provider, request)
-    await _send(response, whole, send)
+        return _no_sandbox(destination.sandbox)
+    return pipeline.answer(sandbox, destination.provider, request)
 
 
 async def _drain(receive: Receive) -> tuple[bytes, bool]:
@@ -76,8 +81,7 @@ async def _drain(receive: Receive) -> tuple[bytes, bool]:
     return (b"".join(parts), True) if size <= BODY_MAX else (b"", False)
 
 
-def no_sandbox(id: str) -> Response:
-    """Answers a request for a sandbox that is not there."""
+def _no_sandbox(id: str) -> Response:
     shown = id if id.isascii() and id.isprintable() and len(id) <= 64 else "with this id"
     return Response(404, PLAIN, f"There is no sandbox {shown}.\n".encode())
 

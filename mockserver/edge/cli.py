@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 import click
 
-LOOPBACK = ("localhost", "::1", "127.")
 ROWS_MAX = 100_000  # rows that are made up at once, for each provider
 
 
@@ -67,10 +66,10 @@ def serve(context: click.Context, /, **flags: Any) -> None:
 
     options = _merged(context, flags)
     token = os.environ.get("MOCKSERVER_ADMIN_TOKEN") or None
-    if token is None and not options["host"].startswith(LOOPBACK):
-        raise click.UsageError(
-            f"--host {options['host']} is not loopback: set MOCKSERVER_ADMIN_TOKEN"
-        )
+    try:
+        server.check_host(options["host"], token)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     log.set_up(options["log_format"])
     app = _app(options, token)
     try:

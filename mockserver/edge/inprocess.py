@@ -4,11 +4,9 @@ from typing import Any
 
 import httpx
 
-from mockserver.edge.asgi import BODY_MAX, no_sandbox
-from mockserver.engine import pipeline
+from mockserver.edge.asgi import BODY_MAX, PEER, respond
 from mockserver.wire.message import Request
 
-PEER = "127.0.0.1"
 NOWHERE = "Only providers answer in process.\n"
 
 
@@ -44,11 +42,7 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             path,
             oversize=not whole,
         )
-        sandbox = self._app.sandboxes.get(destination.sandbox)
-        if sandbox is None:
-            told = no_sandbox(destination.sandbox)
-        else:
-            told = pipeline.answer(sandbox, destination.provider, asked)
+        told = respond(destination, self._app.sandboxes, asked)
         return httpx.Response(
             told.status, headers=list(told.headers), content=told.body, request=request
         )

@@ -13,8 +13,9 @@ from typing import Any, Self
 
 from mockserver.edge import control
 from mockserver.edge.app import Application, create_app
-from mockserver.edge.handle import ServerHandle
-from mockserver.edge.server import address, bind, in_thread
+from mockserver.edge.handle import SandboxHandle, ServerHandle
+from mockserver.edge.server import address, bind, check_host, in_thread
+from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.world import World
 from mockserver.wire.duration import nanoseconds
 
@@ -52,10 +53,12 @@ class MockServer(ServerHandle):
         quirks: Mapping[str, str] | None = None,
         limits: str | Mapping[str, str] = "default",
         real: Callable[[], int] = time.time_ns,
+        admin_token: str | None = None,
     ) -> None:
         self.app: Application = create_app(
-            world, seed=seed, quirks=quirks, limits=limits, real=real
+            world, seed=seed, quirks=quirks, limits=limits, real=real, admin_token=admin_token
         )
+        check_host(host, admin_token)
         self.url = "http://mockserver"
         self._host, self._port = host, port
         self._stack = contextlib.ExitStack()
@@ -73,6 +76,7 @@ class MockServer(ServerHandle):
 
     def start(self) -> None:
         """Binds the ports and serves; raises PortInUse."""
+        self.default = SandboxHandle(DEFAULT, self._carry_out, self._real)  # with new addresses
         sockets = bind(self._host, self._port, self.app.providers)
         self.url = address(self.app, sockets)
         self._stack.enter_context(in_thread(self.app, sockets))

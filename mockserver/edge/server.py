@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
@@ -23,6 +24,16 @@ STOP_WITHIN = 1  # seconds for everything else
 
 class PortInUse(Exception):
     """A port that cannot be bound; says which."""
+
+
+def check_host(host: str, token: str | None) -> None:
+    """Raises ValueError for an address that is not loopback, unless a token guards it."""
+    try:
+        loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback and not token:
+        raise ValueError(f"--host {host} is not loopback: set MOCKSERVER_ADMIN_TOKEN")
 
 
 def bind(host: str, port: int, providers: Mapping[str, Provider]) -> dict[str, socket.socket]:

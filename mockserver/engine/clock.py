@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 RATE_MAX = 1_000_000
+END = 253_402_300_799 * 1_000_000_000  # the last second of the year 9999: the clock stops
 ADVANCE_MAX = 100 * 365 * 24 * 3600 * 1_000_000_000
 
 
@@ -38,46 +39,14 @@ class Clock:
         passed = real - self._anchor
         if self.rate != 1:
             passed = int(passed * self.rate)
-        return self._then + passed
-
-    def auth_now(self) -> int:
-        """Returns the time by which signatures are judged."""
-        return self.real() + self.skew
-
-    def move(
-        self,
-        advance: int | None = None,
-        freeze: bool | None = None,
-        set: int | None = None,
-        rate: Fraction | None = None,
-        skew: int | None = None,
-    ) -> None:
-        """Does what is given, in the order set, advance, rate, freeze, skew.
-
-        Raises ValueError, and then nothing has moved.
-        """
-        before = (self._then, self._anchor, self.rate, self.frozen, self.skew)
-        try:
-            if set is not None:
-                self.set(set)
-            if advance is not None:
-                self.advance(advance)
-            if rate is not None:
-                self.run_at(rate)
-            if freeze is not None:
-                self.freeze(freeze)
-            if skew is not None:
-                self.skew_by(skew)
-        except ValueError:
-            self._then, self._anchor, self.rate, self.frozen, self.skew = before
-            raise
+        return min(self._then + passed, END)
 
     def advance(self, duration: int) -> None:
         """Moves the clock forward; raises ValueError for a negative or a huge duration."""
         if not 0 <= duration <= ADVANCE_MAX:
             raise ValueError("advance takes a duration between 0 and 100 years")
         self._settle()
-        self._then += duration
+        self._reach(self._then + duration)
 
     def freeze(self, frozen: bool = True) -> None:
         """Stops the clock, or lets it run on from where it stopped."""
@@ -89,7 +58,7 @@ class Clock:
         self._settle()
         if not 0 <= now - self._then <= ADVANCE_MAX:
             raise ValueError("the clock is never set backwards, nor 100 years ahead")
-        self._then = now
+        self._reach(now)
 
     def run_at(self, rate: Fraction | int) -> None:
         """Lets the clock run ``rate`` times as fast as real time."""
@@ -103,6 +72,11 @@ class Clock:
         if abs(duration) > ADVANCE_MAX:
             raise ValueError("skew takes a duration of at most 100 years, either way")
         self.skew = duration
+
+    def _reach(self, now: int) -> None:
+        if now > END:
+            raise ValueError("the clock ends with the year 9999")
+        self._then = now
 
     def _settle(self) -> None:
         self._then, self._anchor = self.now(), self.real()

@@ -50,20 +50,25 @@ class Journal:
     """The last entries, at most ENTRIES_MAX of them and BYTES_MAX of bytes.
 
     ``followers`` are called with each entry, ``hidden`` is never found in one. ``met``
-    counts what was met, however long ago: (provider, operation, reason).
+    counts what was met since the start or a reset: (provider, operation, reason).
     """
 
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
         self.hidden: Sequence[bytes] = ()
+        self.hides_all = True  # whether these are all that there are
         self.followers: list[Callable[[Entry], None]] = []
-        self.clear()
+        self.reset()
 
-    def clear(self) -> None:
-        """Forgets everything."""
-        self.entries: deque[Entry] = deque()
+    def reset(self) -> None:
+        """Starts anew, with number 1."""
+        self.clear()
         self.met: Counter[tuple[str, str, str]] = Counter()
         self.count = 0
+
+    def clear(self) -> None:
+        """Forgets the entries; numbers go on, and so does what was met."""
+        self.entries: deque[Entry] = deque()
         self._size = 0
 
     def add(self, entry: Entry) -> None:

@@ -6,6 +6,7 @@ refusal on the way is a Reject and lands in the one ``except`` below.
 
 import logging
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
@@ -15,7 +16,7 @@ from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
 from mockserver.wire.message import Request, Response
 from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Route, Throttle
-from mockserver.wire.redaction import hide
+from mockserver.wire.redaction import fingerprint, hide
 from mockserver.wire.reject import Reject
 
 log = logging.getLogger("mockserver")
@@ -175,11 +176,16 @@ def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: 
     target = request.dialled + b"?" + query if query else request.dialled
     headers, odd = redactor.headers(request.headers)
     body, answered = redactor.body(request.body), response.body[:BODY_MAX]
-    asked = b"\n".join((target, odd, body))
+    plain = unquote_to_bytes(query) if b"%" in query else query
+    asked = b"\n".join((target, odd, body, plain))
     found = [secret for secret in journal.hidden if secret in asked]
+    if not journal.hides_all:
+        found += [secret for secret in call.desk.secrets(label) if secret in asked]
     if found:
         texts = (target, headers, body, answered)
         target, headers, body, answered = (hide(text, found) for text in texts)
+        if target == texts[0] and any(secret in plain for secret in found):
+            target = request.dialled + b"?" + fingerprint(query).encode()
     journal.count += 1
     journal.add(
         Entry(

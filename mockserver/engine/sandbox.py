@@ -1,5 +1,6 @@
 """A sandbox bundles everything that changes, behind one lock."""
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,7 +20,12 @@ from mockserver.wire.provider import Escalate, Limit, Provider, Quirk
 from mockserver.wire.redaction import Redactor, writings
 from mockserver.wire.world import Change, Event, SetKey, View
 
-HIDDEN_MAX = 64  # secrets that a journal looks for by their value: it does so for every request
+log = logging.getLogger("mockserver")
+
+MAIN = "main"
+# Secrets that a journal looks for by their value, in every request. Where there are more,
+# it looks for those of the credentials ``main`` and of the caller.
+HIDDEN_MAX = 64
 
 
 class Settings(Struct, frozen=True):
@@ -76,6 +82,7 @@ class Desk:
         self.derived = Kept()
         self.sandbox = sandbox
         self.seed = settings.seed
+        self._secrets: dict[str | None, set[bytes]] = {}
         self.count = 0  # requests since the start or the last reset
 
     def configure(self, settings: Settings) -> None:
@@ -121,11 +128,18 @@ class Desk:
             keep=self.keep,
         )
 
-    def secrets(self) -> set[bytes]:
-        """Returns what must not be found in a journal, in every way to write it."""
-        keys = self.vault.labels.values()
-        handed = {text for key in keys if not key.rejects for text in self.provider.secrets.of(key)}
-        return {form for secret in handed for form in writings(secret)}
+    def secrets(self, label: str | None = None) -> set[bytes]:
+        """Returns what must not be found in a journal, in every way to write it.
+
+        That of the credential with a label, or of all.
+        """
+        known = self._secrets.get(label)
+        if known is None:
+            keys = [c for c in self.vault.labels.values() if label in (None, c.label)]
+            handed = {t for c in keys if not c.rejects for t in self.provider.secrets.of(c)}
+            known = {form for secret in handed for form in writings(secret)}
+            self._secrets[label] = known
+        return known
 
     def keep(self, key: Any, make: Callable[[], Any]) -> Any:
         """Returns what ``make`` returns, made once while the ledger stands."""
@@ -140,8 +154,9 @@ class Desk:
         for at, event in self.book.due(now):
             try:
                 self.apply(event.changes(self.view(None, at, auth_now)))
-            except ValueError:
-                continue  # control was faster: it happened already, or cannot any more
+            except (ValueError, KeyError) as error:
+                # Control was faster: it happened already, or cannot any more.
+                log.warning("%s: %s did not happen: %s", self.provider.name, event.named(), error)
 
 
 def _limit(provider: Provider, limit: Limit, settings: Settings) -> Limit:
@@ -155,6 +170,14 @@ def _limit(provider: Provider, limit: Limit, settings: Settings) -> Limit:
 def _merged(known: Mapping[str, str], changed: Mapping[str, str | None]) -> dict[str, str]:
     merged = known | dict(changed)  # type: ignore[operator]
     return {name: text for name, text in merged.items() if text is not None}
+
+
+def _said(
+    limits: Mapping[str, str | None], providers: Mapping[str, Provider]
+) -> dict[str, str | None]:
+    """Writes defaults out: where every limit is off, leaving one out would not turn it on."""
+    defaults = {f"{p.name}.{li.name}": li.text for p in providers.values() for li in p.limits}
+    return {name: text or defaults.get(name) for name, text in limits.items()}
 
 
 def limits_off(word: str) -> bool:
@@ -195,15 +218,18 @@ class Sandbox:
         with self.lock:
             self.world = world
             self.desks = {n: Desk(part, self.id, self.settings) for n, part in world.parts.items()}
-            known = set().union(*(desk.secrets() for desk in self.desks.values()))
-            self.journal.hidden = sorted(known, key=len, reverse=True)[:HIDDEN_MAX]
+            known = {form for desk in self.desks.values() for form in desk.secrets()}
+            self.journal.hides_all = len(known) <= HIDDEN_MAX
+            if not self.journal.hides_all:
+                known = {form for desk in self.desks.values() for form in desk.secrets(MAIN)}
+            self.journal.hidden = sorted(known, key=len, reverse=True)
 
     def reset(self) -> None:
         """Returns to how the sandbox was made: ledger, keys, settings, clocks, empty journal."""
         with self.lock:
             self.settings = self.made
             self.clock = Clock(self.clock.real)
-            self.journal.clear()
+            self.journal.reset()
             self.load(self.world)
 
     def configure(
@@ -217,13 +243,15 @@ class Sandbox:
         """
         with self.lock:
             changed = self.settings
+            providers = {name: desk.provider for name, desk in self.desks.items()}
             if quirks:
                 changed = replace(changed, quirks=_merged(changed.quirks, quirks))
             if isinstance(limits, str):
                 changed = replace(changed, limits={}, limits_off=limits_off(limits))
             elif limits:
+                if changed.limits_off:
+                    limits = _said(limits, providers)
                 changed = replace(changed, limits=_merged(changed.limits, limits))
-            providers = {name: desk.provider for name, desk in self.desks.items()}
             check_settings(providers, changed)
             self.settings = changed
             for desk in self.desks.values():

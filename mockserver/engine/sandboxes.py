@@ -1,5 +1,6 @@
 """Every sandbox of a server: made, found, forgotten when nobody uses it; bounded in number."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 from mockserver.engine.sandbox import Sandbox, Settings
@@ -7,7 +8,7 @@ from mockserver.engine.world import World
 from mockserver.wire.duration import SECOND
 
 DEFAULT = "default"
-SANDBOXES_MAX = 10_000
+SANDBOXES_MAX = 2_000
 SWEEP_EVERY = SECOND
 
 
@@ -16,7 +17,7 @@ class TooMany(Exception):
 
 
 class Sandboxes:
-    """The sandboxes by id; ``real`` gives real time in nanoseconds.
+    """The sandboxes by id, for any thread; ``real`` gives real time in nanoseconds.
 
     ``default`` is always there and never expires. One that was not used for its ttl is
     gone at the next look.
@@ -27,11 +28,13 @@ class Sandboxes:
         self._sandboxes = {default.id: default}
         self._real = real
         self._swept = 0
+        self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Sandbox]:
         """Iterates over those that are there."""
         now = self._real()
-        return iter([box for box in self._sandboxes.values() if not _idle(box, now)])
+        with self._lock:
+            return iter([box for box in self._sandboxes.values() if not _idle(box, now)])
 
     def get(self, id: str) -> Sandbox | None:
         """Returns a sandbox, and remembers that it was used."""
@@ -39,25 +42,26 @@ class Sandboxes:
         if sandbox is not None and sandbox.ttl is not None:
             now = self._real()
             if _idle(sandbox, now):
-                self._sandboxes.pop(id, None)
-                return None
+                return None  # it goes with the next sweep
             sandbox.used = now
         return sandbox
 
     def make(self, id: str, world: World, settings: Settings, ttl: int) -> Sandbox:
         """Makes a sandbox, in the place of one with the same id; raises TooMany."""
-        full = len(self._sandboxes) >= SANDBOXES_MAX
-        self._sweep(at_once=full)
-        if id not in self._sandboxes and len(self._sandboxes) >= SANDBOXES_MAX:
-            raise TooMany(f"there are {SANDBOXES_MAX} sandboxes already")
-        sandbox = self._sandboxes[id] = Sandbox(id, world, self._real, settings, ttl)
+        sandbox = Sandbox(id, world, self._real, settings, ttl)
+        with self._lock:
+            self._sweep(at_once=len(self._sandboxes) >= SANDBOXES_MAX)
+            if id not in self._sandboxes and len(self._sandboxes) >= SANDBOXES_MAX:
+                raise TooMany(f"there are {SANDBOXES_MAX} sandboxes already")
+            self._sandboxes[id] = sandbox
         return sandbox
 
     def drop(self, id: str) -> None:
-        """Forgets a sandbox; raises KeyError, and ValueError for the default one."""
+        """Forgets a sandbox, if it is there; raises ValueError for the default one."""
         if id == DEFAULT:
             raise ValueError("the sandbox default stays: reset it instead")
-        del self._sandboxes[id]
+        with self._lock:
+            self._sandboxes.pop(id, None)
 
     def _sweep(self, at_once: bool) -> None:
         now = self._real()

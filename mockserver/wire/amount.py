@@ -42,12 +42,17 @@ class Amount(Decimal):
         amount = cls(text)
         if amount.is_zero() and amount.is_signed():
             raise ValueError(f"{text!r} is nothing with a sign: write 0")
-        exponent = amount.as_tuple().exponent
-        if len(amount.as_tuple().digits) > MAX_DIGITS or abs(int(exponent)) > MAX_EXPONENT:
-            raise ValueError(
-                f"an amount has at most {MAX_DIGITS} digits, {MAX_EXPONENT} after the point"
-            )
+        check_size(amount)
         return amount
+
+
+def check_size(amount: Decimal) -> None:
+    """Raises ValueError for more than MAX_DIGITS, or MAX_EXPONENT behind the point."""
+    _, digits, exponent = amount.as_tuple()
+    if len(digits) > MAX_DIGITS or abs(int(exponent)) > MAX_EXPONENT:
+        raise ValueError(
+            f"an amount has at most {MAX_DIGITS} digits, {MAX_EXPONENT} after the point"
+        )
 
 
 def plus(a: Decimal, b: Decimal) -> Amount:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from mockserver.wire.duration import MILLISECOND, SECOND, nanoseconds
 from mockserver.wire.message import Draft, Request, Response
 from mockserver.wire.reject import Reject
-from mockserver.wire.world import Change, Coin, Event, Quirks, Row, Section, View
+from mockserver.wire.world import Change, Coin, Event, KeyRevoked, Quirks, Row, Section, View
 
 # Routes
 
@@ -290,3 +290,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     events: tuple[type[Event], ...] = ()
     sample: Callable[[int, bytes, Coin], Any] | None = None
     holder: Callable[[Person], tuple[dict[str, Any], str, dict[str, Any]]] | None = None
+
+    @property
+    def happenings(self) -> tuple[type[Event], ...]:
+        """The provider's own events, and those that every one has."""
+        return (*self.events, KeyRevoked)

@@ -2,8 +2,9 @@
 
 Secrets are known by the name under which they are sent: by those that the providers
 declare, and by names that say it themselves (``apiKeySecret``, ``X-Auth``), since a
-client under development sends them in wrong places. Those that a sandbox handed out are
-known by their value, too. A body that names one and cannot be read is replaced as a whole.
+client under development sends them in wrong places. Those of the caller, and of others
+where they are few, are known by their value, too. A body that names one and cannot be
+read is replaced as a whole.
 """
 
 import hashlib
@@ -34,7 +35,6 @@ PLAIN = frozenset(
         b"content-length",
         b"content-type",
         b"host",
-        b"user-agent",
     }
 )
 

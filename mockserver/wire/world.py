@@ -12,7 +12,7 @@ from typing import Any, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.wire.amount import Amount
+from mockserver.wire.amount import Amount, check_size
 
 ZERO = Amount("0")
 
@@ -48,6 +48,8 @@ class Row(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=Tru
     def __post_init__(self) -> None:
         if not 0 <= self.held <= self.total:
             raise ValueError(f"held {self.held} must lie between 0 and total {self.total}")
+        check_size(self.total)
+        check_size(self.held)
 
     def touched(self, by: str) -> Self:
         """Returns the row as it is after a change by ``exchange`` or ``control``."""

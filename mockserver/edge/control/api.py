@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from mockserver.edge.control import clocks, entries, ledgers, sandboxes
-from mockserver.edge.control.verb import Call, Refused, Verb, typed
+from mockserver.edge.control.verb import Call, Refused, Verb, known_sandbox, typed
 
 SANDBOX = "/sandboxes/{id}"
 ACCOUNT = SANDBOX + "/ledger/{provider}/{account}"
@@ -17,8 +17,8 @@ VERBS = (
     Verb("GET", "/health", sandboxes.health),
     Verb("GET", "/providers", sandboxes.providers),
     Verb("GET", "/sandboxes", sandboxes.index),
-    Verb("POST", "/sandboxes", sandboxes.make, sandboxes.Wish, status=201),
-    Verb("PUT", SANDBOX, sandboxes.make, sandboxes.Wish, status=201),
+    Verb("POST", "/sandboxes", sandboxes.make, sandboxes.Wish, status=201, makes=True),
+    Verb("PUT", SANDBOX, sandboxes.make, sandboxes.Wish, status=201, makes=True),
     Verb("GET", SANDBOX, sandboxes.show),
     Verb("DELETE", SANDBOX, sandboxes.drop, status=204),
     Verb("POST", SANDBOX + "/reset", sandboxes.reset),
@@ -93,7 +93,9 @@ def call(
     try:
         if verb.body is not None:
             body = typed({} if body is None else body, verb.body)
-        return verb.status, verb.do(Call(app, origin, parameters, query, body))
+        named = "id" in parameters and not verb.makes
+        sandbox = known_sandbox(app, parameters["id"]) if named else None
+        return verb.status, verb.do(Call(app, origin, parameters, query, body, sandbox))
     except Refused:
         raise
     except RecursionError:

@@ -12,7 +12,6 @@ from mockserver.edge.control.verb import Call, Refused
 from mockserver.engine.clock import Clock
 from mockserver.wire import duration, moment
 
-END = moment.LAST * duration.SECOND
 HINT = "see the table of what moves time"
 
 
@@ -48,10 +47,7 @@ def move(call: Call) -> dict[str, Any]:
         raise Refused(400, "nothing to do", hint="give advance, freeze, set, rate or skew")
     sandbox = call.sandbox
     with sandbox.lock:
-        moved = copy.copy(sandbox.clock)
-        for name, parse in READ.items():
-            _move(moved, name, parse, getattr(wish, name))
-        sandbox.clock = moved
+        sandbox.clock = _moved(sandbox.clock, wish)
         sandbox.settle()
     return show(call)
 
@@ -62,22 +58,25 @@ def _rate(rate: float) -> Fraction:
     return Fraction(rate).limit_denominator(1_000_000)
 
 
-# In the order in which they happen.
-READ: dict[str, Callable[[Any], Any]] = {
-    "set": moment.parse,
-    "advance": duration.nanoseconds,
-    "rate": _rate,
-    "freeze": bool,
-    "skew": duration.nanoseconds,
+# In the order in which they happen: how each is read, and done.
+MOVES: dict[str, tuple[Callable[[Any], Any], Callable[[Clock, Any], None]]] = {
+    "set": (moment.parse, Clock.set),
+    "advance": (duration.nanoseconds, Clock.advance),
+    "rate": (_rate, Clock.run_at),
+    "freeze": (bool, Clock.freeze),
+    "skew": (duration.nanoseconds, Clock.skew_by),
 }
 
 
-def _move(clock: Clock, name: str, parse: Callable[[Any], Any], value: Any) -> None:
-    if value is None:
-        return
-    try:
-        clock.move(**{name: parse(value)})
-    except ValueError as error:
-        raise Refused(400, str(error), f"$.{name}", HINT) from None
-    if clock.now() > END:
-        raise Refused(400, "the clock ends with the year 9999", f"$.{name}", HINT)
+def _moved(clock: Clock, wish: Motion) -> Clock:
+    """Returns a clock that was moved; raises Refused."""
+    moved = copy.copy(clock)
+    for name, (read, move) in MOVES.items():
+        value = getattr(wish, name)
+        if value is None:
+            continue
+        try:
+            move(moved, read(value))
+        except ValueError as error:
+            raise Refused(400, str(error), f"$.{name}", HINT) from None
+    return moved

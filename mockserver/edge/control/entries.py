@@ -1,5 +1,6 @@
 """The journal: listed, shown, counted, exported."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -160,7 +161,7 @@ def _differs(
         if not (match.operation == "balances" and entry.operation == main):
             found["operation"] = {"wanted": match.operation, "found": entry.operation}
     target = entry.target.decode("latin-1")
-    if match.target not in (None, target, target.partition("?")[0]):
+    if match.target is not None and match.target not in _targets(entry.provider, target):
         found["target"] = {"wanted": match.target, "found": target}
     if match.header:
         given = {name.lower(): v for name, v in headers(entry.request_headers).items()}
@@ -168,6 +169,12 @@ def _differs(
             if given.get(name.lower()) != wanted:
                 found[f"header {name}"] = {"wanted": wanted, "found": given.get(name.lower())}
     return found
+
+
+def _targets(provider: str, target: str) -> set[str]:
+    """Returns how a target may be named: as dialled or as the provider sees it, less its query."""
+    seen = re.sub(rf"^(/{provider})?(/~[^/?]*)?(?=/)", "", target)
+    return {form for t in (target, seen) for form in (t, t.partition("?")[0])}
 
 
 def coverage(call: Call) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Without an admin token only loopback Hosts are served; a foreign Origin is refus
 what changes something must be JSON, which no page of another origin can send unasked.
 """
 
+import asyncio
 import hmac
 import re
 from functools import cache
@@ -17,7 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from mockserver.edge.control.api import call, not_allowed
+from mockserver.edge.control.api import call, find, not_allowed
 from mockserver.edge.control.stream import stream
 from mockserver.edge.control.verb import Refused
 from mockserver.wire import strict_yaml
@@ -54,7 +55,9 @@ async def _answer(request: Request) -> Response:
     body = await _body(request)
     origin = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
     query = dict(request.query_params)
-    status, answer = call(request.app, request.method, path, body, query, origin)
+    asked = (request.app, request.method, path, body, query, origin)
+    slow = find(request.method, path)[0].makes
+    status, answer = await asyncio.to_thread(call, *asked) if slow else call(*asked)
     return Response(status_code=status) if status == 204 else _json(status, answer)
 
 
@@ -89,7 +92,7 @@ def _admit(request: Request) -> None:
         raise Refused(403, "foreign origin", hint="call from the page's own origin, or no page")
     if token is not None:
         given = request.headers.get("authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        if not hmac.compare_digest(given.encode("latin-1"), f"Bearer {token}".encode()):
             raise Refused(401, "no admin token", hint="send Authorization: Bearer TOKEN")
     elif not LOOPBACK.fullmatch(request.headers.get("host", "")):
         raise Refused(403, "foreign host", hint="call 127.0.0.1, or set an admin token")

@@ -6,7 +6,6 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from mockserver.edge.control.sandboxes import events
 from mockserver.edge.control.verb import Call, Refused, typed
 from mockserver.engine.sandbox import Desk
 from mockserver.wire.amount import Amount, minus, text
@@ -123,7 +122,7 @@ def move(call: Call) -> dict[str, Any]:
 def happen(call: Call) -> dict[str, Any]:
     """Lets an event happen on the provider's side."""
     provider = _provider(call).provider
-    kinds = {e.named(): e for e in events(provider)}
+    kinds = {e.named(): e for e in provider.happenings}
     kind = kinds.get(str(call.body.get("event")))
     if kind is None:
         raise Refused(400, "no such event", "$.event", f"there are {', '.join(kinds)}")
@@ -140,7 +139,8 @@ def _provider(call: Call) -> Desk:
     desks = call.sandbox.desks
     if name not in desks:
         raise Refused(404, f"no provider {name}", hint=f"there are {', '.join(desks)}")
-    return desks[name]
+    desk: Desk = desks[name]
+    return desk
 
 
 def _found(call: Call) -> tuple[Desk, str]:

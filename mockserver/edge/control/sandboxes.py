@@ -16,7 +16,6 @@ from mockserver.wire import moment
 from mockserver.wire.duration import SECOND, nanoseconds
 from mockserver.wire.provider import Provider
 from mockserver.wire.strict_yaml import Wrong
-from mockserver.wire.world import Event, KeyRevoked
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME = re.compile(r"[a-z0-9-]{1,64}")
@@ -59,13 +58,8 @@ def describe(provider: Provider) -> dict[str, Any]:
             for q in provider.quirks
         },
         "limits": {li.name: li.text for li in provider.limits},
-        "events": [e.named() for e in events(provider)],
+        "events": [e.named() for e in provider.happenings],
     }
-
-
-def events(provider: Provider) -> tuple[type[Event], ...]:
-    """Returns a provider's own events and those that every one has."""
-    return (*provider.events, KeyRevoked)
 
 
 def index(call: Call) -> dict[str, Any]:

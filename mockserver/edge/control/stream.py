@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from mockserver.edge.control.entries import told
-from mockserver.edge.control.verb import Refused
+from mockserver.edge.control.verb import Refused, known_sandbox
 from mockserver.engine.journal import Entry
 
 WAITING_MAX = 1_000  # entries that may wait for a slow reader
@@ -18,12 +18,10 @@ STILL_HERE = 15  # seconds between signs of life
 def stream(app: Any, id: str) -> AsyncIterator[bytes]:
     """Follows a sandbox's journal from now on; raises Refused.
 
-    It ends when the sandbox is gone; a reader that falls behind by WAITING_MAX entries is cut
-    off.
+    It ends when the sandbox is gone. A reader that falls behind by WAITING_MAX entries gets
+    those, and no more.
     """
-    sandbox = app.sandboxes.get(id)
-    if sandbox is None:
-        raise Refused(404, f"no sandbox {id}", hint="make it, or use default")
+    sandbox = known_sandbox(app, id)
     if len(sandbox.journal.followers) >= STREAMS_MAX:
         raise Refused(409, "too many streams", hint=f"close one of the {STREAMS_MAX} that are open")
     queue: asyncio.Queue[Entry | None] = asyncio.Queue(WAITING_MAX + 1)
@@ -34,13 +32,15 @@ def stream(app: Any, id: str) -> AsyncIterator[bytes]:
             queue.put_nowait(entry)
         elif not queue.full():
             queue.put_nowait(None)
+            leave()
 
     def follow(entry: Entry) -> None:
         loop.call_soon_threadsafe(put, entry)
 
     def leave() -> None:
         with sandbox.lock:
-            sandbox.journal.followers.remove(follow)
+            if follow in sandbox.journal.followers:
+                sandbox.journal.followers.remove(follow)
 
     with sandbox.lock:
         sandbox.journal.followers.append(follow)

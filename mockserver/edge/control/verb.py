@@ -23,7 +23,8 @@ class Refused(ValueError):
 class Call(Struct, frozen=True):
     """One call: the application, where its callers see it, and what was said.
 
-    ``path`` are the path's parameters, ``body`` is typed as the verb asks for.
+    ``path`` are the path's parameters, ``body`` is typed as the verb asks for, ``sandbox``
+    is the one that the path names, where the verb needs it to be there.
     """
 
     app: Any
@@ -31,20 +32,22 @@ class Call(Struct, frozen=True):
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: Any
+    sandbox: Any = None
 
-    @property
-    def sandbox(self) -> Sandbox:
-        """The sandbox that the path names; raises Refused."""
-        found: Sandbox | None = self.app.sandboxes.get(self.path["id"])
-        if found is None:
-            raise Refused(404, f"no sandbox {self.path['id']}", hint="make it, or use default")
-        return found
+
+def known_sandbox(app: Any, id: str) -> Sandbox:
+    """Returns a sandbox; raises Refused."""
+    found: Sandbox | None = app.sandboxes.get(id)
+    if found is None:
+        raise Refused(404, f"no sandbox {id}", hint="make it, or use default")
+    return found
 
 
 class Verb(Struct, frozen=True):
     """A row: ``do`` returns what is answered, None for nothing; ``body`` types what is sent.
 
-    ``query`` are the parameters it knows.
+    ``query`` are the parameters it knows; ``makes`` says that it makes the sandbox which its
+    path names, and may take a while.
     """
 
     method: str
@@ -53,6 +56,7 @@ class Verb(Struct, frozen=True):
     body: Any = None
     query: tuple[str, ...] = ()
     status: int = 200
+    makes: bool = False
 
 
 def typed(data: Any, kind: Any, at: str = "$") -> Any:

@@ -68,7 +68,8 @@ def _base64(text: str) -> bytes:
 def _pem(text: str) -> bytes:
     if "\\n" in text:
         raise ValueError(r"key_secret is a PEM with \n for its line ends: write them as line ends")
-    first, *lines, last = text.strip().splitlines()
+    first, *lines = text.strip().splitlines()
+    last = lines.pop() if lines else ""
     label = first.removeprefix("-----BEGIN ").removesuffix("-----")
     if label not in LABELS or last != f"-----END {label}-----":
         raise ValueError(f"key_secret is no PEM of one block: {' or '.join(LABELS)}")
