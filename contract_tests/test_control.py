@@ -8,6 +8,8 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -525,8 +527,8 @@ LEDGERS = [
     ("PUT", CPG + "/NEW", {}, 400, "Object missing required field `total`", "$", ROW),
     ("PUT", D + "/ledger/coinapi/main/A?venue=NOPE", {"total": "1"}, 400, "A lies on 'NOPE', which is not connected", "$", "see the account in the world"),
     ("PUT", D + "/ledger/cdp/many/BTC", {"total": "1"}, 400, "asset is a symbol in lower case of 1 to 42 characters", "$", "members are asset, venue, total, held, name, type, decimals, usd"),
-    ("DELETE", CPG + "/N%2FW", None, 404, "account main has no row N/W", "$", "PUT the row first"),
-    ("DELETE", USDT + "?venue=%2F", None, 404, "account main has no row USDT /", "$", "PUT the row first"),
+    ("DELETE", CPG + "/N%2FW", None, 404, "account main has no row N/W", "$", "see which rows there are"),
+    ("DELETE", USDT + "?venue=%2F", None, 404, "account main has no row USDT /", "$", "see which rows there are"),
     ("PUT", CPG, {}, 400, "Object missing required field `balances`", "$", "members are balances"),
     ("PUT", CPG, {"balances": {}}, 400, "Expected `array`, got `object`", "$.balances", "members are balances"),
     ("PUT", CPG, {"balances": [{"asset": "A", "total": "1"}, {"asset": "B"}]}, 400, "Object missing required field `total`", "$.balances[1]", ROW),
@@ -542,7 +544,7 @@ LEDGERS = [
     ("POST", BTC + "/moves", {"give": "1"}, 400, "Object contains unknown field `give`", "$", MOVEMENTS),
     ("POST", BTC + "/moves", {"credit": "1", "hold": "1"}, 400, "one movement at a time", "$", ONE),
     ("POST", BTC + "/moves", {}, 400, "one movement at a time", "$", ONE),
-    ("POST", COINW + "/NOPE/moves", {"credit": "1"}, 404, "account main has no row NOPE", "$", "PUT the row first"),
+    ("POST", COINW + "/NOPE/moves", {"credit": "1"}, 404, "account main has no row NOPE", "$", "see which rows there are"),
 ]  # fmt: skip
 
 SETTINGS = [
@@ -1617,3 +1619,26 @@ def test_a_secret_behind_an_escape_is_hidden() -> None:
         client.get(f"/v1/balances?note={escaped}")
     assert server.journal[-1].status == 200
     assert unquote(server.journal[-1].target).count(secret) == 0
+
+
+def test_a_sandbox_is_made_of_a_file_from_python_only(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        'coinw: {keys: {main: {api_key: a, secret_key: b, account: m}}, accounts: {m: {balances: [{asset: BTC, total: "7.50"}]}}}'
+    )
+    server = MockServer()
+    for world in (file, str(file)):
+        assert str(server.sandbox(world=world).coinw.balances("m")[0].total) == "7.50"
+    with pytest.raises(ValueError, match="no such file"):
+        server.sandbox(world=tmp_path / "nope.yaml")
+    file.write_text("coinw: {keys: 7")
+    with pytest.raises(ValueError, match=r"mine\.yaml:2: "):
+        server.sandbox(world=file)
+
+
+def test_amounts_may_be_decimals_from_python() -> None:
+    server = MockServer()
+    server.coinw.set_balance("main", "BTC", total=Decimal("1.50"), held=Decimal("1E-9"))
+    server.coinw.credit("main", "BTC", Decimal("0.5"))
+    row = server.coinw.balances()[0]
+    assert (str(row.total), f"{row.held:f}") == ("2.00", "0.000000001")

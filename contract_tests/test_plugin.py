@@ -209,7 +209,7 @@ WRONG_MARKERS = {
     'id="x", seed=1': f"{TAKES} id=",
     '"empty"': f"{TAKES} 'empty'",
     '"empty", color="red"': f"{TAKES} color=, 'empty'",
-    'world="nope"': "no such world (at $.world): there are default, empty, whale; or give one inline",
+    'world="nope"': "world nope: no such file, and none of default, empty, whale",
     'world={"nope": {}}': "no provider nope: there are *(at $.world*): see the chapter on worlds",
     'seed="x"': "Expected `int | null`, got `str` (at $.seed): *",
     'quirks={"cpg.replay": "no"}': "quirk cpg.replay: 'no' is none of on, off (at $.quirks): *",

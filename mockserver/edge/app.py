@@ -141,5 +141,8 @@ async def _document(request: Request) -> Response:
         return JSONResponse({"error": "a provider's port serves its document"}, status_code=404)
     here = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
     servers = [{"url": here + app.providers[name].base_path}]  # never the real exchange
-    found = document(name) | {"servers": servers}
+    try:
+        found = document(name) | {"servers": servers}
+    except FileNotFoundError:
+        return JSONResponse({"error": f"{name} has no openapi.yaml yet"}, status_code=404)
     return Response(json.dumps(found), media_type="application/json")

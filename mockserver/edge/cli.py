@@ -253,9 +253,7 @@ def generate(accounts: int, assets: int, seed: int) -> None:
     try:
         from mockserver.edge import generate as made
     except ModuleNotFoundError:
-        raise click.ClickException(
-            "generate needs Faker: pip install 'exchange-mockserver[generate]'"
-        ) from None
+        raise click.ClickException("generate needs Faker: python -m pip install faker") from None
     if accounts * assets > ROWS_MAX:
         raise click.UsageError(f"{accounts} x {assets} rows are more than {ROWS_MAX}: ask for less")
     print(made.generate(accounts, assets, seed), end="")

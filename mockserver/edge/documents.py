@@ -24,14 +24,17 @@ class Fact(Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def document(provider: str) -> dict[str, Any]:
-    """Returns a provider's OpenAPI document."""
+    """Returns a provider's OpenAPI document; raises FileNotFoundError while it has none."""
     text = (folder(provider) / "openapi.yaml").read_text(encoding="utf-8")
     data: dict[str, Any] = strict_yaml.load(text)
     return data
 
 
 def facts(provider: str) -> list[Fact]:
-    """Returns a provider's facts, in the order of its file."""
-    text = (folder(provider) / "facts.yaml").read_text(encoding="utf-8")
+    """Returns a provider's facts, in the order of its file; none while it has no file."""
+    file = folder(provider) / "facts.yaml"
+    if not file.is_file():
+        return []
+    text = file.read_text(encoding="utf-8")
     found: list[Fact] = strict_yaml.convert(text, strict_yaml.load(text), (), list[Fact])
     return found

@@ -5,6 +5,8 @@ call out, directly or over HTTP.
 """
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
+from mockserver.edge import worlds
 from mockserver.edge.auth import Auth
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.providers import discover
@@ -135,7 +138,8 @@ class ProviderHandle:
         may be left out where the asset has only one. Raises ValueError, and then nothing has
         changed; so do the others below.
         """
-        self._call("PUT", self._row(account, asset), members, _at(venue))
+        told = {name: _text(value) for name, value in members.items()}
+        self._call("PUT", self._row(account, asset), told, _at(venue))
 
     def drop_balance(self, account: str, asset: str, venue: str | None = None) -> None:
         """Takes a row away."""
@@ -180,7 +184,7 @@ class ProviderHandle:
         self, movement: str, account: str, asset: str, amount: str, venue: str | None
     ) -> None:
         path = self._row(account, asset) + "/moves"
-        self._call("POST", path, {movement: amount}, _at(venue))
+        self._call("POST", path, {movement: _text(amount)}, _at(venue))
 
     def _account(self, account: str) -> str:
         return f"/ledger/{self.provider.name}/{_quoted(account)}"
@@ -191,6 +195,11 @@ class ProviderHandle:
 
 def _quoted(text: str) -> str:
     return quote(text, safe="")
+
+
+def _text(value: Any) -> Any:
+    """Writes a decimal as the text that amounts are."""
+    return format(value, "f") if isinstance(value, Decimal) else value
 
 
 def _at(venue: str | None) -> dict[str, str]:
@@ -242,6 +251,7 @@ class SandboxHandle:
         ``match`` takes provider, operation, method, target, status, reason, credential, header.
         Without a number at least one is expected.
         """
+        __tracebackhide__ = True  # for pytest: the mistake is not in here
         numbers = {"exactly": exactly, "at_least": at_least, "at_most": at_most}
         given = {k: v for k, v in numbers.items() if v is not None} or {"at_least": 1}
         try:
@@ -299,9 +309,12 @@ class ServerHandle:
     def sandbox(self, id: str | None = None, **wish: Any) -> SandboxHandle:
         """Makes a sandbox: ``world``, ``seed``, ``quirks``, ``limits``, ``ttl`` as over HTTP.
 
-        A world may be a shipped one's name or the plain data of one; without one it is the
-        server's. Raises ValueError.
+        A world may be a shipped one's name, a file's path or the plain data of one; without
+        one it is the server's. Raises ValueError.
         """
+        world = wish.get("world")
+        if isinstance(world, str | Path) and str(world) not in worlds.shipped():
+            wish["world"] = worlds.data(worlds.find(str(world)))
         path = "/sandboxes" if id is None else f"/sandboxes/{_quoted(id)}"
         told = self._call("POST" if id is None else "PUT", path, wish)
         return SandboxHandle(told["id"], self._call, self._real)

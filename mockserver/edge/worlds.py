@@ -1,6 +1,6 @@
 """World files: found, read, typed by each provider, and every mistake told in one line."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from mockserver.wire.strict_yaml import Wrong
 SIZE_MAX = 64 * 1024 * 1024
 
 
-class BadFile(Exception):
+class BadFile(ValueError):
     """A file that cannot be used: which, where in it, and why, in one line."""
 
 
@@ -42,14 +42,23 @@ def find(name: str) -> Path:
 def load(name: str, providers: Mapping[str, Provider] | None = None) -> World:
     """Loads a world by its name or path; raises BadFile."""
     path = find(name)
+    world: World = _tried(path, lambda text: read(text, path.stem, providers))
+    return world
+
+
+def data(path: Path) -> Any:
+    """Returns the plain data of a world file; raises BadFile."""
+    return _tried(path, strict_yaml.load)
+
+
+def _tried(path: Path, use: Callable[[str], Any]) -> Any:
+    """Reads a file and uses its text; raises BadFile."""
     try:
         if path.stat().st_size > SIZE_MAX:
             raise BadFile(f"{path}: larger than {SIZE_MAX} bytes")
-        text = path.read_text(encoding="utf-8")
+        return use(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise BadFile(f"{path}: {error}") from None
-    try:
-        return read(text, path.stem, providers)
     except Wrong as wrong:
         raise BadFile(f"{path}:{wrong.line}: {wrong.path}: {wrong.what}") from None
 

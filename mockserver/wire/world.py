@@ -47,7 +47,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=Tru
 
     def __post_init__(self) -> None:
         if not 0 <= self.held <= self.total:
-            raise ValueError(f"held {self.held} must lie between 0 and total {self.total}")
+            raise ValueError(f"held {self.held:f} must lie between 0 and total {self.total:f}")
         check_size(self.total)
         check_size(self.held)
 

@@ -182,7 +182,7 @@ def _change(call: Call, desk: Desk, change: Any, at: str = "$") -> None:
     try:
         call.sandbox.change(desk.provider.name, change)
     except KeyError as error:
-        raise Refused(404, _said(error), hint="PUT the row first") from None
+        raise Refused(404, _said(error), hint="see which rows there are") from None
     except ValueError as error:
         raise Refused(400, str(error), at, "see what is available") from None
 
