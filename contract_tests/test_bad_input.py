@@ -14,7 +14,7 @@ from clients.senders import by_hand, written
 from test_clients import instead, state
 
 from mockserver import Auth, MockServer
-from mockserver.edge.handle import ProviderHandle
+from mockserver.edge.provider_handle import ProviderHandle
 from mockserver.providers import discover
 from mockserver.wire.provider import Asked
 from mockserver.wire.reject import Reject

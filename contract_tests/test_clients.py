@@ -27,7 +27,7 @@ from clients.senders import (
 )
 
 from mockserver import MockServer
-from mockserver.edge.handle import ProviderHandle
+from mockserver.edge.provider_handle import ProviderHandle
 from mockserver.providers import discover
 from mockserver.wire.redaction import Redactor
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from mockserver.edge.documents import Fact, document, facts
-from mockserver.edge.handle import ProviderHandle
+from mockserver.edge.provider_handle import ProviderHandle
 from mockserver.providers import discover
 from mockserver.wire.document import Document, Mismatch
 from mockserver.wire.message import Response

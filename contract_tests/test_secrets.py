@@ -30,7 +30,7 @@ from test_serve import serving
 
 from mockserver import MockServer
 from mockserver.edge import worlds
-from mockserver.edge.handle import ProviderHandle
+from mockserver.edge.provider_handle import ProviderHandle
 from mockserver.edge.remote import RemoteServer
 from mockserver.providers import discover
 from mockserver.wire.message import Draft

@@ -20,7 +20,7 @@ from raw import exchange, wire
 
 from mockserver import HandClock, MockServer, create_app
 from mockserver.edge.cli import curl_line
-from mockserver.edge.handle import ProviderHandle
+from mockserver.edge.provider_handle import ProviderHandle
 from mockserver.engine import journal, pipeline
 from mockserver.providers import discover
 from mockserver.wire.message import Request

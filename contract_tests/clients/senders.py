@@ -27,7 +27,7 @@ from raw import wire
 from yarl import URL
 
 from mockserver import Auth
-from mockserver.edge.handle import ProviderHandle
+from mockserver.edge.provider_handle import ProviderHandle
 from mockserver.wire.message import Draft
 
 DEADLINE = 10  # seconds, for each wait on a socket or a process

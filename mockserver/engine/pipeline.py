@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from mockserver.engine.journal import BODY_MAX, HEADERS_MAX, TARGET_MAX, Entry
+from mockserver.engine.journal import BODY_MAX, HEADERS_MAX, TARGET_MAX, Entry, Journal
 from mockserver.engine.limits import Window
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
@@ -169,23 +169,9 @@ def _unexpected(call: Call, error: Exception) -> Reject:
 
 
 def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: str) -> None:
-    request, journal = call.request, sandbox.journal
+    journal = sandbox.journal
     route: Route | None = call.route
-    redactor = journal.redactor
-    query = redactor.query(request.query)
-    target = request.dialled + b"?" + query if query else request.dialled
-    headers, odd = redactor.headers(request.headers)
-    body, answered = redactor.body(request.body), response.body[:BODY_MAX]
-    plain = unquote_to_bytes(query) if b"%" in query else query
-    asked = b"\n".join((target, odd, body, plain))
-    found = [secret for secret in journal.hidden if secret in asked]
-    if not journal.hides_all:
-        found += [secret for secret in call.desk.secrets(label) if secret in asked]
-    if found:
-        texts = (target, headers, body, answered)
-        target, headers, body, answered = (hide(text, found) for text in texts)
-        if target == texts[0] and any(secret in plain for secret in found):
-            target = request.dialled + b"?" + fingerprint(query).encode()
+    target, headers, body, answered = _redacted(journal, call, label, response)
     journal.count += 1
     journal.add(
         Entry(
@@ -194,7 +180,7 @@ def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: 
             call.auth_now,
             call.desk.provider.name,
             route.id if route else "",
-            request.method,
+            call.request.method,
             target[:TARGET_MAX],
             label,
             response.status,
@@ -206,4 +192,30 @@ def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: 
             response.headers,
             answered,
         )
+    )
+
+
+def _redacted(
+    journal: Journal, call: Call, label: str, response: Response
+) -> tuple[bytes, bytes, bytes, bytes]:
+    """Returns target, headers, body and answer as they may be kept: secrets taken out."""
+    request, redactor = call.request, journal.redactor
+    query = redactor.query(request.query)
+    target = request.dialled + b"?" + query if query else request.dialled
+    headers, odd = redactor.headers(request.headers)
+    texts = (target, headers, redactor.body(request.body), response.body[:BODY_MAX])
+    plain = unquote_to_bytes(query) if b"%" in query else query
+    asked = b"\n".join((target, odd, texts[2], plain))
+    found = [secret for secret in journal.hidden if secret in asked]
+    if not journal.hides_all:
+        found += [secret for secret in call.desk.secrets(label) if secret in asked]
+    if not found:
+        return texts
+    if any(secret in plain and secret not in query for secret in found):
+        target = request.dialled + b"?" + fingerprint(query).encode()
+    return (
+        hide(target, found),
+        hide(texts[1], found),
+        hide(texts[2], found),
+        hide(texts[3], found),
     )
