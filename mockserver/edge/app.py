@@ -25,7 +25,7 @@ from mockserver.edge.documents import document
 from mockserver.edge.log import follow
 from mockserver.edge.routing import Routing
 from mockserver.edge.watch import watch as watch_file
-from mockserver.engine.sandbox import Sandbox, Settings, check_settings, limits_off
+from mockserver.engine.sandbox import Sandbox, Settings, changed
 from mockserver.engine.sandboxes import DEFAULT, Sandboxes
 from mockserver.engine.world import World
 from mockserver.providers import discover
@@ -98,13 +98,7 @@ def create_app(
         raise ValueError(f"a public URL starts with http:// or https://, not {public_url!r}")
     if admin_token is not None and not (admin_token.isascii() and admin_token.isprintable()):
         raise ValueError("an admin token is printable ASCII: it goes into a header")
-    settings = Settings(
-        seed=seed,
-        quirks=dict(quirks or {}),
-        limits=dict(limits) if isinstance(limits, Mapping) else {},
-        limits_off=not isinstance(limits, Mapping) and limits_off(limits),
-    )
-    check_settings(providers, settings)
+    settings = changed(Settings(seed=seed), providers, quirks, limits)
     file = worlds.find(world) if isinstance(world, str) else None
     loaded = world if isinstance(world, World) else worlds.load(world)
     sandbox = Sandbox(DEFAULT, loaded, real, settings)

@@ -40,8 +40,49 @@ class Settings(Struct, frozen=True):
     limits_off: bool = False
 
 
-def check_settings(providers: Mapping[str, Provider], settings: Settings) -> None:
-    """Raises ValueError for a quirk or limit that no provider has, or a value it lacks."""
+def changed(
+    settings: Settings,
+    providers: Mapping[str, Provider],
+    quirks: Mapping[str, str | None] | None = None,
+    limits: Mapping[str, str | None] | str | None = None,
+) -> Settings:
+    """Returns settings with other quirks and limits; by name, where None is the default.
+
+    ``limits`` may be ``default`` or ``off`` instead. Raises ValueError for a quirk or a limit
+    that no provider has, or a value it lacks.
+    """
+    if quirks:
+        settings = replace(settings, quirks=_merged(settings.quirks, quirks))
+    if isinstance(limits, Mapping):
+        if settings.limits_off:
+            limits = _said(limits, providers)
+        settings = replace(settings, limits=_merged(settings.limits, limits))
+    elif limits is not None:
+        settings = replace(settings, limits={}, limits_off=_off(limits))
+    _check(providers, settings)
+    return settings
+
+
+def _merged(known: Mapping[str, str], changed: Mapping[str, str | None]) -> dict[str, str]:
+    merged = known | dict(changed)  # type: ignore[operator]
+    return {name: text for name, text in merged.items() if text is not None}
+
+
+def _said(
+    limits: Mapping[str, str | None], providers: Mapping[str, Provider]
+) -> dict[str, str | None]:
+    """Writes defaults out: where every limit is off, leaving one out would not turn it on."""
+    defaults = {f"{p.name}.{li.name}": li.text for p in providers.values() for li in p.limits}
+    return {name: text or defaults.get(name) for name, text in limits.items()}
+
+
+def _off(word: str) -> bool:
+    if word not in ("default", "off"):
+        raise ValueError(f"limits is default, off, or single limits by name; not {word!r}")
+    return word == "off"
+
+
+def _check(providers: Mapping[str, Provider], settings: Settings) -> None:
     names = {f"{p.name}.{q.name}": q for p in providers.values() for q in p.quirks}
     for name, text in settings.quirks.items():
         quirk: Quirk = _known(names, name, "quirk")
@@ -167,26 +208,6 @@ def _limit(provider: Provider, limit: Limit, settings: Settings) -> Limit:
     return limit if text is None else limit.read(text)
 
 
-def _merged(known: Mapping[str, str], changed: Mapping[str, str | None]) -> dict[str, str]:
-    merged = known | dict(changed)  # type: ignore[operator]
-    return {name: text for name, text in merged.items() if text is not None}
-
-
-def _said(
-    limits: Mapping[str, str | None], providers: Mapping[str, Provider]
-) -> dict[str, str | None]:
-    """Writes defaults out: where every limit is off, leaving one out would not turn it on."""
-    defaults = {f"{p.name}.{li.name}": li.text for p in providers.values() for li in p.limits}
-    return {name: text or defaults.get(name) for name, text in limits.items()}
-
-
-def limits_off(word: str) -> bool:
-    """Reads ``default`` or ``off``; raises ValueError."""
-    if word not in ("default", "off"):
-        raise ValueError(f"limits is default, off, or single limits by name; not {word!r}")
-    return word == "off"
-
-
 class Sandbox:
     """One isolated exchange: clocks, a desk for every provider, and the journal.
 
@@ -242,20 +263,10 @@ class Sandbox:
         Raises ValueError, and then nothing has changed.
         """
         with self.lock:
-            changed = self.settings
             providers = {name: desk.provider for name, desk in self.desks.items()}
-            if quirks:
-                changed = replace(changed, quirks=_merged(changed.quirks, quirks))
-            if isinstance(limits, str):
-                changed = replace(changed, limits={}, limits_off=limits_off(limits))
-            elif limits:
-                if changed.limits_off:
-                    limits = _said(limits, providers)
-                changed = replace(changed, limits=_merged(changed.limits, limits))
-            check_settings(providers, changed)
-            self.settings = changed
+            self.settings = changed(self.settings, providers, quirks, limits)
             for desk in self.desks.values():
-                desk.configure(changed)
+                desk.configure(self.settings)
 
     def settle(self) -> None:
         """Lets happen what is due at every provider."""

@@ -17,6 +17,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from mockserver.wire.members import once_each
+
 TOKEN_MAX = 8192  # bytes
 SIGNATURE_SIZE = 64
 HALF = SIGNATURE_SIZE // 2
@@ -88,19 +90,12 @@ def _written(part: Mapping[str, Any]) -> bytes:
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(raw.decode(), object_pairs_hook=_members)
+        found = json.loads(raw.decode(), object_pairs_hook=once_each)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(found, dict):
         raise ValueError("a part is no object")
     return found
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError("a member is given twice")
-    return members
 
 
 def _signature(message: bytes, key: Key) -> bytes:

@@ -82,8 +82,18 @@ def call(
     origin: str = "",
 ) -> tuple[int, Any]:
     """Carries a call out; returns status and answer, raises Refused and then nothing changed."""
-    verb, parameters = find(method, path)
-    query = query or {}
+    return carry_out(app, *find(method, path), body, query or {}, origin)
+
+
+def carry_out(
+    app: Any,
+    verb: Verb,
+    parameters: Mapping[str, str],
+    body: Any,
+    query: Mapping[str, str],
+    origin: str,
+) -> tuple[int, Any]:
+    """Carries out a verb that was found; as ``call``."""
     for name in query:
         if name not in verb.query:
             known = f"there are {', '.join(verb.query)}" if verb.query else "it takes none"

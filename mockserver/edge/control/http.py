@@ -18,7 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from mockserver.edge.control.api import call, find, not_allowed
+from mockserver.edge.control.api import carry_out, find, not_allowed
 from mockserver.edge.control.stream import stream
 from mockserver.edge.control.verb import Refused
 from mockserver.wire import strict_yaml
@@ -55,9 +55,9 @@ async def _answer(request: Request) -> Response:
     body = await _body(request)
     origin = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
     query = dict(request.query_params)
-    asked = (request.app, request.method, path, body, query, origin)
-    slow = find(request.method, path)[0].makes
-    status, answer = await asyncio.to_thread(call, *asked) if slow else call(*asked)
+    verb, parameters = find(request.method, path)
+    asked = (request.app, verb, parameters, body, query, origin)
+    status, answer = await asyncio.to_thread(carry_out, *asked) if verb.makes else carry_out(*asked)
     return Response(status_code=status) if status == 204 else _json(status, answer)
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mockserver.edge import worlds
 from mockserver.edge.control.verb import Call, Refused
-from mockserver.engine.sandbox import Sandbox, Settings, check_settings, limits_off
+from mockserver.engine.sandbox import Sandbox, Settings, changed
 from mockserver.engine.sandboxes import DEFAULT, TooMany
 from mockserver.wire import moment
 from mockserver.wire.duration import SECOND, nanoseconds
@@ -89,28 +89,18 @@ def _settings(app: Any, wish: Wish) -> Settings:
     settings: Settings = app.sandboxes.default.made
     if wish.seed is not None:
         settings = replace(settings, seed=wish.seed)
-    settings = replace(settings, quirks={**settings.quirks, **wish.quirks})
-    _valid(app, settings, "$.quirks")
-    if isinstance(wish.limits, str):
-        settings = replace(settings, limits={}, limits_off=_off(wish.limits))
-    elif wish.limits is not None:
-        settings = replace(settings, limits={**settings.limits, **wish.limits})
-    _valid(app, settings, "$.limits")
-    return settings
+    hint = "see /__admin/providers"
+    settings = _changed(app, settings, "quirks", wish.quirks, hint)
+    by_word = isinstance(wish.limits, str)
+    hint = "default, off, or an object" if by_word else hint
+    return _changed(app, settings, "limits", wish.limits, hint)
 
 
-def _off(word: str) -> bool:
+def _changed(app: Any, settings: Settings, name: str, wish: Any, hint: str) -> Settings:
     try:
-        return limits_off(word)
+        return changed(settings, app.providers, **{name: wish})
     except ValueError as error:
-        raise Refused(400, str(error), "$.limits", "default, off, or an object") from None
-
-
-def _valid(app: Any, settings: Settings, at: str) -> None:
-    try:
-        check_settings(app.providers, settings)
-    except ValueError as error:
-        raise Refused(400, str(error), at, "see /__admin/providers") from None
+        raise Refused(400, str(error), f"$.{name}", hint) from None
 
 
 def _ttl(text: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from msgspec import Struct
 
 from mockserver.providers.coinstats.exchanges import EXCHANGES, FIELDS
+from mockserver.wire.members import once_each
 from mockserver.wire.message import Request
 from mockserver.wire.reject import Reject
 
@@ -70,15 +71,8 @@ def _object(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a member is given twice")
-    return found
-
-
 def _no_number(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=_once_each, parse_constant=_no_number)
+DECODER = json.JSONDecoder(object_pairs_hook=once_each, parse_constant=_no_number)
