@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix bench lock wheel clean
+.PHONY: help run test check fix prove bench lock wheel clean
 
 help: ## List the chores
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ check: $(VENV)/installed-test ## Lint, types, import contracts
 fix: $(VENV)/installed-test ## Format, and mend what the linter can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+prove: $(VENV)/installed-test ## Plant every defect, and see its proof fail (ARGS="cpg")
+	@$(BIN)/python contract_tests/prove.py $(ARGS)
 
 bench: $(VENV)/installed-test ## Measure against a bare server (needs wrk)
 	@$(BIN)/python -m benchmarks.bench $(ARGS)

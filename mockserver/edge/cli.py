@@ -241,7 +241,8 @@ def facts(provider: str | None, as_json: bool) -> None:
         print(msgspec.json.encode(found).decode())
         return
     for fact in found:
-        print(f"{fact.id}  [{fact.status}, {fact.source}]\n    {fact.fact}")
+        proof = f"\n    {fact.proof}" if fact.proof else ""
+        print(f"{fact.id}  [{fact.status}, {fact.source}]\n    {fact.fact}{proof}")
 
 
 @cli.command()

@@ -10,12 +10,16 @@ from mockserver.wire import strict_yaml
 
 
 class Fact(Struct, frozen=True, forbid_unknown_fields=True):
-    """One behaviour, where it is known from, and how sure it is."""
+    """One behaviour, where it is known from, how sure it is, and the test that proves it.
+
+    ``proof`` is a test's name below ``contract_tests``, of one row or of all.
+    """
 
     id: str
     fact: str
     source: str
     status: str
+    proof: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in ("documented", "observed", "assumed"):
