@@ -22,7 +22,7 @@ from raw import exchange, get, without_noise
 from test_fixtures import masked, rows
 
 from mockserver import Auth, HandClock, MockServer
-from mockserver.edge import worlds
+from mockserver.edge import files, worlds
 from mockserver.providers.cdp import keys
 from mockserver.wire import jwt, strict_yaml
 from mockserver.wire.message import Draft
@@ -352,7 +352,7 @@ def test_a_token_is_good_until_it_expires_however_often_it_comes() -> None:
 
 
 def test_a_key_revoked_in_the_world_is_refused_though_its_token_was_good(tmp_path: Path) -> None:
-    text = (worlds.fixtures() / "worlds" / "default.yaml").read_text()
+    text = (files.fixtures() / "worlds" / "default.yaml").read_text()
     gone = text.replace("    es256:\n", "    es256:\n      revoked: true\n")
     assert gone != text
     world = tmp_path / "revoked.yaml"
@@ -988,7 +988,7 @@ def test_a_token_is_good_though_its_last_item_is_gone(server: MockServer) -> Non
 
 
 def test_the_order_of_a_large_account_is_found_once(tmp_path: Path) -> None:
-    text = (worlds.fixtures() / "worlds" / "default.yaml").read_text()
+    text = (files.fixtures() / "worlds" / "default.yaml").read_text()
     world = tmp_path / "large.yaml"
     world.write_text(text.replace("{rows: 250, seed: 1}", "{rows: 5000, seed: 1}"))
     with MockServer(str(world)) as server:

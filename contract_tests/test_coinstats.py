@@ -13,7 +13,7 @@ from raw import exchange, get, without_noise
 from test_fixtures import masked, rows
 
 from mockserver import HandClock, MockServer
-from mockserver.edge import worlds
+from mockserver.edge import files, worlds
 from mockserver.providers.coinstats.world import holder, sample
 from mockserver.wire.provider import Person
 from mockserver.wire.world import Coin
@@ -808,7 +808,7 @@ WRONG = [
 def test_a_wrong_world_is_refused(tmp_path: Path, about: str, text: str, what: str) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text(account(text))
-    with pytest.raises(worlds.BadFile, match=r"^[^\n]*:[34]: \$\.coinstats\.accounts\.a") as told:
+    with pytest.raises(files.BadFile, match=r"^[^\n]*:[34]: \$\.coinstats\.accounts\.a") as told:
         worlds.load(str(file))
     assert what in str(told.value)
 
@@ -816,7 +816,7 @@ def test_a_wrong_world_is_refused(tmp_path: Path, about: str, text: str, what: s
 def test_a_key_of_no_account_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text("coinstats: {keys: {m: {api_key: k, account: nowhere}}}\n")
-    with pytest.raises(worlds.BadFile, match="key m names account 'nowhere'"):
+    with pytest.raises(files.BadFile, match="key m names account 'nowhere'"):
         worlds.load(str(file))
 
 

@@ -378,7 +378,7 @@ def test_a_sandbox_goes_when_nobody_uses_it_for_its_ttl(monkeypatch: pytest.Monk
 
 # What is refused, and where
 
-MEMBERS = "members are world, seed, quirks, limits, ttl"
+MEMBERS = "members are world, seed, quirks, limits, scenario, ttl"
 WORLDS = "there are default, empty, whale; or give one inline"
 CHAPTER = "see the chapter on worlds"
 IDS = "letters, digits, . _ -, at most 64"

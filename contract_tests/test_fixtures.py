@@ -9,7 +9,7 @@ import requests
 from raw import exchange, get, wire, without_noise
 
 from mockserver import Auth, HandClock, MockServer
-from mockserver.edge.worlds import fixtures
+from mockserver.edge.files import fixtures
 from mockserver.providers import discover
 from mockserver.wire import strict_yaml
 

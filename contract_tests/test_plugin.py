@@ -203,7 +203,7 @@ def test_the_nearest_marker_counts_member_by_member(run: Run) -> None:
     run(NEAREST).assert_outcomes(passed=5)
 
 
-TAKES = "the marker takes world=, seed=, quirks=, limits=, ttl=, not"
+TAKES = "the marker takes world=, seed=, quirks=, limits=, scenario=, ttl=, not"
 WRONG_MARKERS = {
     'color="red"': f"{TAKES} color=",
     'id="x", seed=1': f"{TAKES} id=",
@@ -324,10 +324,10 @@ def test_what_is_wrong_troubles_nobody_who_uses_no_fixture(
 
 def test_options_and_marker_are_told(run: Run) -> None:
     told = run("", "--help").stdout.str()
-    for name in ("URL", "WORLD", "SEED", "LIMITS"):
+    for name in ("URL", "WORLD", "SCENARIO", "SEED", "LIMITS"):
         assert f"--mockserver-{name.lower()}=" in told
         assert f"[MOCKSERVER_{name}]" in told
-    marker = "@pytest.mark.mockserver(world=, seed=, quirks=, limits=, ttl=): how*"
+    marker = "@pytest.mark.mockserver(world=, seed=, quirks=, limits=, scenario=, ttl=): how*"
     run("", "--markers").stdout.fnmatch_lines([marker])
 
 
@@ -1104,7 +1104,7 @@ def test_coverage_tells_what_was_met_and_what_not(handle: SandboxHandle) -> None
     for label in ("main", "main", "revoked"):
         balances(handle, label)
     told = handle.coverage()
-    assert list(told) == list(discover())
+    assert list(told) == [*discover(), "faults"]
     assert told["cpg"]["operations"] == {
         "listBalances": 3,
         "submitWithdrawal": 0,

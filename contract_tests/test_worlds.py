@@ -7,7 +7,7 @@ from msgspec.structs import astuple
 from raw import exchange, wire
 
 from mockserver import MockServer
-from mockserver.edge import worlds
+from mockserver.edge import files, worlds
 from mockserver.edge.generate import generate
 from mockserver.providers import discover
 
@@ -70,7 +70,7 @@ def test_a_wrong_world_is_refused_in_one_line(
 ) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(worlds.BadFile) as refused:
+    with pytest.raises(files.BadFile) as refused:
         worlds.load(str(file))
     told = str(refused.value)
     assert told.startswith(f"{file}:{line}: $"), told
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"\xff\xfe\x00")
     for name in (str(binary), str(tmp_path), "nowhere"):
-        with pytest.raises(worlds.BadFile, match=name):
+        with pytest.raises(files.BadFile, match=name):
             worlds.load(name)
 
 
@@ -139,8 +139,8 @@ def test_generated_rows_depend_on_their_seed() -> None:
 def test_a_file_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "large.yaml"
     file.write_text("name: large\n")
-    monkeypatch.setattr(worlds, "SIZE_MAX", 5)
-    with pytest.raises(worlds.BadFile, match="larger than 5 bytes"):
+    monkeypatch.setattr(files, "SIZE_MAX", 5)
+    with pytest.raises(files.BadFile, match="larger than 5 bytes"):
         worlds.load(str(file))
 
 

@@ -18,13 +18,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from mockserver.edge import worlds
+from mockserver.edge import scenarios, worlds
 from mockserver.edge.asgi import Receive, Scope, Send, serve
 from mockserver.edge.control import routes as control_routes
 from mockserver.edge.documents import document
 from mockserver.edge.log import follow
 from mockserver.edge.routing import Routing
 from mockserver.edge.watch import watch as watch_file
+from mockserver.engine.faults.scenario import Scenario
 from mockserver.engine.sandbox import Sandbox, Settings, changed
 from mockserver.engine.sandboxes import DEFAULT, Sandboxes
 from mockserver.engine.world import World
@@ -84,14 +85,15 @@ def create_app(
     limits: str | Mapping[str, str] = "default",
     real: Callable[[], int] = time.time_ns,
     watch: bool = False,
+    scenario: str | Scenario | None = None,
     admin_token: str | None = None,
     public_url: str | None = None,
 ) -> Application:
     """Builds the application.
 
-    ``world`` is a shipped name, a path or a world; ``limits`` is ``default``, ``off``
-    or single limits by name; ``real`` gives real time in nanoseconds. Raises BadFile
-    for a world, ValueError for a setting that is wrong.
+    ``world`` is a shipped name, a path or a world, so is ``scenario``; ``limits`` is
+    ``default``, ``off`` or single limits by name; ``real`` gives real time in nanoseconds.
+    Raises BadFile for a file, ValueError for a setting that is wrong.
     """
     providers = discover()
     if public_url is not None and not public_url.startswith(("http://", "https://")):
@@ -101,7 +103,8 @@ def create_app(
     settings = changed(Settings(seed=seed), providers, quirks, limits)
     file = worlds.find(world) if isinstance(world, str) else None
     loaded = world if isinstance(world, World) else worlds.load(world)
-    sandbox = Sandbox(DEFAULT, loaded, real, settings)
+    plays = scenarios.load(scenario) if isinstance(scenario, str) else scenario
+    sandbox = Sandbox(DEFAULT, loaded, real, settings, scenario=plays)
     sandbox.journal.followers.append(follow)
     app = Application(providers, sandbox, file if watch else None)
     app.admin_token, app.public_url = admin_token, public_url

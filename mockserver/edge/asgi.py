@@ -3,8 +3,10 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from mockserver.edge.delivery import deliver
 from mockserver.edge.routing import Destination
 from mockserver.engine import pipeline
+from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import Sandboxes
 from mockserver.wire.message import Request, Response
 
@@ -49,12 +51,18 @@ async def serve(
         path,
         oversize=not whole,
     )
-    await _send(respond(destination, sandboxes, request), whole, send)
-
-
-def respond(destination: Destination, sandboxes: Sandboxes, request: Request) -> Response:
-    """Answers a request where it belongs."""
     sandbox = sandboxes.get(destination.sandbox)
+    response = respond(destination, sandbox, request)
+    start = _start(response, whole)
+    if sandbox is not None and response.deliveries:
+        await deliver(response, start, sandbox, receive, send)
+        return
+    await send(start)
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def respond(destination: Destination, sandbox: Sandbox | None, request: Request) -> Response:
+    """Answers a request where it belongs."""
     if sandbox is None:
         return _no_sandbox(destination.sandbox)
     return pipeline.answer(sandbox, destination.provider, request)
@@ -86,10 +94,8 @@ def _no_sandbox(id: str) -> Response:
     return Response(404, PLAIN, f"There is no sandbox {shown}.\n".encode())
 
 
-async def _send(response: Response, whole: bool, send: Send) -> None:
-    body = response.body
-    headers = [*response.headers, (b"content-length", b"%d" % len(body))]
+def _start(response: Response, whole: bool) -> dict[str, Any]:
+    headers = [*response.headers, (b"content-length", b"%d" % len(response.body))]
     if not whole:
         headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return {"type": "http.response.start", "status": response.status, "headers": headers}

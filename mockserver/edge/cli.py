@@ -50,6 +50,7 @@ WORLD = _option("--world", default="default", help="A shipped world's name, or a
 @_option("--host", default="127.0.0.1", help="Address; one that is not loopback needs a token.")
 @_option("--port", default=8490, type=click.IntRange(0, 65000), help="The gateway's; 0: any free.")
 @WORLD
+@_option("--scenario", default=None, help="A shipped scenario's name, or a file.")
 @click.option("--watch", is_flag=True, help="Load the world again when its file changes.")
 @_option("--seed", default=490, type=int, help="What ids and random decisions depend on.")
 @click.option("--quirk", multiple=True, metavar="NAME.KEY=VALUE", help="Repeatable.")
@@ -121,7 +122,7 @@ def _quirk(text: str) -> tuple[str, str]:
 
 def _app(options: dict[str, Any], token: str | None) -> Any:
     from mockserver.edge.app import create_app
-    from mockserver.edge.worlds import BadFile
+    from mockserver.edge.files import BadFile
 
     try:
         return create_app(
@@ -130,6 +131,7 @@ def _app(options: dict[str, Any], token: str | None) -> Any:
             quirks=options["quirks"],
             limits=options["limits"],
             watch=options["watch"],
+            scenario=options["scenario"],
             admin_token=token,
             public_url=options["public_url"],
         )
@@ -150,7 +152,7 @@ def curl(
     """Print a signed curl line for PROVIDER's main read."""
     import time
 
-    from mockserver.edge import announce, worlds
+    from mockserver.edge import announce, files, worlds
     from mockserver.providers import discover
 
     providers = discover()
@@ -161,7 +163,7 @@ def curl(
         world = _file().get("world", world)
     try:
         keys = worlds.load(world).parts[provider].credentials.values()
-    except worlds.BadFile as error:
+    except files.BadFile as error:
         raise click.UsageError(str(error)) from None
     labels = {key.label: key for key in keys}
     if credential not in labels:
@@ -224,6 +226,16 @@ def worlds() -> None:
 
 
 @cli.command()
+def scenarios() -> None:
+    """List the shipped scenarios: what happens, and what a good client does."""
+    from mockserver.edge import scenarios as files
+
+    for name in files.shipped():
+        found = files.load(name)
+        print(f"{name}\n    {found.about}\n    A good client: {found.client}")
+
+
+@cli.command()
 @click.argument("provider", required=False)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def facts(provider: str | None, as_json: bool) -> None:
@@ -263,12 +275,18 @@ def generate(accounts: int, assets: int, seed: int) -> None:
 @cli.command()
 @click.argument("file")
 def check(file: str) -> None:
-    """Check a world FILE without serving it."""
-    from mockserver.edge import worlds
+    """Check a world or a scenario FILE without serving it."""
+    from mockserver.edge import files, scenarios, worlds
+    from mockserver.wire import strict_yaml
 
     try:
+        data = files.tried(worlds.find(file), strict_yaml.load)
+        if isinstance(data, dict) and "rules" in data:
+            scenario = scenarios.load(file)
+            print(f"{file}: scenario {scenario.name} is good, {len(scenario.rules)} rules")
+            return
         world = worlds.load(file)
-    except worlds.BadFile as error:
+    except files.BadFile as error:
         raise click.ClickException(str(error)) from None
     rows = sum(len(h.rows) for part in world.parts.values() for h in part.accounts.values())
     print(f"{file}: world {world.name} is good, {rows} rows")

@@ -9,6 +9,7 @@ OPTIONS = {
     "host": str,
     "port": int,
     "world": str,
+    "scenario": str,
     "watch": bool,
     "seed": int,
     "public_url": str,

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from mockserver.edge import worlds
 from mockserver.edge.provider_handle import Caller, ProviderHandle, quoted
+from mockserver.edge.rules import fail, scenario_wish
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.providers import discover
 from mockserver.wire import moment
@@ -130,6 +131,27 @@ class SandboxHandle:
             raise AssertionError(_missed(match, given, error)) from None
         return int(answer["count"])
 
+    @property
+    def faults(self) -> list[dict[str, Any]]:
+        """The rules, in order, each with how often it matched and fired."""
+        return self._call("GET", "/faults")["rules"]  # type: ignore[no-any-return]
+
+    def fail(self, name: str | None = None, **rule: Any) -> str:
+        """Sets a rule for every provider; as a provider's ``fail``, which see."""
+        return fail(self._call, {}, name, rule)
+
+    def clear_faults(self, name: str | None = None) -> None:
+        """Takes one rule away, or all, with a scenario that plays."""
+        self._call("DELETE", "/faults" if name is None else f"/faults/{quoted(name)}")
+
+    def play(self, scenario: str | Path | Mapping[str, Any]) -> None:
+        """Starts a scenario: a shipped one's name, a file's path, or its plain data."""
+        self._call("PUT", "/scenario", scenario_wish(scenario))
+
+    def stop_scenario(self) -> None:
+        """Ends the scenario that plays."""
+        self._call("DELETE", "/scenario")
+
     def coverage(self) -> dict[str, Any]:
         """Tells which operations and reasons were met, and which not."""
         return self._call("GET", "/coverage")  # type: ignore[no-any-return]
@@ -175,11 +197,13 @@ class ServerHandle:
         self.default = SandboxHandle(DEFAULT, call, real)
 
     def sandbox(self, id: str | None = None, **wish: Any) -> SandboxHandle:
-        """Makes a sandbox: ``world``, ``seed``, ``quirks``, ``limits``, ``ttl`` as over HTTP.
+        """Makes a sandbox: ``world``, ``scenario``, ``seed``, ``quirks``, ``limits``, ``ttl``.
 
-        A world may be a shipped one's name, a file's path or the plain data of one; without
-        one it is the server's. Raises ValueError.
+        A world and a scenario may be a shipped one's name, a file's path or the plain data
+        of one; without one it is the server's. Raises ValueError.
         """
+        if "scenario" in wish:
+            wish["scenario"] = scenario_wish(wish["scenario"])
         world = wish.get("world")
         if isinstance(world, str | Path) and str(world) not in worlds.shipped():
             wish["world"] = worlds.data(worlds.find(str(world)))

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 
 from mockserver.edge.asgi import BODY_MAX, PEER, respond
+from mockserver.edge.delivery import NO_SOCKET
 from mockserver.wire.message import Request
 
 NOWHERE = "Only providers answer in process.\n"
@@ -42,7 +43,10 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             path,
             oversize=not whole,
         )
-        told = respond(destination, self._app.sandboxes, asked)
+        sandbox = self._app.sandboxes.get(destination.sandbox)
+        told = respond(destination, sandbox, asked)
+        if told.deliveries:
+            raise RuntimeError(NO_SOCKET)
         return httpx.Response(
             told.status, headers=list(told.headers), content=told.body, request=request
         )

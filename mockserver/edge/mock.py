@@ -15,6 +15,7 @@ from mockserver.edge import control
 from mockserver.edge.app import Application, create_app
 from mockserver.edge.handle import SandboxHandle, ServerHandle
 from mockserver.edge.server import address, bind, check_host, in_thread
+from mockserver.engine.faults.scenario import Scenario
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.world import World
 from mockserver.wire.duration import nanoseconds
@@ -52,11 +53,18 @@ class MockServer(ServerHandle):
         seed: int = 490,
         quirks: Mapping[str, str] | None = None,
         limits: str | Mapping[str, str] = "default",
+        scenario: str | Scenario | None = None,
         real: Callable[[], int] = time.time_ns,
         admin_token: str | None = None,
     ) -> None:
         self.app: Application = create_app(
-            world, seed=seed, quirks=quirks, limits=limits, real=real, admin_token=admin_token
+            world,
+            seed=seed,
+            quirks=quirks,
+            limits=limits,
+            scenario=scenario,
+            real=real,
+            admin_token=admin_token,
         )
         check_host(host, admin_token)
         self.url = "http://mockserver"

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from mockserver.edge.auth import Auth
+from mockserver.edge.rules import fail
 from mockserver.wire.amount import decode_hook
 from mockserver.wire.message import Draft
 from mockserver.wire.provider import Provider
@@ -99,6 +100,16 @@ class ProviderHandle:
         """Lets an event happen, ``event("withdrawal_confirmed", id=1)``; raises ValueError."""
         told = {"event": event} | members
         self._call("POST", f"/events/{self.provider.name}", told)
+
+    def fail(self, name: str | None = None, **rule: Any) -> str:
+        """Sets a rule for this provider and returns its name; raises ValueError.
+
+        What it matches: ``operation``, ``method``, ``path``, ``credential``, ``header``, ``query``.
+        When it fires: ``requests``, ``probability``, ``every``, ``times``, ``from_``, ``until``,
+        ``for_``, ``period``. What it does: ``reject``, ``page``, or ``status`` with ``headers``
+        and ``body``; ``mutate={...}``; ``deliver={...}``. All as in a scenario file.
+        """
+        return fail(self._call, {"provider": self.provider.name}, name, rule)
 
     def client(self, label: str = "main", **settings: Any) -> Any:
         """Returns an ``httpx.Client`` with the base URL, signing; settings are httpx's."""

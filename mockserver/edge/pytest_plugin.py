@@ -13,10 +13,12 @@ SHOWN_MAX = 50  # requests that a failing test's report shows
 OPTIONS = {
     "url": "use the server at this gateway, which runs already",
     "world": "a shipped world's name, or a file",
+    "scenario": "a shipped scenario's name, or a file",
     "seed": "what generated ids depend on",
     "limits": "default, or off: no rate limit at all",
 }
-WISHES = ("world", "seed", "quirks", "limits", "ttl")  # what the marker takes
+ASKED = ("world", "scenario", "seed", "limits")  # options that say how a sandbox is made
+WISHES = ("world", "seed", "quirks", "limits", "scenario", "ttl")  # what the marker takes
 TAKES = ", ".join(f"{name}=" for name in WISHES)
 SANDBOX = pytest.StashKey[Any]()  # ours, whatever a project's own `sandbox` may be
 
@@ -74,14 +76,15 @@ def _found(url: str) -> Any:
 
 
 def _made(config: pytest.Config) -> Any:
+    from mockserver.edge.files import BadFile
     from mockserver.edge.mock import MockServer
-    from mockserver.edge.worlds import BadFile
 
     seed = _seed(_option(config, "seed") or "490")
     world = _option(config, "world") or "default"
     limits = _option(config, "limits") or "default"
+    scenario = _option(config, "scenario") or None
     try:
-        return MockServer(world, seed=seed, limits=limits)
+        return MockServer(world, seed=seed, limits=limits, scenario=scenario)
     except (BadFile, ValueError) as error:
         raise _wrong(error) from None
 
@@ -110,7 +113,7 @@ def _asked(config: pytest.Config) -> dict[str, Any]:
     """
     if not _option(config, "url"):
         return {}
-    given = {name: config.getoption(f"--mockserver-{name}") for name in ("world", "seed", "limits")}
+    given = {name: config.getoption(f"--mockserver-{name}") for name in ASKED}
     wish: dict[str, Any] = {name: text for name, text in given.items() if text is not None}
     return wish | {"seed": _seed(wish["seed"])} if "seed" in wish else wish
 

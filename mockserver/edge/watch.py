@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from mockserver.edge import worlds
+from mockserver.edge import files, worlds
 from mockserver.edge.log import log
 from mockserver.engine.sandbox import Sandbox
 
@@ -32,7 +32,7 @@ def _changed(path: Path) -> int:
 def _reload(path: Path, sandbox: Sandbox) -> None:
     try:
         sandbox.load(worlds.load(str(path)))
-    except worlds.BadFile as error:
+    except files.BadFile as error:
         log.error("world not reloaded: %s", error)
     else:
         log.warning("world reloaded: %s", path)

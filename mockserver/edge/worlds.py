@@ -1,66 +1,40 @@
 """World files: found, read, typed by each provider, and every mistake told in one line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mockserver.edge import files
 from mockserver.engine.world import Part, World, build
 from mockserver.providers import discover
 from mockserver.wire import strict_yaml
 from mockserver.wire.provider import Provider
 from mockserver.wire.strict_yaml import Wrong
 
-SIZE_MAX = 64 * 1024 * 1024
-
-
-class BadFile(ValueError):
-    """A file that cannot be used: which, where in it, and why, in one line."""
-
-
-def fixtures() -> Path:
-    """Returns the folder of shipped fixtures: in the package, or beside it in a checkout."""
-    package = Path(__file__).parent.parent
-    inside = package / "fixtures"
-    return inside if inside.is_dir() else package.parent / "fixtures"
+FOLDER = "worlds"
 
 
 def shipped() -> list[str]:
     """Returns the names of the shipped worlds."""
-    return sorted(path.stem for path in (fixtures() / "worlds").glob("*.yaml"))
+    return files.shipped(FOLDER)
 
 
 def find(name: str) -> Path:
     """Returns the file of a shipped world's name, or of a path; raises BadFile."""
-    inside = fixtures() / "worlds" / f"{name}.yaml"
-    path = inside if name in shipped() else Path(name)
-    if not path.is_file():
-        raise BadFile(f"world {name}: no such file, and none of {', '.join(shipped())}")
-    return path
+    return files.find(FOLDER, name)
 
 
 def load(name: str, providers: Mapping[str, Provider] | None = None) -> World:
     """Loads a world by its name or path; raises BadFile."""
     path = find(name)
-    world: World = _tried(path, lambda text: read(text, path.stem, providers))
+    world: World = files.tried(path, lambda text: read(text, path.stem, providers))
     return world
 
 
 def data(path: Path) -> Any:
     """Returns the plain data of a world file; raises BadFile."""
-    return _tried(path, strict_yaml.load)
-
-
-def _tried(path: Path, use: Callable[[str], Any]) -> Any:
-    """Reads a file and uses its text; raises BadFile."""
-    try:
-        if path.stat().st_size > SIZE_MAX:
-            raise BadFile(f"{path}: larger than {SIZE_MAX} bytes")
-        return use(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadFile(f"{path}: {error}") from None
-    except Wrong as wrong:
-        raise BadFile(f"{path}:{wrong.line}: {wrong.path}: {wrong.what}") from None
+    return files.tried(path, strict_yaml.load)
 
 
 def read(text: str, name: str, providers: Mapping[str, Provider] | None = None) -> World:

@@ -19,7 +19,8 @@ class Entry(NamedTuple):
     """One request, its secrets redacted. Times and ``duration`` are nanoseconds.
 
     ``request_headers`` are lines; ``duration`` is real time, from when the request was
-    whole until its answer was made.
+    whole until its answer was made. ``fault`` names the rules that had an effect,
+    ``delivery`` how the answer was sent, where that was not just so.
     """
 
     n: int
@@ -33,6 +34,8 @@ class Entry(NamedTuple):
     status: int
     reason: str
     note: str
+    fault: str
+    delivery: str
     duration: int
     request_headers: bytes
     request_body: bytes

@@ -35,7 +35,11 @@ class FixedWindow:
         window = now // limit.window
         used = self._counts.get(caller, 0) if window == self._window else 0
         if used >= limit.count // share:
-            raise _full(limit, (window + 1) * limit.window, now)
+            raise self.full(now)
+
+    def full(self, now: int) -> Reject:
+        """Returns the refusal of a caller whose window is full."""
+        return _full(self.limit, (now // self.limit.window + 1) * self.limit.window, now)
 
     def spend(self, caller: str, now: int) -> None:
         """Counts one request."""
@@ -74,11 +78,15 @@ class RollingWindow:
         times = self._times.get(caller)
         allowed = limit.count // share
         if allowed == 0:
-            raise _full(limit, now + limit.window, now)
+            raise self.full(now)
         if times is not None and len(times) >= allowed:
             reset = times[-allowed] + limit.window
             if reset > now:
                 raise _full(limit, reset, now)
+
+    def full(self, now: int) -> Reject:
+        """Returns the refusal of a caller who filled the span just now."""
+        return _full(self.limit, now + self.limit.window, now)
 
     def spend(self, caller: str, now: int) -> None:
         """Counts one request."""
@@ -104,4 +112,5 @@ def window(limit: Limit) -> Window:
 
 def _full(limit: Limit, reset: int, now: int) -> Reject:
     wait = reset - now
-    return Reject("rate_limited", limit=limit.name, count=limit.count, reset=reset, wait=wait)
+    count = limit.count or 0
+    return Reject("rate_limited", limit=limit.name, count=count, reset=reset, wait=wait)

@@ -1,7 +1,8 @@
 """One request, in order: a straight line, synchronous, under the sandbox's lock.
 
-outer gates, route, gates in the provider's order, parameters, handler, changes, answer. Every
-refusal on the way is a Reject and lands in the one ``except`` below.
+rules, outer gates, route, gates in the provider's order, parameters, handler, changes, answer.
+Every refusal on the way is a Reject and lands in the one ``try`` below. Where a rule fires, it
+may give an answer, refuse at a gate, change what went well, and say how it is sent.
 """
 
 import logging
@@ -10,12 +11,15 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from mockserver.engine.faults.good import Good
+from mockserver.engine.faults.plan import FRONT, ROUTE, Instead, Plan
 from mockserver.engine.journal import BODY_MAX, HEADERS_MAX, TARGET_MAX, Entry, Journal
 from mockserver.engine.limits import Window
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
 from mockserver.wire.message import Request, Response
 from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Route, Throttle
+from mockserver.wire.query import parameter
 from mockserver.wire.redaction import fingerprint, hide
 from mockserver.wire.reject import Reject
 
@@ -36,6 +40,7 @@ class Call:
         "desk",
         "note",
         "now",
+        "plan",
         "request",
         "route",
         "share",
@@ -53,6 +58,7 @@ class Call:
         self.spent: list[tuple[Window, str]] = []
         self.watched: list[tuple[Offenders, str]] = []
         self.share = 1
+        self.plan: Plan | None = None
 
 
 def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
@@ -65,11 +71,16 @@ def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
         try:
             response = _accept(call)
             label = call.credential.label
+        except Instead as instead:
+            response = instead.response
+            label = call.credential.label if call.credential else ""
         except Exception as error:
             reject = error if isinstance(error, Reject) else _unexpected(call, error)
             response = _refuse(call, reject)
             reason = reject.reason
             label = call.credential.label if call.credential else reject.facts.get("credential", "")
+        if call.plan is not None:
+            response = call.plan.sent(response)
         _note(sandbox, call, label, response, reason)
         return response
 
@@ -77,19 +88,63 @@ def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
 def _accept(call: Call) -> Response:
     desk, request, now = call.desk, call.request, call.now
     desk.settle(now, call.auth_now)
+    if desk.rulebook.rules:
+        _ask(call, None, FRONT)
     for gate in desk.provider.outer:
         PASS[type(gate)](gate, call)
     route, captured = desk.router.find(request)
     call.route = route
     if request.oversize:
         raise Reject("too_large")
-    for gate in desk.provider.gates:
+    _stop(call, ROUTE)
+    for position, gate in enumerate(desk.provider.gates):
+        _stop(call, position)
         PASS[type(gate)](gate, call)
+    behind = len(desk.provider.gates)
+    _stop(call, behind)
     params = route.parse(request, captured)
+    _stop(call, behind + 1)
     response = _kept(call, params) if route.steady else _handle(call, params)
     for counter, caller in call.spent:
         counter.spend(caller, now)
-    return response
+    return response if call.plan is None else _hurt(call, call.plan, response)
+
+
+def _ask(call: Call, label: str | None, position: int) -> None:
+    """Asks the rules: those that name no credential, or those that name this one."""
+    desk, request = call.desk, call.request
+    firings = desk.rulebook.ask(desk.provider, _operation(call), request, call.now, label)
+    if firings:
+        call.plan = call.plan or Plan()
+        call.plan.add(firings, desk.provider)
+        _stop(call, position)
+
+
+def _operation(call: Call) -> str:
+    """Returns the id of the route, which may not be known yet; nothing where there is none."""
+    if call.route is not None:
+        id: str = call.route.id
+        return id
+    try:
+        return call.desk.router.find(call.request)[0].id
+    except Reject:
+        return ""
+
+
+def _stop(call: Call, position: int) -> None:
+    """Refuses here when a rule wants it."""
+    reason = call.plan.stop(position) if call.plan is not None else ""
+    if reason == "rate_limited":
+        raise call.desk.full(call.route, call.now)
+    if reason:
+        raise Reject(reason)
+
+
+def _hurt(call: Call, plan: Plan, response: Response) -> Response:
+    shape = call.route.shape
+    page = parameter(call.request, shape.page.encode()).decode("latin-1") if shape.page else ""
+    target = call.request.path + b"?" + call.request.query
+    return plan.hurt(Good(response, shape, call.credential.label, target, page))
 
 
 def _kept(call: Call, params: Any) -> Response:
@@ -116,6 +171,8 @@ def _handle(call: Call, params: Any) -> Response:
 def _authenticate(gate: Authenticate, call: Call) -> None:
     desk = call.desk
     call.credential, call.note = gate.by(call.request, desk.vault, call.auth_now, desk.quirks)
+    if desk.rulebook.rules:
+        _ask(call, call.credential.label, desk.provider.gates.index(gate))
 
 
 def _once(gate: Once, call: Call) -> None:
@@ -186,6 +243,8 @@ def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: 
             response.status,
             reason,
             call.note,
+            ", ".join(call.plan.took) if call.plan is not None else "",
+            ", ".join(d.fault.said for d in response.deliveries),
             sandbox.clock.real() - call.began,
             headers[:HEADERS_MAX],
             body[:BODY_MAX],

@@ -1,14 +1,17 @@
 """A sandbox bundles everything that changes, behind one lock."""
 
+import copy
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.engine.clock import Clock
+from mockserver.engine.faults.rulebook import Rulebook
+from mockserver.engine.faults.scenario import Scenario
 from mockserver.engine.journal import Journal
 from mockserver.engine.kept import Kept
 from mockserver.engine.ledger import Book
@@ -16,8 +19,9 @@ from mockserver.engine.limits import Window, window
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.replay import ReplayMemory
 from mockserver.engine.world import Part, Vault, World
-from mockserver.wire.provider import Escalate, Limit, Provider, Quirk
+from mockserver.wire.provider import Escalate, Limit, Provider, Quirk, Route, Throttle
 from mockserver.wire.redaction import Redactor, writings
+from mockserver.wire.reject import Reject
 from mockserver.wire.world import Change, Event, SetKey, View
 
 log = logging.getLogger("mockserver")
@@ -108,7 +112,7 @@ def _known(names: Mapping[str, Any], name: str, what: str) -> Any:
 class Desk:
     """One provider in one sandbox: credentials, ledger, counters, replay memory, quirks."""
 
-    def __init__(self, part: Part, sandbox: str, settings: Settings) -> None:
+    def __init__(self, part: Part, sandbox: str, settings: Settings, rulebook: Rulebook) -> None:
         provider = part.provider
         self.provider = provider
         self.router = part.router
@@ -122,6 +126,7 @@ class Desk:
         self.answers = Kept()
         self.derived = Kept()
         self.sandbox = sandbox
+        self.rulebook = rulebook
         self.seed = settings.seed
         self._secrets: dict[str | None, set[bytes]] = {}
         self.count = 0  # requests since the start or the last reset
@@ -153,6 +158,13 @@ class Desk:
         for change in changes:
             if isinstance(change, SetKey):
                 self.vault.put(change.credential)
+
+    def full(self, route: Route, now: int) -> Reject:
+        """Returns the refusal of a caller who has used up the limit that is closest to them."""
+        throttles = [g for g in (*self.provider.outer, *self.provider.gates) if type(g) is Throttle]
+        names = [gate.limit or route.limit for gate in throttles]
+        last = [name for name in names if name][-1:]
+        return self.counters[last[0]].full(now) if last else Reject("rate_limited")
 
     def view(self, credential: Any, now: int, auth_now: int) -> View:
         """Returns what a handler called by ``credential`` may see."""
@@ -200,6 +212,14 @@ class Desk:
                 log.warning("%s: %s did not happen: %s", self.provider.name, event.named(), error)
 
 
+def _restored(
+    known: Mapping[str, str], named: Iterable[str], made: Mapping[str, str]
+) -> dict[str, str]:
+    """Returns what is known, with what was made, or nothing, under the names."""
+    kept = {name: text for name, text in known.items() if name not in named}
+    return kept | {name: made[name] for name in named if name in made}
+
+
 def _limit(provider: Provider, limit: Limit, settings: Settings) -> Limit:
     name = f"{provider.name}.{limit.name}"
     text = settings.limits.get(name)
@@ -212,7 +232,8 @@ class Sandbox:
     """One isolated exchange: clocks, a desk for every provider, and the journal.
 
     ``real`` gives real time in nanoseconds. Every use takes ``lock``. ``ttl`` is for how long
-    it may stay unused, in real time; None is for ever.
+    it may stay unused, in real time; None is for ever. ``scenario`` plays from the start.
+    ``waiting`` are called whenever the clock was moved.
     """
 
     def __init__(
@@ -222,23 +243,41 @@ class Sandbox:
         real: Callable[[], int],
         settings: Settings | None = None,
         ttl: int | None = None,
+        scenario: Scenario | None = None,
     ) -> None:
         self.id = id
         self.lock = threading.RLock()
+        self.waiting: set[Callable[[], None]] = set()
         self.clock = Clock(real)
         self.made = self.settings = settings or Settings()
+        self.made_with = scenario
         self.ttl = ttl
         self.used = real()
         parts = world.parts.values()
         self.journal = Journal(Redactor([part.provider.secrets for part in parts]))
         self.desks: dict[str, Desk] = {}
+        self._begin(world)
+
+    def _begin(self, world: World) -> None:
+        """Starts from nothing but what the sandbox was made with."""
+        providers = {name: part.provider for name, part in world.parts.items()}
+        self.rulebook = Rulebook(providers, self.made.seed)
+        self.scenario: Scenario | None = None
+        self.settings = self.made
         self.load(world)
+        if self.made_with is not None:
+            # What was asked for by name beats what a scenario brings along.
+            self.play(self.made_with)
+            self.configure(self.made.quirks, self.made.limits)
 
     def load(self, world: World) -> None:
         """Puts a world in the place of the one there was; clocks, settings and journal go on."""
         with self.lock:
             self.world = world
-            self.desks = {n: Desk(part, self.id, self.settings) for n, part in world.parts.items()}
+            self.desks = {
+                name: Desk(part, self.id, self.settings, self.rulebook)
+                for name, part in world.parts.items()
+            }
             known = {form for desk in self.desks.values() for form in desk.secrets()}
             self.journal.hides_all = len(known) <= HIDDEN_MAX
             if not self.journal.hides_all:
@@ -248,10 +287,64 @@ class Sandbox:
     def reset(self) -> None:
         """Returns to how the sandbox was made: ledger, keys, settings, clocks, empty journal."""
         with self.lock:
-            self.settings = self.made
-            self.clock = Clock(self.clock.real)
+            self.put_clock(Clock(self.clock.real))
             self.journal.reset()
-            self.load(self.world)
+            self._begin(self.world)
+
+    def put_clock(self, clock: Clock) -> None:
+        """Puts a clock that was moved in the place of the one there was."""
+        with self.lock:
+            self.clock = clock
+            for tell in tuple(self.waiting):
+                tell()
+
+    def play(self, scenario: Scenario) -> None:
+        """Starts a scenario in the place of the one that plays; raises ValueError, all or none."""
+        with self.lock:
+            others = self.rulebook.rules.keys() - set(self._played())
+            clash = [rule.name for rule in scenario.rules if rule.name in others]
+            if clash:
+                raise ValueError(f"a rule {clash[0]} is there already: delete it first")
+            settings = changed(self._unplayed(), self._providers, scenario.quirks, scenario.limits)
+            clock = copy.copy(self.clock)
+            clock.skew_by(scenario.skew)
+            self.stop()
+            self._apply(settings)
+            self.put_clock(clock)
+            self.scenario = scenario
+            self.rulebook.put(scenario.rules, clock.now(), scenario.name)
+
+    def stop(self) -> None:
+        """Ends the scenario that plays: its rules go, its settings are as they were made."""
+        with self.lock:
+            if self.scenario is None:
+                return
+            self.rulebook.drop(self._played())
+            self._apply(self._unplayed())
+            if self.scenario.skew:
+                self.clock.skew_by(0)
+            self.scenario = None
+
+    def _played(self) -> list[str]:
+        return self.rulebook.of_scenario(self.scenario.name) if self.scenario else []
+
+    def _unplayed(self) -> Settings:
+        """Returns the settings without those that the scenario brought."""
+        if self.scenario is None:
+            return self.settings
+        now, made, scenario = self.settings, self.made, self.scenario
+        quirks = _restored(now.quirks, scenario.quirks, made.quirks)
+        limits = _restored(now.limits, scenario.limits, made.limits)
+        return replace(now, quirks=quirks, limits=limits)
+
+    @property
+    def _providers(self) -> dict[str, Provider]:
+        return {name: desk.provider for name, desk in self.desks.items()}
+
+    def _apply(self, settings: Settings) -> None:
+        self.settings = settings
+        for desk in self.desks.values():
+            desk.configure(settings)
 
     def configure(
         self,
@@ -263,10 +356,7 @@ class Sandbox:
         Raises ValueError, and then nothing has changed.
         """
         with self.lock:
-            providers = {name: desk.provider for name, desk in self.desks.items()}
-            self.settings = changed(self.settings, providers, quirks, limits)
-            for desk in self.desks.values():
-                desk.configure(self.settings)
+            self._apply(changed(self.settings, self._providers, quirks, limits))
 
     def settle(self) -> None:
         """Lets happen what is due at every provider."""

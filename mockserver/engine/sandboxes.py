@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 
+from mockserver.engine.faults.scenario import Scenario
 from mockserver.engine.sandbox import Sandbox, Settings
 from mockserver.engine.world import World
 from mockserver.wire.duration import SECOND
@@ -46,9 +47,11 @@ class Sandboxes:
             sandbox.used = now
         return sandbox
 
-    def make(self, id: str, world: World, settings: Settings, ttl: int) -> Sandbox:
+    def make(
+        self, id: str, world: World, settings: Settings, ttl: int, scenario: Scenario | None = None
+    ) -> Sandbox:
         """Makes a sandbox, in the place of one with the same id; raises TooMany."""
-        sandbox = Sandbox(id, world, self._real, settings, ttl)
+        sandbox = Sandbox(id, world, self._real, settings, ttl, scenario)
         with self._lock:
             self._sweep(at_once=len(self._sandboxes) >= SANDBOXES_MAX)
             if id not in self._sandboxes and len(self._sandboxes) >= SANDBOXES_MAX:

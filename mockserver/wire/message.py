@@ -4,6 +4,8 @@ Everything is kept as bytes, exactly as on the wire, because signatures cover
 those bytes and every client encodes them in its own way.
 """
 
+from typing import Any
+
 from msgspec import Struct
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -36,11 +38,15 @@ class Request(Struct, frozen=True, gc=False):
 
 
 class Response(Struct, frozen=True, gc=False):
-    """One response: status, headers (without Content-Length) and body."""
+    """One response: status, headers (without Content-Length) and body.
+
+    ``deliveries`` say how it is to be sent, where that is not just so.
+    """
 
     status: int
     headers: Headers
     body: bytes
+    deliveries: tuple[Any, ...] = ()
 
 
 class Draft(Struct, frozen=True):

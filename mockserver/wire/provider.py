@@ -29,6 +29,19 @@ class Answer(Struct, frozen=True):
     media_type: bytes = b"application/json"
 
 
+class Shape(Struct, frozen=True):
+    """Where a good answer holds what faults look for, as JSON paths.
+
+    ``rows`` lead to each row, ``amounts`` to each amount; ``token`` leads to the token of the
+    next page, which a request brings in the parameter ``page``.
+    """
+
+    rows: str = ""
+    amounts: tuple[str, ...] = ()
+    token: str = ""
+    page: str = ""
+
+
 class Route(Struct, frozen=True):
     """One operation of the provider's document.
 
@@ -37,7 +50,8 @@ class Route(Struct, frozen=True):
     are further paths of the same operation. ``limit`` names the route's own rate limit.
     ``parse`` turns the request and the path's parameters into what ``handle`` takes.
     ``steady`` says that the good answer depends on nothing but the caller, what ``parse``
-    returned (which is hashable then), the quirks and the ledger: not on the time.
+    returned (which is hashable then), the quirks and the ledger: not on the time. ``shape``
+    tells faults where rows, amounts and page tokens are.
     """
 
     id: str
@@ -49,6 +63,7 @@ class Route(Struct, frozen=True):
     permission: str = ""
     limit: str = ""
     steady: bool = False
+    shape: Shape = Shape()
 
 
 # Gates: what a request must pass, in the provider's own order
@@ -96,9 +111,10 @@ class Escalate(Struct, frozen=True):
 
 
 class Check(Struct, frozen=True):
-    """Refuses by a rule of the provider: ``rule`` raises Reject."""
+    """Refuses by a rule of the provider: ``rule`` raises Reject, for this ``reason`` alone."""
 
     rule: Callable[[Request, Route, Any], None]
+    reason: str
 
 
 Gate = Authenticate | Once | Throttle | Escalate | Check

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from mockserver.edge.control import clocks, entries, ledgers, sandboxes
+from mockserver.edge.control import clocks, entries, faults, ledgers, sandboxes
 from mockserver.edge.control.verb import Call, Refused, Verb, known_sandbox, typed
 
 SANDBOX = "/sandboxes/{id}"
@@ -28,6 +28,12 @@ VERBS = (
     Verb("PATCH", SANDBOX + "/limits", sandboxes.set_limits, dict[str, str | None] | str),
     Verb("GET", SANDBOX + "/clock", clocks.show),
     Verb("POST", SANDBOX + "/clock", clocks.move, clocks.Motion),
+    Verb("GET", SANDBOX + "/faults", faults.index),
+    Verb("POST", SANDBOX + "/faults", faults.put, dict[str, Any]),
+    Verb("DELETE", SANDBOX + "/faults", faults.clear, status=204),
+    Verb("DELETE", SANDBOX + "/faults/{name}", faults.drop, status=204),
+    Verb("PUT", SANDBOX + "/scenario", faults.play, dict[str, Any]),
+    Verb("DELETE", SANDBOX + "/scenario", faults.stop, status=204),
     Verb("GET", SANDBOX + "/ledger", ledgers.show_all),
     Verb("GET", ACCOUNT, ledgers.show),
     Verb("PUT", ACCOUNT, ledgers.replace_rows, ledgers.Rows),

@@ -47,7 +47,7 @@ def move(call: Call) -> dict[str, Any]:
         raise Refused(400, "nothing to do", hint="give advance, freeze, set, rate or skew")
     sandbox = call.sandbox
     with sandbox.lock:
-        sandbox.clock = _moved(sandbox.clock, wish)
+        sandbox.put_clock(_moved(sandbox.clock, wish))
         sandbox.settle()
     return show(call)
 

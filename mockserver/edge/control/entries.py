@@ -55,8 +55,8 @@ def told(entry: Entry) -> dict[str, Any]:
         "status": entry.status,
         "reason": entry.reason,
         "note": entry.note,
-        "fault": None,
-        "delivery": None,
+        "fault": entry.fault or None,
+        "delivery": entry.delivery or None,
         "duration_us": entry.duration // 1000,
         "request": {
             "headers": headers(entry.request_headers),
@@ -178,11 +178,15 @@ def _targets(provider: str, target: str) -> set[str]:
 
 
 def coverage(call: Call) -> dict[str, Any]:
-    """Tells which operations and reasons were met since the start or reset, and which not."""
+    """Tells which operations, reasons and rules were met since the start, and which not."""
     sandbox = call.sandbox
     with sandbox.lock:
         met = dict(sandbox.journal.met)
-    return {name: _covered(p, met) for name, p in call.app.providers.items()}
+        fired = {name: active.fired for name, active in sandbox.rulebook.rules.items()}
+    return {
+        **{name: _covered(p, met) for name, p in call.app.providers.items()},
+        "faults": {"rules": fired, "missing": [name for name, n in fired.items() if not n]},
+    }
 
 
 def _covered(provider: Provider, met: Mapping[tuple[str, str, str], int]) -> dict[str, Any]:

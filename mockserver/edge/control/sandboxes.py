@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.edge import worlds
+from mockserver.edge.control import faults
 from mockserver.edge.control.verb import Call, Refused
 from mockserver.engine.sandbox import Sandbox, Settings, changed
 from mockserver.engine.sandboxes import DEFAULT, TooMany
@@ -25,7 +26,7 @@ ROWS_MAX = 100_000  # rows of a world given inline
 
 
 class Wish(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a sandbox shall be: a shipped world's name or a world inline, and settings.
+    """How a sandbox shall be: world and scenario, a shipped one's name or inline, and settings.
 
     What is not given is as in the sandbox ``default`` when the server started.
     """
@@ -34,6 +35,7 @@ class Wish(Struct, frozen=True, forbid_unknown_fields=True):
     seed: int | None = None
     quirks: dict[str, str] = {}
     limits: str | dict[str, str] | None = None
+    scenario: str | dict[str, Any] | None = None
     ttl: str = TTL
 
 
@@ -78,8 +80,11 @@ def make(call: Call) -> dict[str, Any]:
     settings = _settings(call.app, wish)
     ttl = _ttl(wish.ttl)
     world = _world(call.app, wish.world).renewed(secrets.token_bytes)
+    scenario = call.app.sandboxes.default.made_with
+    if wish.scenario is not None:
+        scenario = faults.read(wish.scenario, "$.scenario")
     try:
-        sandbox = call.app.sandboxes.make(id, world, settings, ttl)
+        sandbox = call.app.sandboxes.make(id, world, settings, ttl, scenario)
     except TooMany as error:
         raise Refused(409, str(error), hint="delete some, or give them a shorter ttl") from None
     return _told(call, sandbox)
@@ -151,6 +156,7 @@ def _told(call: Call, sandbox: Sandbox) -> dict[str, Any]:
         "expires": _expires(sandbox),
         "world": sandbox.world.name,
         "seed": sandbox.settings.seed,
+        "scenario": sandbox.scenario.name if sandbox.scenario else None,
         "providers": {
             name: _provider(sandbox, provider, call.app.base_url(name, sandbox.id, call.origin))
             for name, provider in call.app.providers.items()

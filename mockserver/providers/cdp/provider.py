@@ -12,10 +12,12 @@ from mockserver.wire.provider import (
     Quirk,
     Route,
     Secrets,
+    Shape,
     Throttle,
     by_key,
 )
 
+NEXT = "$.nextPageToken"
 SWITCH = ("false", "true")
 
 
@@ -32,7 +34,14 @@ PROVIDER = Provider(
     base_path="/platform",
     main="listBalances",
     routes=(
-        Route("listAccounts", "GET", "/v2/accounts", accounts.parse_list, accounts.list_accounts),
+        Route(
+            "listAccounts",
+            "GET",
+            "/v2/accounts",
+            accounts.parse_list,
+            accounts.list_accounts,
+            shape=Shape(rows="$.accounts[*]", token=NEXT, page="pageToken"),
+        ),
         Route(
             "getAccount",
             "GET",
@@ -47,6 +56,12 @@ PROVIDER = Provider(
             "/v2/accounts/{accountId}/balances",
             balances.parse_list,
             balances.list_balances,
+            shape=Shape(
+                rows="$.balances[*]",
+                amounts=("$.balances[*].amount.*.total", "$.balances[*].amount.*.available"),
+                token=NEXT,
+                page="pageToken",
+            ),
         ),
         Route(
             "getBalance",
@@ -55,6 +70,7 @@ PROVIDER = Provider(
             balances.parse_asset,
             balances.get_balance,
             steady=True,
+            shape=Shape(amounts=("$.amount.*.total", "$.amount.*.available")),
         ),
     ),
     gates=(Authenticate(auth.authenticate), Throttle("reads", per=by_key)),

@@ -10,9 +10,12 @@ from mockserver.wire.provider import (
     Quirk,
     Route,
     Secrets,
+    Shape,
     Throttle,
     by_key,
 )
+
+AMOUNTS = ("balance", "available", "locked", "rate_usd", "traded")
 
 PROVIDER = Provider(
     name="coinapi",
@@ -28,6 +31,10 @@ PROVIDER = Provider(
             balances.parse_exchange,
             balances.get_balances,
             steady=True,
+            shape=Shape(
+                rows="$[*].data[*]",
+                amounts=tuple(f"$[*].data[*].{name}" for name in AMOUNTS),
+            ),
         ),
     ),
     gates=(Authenticate(auth.authenticate), Throttle("reads", per=by_key)),

@@ -21,6 +21,7 @@ from mockserver.wire.provider import (
     Quirk,
     Route,
     Secrets,
+    Shape,
     Throttle,
     by_key,
     parse_nothing,
@@ -52,6 +53,10 @@ PROVIDER = Provider(
             query.parse_query,
             balances.get_balance,
             aliases=("/exchange/balance",),
+            shape=Shape(
+                rows="$.balances[*]",
+                amounts=tuple(f"$.balances[*].{name}" for name in ("amount", "price", "priceBtc")),
+            ),
         ),
         Route(
             "get-exchanges",
@@ -60,6 +65,7 @@ PROVIDER = Provider(
             parse_nothing,
             exchanges.list_exchanges,
             aliases=("/exchange/support",),
+            shape=Shape(rows="$[*]"),
         ),
         Route(
             "get-exchange-sync-status",

@@ -12,6 +12,7 @@ from mockserver.wire.provider import (
     Quirk,
     Route,
     Secrets,
+    Shape,
     Throttle,
     by_address,
     parse_nothing,
@@ -52,6 +53,7 @@ PROVIDER = Provider(
             balances.return_balances,
             limit="returnBalances",
             steady=True,
+            shape=Shape(rows="$.data.*", amounts=("$.data.*",)),
         ),
         Route(
             "returnCompleteBalances",
@@ -61,6 +63,7 @@ PROVIDER = Provider(
             balances.return_complete_balances,
             limit="returnCompleteBalances",
             steady=True,
+            shape=Shape(rows="$.data.*", amounts=("$.data.*.available", "$.data.*.onOrders")),
         ),
     ),
     outer=(

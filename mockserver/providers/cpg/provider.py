@@ -12,6 +12,7 @@ from mockserver.wire.provider import (
     Quirk,
     Route,
     Secrets,
+    Shape,
     Throttle,
     by_address,
     by_key,
@@ -32,6 +33,10 @@ PROVIDER = Provider(
             balances.list_balances,
             permission="read_balance",
             steady=True,
+            shape=Shape(
+                rows="$.data[*]",
+                amounts=("$.data[*].balance", "$.data[*].held", "$.data[*].available"),
+            ),
         ),
         Route(
             "submitWithdrawal",
@@ -55,9 +60,9 @@ PROVIDER = Provider(
         Throttle("ip", per=by_address),
         Authenticate(auth.authenticate),
         Once(auth.digest, auth.replay_span),
-        Check(auth.check_address),
+        Check(auth.check_address, "ip_not_allowed"),
         Throttle("key", per=by_key),
-        Check(auth.check_permission),
+        Check(auth.check_permission, "forbidden"),
     ),
     limits=(Limit("ip", 1200, 60 * SECOND), Limit("key", 120, 60 * SECOND)),
     quirks=(

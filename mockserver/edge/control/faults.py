@@ -1,0 +1,101 @@
+"""Rules and scenarios: shown, set, taken away."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mockserver.edge import scenarios
+from mockserver.edge.control.verb import Call, Refused
+from mockserver.engine.faults.reading import Reader
+from mockserver.engine.faults.rulebook import Active
+from mockserver.engine.faults.scenario import Scenario
+from mockserver.engine.sandbox import Sandbox
+from mockserver.wire.strict_yaml import Wrong
+
+HINT = "see the chapter on faults"
+NAME = re.compile(r"[a-z0-9-]{1,64}")
+
+
+def index(call: Call) -> dict[str, Any]:
+    """Tells every rule, and how often it matched and fired."""
+    sandbox = call.sandbox
+    with sandbox.lock:
+        return told(sandbox)
+
+
+def told(sandbox: Sandbox) -> dict[str, Any]:
+    """Tells the rules of a sandbox, which is locked."""
+    now = sandbox.clock.now()
+    rules = [_told(active, now) for active in sandbox.rulebook.rules.values()]
+    return {"scenario": sandbox.scenario.name if sandbox.scenario else None, "rules": rules}
+
+
+def _told(active: Active, now: int) -> dict[str, Any]:
+    moments = active.rule.moments
+    state = "active" if moments.covers(now - active.since) else "waiting"
+    return {
+        "rule": active.rule.said,
+        "scenario": active.scenario or None,
+        "state": "over" if active.over(now) else state,
+        "matched": active.matched,
+        "fired": active.fired,
+    }
+
+
+def put(call: Call) -> dict[str, Any]:
+    """Sets a rule, in the place of one with its name."""
+    try:
+        rule = Reader("", call.app.providers).read(call.body, ())
+    except Wrong as wrong:
+        raise Refused(400, wrong.what, wrong.path, HINT) from None
+    sandbox = call.sandbox
+    with sandbox.lock:
+        sandbox.rulebook.put([rule], sandbox.clock.now())
+        return _told(sandbox.rulebook.rules[rule.name], sandbox.clock.now())
+
+
+def clear(call: Call) -> None:
+    """Takes every rule away, a scenario's too, and ends it."""
+    sandbox = call.sandbox
+    with sandbox.lock:
+        sandbox.stop()
+        sandbox.rulebook.drop(list(sandbox.rulebook.rules))
+
+
+def drop(call: Call) -> None:
+    """Takes a rule away."""
+    sandbox, name = call.sandbox, call.path["name"]
+    with sandbox.lock:
+        if name not in sandbox.rulebook.rules:
+            known = ", ".join(sandbox.rulebook.rules) or "none"
+            raise Refused(404, f"no rule {name}", "name", f"there are {known}")
+        sandbox.rulebook.drop([name])
+
+
+def play(call: Call) -> dict[str, Any]:
+    """Starts a scenario, in the place of the one that plays."""
+    sandbox = call.sandbox
+    found = read(call.body, "$")
+    with sandbox.lock:
+        sandbox.play(found)
+        return told(sandbox)
+
+
+def stop(call: Call) -> None:
+    """Ends the scenario that plays."""
+    call.sandbox.stop()
+
+
+def read(wish: str | Mapping[str, Any], at: str) -> Scenario:
+    """Reads a shipped scenario's name, or one inline; raises Refused."""
+    if isinstance(wish, Mapping) and wish.keys() == {"name"}:
+        wish = wish["name"]
+    if not isinstance(wish, str):
+        try:
+            return scenarios.from_data(wish)
+        except Wrong as wrong:
+            raise Refused(400, wrong.what, at + wrong.path.removeprefix("$"), HINT) from None
+    if not NAME.fullmatch(wish) or wish not in scenarios.shipped():
+        known = ", ".join(scenarios.shipped())
+        raise Refused(400, "no such scenario", at, f"there are {known}; or give one inline")
+    return scenarios.load_shipped(wish)

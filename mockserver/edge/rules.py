@@ -1,0 +1,55 @@
+"""Rules and scenarios as Python callers write them, turned into what files say."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mockserver.edge import scenarios
+
+MATCH = ("provider", "operation", "method", "path", "credential", "header", "query")
+WHEN = ("requests", "probability", "every", "times", "from", "until", "for", "period")
+ANSWER = ("reject", "page", "status", "headers", "body")
+WHOLE = ("mutate", "deliver")
+
+
+def fail(
+    call: Callable[..., Any], match: Mapping[str, str], name: str | None, given: Mapping[str, Any]
+) -> str:
+    """Sets a rule made of keywords; returns its name, which depends on what it says."""
+    rule = written(match, given)
+    rule["name"] = name or _name(rule)
+    call("POST", "/faults", rule)
+    return str(rule["name"])
+
+
+def written(match: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns keywords as a rule, without a name; raises ValueError for an unknown one."""
+    rule: dict[str, Any] = {"match": dict(match)}
+    for keyword, value in given.items():
+        word = keyword.rstrip("_")  # from_ and for_ are words of Python's own
+        if word in WHOLE:
+            rule[word] = value
+            continue
+        homes = (("match", MATCH), ("when", WHEN), ("answer", ANSWER))
+        home = next((home for home, words in homes if word in words), None)
+        if home is None:
+            known = ", ".join((*MATCH, *WHEN, *ANSWER, *WHOLE))
+            raise ValueError(f"a rule has no {keyword}: there are {known}")
+        rule.setdefault(home, {})[word] = value
+    return rule
+
+
+def _name(rule: Mapping[str, Any]) -> str:
+    text = json.dumps(rule, sort_keys=True, default=str)
+    return "fail-" + hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+def scenario_wish(scenario: str | Path | Mapping[str, Any] | None) -> Any:
+    """Returns a scenario as the control API takes it: its name, or its data."""
+    if isinstance(scenario, str) and scenario in scenarios.shipped():
+        return {"name": scenario}
+    if isinstance(scenario, str | Path):
+        return scenarios.data(scenarios.find(str(scenario)))
+    return scenario

@@ -1,0 +1,59 @@
+"""Scenario files: found, read, and what is wrong in them told in one line."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mockserver.edge import files
+from mockserver.engine.faults import scenario
+from mockserver.engine.faults.scenario import Scenario
+from mockserver.engine.sandbox import Settings, changed
+from mockserver.providers import discover
+from mockserver.wire import strict_yaml
+
+FOLDER = "scenarios"
+
+
+def shipped() -> list[str]:
+    """Returns the names of the shipped scenarios."""
+    return files.shipped(FOLDER)
+
+
+def find(name: str) -> Path:
+    """Returns the file of a shipped scenario's name, or of a path; raises BadFile."""
+    return files.find(FOLDER, name)
+
+
+def load(name: str) -> Scenario:
+    """Loads a scenario by its name or path; raises BadFile."""
+    path = find(name)
+    read: Scenario = files.tried(path, lambda text: _read(text, strict_yaml.load(text), path.stem))
+    return read
+
+
+def data(path: Path) -> Any:
+    """Returns the plain data of a scenario file, whose name stands for one that it lacks."""
+    found = files.tried(path, strict_yaml.load)
+    return {"name": path.stem} | found if isinstance(found, dict) else found
+
+
+@cache
+def load_shipped(name: str) -> Scenario:
+    """Loads a shipped scenario, once."""
+    return load(name)
+
+
+def from_data(data: Any) -> Scenario:
+    """Reads a scenario given as plain data, where paths tell but lines do not; raises Wrong."""
+    return _read("", data, "inline")
+
+
+def _read(text: str, data: Any, name: str) -> Scenario:
+    providers = discover()
+    found = scenario.read(text, data, name, providers)
+    for member in ("quirks", "limits"):
+        try:
+            changed(Settings(), providers, **{member: getattr(found, member)})
+        except ValueError as error:
+            raise strict_yaml.wrong(text, (member,), str(error)) from None
+    return found

@@ -1,0 +1,26 @@
+"""Sends the answer, head and all, at so many bytes a second."""
+
+from typing import Any
+
+from mockserver.engine.faults import takes
+from mockserver.engine.faults.chance import Chance
+from mockserver.engine.faults.script import Script, Send, Step, Wait, pieces
+from mockserver.wire.duration import SECOND
+
+TAKES = takes.whole(1, 1 << 30)
+
+LATE = 1
+TICKS = 20  # pieces a second
+
+
+def deliver(script: Script, rate: Any, chance: Chance) -> Script:
+    """Cuts what is sent, and waits behind each piece for as long as it takes."""
+    size = max(rate // TICKS, 1)
+    steps: list[Step] = []
+    for step in script:
+        if isinstance(step, Send):
+            for piece in pieces(step.data, size):
+                steps += [Send(piece, step.head), Wait(len(piece) * SECOND // rate)]
+        else:
+            steps.append(step)
+    return steps

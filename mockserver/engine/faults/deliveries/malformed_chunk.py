@@ -1,0 +1,20 @@
+"""Sends the body in chunks, the second of which has no length, then closes."""
+
+from typing import Any
+
+from mockserver.engine.faults import takes
+from mockserver.engine.faults.chance import Chance
+from mockserver.engine.faults.script import LENGTH, End, Script, Send, body, heads, with_head
+
+TAKES = takes.yes
+
+CHUNKED = b"\r\ntransfer-encoding: chunked"
+
+
+def deliver(script: Script, given: Any, chance: Chance) -> Script:
+    """Announces chunks, sends a good one of half the body and then one that is none."""
+    data = body(script)
+    half = data[: max(len(data) // 2, 1)] or b" "
+    chunks = b"%x\r\n%b\r\nzz\r\n%b\r\n" % (len(half), half, data[len(half) :])
+    announced = with_head(script, lambda head: LENGTH.sub(CHUNKED, head, count=1))
+    return [*heads(announced), Send(chunks), End()]

@@ -1,0 +1,16 @@
+"""Gives a row twice, the second time behind the first."""
+
+from typing import Any
+
+from mockserver.engine.faults import takes
+from mockserver.engine.faults.chance import Chance
+from mockserver.engine.faults.good import Good
+
+TAKES = takes.whole(0, 1_000_000)
+
+
+def hurt(good: Good, row: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+    """Repeats the row with this number, from 0; the members of an object are no such rows."""
+    for at, key in good.rows()[row : row + 1]:
+        if isinstance(at, list):
+            at.insert(key, at[key])

@@ -1,0 +1,75 @@
+"""A scenario: rules that belong together, and the settings under which they play."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from mockserver.engine.faults.reading import NAME, Reader
+from mockserver.engine.faults.rule import Rule
+from mockserver.engine.faults.rulebook import RULES_MAX
+from mockserver.wire import strict_yaml
+from mockserver.wire.duration import nanoseconds
+from mockserver.wire.provider import Provider
+
+TEXT_MAX = 1_000
+
+
+class Scenario(Struct, frozen=True):
+    """What plays: rules, quirks and limits, and a skew of the auth clock in nanoseconds.
+
+    ``about`` says what happens, ``client`` what a good client does.
+    """
+
+    name: str
+    about: str = ""
+    client: str = ""
+    rules: tuple[Rule, ...] = ()
+    quirks: Mapping[str, str] = {}
+    limits: Mapping[str, str] = {}
+    skew: int = 0
+
+
+class Written(Struct, frozen=True, forbid_unknown_fields=True):
+    """A scenario as it is written."""
+
+    name: str = ""
+    about: str = ""
+    client: str = ""
+    rules: list[dict[str, Any]] = []
+    quirks: dict[str, str] = {}
+    limits: dict[str, str] = {}
+    skew: str = "0s"
+
+
+def read(text: str, data: Any, name: str, providers: Mapping[str, Provider]) -> Scenario:
+    """Reads plain data, which stands in ``text``; raises Wrong with line and path."""
+    written: Written = strict_yaml.convert(text, data, (), Written)
+    called = written.name or name
+    if not NAME.fullmatch(called):
+        raise strict_yaml.wrong(text, ("name",), "a name has small letters, digits, . _ -")
+    for place, told in (("about", written.about), ("client", written.client)):
+        if len(told) > TEXT_MAX or not told.replace("\n", " ").isprintable():
+            raise strict_yaml.wrong(text, (place,), f"is plain text of at most {TEXT_MAX} letters")
+    try:
+        skew = nanoseconds(written.skew)
+    except ValueError as error:
+        raise strict_yaml.wrong(text, ("skew",), str(error)) from None
+    rules = _rules(text, written.rules, providers)
+    about, client = " ".join(written.about.split()), " ".join(written.client.split())
+    return Scenario(called, about, client, rules, written.quirks, written.limits, skew)
+
+
+def _rules(
+    text: str, written: list[dict[str, Any]], providers: Mapping[str, Provider]
+) -> tuple[Rule, ...]:
+    if len(written) > RULES_MAX:
+        raise strict_yaml.wrong(text, ("rules",), f"a scenario has at most {RULES_MAX} rules")
+    reader, rules, seen = Reader(text, providers), [], set()
+    for n, data in enumerate(written):
+        rule = reader.read(data, ("rules", n))
+        if rule.name in seen:
+            raise strict_yaml.wrong(text, ("rules", n, "name"), f"{rule.name} is there already")
+        seen.add(rule.name)
+        rules.append(rule)
+    return tuple(rules)

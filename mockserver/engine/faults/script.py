@@ -1,0 +1,64 @@
+"""How an answer is sent: a list of steps, which a delivery changes and the edge carries out."""
+
+import re
+from collections.abc import Callable
+
+from msgspec import Struct
+
+
+class Send(Struct, frozen=True):
+    """Bytes to send at once; ``head`` are those of the status line and the headers."""
+
+    data: bytes
+    head: bool = False
+
+
+class Wait(Struct, frozen=True):
+    """Time to pass, in nanoseconds: real time, or that of the sandbox clock."""
+
+    duration: int
+    sandbox: bool = False
+
+
+class End(Struct, frozen=True):
+    """The end of the connection: closed, or reset by a TCP RST."""
+
+    reset: bool = False
+
+
+PIECES_MAX = 100_000
+
+Step = Send | Wait | End
+Script = list[Step]
+
+
+def body(script: Script) -> bytes:
+    """Returns the body that a script sends."""
+    return b"".join(s.data for s in script if isinstance(s, Send) and not s.head)
+
+
+def cut(script: Script, size: int, end: End) -> Script:
+    """Ends a script behind so many bytes of its body."""
+    return [*heads(script), Send(body(script)[:size]), end]
+
+
+def with_head(script: Script, change: Callable[[bytes], bytes]) -> Script:
+    """Changes the bytes of the head."""
+    return [
+        Send(change(step.data), head=True) if isinstance(step, Send) and step.head else step
+        for step in script
+    ]
+
+
+def heads(script: Script) -> Script:
+    """Returns the steps that send the head."""
+    return [step for step in script if isinstance(step, Send) and step.head]
+
+
+def pieces(data: bytes, size: int) -> list[bytes]:
+    """Cuts bytes into pieces of a size, larger where there would be too many."""
+    size = max(size, -(-len(data) // PIECES_MAX))
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+LENGTH = re.compile(rb"(?i)(\r\ncontent-length: )([0-9]+)")
