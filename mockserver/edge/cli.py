@@ -281,7 +281,7 @@ def check(file: str) -> None:
 
     try:
         data = files.tried(worlds.find(file), strict_yaml.load)
-        if isinstance(data, dict) and "rules" in data:
+        if isinstance(data, dict) and data.keys() & scenarios.MEMBERS:
             scenario = scenarios.load(file)
             print(f"{file}: scenario {scenario.name} is good, {len(scenario.rules)} rules")
             return

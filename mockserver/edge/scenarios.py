@@ -12,6 +12,7 @@ from mockserver.providers import discover
 from mockserver.wire import strict_yaml
 
 FOLDER = "scenarios"
+MEMBERS = {*scenario.Written.__struct_fields__} - {"name"}  # that no world has
 
 
 def shipped() -> list[str]:
