@@ -6,6 +6,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import asdict
+
 from mockserver.engine.journal import Entry
 from mockserver.wire.redaction import printable
 
@@ -22,10 +24,15 @@ def follow(entry: Entry) -> None:
     target = entry.target.decode("latin-1")
     who = f" (key {entry.credential})" if entry.credential else ""
     log.info(
-        "%s %s %s -> %d %s%s",
-        *(entry.provider, entry.method, target, entry.status, entry.reason, who),
+        "%s %s %s -> %d %s%s%s",
+        *(entry.provider, entry.method, target, entry.status, entry.reason, who, _why(entry)),
         extra={"entry": entry},
     )
+
+
+def _why(entry: Entry) -> str:
+    told = entry.explanation
+    return f": {told.rule}. {told.fix}" if told is not None else ""
 
 
 class _Text(logging.Formatter):
@@ -45,6 +52,8 @@ class _Json(logging.Formatter):
         entry = getattr(record, "entry", None)
         if entry is not None:
             line |= {name: getattr(entry, name) for name in FIELDS}
+            if entry.explanation is not None:
+                line["explanation"] = asdict(entry.explanation)
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)

@@ -152,4 +152,11 @@ def _journal(sandbox: Any) -> str:
     for e in entries[-SHOWN_MAX:]:
         told = " ".join(filter(None, (e.reason, e.credential and f"(key {e.credential})", e.note)))
         lines.append(f"{e.n} {e.provider} {e.method} {e.target} -> {e.status} {told}".rstrip())
+        if e.explanation:
+            lines += _why(e.explanation)
     return "\n".join(lines)
+
+
+def _why(told: dict[str, str]) -> list[str]:
+    lines = [f"    {told['rule']}: {told['fix']}"]
+    return lines + [f"    {name} {told[name]}" for name in ("expected", "received") if told[name]]

@@ -4,6 +4,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from mockserver.wire.explain import Explanation
 from mockserver.wire.message import Headers
 from mockserver.wire.redaction import Redactor
 
@@ -41,6 +42,7 @@ class Entry(NamedTuple):
     request_body: bytes
     response_headers: Headers
     response_body: bytes
+    explanation: Explanation | None = None
 
     @property
     def size(self) -> int:

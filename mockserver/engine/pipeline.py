@@ -10,13 +10,16 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+from msgspec.structs import replace
 
+from mockserver.engine.explain import by_key, by_rule, explain, without
 from mockserver.engine.faults.good import Good
 from mockserver.engine.faults.plan import FRONT, ROUTE, Instead, Plan
 from mockserver.engine.journal import BODY_MAX, HEADERS_MAX, TARGET_MAX, Entry, Journal
 from mockserver.engine.limits import Window
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
+from mockserver.wire.explain import Explanation, Refused
 from mockserver.wire.message import Request, Response
 from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Route, Throttle
 from mockserver.wire.query import parameter
@@ -26,6 +29,8 @@ from mockserver.wire.reject import Reject
 log = logging.getLogger("mockserver")
 
 KEPT_MAX = 64 * 1024  # bytes of an answer that is kept
+
+HEADER = b"x-mockserver-explanation"
 
 encode = msgspec.json.Encoder().encode
 
@@ -67,7 +72,7 @@ def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
         desk = sandbox.desks[provider]
         desk.count += 1
         call = Call(desk, request, sandbox.clock.read())
-        reason, label = "", ""
+        reason, label, reject = "", "", None
         try:
             response = _accept(call)
             label = call.credential.label
@@ -81,8 +86,39 @@ def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
             label = call.credential.label if call.credential else reject.facts.get("credential", "")
         if call.plan is not None:
             response = call.plan.sent(response)
-        _note(sandbox, call, label, response, reason)
+        explanation = _explained(sandbox, call, reject, label) if reject else None
+        if explanation is not None and sandbox.settings.explain_header:
+            response = _told(response, explanation)
+        _note(sandbox, call, label, response, reason, explanation)
         return response
+
+
+def _explained(sandbox: Sandbox, call: Call, reject: Reject, label: str) -> Explanation | None:
+    """Explains a refusal while the secrets are at hand; none of them is in what it returns."""
+    desk = call.desk
+    refused = Refused(
+        call.request, reject.reason, reject.facts, desk.vault, desk.quirks, call.auth_now
+    )
+
+    def made() -> Explanation:
+        if call.plan is not None and call.plan.refused_by:
+            return by_rule(call.plan.refused_by)
+        if label.startswith("reject-"):
+            return by_key(label)
+        told = explain(refused, desk.provider, sandbox.providers, sandbox.whose)
+        return without(told, sandbox.secrets(call.desk, label))
+
+    try:
+        return sandbox.allowance.spend(made)
+    except Exception:  # the answer stands all the same
+        log.exception("an explanation failed")
+        return None
+
+
+def _told(response: Response, explanation: Explanation) -> Response:
+    """Adds the explanation as a header, in one line."""
+    line = f"{explanation.rule}: {explanation.fix}".encode("ascii", "backslashreplace")
+    return replace(response, headers=(*response.headers, (HEADER, line)))
 
 
 def _accept(call: Call) -> Response:
@@ -225,7 +261,14 @@ def _unexpected(call: Call, error: Exception) -> Reject:
     return Reject("internal_error")
 
 
-def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: str) -> None:
+def _note(
+    sandbox: Sandbox,
+    call: Call,
+    label: str,
+    response: Response,
+    reason: str,
+    explanation: Explanation | None,
+) -> None:
     journal = sandbox.journal
     route: Route | None = call.route
     target, headers, body, answered = _redacted(journal, call, label, response)
@@ -250,6 +293,7 @@ def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: 
             body[:BODY_MAX],
             response.headers,
             answered,
+            explanation,
         )
     )
 

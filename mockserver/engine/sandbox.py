@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.engine.clock import Clock
+from mockserver.engine.explain import Allowance
 from mockserver.engine.faults.rulebook import Rulebook
 from mockserver.engine.faults.scenario import Scenario
 from mockserver.engine.journal import Journal
@@ -36,12 +37,14 @@ class Settings(Struct, frozen=True):
     """What a sandbox is made with; quirks and limits are named ``provider.name``.
 
     A limit is written ``N/DURATION`` or ``off``; ``limits_off`` switches off every one.
+    ``explain_header`` tells in a header of a refusal why it was refused.
     """
 
     seed: int = 490
     quirks: Mapping[str, str] = {}
     limits: Mapping[str, str] = {}
     limits_off: bool = False
+    explain_header: bool = False
 
 
 def changed(
@@ -251,6 +254,8 @@ class Sandbox:
         self.clock = Clock(real)
         self.made = self.settings = settings or Settings()
         self.made_with = scenario
+        self.allowance = Allowance(real)
+        self.whose = self.own
         self.ttl = ttl
         self.used = real()
         parts = world.parts.values()
@@ -305,7 +310,7 @@ class Sandbox:
             clash = [rule.name for rule in scenario.rules if rule.name in others]
             if clash:
                 raise ValueError(f"a rule {clash[0]} is there already: delete it first")
-            settings = changed(self._unplayed(), self._providers, scenario.quirks, scenario.limits)
+            settings = changed(self._unplayed(), self.providers, scenario.quirks, scenario.limits)
             clock = copy.copy(self.clock)
             clock.skew_by(scenario.skew)
             self.stop()
@@ -325,6 +330,19 @@ class Sandbox:
                 self.clock.skew_by(0)
             self.scenario = None
 
+    def own(self, presented: bytes) -> str:
+        """Returns whose key a client presented, if it is one of this sandbox's; or nothing."""
+        for name, desk in self.desks.items():
+            key = desk.vault.credentials.get(presented)
+            if key is not None:
+                return f"the {name} key {key.label}"
+        return ""
+
+    def secrets(self, desk: Desk, label: str) -> list[bytes]:
+        """Returns what must not be found in anything that is kept of a request to a desk."""
+        known = list(self.journal.hidden)
+        return known if self.journal.hides_all else known + list(desk.secrets(label))
+
     def _played(self) -> list[str]:
         return self.rulebook.of_scenario(self.scenario.name) if self.scenario else []
 
@@ -338,7 +356,8 @@ class Sandbox:
         return replace(now, quirks=quirks, limits=limits)
 
     @property
-    def _providers(self) -> dict[str, Provider]:
+    def providers(self) -> dict[str, Provider]:
+        """The providers by name."""
         return {name: desk.provider for name, desk in self.desks.items()}
 
     def _apply(self, settings: Settings) -> None:
@@ -356,7 +375,7 @@ class Sandbox:
         Raises ValueError, and then nothing has changed.
         """
         with self.lock:
-            self._apply(changed(self.settings, self._providers, quirks, limits))
+            self._apply(changed(self.settings, self.providers, quirks, limits))
 
     def settle(self) -> None:
         """Lets happen what is due at every provider."""

@@ -30,6 +30,8 @@ class Sandboxes:
         self._real = real
         self._swept = 0
         self._lock = threading.Lock()
+        self._allowance = default.allowance
+        default.whose = self.whose
 
     def __iter__(self) -> Iterator[Sandbox]:
         """Iterates over those that are there."""
@@ -52,12 +54,21 @@ class Sandboxes:
     ) -> Sandbox:
         """Makes a sandbox, in the place of one with the same id; raises TooMany."""
         sandbox = Sandbox(id, world, self._real, settings, ttl, scenario)
+        sandbox.allowance, sandbox.whose = self._allowance, self.whose
         with self._lock:
             self._sweep(at_once=len(self._sandboxes) >= SANDBOXES_MAX)
             if id not in self._sandboxes and len(self._sandboxes) >= SANDBOXES_MAX:
                 raise TooMany(f"there are {SANDBOXES_MAX} sandboxes already")
             self._sandboxes[id] = sandbox
         return sandbox
+
+    def whose(self, presented: bytes) -> str:
+        """Returns whose key a client presented, in whichever sandbox; or nothing."""
+        for sandbox in list(self._sandboxes.values()):
+            owner = sandbox.own(presented)
+            if owner:
+                return f"{owner} of the sandbox {sandbox.id}"
+        return ""
 
     def drop(self, id: str) -> None:
         """Forgets a sandbox, if it is there; raises ValueError for the default one."""

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from mockserver import __version__
 from mockserver.edge.control.verb import Call, Refused, whole_number
@@ -66,7 +67,7 @@ def told(entry: Entry) -> dict[str, Any]:
             "headers": {k.decode(): v.decode("latin-1") for k, v in entry.response_headers},
             "body": entry.response_body.decode("utf-8", "replace"),
         },
-        "explanation": None,
+        "explanation": asdict(entry.explanation) if entry.explanation is not None else None,
     }
 
 

@@ -81,13 +81,14 @@ def script(deliveries: Iterable[Delivery], head: bytes, body: bytes) -> Script:
 class Plan:
     """The firings of one request; ``took`` are the names of the rules that had an effect."""
 
-    __slots__ = ("_answering", "firings", "position", "took")
+    __slots__ = ("_answering", "firings", "position", "refused_by", "took")
 
     def __init__(self) -> None:
         self.firings: list[Firing] = []
         self.took: list[str] = []
         self._answering: Firing | None = None
         self.position = 0
+        self.refused_by = ""
 
     def add(self, firings: Iterable[Firing], provider: Provider) -> None:
         """Adds what was found; the first that answers will."""
@@ -106,6 +107,7 @@ class Plan:
         self.took.append(firing.rule.name)
         if firing.rule.raw:
             raise Instead(firing.rule.raw)
+        self.refused_by = firing.rule.name
         return firing.rule.reject
 
     def hurt(self, good: Good) -> Response:
