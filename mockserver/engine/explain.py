@@ -101,7 +101,9 @@ def _no_route(
             fix = f"The base URL ends in {provider.base_path}: it is missing."
             return Explanation("base path missing", expected, received, fix)
     for other in providers.values():
-        if other is not provider and _routes(other, path):
+        if other is not provider and (
+            _routes(other, path) or _routes(other, other.base_path + path)
+        ):
             fix = f"This is an operation of {other.name}: use its base URL."
             return Explanation(
                 "another provider's path", f"a path of {provider.name}", received, fix
