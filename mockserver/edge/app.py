@@ -86,21 +86,24 @@ def create_app(
     real: Callable[[], int] = time.time_ns,
     watch: bool = False,
     scenario: str | Scenario | None = None,
+    explain_header: bool = False,
     admin_token: str | None = None,
     public_url: str | None = None,
 ) -> Application:
     """Builds the application.
 
     ``world`` is a shipped name, a path or a world, so is ``scenario``; ``limits`` is
-    ``default``, ``off`` or single limits by name; ``real`` gives real time in nanoseconds.
-    Raises BadFile for a file, ValueError for a setting that is wrong.
+    ``default``, ``off`` or single limits by name; ``real`` gives real time in nanoseconds;
+    ``explain_header`` tells in a header of each refusal why. Raises BadFile for a file, ValueError for a setting that is wrong.
     """
     providers = discover()
     if public_url is not None and not public_url.startswith(("http://", "https://")):
         raise ValueError(f"a public URL starts with http:// or https://, not {public_url!r}")
     if admin_token is not None and not (admin_token.isascii() and admin_token.isprintable()):
         raise ValueError("an admin token is printable ASCII: it goes into a header")
-    settings = changed(Settings(seed=seed), providers, quirks, limits)
+    settings = changed(
+        Settings(seed=seed, explain_header=explain_header), providers, quirks, limits
+    )
     file = worlds.find(world) if isinstance(world, str) else None
     loaded = world if isinstance(world, World) else worlds.load(world)
     plays = scenarios.load(scenario) if isinstance(scenario, str) else scenario

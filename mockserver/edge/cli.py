@@ -56,6 +56,7 @@ WORLD = _option("--world", default="default", help="A shipped world's name, or a
 @click.option("--quirk", multiple=True, metavar="NAME.KEY=VALUE", help="Repeatable.")
 @_option("--limits", default="default", help="default, or off: no rate limit at all.")
 @_option("--public-url", default=None, help="What handed-out URLs start with.")
+@click.option("--explain-header", is_flag=True, help="Tell in a header why a call was refused.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON when ready.")
 @click.option(
     "--log-format", default="text", type=click.Choice(["text", "json"]), show_default=True
@@ -132,6 +133,7 @@ def _app(options: dict[str, Any], token: str | None) -> Any:
             limits=options["limits"],
             watch=options["watch"],
             scenario=options["scenario"],
+            explain_header=options["explain_header"],
             admin_token=token,
             public_url=options["public_url"],
         )
@@ -290,6 +292,30 @@ def check(file: str) -> None:
         raise click.ClickException(str(error)) from None
     rows = sum(len(h.rows) for part in world.parts.values() for h in part.accounts.values())
     print(f"{file}: world {world.name} is good, {rows} rows")
+
+
+@cli.command()
+@click.option("--provider", default=None, help="Whose request it is, where its URL does not tell.")
+@click.option("--at", default=None, metavar="TIME", help="When it came: 2026-01-01T00:00:00Z.")
+@WORLD
+def explain(provider: str | None, at: str | None, world: str) -> int:
+    """Tell why a request would be refused: a curl line, a HAR entry or a raw request on stdin."""
+    import time
+
+    from mockserver.edge import judge, told
+    from mockserver.providers import discover
+    from mockserver.wire import moment
+
+    if provider is not None and provider not in discover():
+        raise click.UsageError(f"no provider {provider}: there are {', '.join(discover())}")
+    try:
+        now = time.time_ns() if at is None else moment.parse(at)
+        request = told.read(click.get_text_stream("stdin").read())
+        entry = judge.judge(request, world, provider, _port(), lambda: now)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    print(judge.verdict(entry))
+    return 1 if entry.reason else 0
 
 
 @cli.command()

@@ -11,6 +11,7 @@ OPTIONS = {
     "world": str,
     "scenario": str,
     "watch": bool,
+    "explain_header": bool,
     "seed": int,
     "public_url": str,
     "json": bool,

@@ -54,6 +54,7 @@ class MockServer(ServerHandle):
         quirks: Mapping[str, str] | None = None,
         limits: str | Mapping[str, str] = "default",
         scenario: str | Scenario | None = None,
+        explain_header: bool = False,
         real: Callable[[], int] = time.time_ns,
         admin_token: str | None = None,
     ) -> None:
@@ -63,6 +64,7 @@ class MockServer(ServerHandle):
             quirks=quirks,
             limits=limits,
             scenario=scenario,
+            explain_header=explain_header,
             real=real,
             admin_token=admin_token,
         )
