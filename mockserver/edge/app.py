@@ -94,7 +94,8 @@ def create_app(
 
     ``world`` is a shipped name, a path or a world, so is ``scenario``; ``limits`` is
     ``default``, ``off`` or single limits by name; ``real`` gives real time in nanoseconds;
-    ``explain_header`` tells in a header of each refusal why. Raises BadFile for a file, ValueError for a setting that is wrong.
+    ``explain_header`` tells in a header of each refusal why. Raises BadFile for a file,
+    ValueError for a setting that is wrong.
     """
     providers = discover()
     if public_url is not None and not public_url.startswith(("http://", "https://")):

@@ -302,7 +302,8 @@ def explain(provider: str | None, at: str | None, world: str) -> int:
     """Tell why a request would be refused: a curl line, a HAR entry or a raw request on stdin."""
     import time
 
-    from mockserver.edge import judge, told
+    from mockserver.edge import told
+    from mockserver.edge.judge import judge, verdict
     from mockserver.providers import discover
     from mockserver.wire import moment
 
@@ -311,10 +312,10 @@ def explain(provider: str | None, at: str | None, world: str) -> int:
     try:
         now = time.time_ns() if at is None else moment.parse(at)
         request = told.read(click.get_text_stream("stdin").read())
-        entry = judge.judge(request, world, provider, _port(), lambda: now)
+        entry = judge(request, world, provider, _port(), lambda: now)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    print(judge.verdict(entry))
+    print(verdict(entry))
     return 1 if entry.reason else 0
 
 
