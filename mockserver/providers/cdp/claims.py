@@ -52,7 +52,7 @@ def check(claims: Claims, key_id: str, request: Request, now: int, quirks: Quirk
     notes = [_note(entry, request, quirks) for entry in _entries(claims, quirks)]
     accepted = [note for note in notes if note is not None]
     if not accepted:
-        raise Reject("bad_signature", claim="uris")
+        raise Reject("bad_signature", claim="uris", hosts=_accepted(request, quirks))
     return min(accepted, key=len)
 
 
@@ -115,6 +115,13 @@ def _host_note(host: str, request: Request, quirks: Quirks) -> str | None:
         return ""
     strict = "true" in (quirks["strict_host"], quirks["strict_claims"])
     return MANGLED if host == _port(received) and not strict else None
+
+
+def _accepted(request: Request, quirks: Quirks) -> tuple[str, ...]:
+    """Returns every host that an entry may name, and what may stand in the place of one."""
+    received = request.header(b"host").decode("latin-1").lower()
+    hosts = (*_hosts(received, quirks), _port(received) or "")
+    return tuple(h for h in hosts if _host_note(h, request, quirks) is not None)
 
 
 def _hosts(received: str, quirks: Quirks) -> tuple[str, ...]:

@@ -97,10 +97,10 @@ def begin(view: View, page: Page, of: str) -> Start:
     if not page.token:
         return Start(of, size, None)
     place = _opened(view, page.token)
-    late = view.now - place.timestamp > view.quirks["page_token_ttl"]
+    late = max(view.now - place.timestamp - view.quirks["page_token_ttl"], 0)
     bound = view.quirks["page_token_binds_size"]
     if place.of != of or late or (bound == "true" and place.size != size):
-        raise Reject("bad_page_token")
+        raise Reject("bad_page_token", late=late)
     value = None if place.value is None else Decimal(place.value)
     return Start(of, size, rank(value, place.last_id))
 
@@ -127,7 +127,7 @@ def _opened(view: View, token: str) -> Place:
     try:
         return msgspec.json.decode(unseal(_secret(view), token), type=Place)
     except ValueError:
-        raise Reject("bad_page_token") from None
+        raise Reject("bad_page_token", sealed=False) from None
 
 
 def _secret(view: View) -> bytes:

@@ -32,10 +32,11 @@ def get_balances(view: View, wanted: str) -> Answer:
     shown = {id: _tagged(id) if tagged else id for id in holdings.account.exchanges}
     found = [id for id in shown if not wanted or _matches(shown[id], wanted)]
     if wanted and not found and quirks["unknown_exchange"] == "reject":
-        raise Reject("exchange_unreachable", exchange_id=wanted)
+        raise Reject("exchange_unreachable", exchange_id=wanted, connected=tuple(shown.values()))
     down = [id for id in found if not view.records.get(EXCHANGE, {}).get(id, True)]
     if down and (wanted or quirks["unfiltered_unreachable"] == "reject"):
-        raise Reject("exchange_unreachable", exchange_id=shown[down[0]])
+        told = shown[down[0]]
+        raise Reject("exchange_unreachable", exchange_id=told, connected=tuple(shown.values()))
     items: dict[str, list[Balance]] = {id: [] for id in found if id not in down}
     for row in holdings.rows.values():
         if row.venue in items:

@@ -36,7 +36,8 @@ def _connection(investor: Investor, query: BalanceQuery) -> str:
         if investor.exchange(name) == query.exchange:
             if connection.fields.items() <= query.fields.items():
                 return name
-    raise Reject("bad_exchange_credentials")
+    known = [(investor.exchange(name), c.fields) for name, c in investor.connections.items()]
+    raise Reject("bad_exchange_credentials", connections=known)
 
 
 def _items(rows: list[Balance], quirks: Quirks) -> list[msgspec.Raw]:

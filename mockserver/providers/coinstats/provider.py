@@ -7,6 +7,7 @@ from mockserver.providers.coinstats import (
     balances,
     errors,
     exchanges,
+    mistakes,
     portfolios,
     query,
     usage,
@@ -142,6 +143,7 @@ PROVIDER = Provider(
     sign=auth.sign,
     example=_example,
     events=(portfolios.PortfolioSynced,),
+    explain=mistakes.explain,
     sample=world.sample,
     holder=world.holder,
 )

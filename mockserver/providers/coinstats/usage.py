@@ -20,7 +20,7 @@ def charge(view: View, cost: int) -> Put:
     """Returns the change that takes the cost from the caller; raises Reject when it is short."""
     spent = _spent(view) + cost
     if spent > view.quirks["credits"]:
-        raise Reject("credits_exhausted")
+        raise Reject("credits_exhausted", left=view.quirks["credits"] - _spent(view))
     return Put(KIND, view.credential.label, spent)
 
 
