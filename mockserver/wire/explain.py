@@ -328,7 +328,8 @@ def _forms(secret: str) -> list[bytes]:
         return []
     base = base64.b64encode(plain).rstrip(b"=")
     hexed = plain.hex().encode()
-    return [*writings(secret), hexed, hexed.upper(), base, base.translate(URL_ALPHABET)]
+    recased = (plain.upper(), plain.lower(), hexed, hexed.upper())
+    return [*writings(secret), *recased, base, base.translate(URL_ALPHABET)]
 
 
 URL_ALPHABET = bytes.maketrans(b"+/", b"-_")
