@@ -33,7 +33,9 @@ class _Loader(Base):  # type: ignore[misc]
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         mapping = {}
         for key_node, value_node in node.value:
-            key = self.construct_object(key_node)
+            # As a key, null is a word: a rule may set a member to it.
+            null = key_node.value == "null"
+            key = "null" if null else self.construct_object(key_node)
             line = key_node.start_mark.line + 1
             if not isinstance(key, str):
                 raise Wrong(line, "$", f"the key {key_node.value} must be text: quote it")
