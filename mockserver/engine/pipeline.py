@@ -5,6 +5,7 @@ Every refusal on the way is a Reject and lands in the one ``try`` below. Where a
 may give an answer, refuse at a gate, change what went well, and say how it is sent.
 """
 
+import hashlib
 import logging
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -141,10 +142,10 @@ def _stop(call: Call, position: int) -> None:
 
 
 def _hurt(call: Call, plan: Plan, response: Response) -> Response:
-    shape = call.route.shape
-    page = parameter(call.request, shape.page.encode()).decode("latin-1") if shape.page else ""
-    target = call.request.path + b"?" + call.request.query
-    return plan.hurt(Good(response, shape, call.credential.label, target, page))
+    shape, request = call.route.shape, call.request
+    page = parameter(request, shape.page.encode()).decode("latin-1") if shape.page else ""
+    asked = hashlib.blake2b(b"\n".join((request.path, request.query, request.body))).digest()
+    return plan.hurt(Good(response, shape, call.credential.label, asked, page))
 
 
 def _kept(call: Call, params: Any) -> Response:
