@@ -85,7 +85,6 @@ class Copy:
     def run(self, tests: Iterable[str]) -> str:
         """Runs tests in the copy; a proof must fail, and not break before it began."""
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-        # A proof may prove nothing while it proves the proofs.
         environment = os.environ | {"PYTHONPATH": str(self._root), "COLUMNS": "100"}
         try:
             ended = subprocess.run(
