@@ -19,7 +19,7 @@ from mockserver.engine.limits import Window
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
 from mockserver.wire.message import Request, Response
-from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Route, Throttle
+from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Throttle
 from mockserver.wire.query import parameter
 from mockserver.wire.redaction import fingerprint, hide
 from mockserver.wire.reject import Reject
@@ -213,11 +213,11 @@ PASS: dict[type, Any] = {
 
 
 def _refuse(call: Call, reject: Reject) -> Response:
-    desk = call.desk
+    desk, request = call.desk, call.request
     if reject.reason == "rate_limited":
         for offenders, caller in call.watched:
             offenders.offend(caller, call.now)
-    asked = Asked(desk.quirks, call.request.path, desk.seed, desk.count)
+    asked = Asked(desk.quirks, request.path, request.query, desk.seed, desk.count)
     return desk.provider.refuse(reject, asked)
 
 
@@ -228,7 +228,6 @@ def _unexpected(call: Call, error: Exception) -> Reject:
 
 def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: str) -> None:
     journal = sandbox.journal
-    route: Route | None = call.route
     target, headers, body, answered = _redacted(journal, call, label, response)
     journal.count += 1
     journal.add(
@@ -237,7 +236,7 @@ def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: 
             call.now,
             call.auth_now,
             call.desk.provider.name,
-            route.id if route else "",
+            _operation(call),
             call.request.method,
             target[:TARGET_MAX],
             label,

@@ -11,7 +11,7 @@ from mockserver.engine.faults.rule import Fault
 from mockserver.engine.faults.rulebook import Firing
 from mockserver.engine.faults.script import Script, Send, Wait
 from mockserver.wire.message import Response
-from mockserver.wire.provider import Authenticate, Check, Once, Provider, Throttle
+from mockserver.wire.provider import Authenticate, Check, Gate, Once, Provider, Throttle
 
 # The places in the line where a request may be refused; the gates between are numbered from 0.
 FRONT, ROUTE = -2, -1
@@ -42,11 +42,21 @@ def stage(provider: Provider, reason: str) -> int:
         return FRONT
     if reason in OF_ROUTE:
         return ROUTE
-    kind, found = OF_GATES.get(reason), len(provider.gates) + (reason not in OF_PARAMETERS)
+    found = len(provider.gates) + (reason not in OF_PARAMETERS)
     for n, gate in enumerate(provider.gates):
-        if (kind and isinstance(gate, kind)) or (isinstance(gate, Check) and gate.reason == reason):
+        if _refuses(gate, reason):
             found = n
     return found
+
+
+def _refuses(gate: Gate, reason: str) -> bool:
+    """Tells whether a gate refuses for a reason."""
+    match gate:
+        case Check():
+            return gate.reason == reason
+        case Authenticate() if reason in gate.also:
+            return True
+    return type(gate) is OF_GATES.get(reason)
 
 
 class Instead(Exception):
