@@ -121,6 +121,12 @@ def _ask(call: Call, label: str | None, position: int) -> None:
         _stop(call, position)
 
 
+def _named(call: Call) -> str:
+    """Returns the operation for the journal; a rule may have answered before it was looked up."""
+    known = call.route is not None or call.plan is not None
+    return _operation(call) if known else ""
+
+
 def _operation(call: Call) -> str:
     """Returns the id of the route, which may not be known yet; nothing where there is none."""
     if call.route is not None:
@@ -236,7 +242,7 @@ def _note(sandbox: Sandbox, call: Call, label: str, response: Response, reason: 
             call.now,
             call.auth_now,
             call.desk.provider.name,
-            _operation(call),
+            _named(call),
             call.request.method,
             target[:TARGET_MAX],
             label,
