@@ -14,7 +14,7 @@ run: $(VENV)/installed ## Install, serve, print the table (ARGS="--port 0" passe
 	@exec $(BIN)/mockserver serve $(ARGS)
 
 test: $(VENV)/installed-test ## Run the whole suite (ARGS="-k cpg" passes options)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: $(VENV)/installed-test ## Lint, types, import contracts
 	@$(BIN)/ruff check .

@@ -85,7 +85,6 @@ class Copy:
     def run(self, tests: Iterable[str]) -> str:
         """Runs tests in the copy; a proof must fail, and not break before it began."""
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-        # A proof may prove nothing while it proves the proofs.
         environment = os.environ | {"PYTHONPATH": str(self._root), "COLUMNS": "100"}
         try:
             ended = subprocess.run(
@@ -153,15 +152,15 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     names = set(asked.wanted)
-    wanted = [
-        p for p in proofs() if not names or names & {p.fact.id, p.fact.id.partition("-")[0]}
-    ]
+    wanted = [p for p in proofs() if not names or names & {p.fact.id, p.fact.id.partition("-")[0]}]
     if not wanted:
         parser.error(f"no defect is planted for {' '.join(asked.wanted)}")
     caught = 0
     for proof, verdict in prove(wanted, asked.workers):
         caught += verdict == "caught"
-        print(f"{verdict}  {proof.fact.id}  {proof.fact.proof}\n    {proof.defect.about}", flush=True)
+        print(
+            f"{verdict}  {proof.fact.id}  {proof.fact.proof}\n    {proof.defect.about}", flush=True
+        )
     print(f"{len(wanted)} planted, {caught} caught")
     return caught != len(wanted)
 

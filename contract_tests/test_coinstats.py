@@ -487,8 +487,8 @@ LEGACY = [
     ("bad_method", 405, '{"error":"Method Not Allowed","message":"Method Not Allowed"}'),
     ("not_synced", 409, '{"message":"Transactions not synced"}'),
     ("too_large", 413, '{"error":"Payload Too Large","message":"Payload Too Large"}'),
-    ("rate_limited", 429, '{"error":"Too Many Requests","message":"Rate limit exceeded"}'),
-    ("credits_exhausted", 429, '{"error":"Too Many Requests","message":"Insufficient credits for this request"}'),
+    ("rate_limited", 429, '{"error":"Rate limit exceeded","message":"Rate limit exceeded"}'),
+    ("credits_exhausted", 429, '{"error":"Rate limit exceeded","message":"Insufficient credits for this request"}'),
     ("internal_error", 500, '{"error":"Internal Server Error","message":"Internal Server Error"}'),
     ("service_unavailable", 503, '{"error":"Service Unavailable","message":"Service Unavailable. Please Contact Support"}'),
 ]  # fmt: skip

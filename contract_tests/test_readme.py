@@ -10,11 +10,14 @@ import pytest
 from clients.senders import tool
 
 from mockserver import MockServer, create_app
-from mockserver.edge import announce, documents, worlds
+from mockserver.edge import announce, documents, scenarios, worlds
 from mockserver.edge.announce import base_url
 from mockserver.edge.cli import serve
 from mockserver.edge.control.api import VERBS
+from mockserver.engine.faults import kinds
+from mockserver.engine.faults.reading import Reader
 from mockserver.providers import discover
+from mockserver.wire import strict_yaml
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 
@@ -91,7 +94,7 @@ def test_there_is_a_worked_example_in_both_languages_for_every_provider() -> Non
 
 
 def test_the_world_shown_is_good() -> None:
-    (text,) = blocks("yaml")
+    (text,) = (code for code in blocks("yaml") if "rules:" not in code)
     world = worlds.read(text, "shown")
     assert all(part.accounts for part in world.parts.values())
 
@@ -154,3 +157,25 @@ def test_the_facts_are_counted_right() -> None:
             for s in ("documented", "observed", "assumed")
         ]
         assert rows("facts of")[name] == [str(c) for c in counts]
+
+
+@pytest.mark.parametrize("kind", ["mutate", "deliver"])
+def test_every_fault_is_in_its_table_with_an_example_that_can_be_read(kind: str) -> None:
+    folder = {"mutate": kinds.MUTATIONS, "deliver": kinds.DELIVERIES}[kind]
+    table = rows(f"`{kind}`")
+    assert list(table) == kinds.names(folder)
+    reader = Reader("", discover())
+    for name, (about, *seen, example) in table.items():
+        assert about == kinds.about(folder, name)
+        assert len(seen) == (kind == "deliver")
+        given = strict_yaml.load(example.strip("`"))
+        assert list(given) == [name]
+        assert reader.read({"name": "x", kind: given}, ()).name == "x"
+
+
+def test_the_scenario_example_is_one() -> None:
+    (text,) = (code for code in blocks("yaml") if "rules:" in code)
+    assert [rule.name for rule in scenarios.from_data(strict_yaml.load(text)).rules] == [
+        "storm",
+        "short",
+    ]

@@ -85,14 +85,14 @@ def create_app(
     limits: str | Mapping[str, str] = "default",
     real: Callable[[], int] = time.time_ns,
     watch: bool = False,
-    scenario: str | Scenario | None = None,
+    scenario: str | Path | Mapping[str, Any] | Scenario | None = None,
     explain_header: bool = False,
     admin_token: str | None = None,
     public_url: str | None = None,
 ) -> Application:
     """Builds the application.
 
-    ``world`` is a shipped name, a path or a world, so is ``scenario``; ``limits`` is
+    ``world`` is a shipped name, a path or a world; so is ``scenario``, or plain data; ``limits`` is
     ``default``, ``off`` or single limits by name; ``real`` gives real time in nanoseconds;
     ``explain_header`` tells in a header of each refusal why. Raises BadFile for a file,
     ValueError for a setting that is wrong.
@@ -107,7 +107,7 @@ def create_app(
     )
     file = worlds.find(world) if isinstance(world, str) else None
     loaded = world if isinstance(world, World) else worlds.load(world)
-    plays = scenarios.load(scenario) if isinstance(scenario, str) else scenario
+    plays = scenarios.given(scenario)
     sandbox = Sandbox(DEFAULT, loaded, real, settings, scenario=plays)
     sandbox.journal.followers.append(follow)
     app = Application(providers, sandbox, file if watch else None)

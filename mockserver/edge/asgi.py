@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from mockserver.edge.date import date_as
 from mockserver.edge.delivery import deliver
 from mockserver.edge.routing import Destination
 from mockserver.engine import pipeline
@@ -54,6 +55,8 @@ async def serve(
     sandbox = sandboxes.get(destination.sandbox)
     response = respond(destination, sandbox, request)
     start = _start(response, whole)
+    if sandbox is not None and sandbox.clock.skew:
+        date_as(sandbox.clock.read()[1], send)
     if sandbox is not None and response.deliveries:
         await deliver(response, start, sandbox, receive, send)
         return

@@ -9,9 +9,12 @@ import asyncio
 import contextlib
 import socket
 import struct
+import time
+from collections.abc import Iterable
 from typing import Any
 
 from mockserver.engine.faults.plan import script
+from mockserver.engine.faults.rulebook import Rulebook
 from mockserver.engine.faults.script import End, Script, Send, Wait
 from mockserver.engine.sandbox import Sandbox
 from mockserver.wire.duration import SECOND
@@ -19,7 +22,8 @@ from mockserver.wire.message import Response
 
 NO_SOCKET = "a delivery (cut, reset, delay, ...) needs a real socket: run a server"
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no goodbye
-REST = 60.0  # seconds after which a clock that stands still is looked at again
+REST = 60.0  # seconds after which whoever waits looks again at the clock and at the client
+TICK = 0.001  # seconds; uvloop's timers know nothing shorter, and may be early by a part of it
 
 
 class Tape:
@@ -38,12 +42,23 @@ class Gone(Exception):
 
 
 class Wire:
-    """One answer's way to the client, below uvicorn; ``cycle`` is uvicorn's exchange."""
+    """One answer's way to the client, below uvicorn; ``cycle`` is uvicorn's exchange.
+
+    Raises Gone, here and in what it does, when the client is not there any more.
+    """
 
     def __init__(self, cycle: Any, receive: Any) -> None:
         self._cycle = cycle
         self._receive = receive
         self._transport = cycle.transport
+        self._still_there()
+        # A small piece does not wait until the one before it was acknowledged.
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    @property
+    def _socket(self) -> Any:
+        return self._transport.get_extra_info("socket")
 
     async def record(self, send: Any, start: dict[str, Any], body: bytes) -> tuple[bytes, bytes]:
         """Lets uvicorn write the answer, but for its end; returns head and body."""
@@ -54,11 +69,13 @@ class Wire:
             await send({"type": "http.response.body", "body": body, "more_body": True})
         finally:
             self._cycle.transport = self._transport
+        self._still_there()  # it may have left while an answer before this one was in the way
         return tape.parts[0], b"".join(tape.parts[1:])
 
     async def play(self, script: Script, sandbox: Sandbox) -> bool:
-        """Carries out the steps; returns whether the connection may go on. Raises Gone."""
+        """Carries out the steps; returns whether the connection may go on."""
         for step in script:
+            self._still_there()
             match step:
                 case Send(data):
                     await self._send(data)
@@ -69,25 +86,32 @@ class Wire:
                 case End(reset):
                     self._end(reset)
                     return False
+        self._still_there()
         return True
 
-    async def _send(self, data: bytes) -> None:
-        if self._cycle.disconnected:
+    def _still_there(self) -> None:
+        """Raises Gone when the client left; of several requests uvicorn tells only the last."""
+        if self._cycle.disconnected or self._transport.is_closing():
+            self._cycle.disconnected = True
             raise Gone
+
+    async def _send(self, data: bytes) -> None:
         self._transport.write(data)
         # A head that waits for its body would not be on its way.
         getattr(self._transport, "flush", lambda: None)()
         await self._cycle.flow.drain()
 
     async def _wait(self, seconds: float, until: asyncio.Event | None = None) -> None:
-        """Waits for a time, or for something earlier; raises Gone when the client goes."""
+        """Waits for a time, no less, or for something earlier."""
         tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._left())]
         if until is not None:
             tasks.append(asyncio.create_task(until.wait()))
+        end = time.monotonic() + seconds
         try:
-            done, _ = await asyncio.wait(
-                tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
+            done = await _first(tasks, min(seconds, REST))
+            while not done and (left := end - time.monotonic()) > 0:
+                self._still_there()
+                done = await _first(tasks, min(max(left, TICK), REST))
         finally:
             for task in tasks:
                 task.cancel()
@@ -99,7 +123,10 @@ class Wire:
             pass
 
     async def _wait_for(self, sandbox: Sandbox, duration: int) -> None:
-        """Waits on the sandbox clock, whoever moves it and from whichever thread."""
+        """Waits on the sandbox clock, whoever moves it and from whichever thread.
+
+        A reset ends the wait: the clock that was waited for is gone, and so are its rules.
+        """
         moved, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def tell() -> None:
@@ -108,9 +135,9 @@ class Wire:
 
         with sandbox.lock:
             sandbox.waiting.add(tell)
-            due = sandbox.clock.now() + duration
+            due, rulebook = sandbox.clock.now() + duration, sandbox.rulebook
         try:
-            while (left := _left(sandbox, due)) > 0:
+            while (left := _left(sandbox, rulebook, due)) > 0:
                 await self._wait(left, moved)
                 moved.clear()
         finally:
@@ -119,17 +146,24 @@ class Wire:
 
     def _end(self, reset: bool) -> None:
         if reset:
-            sock = self._transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             self._transport.abort()
         else:
             self._transport.close()
         self._cycle.disconnected = True  # uvicorn need not wonder where the rest is
 
 
-def _left(sandbox: Sandbox, due: int) -> float:
-    """Returns for how many real seconds to wait at the most."""
+async def _first(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:
+    """Returns the tasks that were done first, none after so many seconds."""
+    done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    return done
+
+
+def _left(sandbox: Sandbox, rulebook: Rulebook, due: int) -> float:
+    """Returns for how many real seconds to wait at the most; none after a reset."""
     with sandbox.lock:
+        if sandbox.rulebook is not rulebook:
+            return 0
         clock = sandbox.clock
         left = due - clock.now()
         return REST if clock.frozen and left > 0 else float(left / SECOND / clock.rate)
@@ -142,9 +176,9 @@ async def deliver(
     cycle = getattr(send, "__self__", None)
     if not hasattr(cycle, "transport"):
         raise RuntimeError(NO_SOCKET)
-    wire = Wire(cycle, receive)
-    head, body = await wire.record(send, start, response.body)
     try:
+        wire = Wire(cycle, receive)
+        head, body = await wire.record(send, start, response.body)
         goes_on = await wire.play(script(response.deliveries, head, body), sandbox)
     except Gone:
         return

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -53,7 +54,7 @@ class MockServer(ServerHandle):
         seed: int = 490,
         quirks: Mapping[str, str] | None = None,
         limits: str | Mapping[str, str] = "default",
-        scenario: str | Scenario | None = None,
+        scenario: str | Path | Mapping[str, Any] | Scenario | None = None,
         explain_header: bool = False,
         real: Callable[[], int] = time.time_ns,
         admin_token: str | None = None,

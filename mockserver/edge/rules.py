@@ -12,6 +12,7 @@ MATCH = ("provider", "operation", "method", "path", "credential", "header", "que
 WHEN = ("requests", "probability", "every", "times", "from", "until", "for", "period")
 ANSWER = ("reject", "page", "status", "headers", "body")
 WHOLE = ("mutate", "deliver")
+WORDS = {"from_": "from", "for_": "for"}  # which are words of Python's own
 
 
 def fail(
@@ -19,7 +20,7 @@ def fail(
 ) -> str:
     """Sets a rule made of keywords; returns its name, which depends on what it says."""
     rule = written(match, given)
-    rule["name"] = name or _name(rule)
+    rule["name"] = _plain(name) or _name(rule)
     call("POST", "/faults", rule)
     return str(rule["name"])
 
@@ -28,7 +29,7 @@ def written(match: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any
     """Returns keywords as a rule, without a name; raises ValueError for an unknown one."""
     rule: dict[str, Any] = {"match": dict(match)}
     for keyword, value in given.items():
-        word = keyword.rstrip("_")  # from_ and for_ are words of Python's own
+        word = WORDS.get(keyword, keyword)
         if word in WHOLE:
             rule[word] = value
             continue
@@ -37,12 +38,23 @@ def written(match: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any
         if home is None:
             known = ", ".join((*MATCH, *WHEN, *ANSWER, *WHOLE))
             raise ValueError(f"a rule has no {keyword}: there are {known}")
+        if word in rule.get(home, {}):
+            raise ValueError(f"{word} is given already: {rule[home][word]!r}")
         rule.setdefault(home, {})[word] = value
-    return rule
+    plain: dict[str, Any] = _plain(rule)
+    return plain
+
+
+def _plain(data: Any) -> Any:
+    """Returns a copy of what JSON can say, the same over HTTP and in process."""
+    try:
+        return json.loads(json.dumps(data, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"a rule is made of what JSON can say: {error}") from None
 
 
 def _name(rule: Mapping[str, Any]) -> str:
-    text = json.dumps(rule, sort_keys=True, default=str)
+    text = json.dumps(rule, sort_keys=True)
     return "fail-" + hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
@@ -51,5 +63,5 @@ def scenario_wish(scenario: str | Path | Mapping[str, Any] | None) -> Any:
     if isinstance(scenario, str) and scenario in scenarios.shipped():
         return {"name": scenario}
     if isinstance(scenario, str | Path):
-        return scenarios.data(scenarios.find(str(scenario)))
-    return scenario
+        scenario = scenarios.data(scenarios.find(str(scenario)))
+    return _plain(scenario)

@@ -1,5 +1,6 @@
 """Scenario files: found, read, and what is wrong in them told in one line."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,21 @@ def data(path: Path) -> Any:
     """Returns the plain data of a scenario file, whose name stands for one that it lacks."""
     found = files.tried(path, strict_yaml.load)
     return {"name": path.stem} | found if isinstance(found, dict) else found
+
+
+def given(wish: str | Path | Mapping[str, Any] | Scenario | None) -> Scenario | None:
+    """Returns what a caller in Python means: a name, a path, plain data or a scenario.
+
+    Raises BadFile, and ValueError for data that is wrong.
+    """
+    if isinstance(wish, str | Path):
+        return load(str(wish))
+    if not isinstance(wish, Mapping):
+        return wish
+    try:
+        return from_data(wish)
+    except strict_yaml.Wrong as wrong:
+        raise ValueError(f"scenario: {wrong.path}: {wrong.what}") from None
 
 
 @cache

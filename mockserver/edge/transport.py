@@ -5,6 +5,7 @@ declined by going on with HTTP/1.1, body and all; llhttp stops at such an offer,
 the head is parsed once more without it. What is not yet a head is bounded.
 """
 
+from collections import deque
 from typing import Any
 
 import httptools
@@ -61,10 +62,19 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.access_log = False
         self.transport: Any = OneWrite(transport)
+        self.unanswered: deque[Any] = deque()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tells every request that is not answered yet; uvicorn tells only the last."""
+        super().connection_lost(exc)
+        for cycle in self.unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """Ends a response, one of a head alone too."""
         self.transport.flush()
+        self.unanswered.popleft()
         super().on_response_complete()
 
     def data_received(self, data: bytes) -> None:
@@ -105,6 +115,7 @@ class Protocol(HttpToolsProtocol):
             self.declined = False
         else:
             super().on_headers_complete()
+            self.unanswered.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """Takes a part of the body."""

@@ -5,6 +5,7 @@ Every refusal on the way is a Reject and lands in the one ``try`` below. Where a
 may give an answer, refuse at a gate, change what went well, and say how it is sent.
 """
 
+import hashlib
 import logging
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -21,7 +22,7 @@ from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
 from mockserver.wire.explain import Explanation, Refused
 from mockserver.wire.message import Request, Response
-from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Route, Throttle
+from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Throttle
 from mockserver.wire.query import parameter
 from mockserver.wire.redaction import fingerprint, hide
 from mockserver.wire.reject import Reject
@@ -156,6 +157,12 @@ def _ask(call: Call, label: str | None, position: int) -> None:
         _stop(call, position)
 
 
+def _named(call: Call) -> str:
+    """Returns the operation for the journal; a rule may have answered before it was looked up."""
+    known = call.route is not None or call.plan is not None
+    return _operation(call) if known else ""
+
+
 def _operation(call: Call) -> str:
     """Returns the id of the route, which may not be known yet; nothing where there is none."""
     if call.route is not None:
@@ -177,10 +184,10 @@ def _stop(call: Call, position: int) -> None:
 
 
 def _hurt(call: Call, plan: Plan, response: Response) -> Response:
-    shape = call.route.shape
-    page = parameter(call.request, shape.page.encode()).decode("latin-1") if shape.page else ""
-    target = call.request.path + b"?" + call.request.query
-    return plan.hurt(Good(response, shape, call.credential.label, target, page))
+    shape, request = call.route.shape, call.request
+    page = parameter(request, shape.page.encode()).decode("latin-1") if shape.page else ""
+    asked = hashlib.blake2b(b"\n".join((request.path, request.query, request.body))).digest()
+    return plan.hurt(Good(response, shape, call.credential.label, asked, page))
 
 
 def _kept(call: Call, params: Any) -> Response:
@@ -248,11 +255,11 @@ PASS: dict[type, Any] = {
 
 
 def _refuse(call: Call, reject: Reject) -> Response:
-    desk = call.desk
+    desk, request = call.desk, call.request
     if reject.reason == "rate_limited":
         for offenders, caller in call.watched:
             offenders.offend(caller, call.now)
-    asked = Asked(desk.quirks, call.request.path, desk.seed, desk.count)
+    asked = Asked(desk.quirks, request.path, request.query, desk.seed, desk.count)
     return desk.provider.refuse(reject, asked)
 
 
@@ -270,7 +277,6 @@ def _note(
     explanation: Explanation | None,
 ) -> None:
     journal = sandbox.journal
-    route: Route | None = call.route
     target, headers, body, answered = _redacted(journal, call, label, response)
     journal.count += 1
     journal.add(
@@ -279,7 +285,7 @@ def _note(
             call.now,
             call.auth_now,
             call.desk.provider.name,
-            route.id if route else "",
+            _named(call),
             call.request.method,
             target[:TARGET_MAX],
             label,

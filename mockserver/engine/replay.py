@@ -2,7 +2,8 @@
 
 Two generations of digests: one fills, the other is remembered; after ``span``
 they change places. So each digest is kept for at least ``span``, and memory is
-bounded: a generation that is full is changed early.
+bounded: a generation that is full is changed early. A span that was made shorter
+does not count: what was accepted under the longer one is still remembered.
 """
 
 GENERATION_MAX = 262_144
@@ -15,9 +16,11 @@ class ReplayMemory:
         self._fresh: set[bytes] = set()
         self._stale: set[bytes] = set()
         self._since: int | None = None
+        self._span = 0
 
     def accept(self, digest: bytes, now: int, span: int) -> bool:
         """Remembers the digest; False when it is remembered already."""
+        span = self._span = max(span, self._span)
         if self._since is None:
             self._since = now
         elif now - self._since >= span or len(self._fresh) >= GENERATION_MAX:

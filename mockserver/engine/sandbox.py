@@ -1,6 +1,5 @@
 """A sandbox bundles everything that changes, behind one lock."""
 
-import copy
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -310,14 +309,14 @@ class Sandbox:
             clash = [rule.name for rule in scenario.rules if rule.name in others]
             if clash:
                 raise ValueError(f"a rule {clash[0]} is there already: delete it first")
+            self.rulebook.check_room(len(others) + len(scenario.rules))
             settings = changed(self._unplayed(), self.providers, scenario.quirks, scenario.limits)
-            clock = copy.copy(self.clock)
-            clock.skew_by(scenario.skew)
             self.stop()
             self._apply(settings)
-            self.put_clock(clock)
+            if scenario.skew is not None:
+                self.clock.skew_by(scenario.skew)
             self.scenario = scenario
-            self.rulebook.put(scenario.rules, clock.now(), scenario.name)
+            self.rulebook.put(scenario.rules, self.clock.now(), scenario.name)
 
     def stop(self) -> None:
         """Ends the scenario that plays: its rules go, its settings are as they were made."""
@@ -326,7 +325,7 @@ class Sandbox:
                 return
             self.rulebook.drop(self._played())
             self._apply(self._unplayed())
-            if self.scenario.skew:
+            if self.scenario.skew is not None:
                 self.clock.skew_by(0)
             self.scenario = None
 

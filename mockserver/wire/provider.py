@@ -80,9 +80,13 @@ class Vault(Protocol):
 
 
 class Authenticate(Struct, frozen=True):
-    """Establishes who calls: ``by`` returns the credential and a note for the journal."""
+    """Establishes who calls: ``by`` returns the credential and a note for the journal.
+
+    ``also`` are reasons for which it refuses beside those about credentials.
+    """
 
     by: Callable[[Request, Vault, int, Quirks], tuple[Any, str]]
+    also: tuple[str, ...] = ()
 
 
 class Once(Struct, frozen=True):
@@ -234,12 +238,13 @@ class Error(Struct, frozen=True):
 class Asked(Struct, frozen=True):
     """What a refusal may tell of the request it answers.
 
-    ``path`` is raw, as the provider sees it. Ids are made from ``seed`` and ``number``, which
-    counts the requests to the provider in a sandbox since its start or reset.
+    ``path`` and ``query`` are raw, as the provider sees them. Ids are made from ``seed`` and
+    ``number``, which counts the requests to the provider in a sandbox since its start or reset.
     """
 
     quirks: Quirks
     path: bytes = b""
+    query: bytes = b""
     seed: int = 0
     number: int = 0
 

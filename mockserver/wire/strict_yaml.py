@@ -13,6 +13,9 @@ import msgspec
 import yaml
 
 from mockserver.wire.amount import decode_hook
+from mockserver.wire.redaction import printable
+
+DEPTH_MAX = 100
 
 Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -21,10 +24,14 @@ class Wrong(Exception):
     """Something wrong in a document: the line (from 1), the path and what it is."""
 
     def __init__(self, line: int, path: str, what: str) -> None:
-        super().__init__(f"line {line}: {path}: {what}")
         self.line = line
-        self.path = path
-        self.what = what
+        self.path, self.what = _plain(path), _plain(what)
+        super().__init__(f"line {line}: {self.path}: {self.what}")
+
+
+def _plain(text: str) -> str:
+    """Writes what a file says in one line."""
+    return printable(text.encode("utf-8", "backslashreplace"))
 
 
 class _Loader(Base):  # type: ignore[misc]
@@ -33,7 +40,9 @@ class _Loader(Base):  # type: ignore[misc]
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         mapping = {}
         for key_node, value_node in node.value:
-            key = self.construct_object(key_node)
+            # As a key, null is a word: a rule may set a member to it.
+            null = key_node.value == "null"
+            key = "null" if null else self.construct_object(key_node)
             line = key_node.start_mark.line + 1
             if not isinstance(key, str):
                 raise Wrong(line, "$", f"the key {key_node.value} must be text: quote it")
@@ -60,11 +69,26 @@ for _tag, _form, _first in (
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("^$"), [""])
 
 
+def _scan(text: str) -> None:
+    """Raises Wrong for aliases, tags and depth, before anything is made of the text."""
+    depth = 0
+    events: Any = yaml.parse(text, Loader=Base)
+    for event in events:
+        if isinstance(event, yaml.AliasEvent):
+            raise Wrong(1, "$", "aliases (*name) are not read: write the value out")
+        if getattr(event, "tag", None) is not None:
+            line = event.start_mark.line + 1
+            raise Wrong(line, "$", f"tags ({event.tag}) are not read: leave them out")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH_MAX:
+            raise Wrong(1, "$", "nested too deeply")
+
+
 def load(text: str) -> Any:
     """Reads a document; raises Wrong."""
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=Base)):
-            raise Wrong(1, "$", "aliases (*name) are not read: write the value out")
+        _scan(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, made stricter
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -84,7 +108,7 @@ def convert(text: str, data: Any, path: tuple[str | int, ...], kind: Any) -> Any
         what, _, where = told.partition(" - at `$")
         below = _steps(where.rstrip("`"))
         full = path + _narrow(data, below, lambda d: _error(d, kind) == told)
-        unknown = re.search(r"unknown field `(.*)`", what)
+        unknown = re.search(r"unknown field `(.*)`", what, re.DOTALL)
         if unknown:
             full += (unknown.group(1),)
         raise wrong(text, full, what) from None

@@ -88,7 +88,7 @@ def stop(call: Call) -> None:
 
 def read(wish: str | Mapping[str, Any], at: str) -> Scenario:
     """Reads a shipped scenario's name, or one inline; raises Refused."""
-    if isinstance(wish, Mapping) and wish.keys() == {"name"}:
+    if isinstance(wish, Mapping) and wish.keys() == {"name"} and isinstance(wish["name"], str):
         wish = wish["name"]
     if not isinstance(wish, str):
         try:

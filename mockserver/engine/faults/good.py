@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -74,18 +74,29 @@ class Good:
         """Yields the places of the amounts, each with what stands there."""
         for path in self.shape.amounts:
             for at, key in self.places(places.parse(path)):
-                if isinstance(at[key], str | msgspec.Raw):
-                    yield (at, key), Decimal(text_of(at[key]))
+                amount = decimal_of(at[key])
+                if amount is not None:
+                    yield (at, key), amount
 
     def token(self) -> Place | None:
         """Returns the place of the token of the next page, where there is one."""
         found = self.places(places.parse(self.shape.token)) if self.shape.token else []
-        return next(((at, key) for at, key in found if at[key]), None)
+        return next(((at, key) for at, key in found if at[key] and isinstance(at[key], str)), None)
 
 
 def text_of(leaf: Any) -> str:
     """Returns how a number or a text is written."""
     return bytes(leaf).decode() if isinstance(leaf, msgspec.Raw) else str(leaf)
+
+
+def decimal_of(leaf: Any) -> Decimal | None:
+    """Returns what a number or a text says, None where that is no amount (any more)."""
+    if not isinstance(leaf, str | msgspec.Raw):
+        return None
+    try:
+        return Decimal(text_of(leaf))
+    except InvalidOperation:
+        return None
 
 
 def rewritten(leaf: Any, text: str) -> Any:

@@ -11,10 +11,12 @@ from mockserver.engine.faults.rule import Fault
 from mockserver.engine.faults.rulebook import Firing
 from mockserver.engine.faults.script import Script, Send, Wait
 from mockserver.wire.message import Response
-from mockserver.wire.provider import Authenticate, Check, Once, Provider, Throttle
+from mockserver.wire.provider import Authenticate, Check, Gate, Once, Provider, Throttle
 
 # The places in the line where a request may be refused; the gates between are numbered from 0.
 FRONT, ROUTE = -2, -1
+
+DELAY = "delay"  # the delivery that may wait on the sandbox clock
 
 AT_ONCE = ("internal_error", "service_unavailable", "endpoint_unavailable")
 OF_ROUTE = ("no_route", "bad_method", "too_large")
@@ -40,11 +42,21 @@ def stage(provider: Provider, reason: str) -> int:
         return FRONT
     if reason in OF_ROUTE:
         return ROUTE
-    kind, found = OF_GATES.get(reason), len(provider.gates) + (reason not in OF_PARAMETERS)
+    found = len(provider.gates) + (reason not in OF_PARAMETERS)
     for n, gate in enumerate(provider.gates):
-        if (kind and isinstance(gate, kind)) or (isinstance(gate, Check) and gate.reason == reason):
+        if _refuses(gate, reason):
             found = n
     return found
+
+
+def _refuses(gate: Gate, reason: str) -> bool:
+    """Tells whether a gate refuses for a reason."""
+    match gate:
+        case Check():
+            return gate.reason == reason
+        case Authenticate() if reason in gate.also:
+            return True
+    return type(gate) is OF_GATES.get(reason)
 
 
 class Instead(Exception):
@@ -56,7 +68,7 @@ class Instead(Exception):
 
 
 class Delivery(Struct, frozen=True):
-    """One delivery of one answer; ``sandbox`` says whose clock it waits for."""
+    """One delivery of one answer; ``sandbox`` says on whose clock a delay waits."""
 
     fault: Fault
     chance: Chance
@@ -64,10 +76,12 @@ class Delivery(Struct, frozen=True):
 
     def deliver(self, script: Script) -> Script:
         """Returns the script of an answer, delivered so."""
-        script = self.fault.module.deliver(script, self.fault.given, self.chance)
+        steps: Script = self.fault.module.deliver(script, self.fault.given, self.chance)
         if not self.sandbox:
-            return script
-        return [replace(s, sandbox=True) if isinstance(s, Wait) else s for s in script]
+            return steps
+        # A delay stands in front: what waits behind it keeps the clock it has.
+        ahead = steps[: len(steps) - len(script)]
+        return [replace(s, sandbox=True) if isinstance(s, Wait) else s for s in ahead] + script
 
 
 def script(deliveries: Iterable[Delivery], head: bytes, body: bytes) -> Script:
@@ -118,8 +132,10 @@ class Plan:
                     fault.module.watch(good, firing.memory)
         found = [(f, fault) for f in self.firings if f.fires for fault in f.rule.mutations]
         for firing, fault in sorted(found, key=lambda pair: pair[1].late):
+            before = good.body, {**good.headers}
             fault.module.hurt(good, fault.given, firing.chance, firing.memory)
-            self._took(firing)
+            if (good.body, good.headers) != before:
+                self._took(firing)
         return good.changed
 
     def sent(self, response: Response) -> Response:
@@ -129,7 +145,10 @@ class Plan:
             if firing.fires and firing.rule.deliveries:
                 clock = firing.rule.clock_of_sandbox
                 faults = firing.rule.deliveries
-                deliveries += [Delivery(fault, firing.chance, clock) for fault in faults]
+                deliveries += [
+                    Delivery(fault, firing.chance, clock and fault.name == DELAY)
+                    for fault in faults
+                ]
                 self._took(firing)
         return replace(response, deliveries=tuple(deliveries)) if deliveries else response
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from mockserver.engine.faults import kinds
 from mockserver.engine.faults.pages import PAGES
@@ -65,7 +65,7 @@ class Written(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     match: Match = Match()
     when: When = When()
-    answer: Answer | None = None
+    answer: Answer | UnsetType = UNSET
     mutate: dict[str, Any] = {}
     deliver: dict[str, Any] = {}
 
@@ -87,8 +87,8 @@ class Reader:
         with self._at(*place, "when"):
             moments = _moments(written.when)
         with self._at(*place, "answer"):
-            reject, raw = _answer(written.answer, written.match, self.providers)
-        if written.answer and written.mutate:
+            reject, raw = _answered(written.answer, written.match, self.providers)
+        if written.answer is not UNSET and written.mutate:
             raise self._wrong((*place, "mutate"), "a rule answers, or changes a good answer")
         deliver = dict(written.deliver)
         clock = deliver.pop("clock", "real") if "delay" in deliver else "real"
@@ -139,7 +139,8 @@ def _named(name: str) -> None:
 def _known_match(match: Match, providers: Mapping[str, Provider]) -> None:
     if match.provider not in (EVERY, *providers):
         raise ValueError(f"no provider {match.provider}: there are {', '.join(providers)}, or *")
-    if not meant(match, providers):
+    found = meant(match, providers)
+    if not found:
         named = [p for p in providers.values() if match.provider in (EVERY, p.name)]
         known = ", ".join(route.id for p in named for route in p.routes)
         raise ValueError(f"no operation {match.operation}: there are balances, {known}")
@@ -149,6 +150,25 @@ def _known_match(match: Match, providers: Mapping[str, Provider]) -> None:
         for name, value in texts.items():
             _plain(name)
             _plain(value)
+    if match.path:
+        _leading(match.path)
+    if match.method:
+        _known_method(match, found, providers)
+
+
+def _leading(path: str) -> None:
+    ends = {*path.removesuffix("*")} & {*"*?# "}
+    if path != EVERY and (ends or not (path.startswith("/") and path.isascii())):
+        raise ValueError(f"{path!r} is no path: it begins with /, has no query, and * ends it")
+
+
+def _known_method(
+    match: Match, found: Mapping[str, list[str]], providers: Mapping[str, Provider]
+) -> None:
+    routes = [(name, route) for name in found for route in providers[name].routes]
+    methods = {route.method for name, route in routes if route.id in found[name]}
+    if not match.method.isupper() or (match.operation and match.method not in methods):
+        raise ValueError(f"no method {match.method}: there are {', '.join(sorted(methods))}")
 
 
 def _plain(text: str) -> None:
@@ -174,7 +194,9 @@ def _moments(when: When) -> Moments:
         raise ValueError("a probability lies between 0 and 1")
     for name, count in (("every", when.every), ("times", when.times)):
         if count is not None and not 0 < count <= TIMES_MAX:
-            raise ValueError(f"{name} is a whole number from 1")
+            raise ValueError(f"{name} is a whole number from 1 to {TIMES_MAX}")
+    if last is not None and first + (when.every or 1) - 1 > last:
+        raise ValueError("of so few requests none is one of every so many")
     return Moments(first, last, when.probability, when.every or 1, when.times, begin, end, period)
 
 
@@ -197,10 +219,10 @@ def _time(text: str) -> int:
     return duration
 
 
-def _answer(
-    answer: Answer | None, match: Match, providers: Mapping[str, Provider]
+def _answered(
+    answer: Answer | UnsetType, match: Match, providers: Mapping[str, Provider]
 ) -> tuple[str, Response | None]:
-    if answer is None:
+    if answer is UNSET:
         return "", None
     raw = (answer.status, answer.headers, answer.body)
     given = [answer.reject is not None, answer.page is not None, any(r is not None for r in raw)]

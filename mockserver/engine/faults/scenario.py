@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from mockserver.engine.clock import ADVANCE_MAX
 from mockserver.engine.faults.reading import NAME, Reader
 from mockserver.engine.faults.rule import Rule
 from mockserver.engine.faults.rulebook import RULES_MAX
@@ -18,7 +19,8 @@ TEXT_MAX = 1_000
 class Scenario(Struct, frozen=True):
     """What plays: rules, quirks and limits, and a skew of the auth clock in nanoseconds.
 
-    ``about`` says what happens, ``client`` what a good client does.
+    Without a skew the clock stays as it is. ``about`` says what happens, ``client`` what a
+    good client does.
     """
 
     name: str
@@ -27,7 +29,7 @@ class Scenario(Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
     quirks: Mapping[str, str] = {}
     limits: Mapping[str, str] = {}
-    skew: int = 0
+    skew: int | None = None
 
 
 class Written(Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +41,7 @@ class Written(Struct, frozen=True, forbid_unknown_fields=True):
     rules: list[dict[str, Any]] = []
     quirks: dict[str, str] = {}
     limits: dict[str, str] = {}
-    skew: str = "0s"
+    skew: str | None = None
 
 
 def read(text: str, data: Any, name: str, providers: Mapping[str, Provider]) -> Scenario:
@@ -52,12 +54,21 @@ def read(text: str, data: Any, name: str, providers: Mapping[str, Provider]) -> 
         if len(told) > TEXT_MAX or not told.replace("\n", " ").isprintable():
             raise strict_yaml.wrong(text, (place,), f"is plain text of at most {TEXT_MAX} letters")
     try:
-        skew = nanoseconds(written.skew)
+        skew = _skew(written.skew)
     except ValueError as error:
         raise strict_yaml.wrong(text, ("skew",), str(error)) from None
     rules = _rules(text, written.rules, providers)
     about, client = " ".join(written.about.split()), " ".join(written.client.split())
     return Scenario(called, about, client, rules, written.quirks, written.limits, skew)
+
+
+def _skew(text: str | None) -> int | None:
+    if text is None:
+        return None
+    skew = nanoseconds(text)
+    if abs(skew) > ADVANCE_MAX:
+        raise ValueError("skew takes a duration of at most 100 years, either way")
+    return skew
 
 
 def _rules(

@@ -45,8 +45,4 @@ def authenticate(request: Request, vault: Vault, now: int, quirks: Quirks) -> tu
     presented = request.header(b"x-coinapi-key") or first(request.query, "apikey").encode()
     if not presented:
         raise Reject("missing_credential")
-    try:
-        return vault.find(presented), ""
-    except Reject as reject:
-        reject.facts["exchange_id"] = first(request.query, "exchange_id")
-        raise
+    return vault.find(presented), ""

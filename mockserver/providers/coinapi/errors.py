@@ -9,6 +9,7 @@ from msgspec import Struct
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Response
 from mockserver.wire.provider import Asked, Error
+from mockserver.wire.query import first
 from mockserver.wire.reject import Reject
 from mockserver.wire.world import Quirks
 
@@ -69,7 +70,8 @@ def refuse(reject: Reject, asked: Asked) -> Response:
     row, facts, quirks = ERRORS[reject.reason], reject.facts, asked.quirks
     if isinstance(row, MessageReject):
         media_type = quirks["reject_media_type"].encode()
-        named = facts.get("exchange_id") if row.asked else None
+        asked_for = facts.get("exchange_id") or first(asked.query, "exchange_id")
+        named = asked_for if row.asked else None
         body = _message(row, named or row.exchange_id)
         return Response(row.status, ((b"content-type", media_type),), msgspec.json.encode(body))
     headers = [(b"content-type", b"application/json")]

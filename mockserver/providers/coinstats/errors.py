@@ -39,7 +39,7 @@ NAMES = {
     404: "Not Found",
     405: "Method Not Allowed",
     413: "Payload Too Large",
-    429: "Too Many Requests",
+    429: "Rate limit exceeded",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }

@@ -71,7 +71,7 @@ PROVIDER = Provider(
         Throttle("ip", per=by_address),
     ),
     gates=(
-        Authenticate(auth.authenticate),
+        Authenticate(auth.authenticate, also=("bad_request",)),
         Escalate(_penalty("uid", 60), per=_user, quirk="bans"),
         Throttle("", per=_user),
         Throttle("user", per=_user),

@@ -1,5 +1,6 @@
 """Gives a row twice, the second time behind the first."""
 
+import copy
 from typing import Any
 
 from mockserver.engine.faults import takes
@@ -13,4 +14,4 @@ def hurt(good: Good, row: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Repeats the row with this number, from 0; the members of an object are no such rows."""
     for at, key in good.rows()[row : row + 1]:
         if isinstance(at, list):
-            at.insert(key, at[key])
+            at.insert(key + 1, copy.deepcopy(at[key]))

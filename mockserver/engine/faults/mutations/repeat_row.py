@@ -9,21 +9,24 @@ from mockserver.engine.faults.good import Good
 
 TAKES = takes.yes
 
-KEPT_MAX = 64  # callers whose last row a rule remembers
+KEPT = "rows before"  # by the token of the page that follows them
+KEPT_MAX = 64
 
 
 def hurt(good: Good, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Repeats the row, where a walk goes on."""
-    rows, last = good.rows(), memory.get(("before", good.caller))
-    if rows and good.page and last is not None and isinstance(rows[0][0], list):
-        rows[0][0].insert(0, last)
+    rows, last = good.rows(), memory.get(KEPT, {}).get(good.page)
+    if rows and last is not None and isinstance(rows[0][0], list):
+        rows[0][0].insert(0, copy.deepcopy(last))
 
 
 def watch(good: Good, memory: dict[Any, Any]) -> None:
-    """Remembers the last row of this page, and hands out that of the page before."""
-    rows = good.rows()
-    if not rows or len(memory) >= 2 * KEPT_MAX:
+    """Remembers the last row of a page that another one follows."""
+    rows, token = good.rows(), good.token()
+    if not rows or token is None:
         return
-    at, key = rows[-1]
-    memory["before", good.caller] = memory.get(("now", good.caller))
-    memory["now", good.caller] = copy.deepcopy(at[key])
+    (at, key), (of, following) = rows[-1], token
+    kept = memory.setdefault(KEPT, {})
+    kept[of[following]] = copy.deepcopy(at[key])
+    if len(kept) > KEPT_MAX:
+        del kept[next(iter(kept))]

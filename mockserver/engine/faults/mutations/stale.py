@@ -7,7 +7,8 @@ from mockserver.engine.faults.chance import Chance
 from mockserver.engine.faults.good import Good
 
 TAKES = takes.yes
-BYTES = True
+
+LATE = -1  # what else is done is done to the old answer
 
 KEPT_MAX = 64  # answers that a rule remembers
 

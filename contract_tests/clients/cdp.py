@@ -1,0 +1,153 @@
+"""What a Coinbase CDP account holds, page by page, as a careful user would read it.
+
+A token names one request and is good for two minutes, so every try carries a new one. Amounts
+are text in the answers and never become floats.
+"""
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import httpx
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+LIFETIME = 120  # seconds
+PAUSES = (1, 2, 4, 8)  # seconds before another try; the rate limit looks back on ten
+
+
+class Balance(NamedTuple):
+    """What an account has of an asset; ``total`` includes what is on hold."""
+
+    asset: str
+    available: Decimal
+    total: Decimal
+
+
+class CdpError(Exception):
+    """A refusal, by the API's own code where it gives one.
+
+    ``wait`` tells for how many seconds the API asks before another try, 0 when it leaves that
+    to us, None when another try would not help.
+    """
+
+    def __init__(self, code: str, message: str, wait: int | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message, self.wait = code, message, wait
+
+
+class CdpClient:
+    """Reads with one API key, whose secret is Ed25519 in base64 or P-256 in PEM."""
+
+    def __init__(
+        self,
+        http: httpx.Client,
+        base_url: str,
+        key_id: str,
+        key_secret: str,
+        *,
+        page_size: int = 100,
+        sleep: Callable[[float], object] = time.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._http, self._base_url = http, base_url
+        self._key_id, self._key_secret = key_id, key_secret
+        self._page_size = page_size
+        self._sleep, self._now = sleep, now
+
+    def balances(self, account: str) -> list[Balance]:
+        """Returns all that an account has, the most valuable first; raises CdpError."""
+        try:
+            return [_balance(row) for page in self._pages(account) for row in page["balances"]]
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+            raise CdpError("malformed", repr(error)) from error
+
+    def _pages(self, account: str) -> Iterator[dict[str, Any]]:
+        """Yields pages up to the one without a token; an empty token is none."""
+        query = {"pageSize": str(self._page_size)}
+        known: set[str] = set()
+        while True:
+            page = self._read(f"/v2/accounts/{account}/balances", query)
+            yield page
+            token = page.get("nextPageToken")
+            if not token:
+                return
+            if token in known:
+                raise CdpError("malformed", "a page leads back to one before")
+            known.add(token)
+            query["pageToken"] = token
+
+    def _read(self, path: str, query: dict[str, str]) -> Any:
+        for pause in PAUSES:
+            try:
+                return self._once(path, query)
+            except CdpError as error:
+                if error.wait is None:
+                    raise
+                self._sleep(error.wait or pause)
+        return self._once(path, query)
+
+    def _once(self, path: str, query: dict[str, str]) -> Any:
+        try:
+            answer = self._http.get(self._base_url + path, params=query, auth=self._sign)
+        except httpx.TransportError as error:
+            raise CdpError("unreachable", str(error), wait=0) from error
+        if answer.status_code != httpx.codes.OK:
+            raise _refusal(answer)
+        return json.loads(answer.content)
+
+    def _sign(self, request: httpx.Request) -> httpx.Request:
+        """Adds a token for this method, host and path; the query is no part of it."""
+        path, now = request.url.raw_path.partition(b"?")[0].decode(), int(self._now())
+        claims = {
+            "sub": self._key_id,
+            "iss": "cdp",
+            "nbf": now,
+            "exp": now + LIFETIME,
+            "uris": [f"{request.method} {request.url.netloc.decode()}{path}"],
+        }
+        header = {"kid": self._key_id, "nonce": secrets.token_hex(8)}
+        token = jwt.encode(claims, *_key(self._key_secret), header)
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+
+def _key(secret: str) -> tuple[Ed25519PrivateKey | str, str]:
+    """Returns the key and its algorithm; the first half of an Ed25519 secret is the seed."""
+    if secret.startswith("-----BEGIN"):
+        return secret, "ES256"
+    return Ed25519PrivateKey.from_private_bytes(base64.b64decode(secret)[:32]), "EdDSA"
+
+
+def _balance(row: dict[str, Any]) -> Balance:
+    """Reads a row; beside the asset's own amount its worth in dollars may stand."""
+    symbol = row["asset"]["symbol"]
+    amount = row["amount"][symbol]
+    return Balance(symbol, _exact(amount["available"]), _exact(amount["total"]))
+
+
+def _exact(text: str) -> Decimal:
+    if not isinstance(text, str) or not Decimal(text).is_finite():
+        raise ValueError(f"{text!r} is no amount")
+    return Decimal(text)
+
+
+def _refusal(answer: httpx.Response) -> CdpError:
+    """Reads an error; a gateway on the way may have answered in bare text."""
+    try:
+        told = json.loads(answer.content)
+        code, message = str(told["errorType"]), str(told["errorMessage"])
+    except (LookupError, TypeError, ValueError):
+        code, message = str(answer.status_code), answer.text
+    return CdpError(code, message, _wait(answer))
+
+
+def _wait(answer: httpx.Response) -> int | None:
+    if answer.status_code != httpx.codes.TOO_MANY_REQUESTS and not answer.is_server_error:
+        return None
+    seconds = answer.headers.get("Retry-After", "")
+    return int(seconds) if seconds.isdecimal() else 0
