@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from raw import exchange, get
 
 from mockserver import HandClock, MockServer
-from mockserver.providers.cdp import mistakes, mistakes_signature
+from mockserver.providers.cdp import mistakes
+from mockserver.providers.cdp.mistakes import signature
 from mockserver.wire.explain import Refused
 from mockserver.wire.message import Request
 
@@ -592,10 +593,8 @@ def test_tries_are_few_however_many_keys_there_are(
     server: MockServer, monkeypatch: pytest.MonkeyPatch, keys: int
 ) -> None:
     tries: list[object] = []
-    plain = mistakes_signature.Way.genuine
-    monkeypatch.setattr(
-        mistakes_signature.Way, "genuine", lambda way: tries.append(way) or plain(way)
-    )
+    plain = signature.Way.genuine
+    monkeypatch.setattr(signature.Way, "genuine", lambda way: tries.append(way) or plain(way))
     box = server.sandbox("crowd", world=world_of(keys))
     bearer = token(head=header(kid=box.cdp.credential("k1")["key_id"]), sign=by(b"\x44" * 32))
     sent = bearing(bearer, f"/~crowd{BALANCES}")

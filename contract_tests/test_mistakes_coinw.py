@@ -18,8 +18,8 @@ import pytest
 from raw import exchange, get
 
 from mockserver import HandClock, MockServer
-from mockserver.providers.coinw import mistakes_signature
-from mockserver.providers.coinw.mistakes_way import digest, message
+from mockserver.providers.coinw.mistakes import signature
+from mockserver.providers.coinw.mistakes.way import digest, message
 from mockserver.wire.explain import TRIES_MAX
 
 NOW = 1_747_444_800
@@ -667,7 +667,7 @@ def test_no_more_ways_are_tried_than_the_bound_allows(
         sizes.append(len(message(way)))
         return digest(way)
 
-    monkeypatch.setattr(mistakes_signature, "digest", counted)
+    monkeypatch.setattr(signature, "digest", counted)
     for right in (ASKED, POSTED, BOTH):
         for made in (md5, lambda key, text: hmac.digest(key, text, "sha256")):
             sizes.clear()

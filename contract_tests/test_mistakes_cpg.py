@@ -20,8 +20,8 @@ import requests
 from raw import exchange, get
 
 from mockserver import HandClock, MockServer
-from mockserver.providers.cpg import mistakes_signature
-from mockserver.providers.cpg.mistakes_way import digest, message
+from mockserver.providers.cpg.mistakes import signature
+from mockserver.providers.cpg.mistakes.way import digest, message
 from mockserver.wire.explain import TRIES_MAX
 
 NOW = 1_747_444_800
@@ -747,7 +747,7 @@ def test_no_more_ways_are_tried_than_the_bound_allows(
         sizes.append(len(message(way)))
         return digest(way)
 
-    monkeypatch.setattr(mistakes_signature, "digest", counted)
+    monkeypatch.setattr(signature, "digest", counted)
     for right in (READ, ASKED, POSTED, NUMBERED):
         sizes.clear()
         told(server, replace(right, secret=b"nobody knows"))

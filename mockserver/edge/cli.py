@@ -311,7 +311,7 @@ def explain(provider: str | None, at: str | None, world: str) -> int:
         raise click.UsageError(f"no provider {provider}: there are {', '.join(discover())}")
     try:
         now = time.time_ns() if at is None else moment.parse(at)
-        request = told.read(sys.stdin.read())
+        request = told.read(sys.stdin.buffer.read(told.SIZE_MAX + 1))
         entry = judge(request, world, provider, _port(), lambda: now)
     except ValueError as error:
         raise click.UsageError(str(error)) from None

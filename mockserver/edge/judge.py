@@ -1,17 +1,22 @@
 """Judges one request as a server would, without one: would it be accepted, and why not."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from mockserver.edge import worlds
+from mockserver.edge.asgi import BODY_MAX, PEER
+from mockserver.edge.curl import Unreadable
 from mockserver.edge.routing import Routing
-from mockserver.edge.told import Told, Unreadable
+from mockserver.edge.told import Told
 from mockserver.engine import pipeline
 from mockserver.engine.journal import Entry
 from mockserver.engine.sandbox import Sandbox, Settings
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.providers import discover
 from mockserver.wire.message import Request
+
+SANDBOX = re.compile(rb"^/~[^/]*(?=/)")
 
 
 def judge(
@@ -29,22 +34,26 @@ def judge(
     name = provider or (destination.provider if destination else None)
     if name is None:
         raise Unreadable("whose request is it? Say --provider " + " or ".join(providers))
-    path = destination.path if destination and destination.provider == name else told.path
+    path = SANDBOX.sub(b"", told.path)
+    if destination is not None and destination.provider == name:
+        path = destination.path
     sandbox = Sandbox(DEFAULT, worlds.load(world), real, Settings())
-    pipeline.answer(
-        sandbox,
-        name,
-        Request(
-            told.method,
-            path,
-            told.query,
-            told.headers,
-            told.body,
-            "127.0.0.1",
-            told.path,
-        ),
-    )
+    pipeline.answer(sandbox, name, _request(told, path))
     return sandbox.journal.entries[-1]
+
+
+def _request(told: Told, path: bytes) -> Request:
+    whole = len(told.body) <= BODY_MAX
+    return Request(
+        told.method,
+        path,
+        told.query,
+        told.headers,
+        told.body if whole else b"",
+        PEER,
+        told.path,
+        oversize=not whole,
+    )
 
 
 def verdict(entry: Entry) -> str:

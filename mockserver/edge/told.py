@@ -1,28 +1,19 @@
 """Requests as people have them at hand: a curl line, an entry of a HAR, or the bytes themselves."""
 
 import json
-import shlex
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from msgspec import Struct
 
-FORM = (b"content-type", b"application/x-www-form-urlencoded")
-JSON = (b"content-type", b"application/json")
+from mockserver.edge import curl
+from mockserver.edge.curl import Unreadable, cut
 
-# curl's options that take a value and do not change the request.
-ASIDE = {
-    *("-o", "--output", "-w", "--write-out", "-m", "--max-time", "--connect-timeout", "-x"),
-    *("--proxy", "--retry", "--cacert", "--cert", "--key", "--resolve", "--connect-to", "-b"),
-    *("--cookie", "-c", "--cookie-jar", "-e", "--referer", "--limit-rate", "-D", "--dump-header"),
-}
-DATA = {"-d", "--data", "--data-raw", "--data-binary", "--data-ascii", "--data-urlencode", "--json"}
-SHORT = "XHdAuowmxbceD"  # short options whose value may follow at once, as in -XPOST
-
-
-class Unreadable(ValueError):
-    """What was given is no request; says why."""
+SIZE_MAX = 4 * 1024 * 1024  # bytes that are read; a body of the largest HAR entry is one
+REDACTED = re.compile(rb"\bredacted(?::|%3A)[0-9a-f]{8}\b", re.IGNORECASE)
+BLANK = re.compile(r"\r?\n\r?\n")
 
 
 class Told(Struct, frozen=True):
@@ -37,30 +28,53 @@ class Told(Struct, frozen=True):
     body: bytes
 
 
-def read(text: str) -> Told:
+def read(raw: bytes) -> Told:
     """Reads a request from whichever of the three forms it has; raises Unreadable."""
-    start = text.lstrip()
+    if len(raw) > SIZE_MAX:
+        raise Unreadable(f"more than {SIZE_MAX // 1024 // 1024} MiB: give one request")
+    try:
+        start = raw.decode("utf-8-sig").lstrip()
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"this is no UTF-8 from byte {error.start} on") from None
     if not start:
         raise Unreadable("nothing was given: paste a curl line, a HAR entry or a raw request")
+    told = _read(start)
+    if b"\0" in b"".join((told.method.encode(), told.path, told.query)):
+        raise Unreadable("there is a NUL in the request line: no client can send it")
+    if any(REDACTED.search(part) for part in _parts(told)):
+        raise Unreadable(
+            "its secrets were taken out when it was kept, so it cannot be judged again:"
+            " the journal that it is from has the explanation"
+        )
+    return told
+
+
+def _read(start: str) -> Told:
     if start.startswith("{"):
         return _har(start)
-    if start.startswith(("curl ", "$ curl ")):
-        return _curl(start.removeprefix("$ "))
+    if curl.START.match(start):
+        method, url, headers, body = curl.told(start)
+        return _made(method, url, headers, body)
     return _raw(start)
 
 
-def _made(method: str, url: str, headers: list[tuple[bytes, bytes]], body: bytes) -> Told:
+def _parts(told: Told) -> Iterable[bytes]:
+    return (told.path, told.query, told.body, *(value for _, value in told.headers))
+
+
+def _made(method: str, url: str, headers: Iterable[tuple[str, str]], body: str) -> Told:
+    """Makes a request of a URL, whose host stands in the header unless one is given."""
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port
     except ValueError as error:
-        raise Unreadable(f"{url!r} is no URL: {error}") from None
-    found = dict(reversed(headers))
-    host = found.get(b"host", parts.netloc.encode()).decode("latin-1")
-    if b"host" not in found:
-        headers = [(b"host", host.encode("latin-1", "replace")), *headers]
+        raise Unreadable(f"{cut(url)} is no URL: {error}") from None
+    sent = [(name.lower().encode(), value.encode()) for name, value in headers]
+    netloc = parts.netloc.rpartition("@")[2]
+    if netloc and not any(name == b"host" for name, _ in sent):
+        sent.insert(0, (b"host", netloc.encode()))
     path, query = (parts.path or "/").encode(), parts.query.encode()
-    return Told(method, parts.hostname or "", port, path, query, headers, body)
+    return Told(method, parts.hostname or "", port, path, query, sent, body.encode())
 
 
 # HAR
@@ -72,6 +86,8 @@ def _har(text: str) -> Told:
         while "request" not in data:
             data = data["log"]["entries"][-1] if "log" in data else data["entries"][-1]
         return _of_entry(data["request"])
+    except Unreadable:
+        raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         raise Unreadable(
             "this JSON is no HAR entry: it has no request with method and url"
@@ -80,100 +96,48 @@ def _har(text: str) -> Told:
 
 def _of_entry(request: Mapping[str, Any]) -> Told:
     headers = [
-        (h["name"].lower().encode("latin-1"), h["value"].encode("latin-1", "replace"))
-        for h in request.get("headers", [])
-        if not h["name"].startswith(":")
+        (h["name"], h["value"]) for h in request.get("headers", []) if not h["name"].startswith(":")
     ]
-    body = request.get("postData", {}).get("text", "").encode()
-    return _made(request["method"], request["url"], headers, body)
-
-
-# curl
-
-
-def _curl(line: str) -> Told:
-    try:
-        words = shlex.split(line.replace("\\\r\n", " ").replace("\\\n", " "))[1:]
-    except ValueError as error:
-        raise Unreadable(f"this curl line cannot be read: {error}") from None
-    given = _options(words)
-    if len(given["url"]) != 1:
-        raise Unreadable(f"a curl line with {len(given['url'])} URLs: give one")
-    headers = [_header(text) for text in given["header"]]
-    names = {name for name, _ in headers}
-    url, data = given["url"][0], given["data"]
-    body = "&".join(data).encode()
-    if given["get"] and data:
-        url += ("&" if "?" in url else "?") + body.decode()
-        body = b""
-    if given["json"]:
-        headers += [JSON] if b"content-type" not in names else []
-    elif body and b"content-type" not in names:
-        headers.append(FORM)
-    method = given["method"][-1] if given["method"] else "POST" if body else "GET"
-    return _made(method, url, headers, body)
-
-
-def _options(words: list[str]) -> dict[str, list[str]]:
-    """Sorts curl's words; raises Unreadable for one that would change the request unseen."""
-    given: dict[str, list[str]] = {
-        name: [] for name in ("url", "header", "data", "method", "get", "json")
-    }
-    left = list(words)
-    while left:
-        word = left.pop(0)
-        if not word.startswith("-"):
-            given["url"].append(word)
-            continue
-        name, equals, value = word.partition("=")
-        if not word.startswith("--") and len(word) > 2 and word[1] in SHORT:
-            name, equals, value = word[:2], "=", word[2:]
-        taker = _taker(name)
-        if taker == "flag":
-            given["get"] += ["yes"] if name in ("-G", "--get") else []
-            continue
-        if not equals:
-            if not left:
-                raise Unreadable(f"curl's {name} wants a value")
-            value = left.pop(0)
-        if taker == "data" and value.startswith("@"):
-            raise Unreadable(f"curl's {name} {value} reads a file: paste its content instead")
-        if taker:
-            given[taker].append(value)
-        given["json"] += ["yes"] if name == "--json" else []
-    return given
-
-
-def _taker(name: str) -> str:
-    """Returns what an option's value is for, nothing where it does not matter, or ``flag``."""
-    if name in DATA:
-        return "data"
-    if name in ("-F", "--form", "-T", "--upload-file", "-K", "--config"):
-        raise Unreadable(f"curl's {name} is not understood here: give the raw request")
-    known = {"-X": "method", "--request": "method", "-H": "header", "--header": "header"}
-    known |= {"--url": "url", "-A": "", "--user-agent": "", "-u": "", "--user": ""}
-    return known.get(name, "" if name in ASIDE else "flag")
-
-
-def _header(line: str) -> tuple[bytes, bytes]:
-    name, colon, value = line.partition(":")
-    if not colon:
-        raise Unreadable(f"the header {line[:40]!r} has no colon")
-    return name.strip().lower().encode("latin-1", "replace"), value.strip().encode(
-        "latin-1", "replace"
-    )
+    posted = request.get("postData") or {}
+    body = posted.get("text")
+    if body is None:
+        body = urlencode([(p["name"], p.get("value", "")) for p in posted.get("params", [])])
+    return _made(request["method"].strip(), request["url"], headers, body)
 
 
 # Raw
 
 
 def _raw(text: str) -> Told:
-    head, blank, body = text.replace("\r\n", "\n").partition("\n\n")
-    first, *lines = head.split("\n")
+    blank = BLANK.search(text)
+    head, body = (text[: blank.start()], text[blank.end() :]) if blank else (text, "")
+    first, *lines = head.splitlines()
     words = first.split(" ")
     if len(words) not in (2, 3) or not (words[1].startswith("/") or "://" in words[1]):
-        raise Unreadable(f"{first[:60]!r} begins no request: write GET /path HTTP/1.1")
+        raise Unreadable(f"{cut(first)} begins no request: write GET /path HTTP/1.1")
     headers = [_header(line) for line in lines if line.strip()]
-    host = dict(reversed(headers)).get(b"host", b"").decode("latin-1")
-    url = words[1] if "://" in words[1] else f"http://{host}{words[1]}"
-    return _made(words[0], url, headers, body.rstrip("\n").encode() if blank else b"")
+    host = next((value for name, value in headers if name.lower() == "host"), "")
+    url = words[1] if "://" in words[1] else f"http://{host}"
+    made = _made(words[0], url, headers, "")
+    path, query = made.path, made.query
+    if "://" not in words[1]:
+        path, _, query = words[1].encode().partition(b"?")
+    return Told(
+        made.method, made.host, made.port, path, query, made.headers, _body(body, made.headers)
+    )
+
+
+def _body(text: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Returns a body as long as its header says; without one, less the line ends of the paste."""
+    raw = text.encode()
+    length = dict(headers).get(b"content-length", b"")
+    if length.isdigit() and len(length) < 9:
+        return raw[: int(length)]
+    return raw.rstrip(b"\r\n")
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon:
+        raise Unreadable(f"the header {cut(line)} has no colon")
+    return name.strip(), value.strip()

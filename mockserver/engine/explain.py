@@ -4,21 +4,29 @@ A rule's doing, a wrong address, a full limit, a credential that belongs elsewhe
 a provider can know, its own ``mistakes`` tell.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from difflib import SequenceMatcher
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from importlib import import_module
+from itertools import islice
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
-from mockserver.wire import moment
+from msgspec import Struct
+
+from mockserver.engine.addresses import bad_method, no_route
+from mockserver.wire import jwt, moment
 from mockserver.wire.duration import SECOND
-from mockserver.wire.explain import Explanation, Refused, shown, veiled
-from mockserver.wire.provider import Provider, Route
-from mockserver.wire.query import raw_pairs
-from mockserver.wire.redaction import hide
+from mockserver.wire.explain import KEY_MAX, SHOWN_MAX, Explanation, Refused, sent, shown, veiled
+from mockserver.wire.provider import Escalate, Limit, Penalty, Provider
+from mockserver.wire.redaction import PLAIN as EVERYBODYS
+from mockserver.wire.redaction import fingerprint, hide
 
 SHARE = 10  # of so many parts of real time one may go into explanations
 RESERVE = SECOND // 20  # what may be saved up
 SHED = Explanation("shed", "", "", "Too many refusals at once to explain them all: ask again.")
-NEAR = 0.6  # from which likeness on a path is told as the one that was meant
+TEXT_MAX = 4 * SHOWN_MAX  # characters of one text of an explanation
+VALUES_MAX = 32  # values of a request that are looked up as somebody's keys
 
 Whose = Callable[[bytes], str]
 
@@ -34,25 +42,50 @@ class Allowance:
     def spend(self, explain: Callable[[], Explanation]) -> Explanation:
         """Returns an explanation, or SHED when the share is used up."""
         begun = self._real()
-        self._left = min(self._left + (begun - self._since) // SHARE, RESERVE)
+        passed = max(0, begun - self._since)  # real time may be set back
+        self._left = min(self._left + passed // SHARE, RESERVE)
         self._since = begun
         if self._left <= 0:
             return SHED
-        found = explain()
-        self._left -= self._real() - begun
-        return found
+        try:
+            return explain()
+        finally:
+            self._left -= max(0, self._real() - begun)
 
 
-def explain(
-    refused: Refused, provider: Provider, providers: Mapping[str, Provider], whose: Whose
-) -> Explanation:
-    """Returns the first broken rule of a refused request; ``whose`` names a foreign credential."""
-    told = GENERAL.get(refused.reason, _nothing)(refused, provider, providers)
-    if told is None and provider.explain is not None:
-        told = provider.explain(refused)
-    if told is None and refused.reason in ("missing_credential", "unknown_credential"):
-        told = _foreign(refused, whose)
+class Around(Struct, frozen=True):
+    """What is known round a refused request.
+
+    ``limits`` are those in force, of which the caller has one part in ``share``; ``whose``
+    names the owner of a credential.
+    """
+
+    provider: Provider
+    providers: Mapping[str, Provider]
+    limits: Sequence[Limit]
+    share: int
+    whose: Whose
+
+
+def explain(refused: Refused, around: Around) -> Explanation:
+    """Returns the first broken rule of a refused request."""
+    told = _general(refused, around)
+    if told is None and around.provider.mistakes:
+        told = import_module(around.provider.mistakes).explain(refused)
     return told or _plain(refused)
+
+
+def _general(refused: Refused, around: Around) -> Explanation | None:
+    match refused.reason:
+        case "no_route":
+            return no_route(refused, around.provider, around.providers)
+        case "bad_method":
+            return bad_method(refused, around.provider, around.providers)
+        case "rate_limited":
+            return _rate_limited(refused, around)
+        case "missing_credential" | "unknown_credential":
+            return _foreign(refused, around)
+    return None
 
 
 def by_rule(names: str) -> Explanation:
@@ -62,9 +95,8 @@ def by_rule(names: str) -> Explanation:
     )
 
 
-def by_key(label: str) -> Explanation:
+def by_key(label: str, reason: str) -> Explanation:
     """Explains a refusal for which a key was made."""
-    reason = label.removeprefix("reject-")
     return Explanation(
         "refusing key",
         "a key that is not made to be refused",
@@ -73,138 +105,103 @@ def by_key(label: str) -> Explanation:
     )
 
 
-def _nothing(*_: object) -> None:
-    return None
-
-
-# Wrong addresses
-
-
-def _no_route(
-    refused: Refused, provider: Provider, providers: Mapping[str, Provider]
-) -> Explanation | None:
-    request = refused.request
-    path = request.path.decode("latin-1")
-    received = f"{request.method} {shown(request.path)}"
-    if "parameter" in refused.facts:
-        name = refused.facts["parameter"]
-        known = ", ".join(r.path.rpartition("=")[2] for r in provider.routes if "?" in r.path)
-        fix = f"Send the parameter {name} with one of: {known}."
-        return Explanation("unknown operation", f"{name}={known}", received, fix)
-    if "//" in path:
-        expected = path.replace("//", "/")
-        fix = "Drop the slash at the end of the base URL: the path begins with one."
-        return Explanation("double slash", expected, received, fix)
-    if provider.base_path and not path.startswith(provider.base_path + "/"):
-        if _routes(provider, provider.base_path + path):
-            expected = provider.base_path + path
-            fix = f"The base URL ends in {provider.base_path}: it is missing."
-            return Explanation("base path missing", expected, received, fix)
-    for other in providers.values():
-        if other is not provider and (
-            _routes(other, path) or _routes(other, other.base_path + path)
-        ):
-            fix = f"This is an operation of {other.name}: use its base URL."
-            return Explanation(
-                "another provider's path", f"a path of {provider.name}", received, fix
-            )
-    nearest = _nearest(provider, path)
-    if nearest is None:
-        known = ", ".join(f"{r.method} {provider.base_path}{r.path}" for r in provider.routes)
-        return Explanation("unknown path", known, received, "Use one of the documented paths.")
-    expected = f"{nearest.method} {provider.base_path}{nearest.path}"
-    return Explanation("unknown path", expected, received, f"Did you mean {expected}?")
-
-
-def _bad_method(
-    refused: Refused, provider: Provider, providers: Mapping[str, Provider]
-) -> Explanation:
-    allowed = ", ".join(refused.facts.get("allow", ()))
-    path = shown(refused.request.path)
-    method = shown(refused.request.method.encode())
-    return Explanation("wrong method", f"{allowed} {path}", f"{method} {path}", f"Use {allowed}.")
-
-
-def _paths(provider: Provider) -> Iterator[tuple[str, Route]]:
-    for route in provider.routes:
-        for path in (route.path, *route.aliases):
-            yield provider.base_path + path.partition("?")[0], route
-
-
-def _routes(provider: Provider, path: str) -> bool:
-    """Tells whether a path is one of a provider's."""
-    parts = path.split("/")
-    for known, _ in _paths(provider):
-        wanted = known.split("/")
-        if len(wanted) == len(parts) and all(
-            w == p or (w.startswith("{") and p) for w, p in zip(wanted, parts, strict=True)
-        ):
-            return True
-    return False
-
-
-def _nearest(provider: Provider, path: str) -> Route | None:
-    path = path[:256].lower()
-    found = max(_paths(provider), key=lambda pair: _likeness(pair[0], path))
-    return found[1] if _likeness(found[0], path) >= NEAR else None
-
-
-def _likeness(known: str, path: str) -> float:
-    return SequenceMatcher(None, known.lower(), path).ratio()
-
-
 # Limits
 
 
-def _rate_limited(
-    refused: Refused, provider: Provider, providers: Mapping[str, Provider]
-) -> Explanation | None:
+def _rate_limited(refused: Refused, around: Around) -> Explanation | None:
     facts = refused.facts
     if "reset" not in facts:
         return None
-    limit = next((li for li in provider.limits if li.name == facts["limit"]), None)
-    rolling = "in any" if limit is not None and limit.rolling else "in each"
-    span = limit.text.partition("/")[2] if limit is not None else ""
-    begun = f", since {moment.show(facts['reset'] - limit.window)}" if limit is not None else ""
-    wait = -(-facts["wait"] // SECOND)
+    penalty = _penalty(around.provider, facts["limit"]) if "count" not in facts else None
+    if penalty is not None:
+        return _banned(refused, around.provider, penalty)
+    limit = next((li for li in around.limits if li.name == facts["limit"]), None)
+    if limit is None or limit.count is None:
+        return None
+    allowed = limit.count // around.share
+    expected = f"at most {allowed} {'in any' if limit.rolling else 'in each'} {_span(limit)}"
+    if around.share > 1:
+        expected += f", 1/{around.share} of {limit.count} while the caller is warned"
+    since = moment.show(facts["reset"] - limit.window)
     return Explanation(
-        f"limit {provider.name}.{facts['limit']}",
-        f"at most {facts['count']} {rolling} {span}".strip(),
-        f"one more than {facts['count']}{begun}",
-        f"Wait {wait} s, until {moment.show(facts['reset'])} on the sandbox clock,"
-        " and spread the calls out.",
+        f"limit {around.provider.name}.{limit.name}",
+        expected,
+        f"one more than {allowed} since {since}",
+        _wait(facts) if allowed else "Raise the limit: it lets no request through.",
     )
 
 
-GENERAL: Mapping[str, Callable[..., Explanation | None]] = {
-    "no_route": _no_route,
-    "bad_method": _bad_method,
-    "rate_limited": _rate_limited,
-}
+def _span(limit: Limit) -> str:
+    return limit.text.partition("/")[2]
+
+
+def _wait(facts: Mapping[str, Any]) -> str:
+    seconds = -(-facts["wait"] // SECOND)
+    until = moment.show(facts["reset"])
+    return f"Wait {seconds} s, until {until} on the sandbox clock, and spread the calls out."
+
+
+def _penalty(provider: Provider, name: str) -> Penalty | None:
+    gates = (*provider.outer, *provider.gates)
+    found = (gate.penalty for gate in gates if isinstance(gate, Escalate))
+    return next((penalty for penalty in found if penalty.name == name), None)
+
+
+def _banned(refused: Refused, provider: Provider, penalty: Penalty) -> Explanation:
+    within = penalty.within // SECOND
+    return Explanation(
+        f"ban {provider.name}.{penalty.name}",
+        f"fewer than {penalty.offences} refusals for a full limit within {within} s",
+        f"a caller who went on after being refused, banned until"
+        f" {moment.show(refused.facts['reset'])}",
+        _wait(refused.facts),
+    )
 
 
 # Credentials that belong elsewhere
 
 
-def presented(refused: Refused) -> Iterator[bytes]:
-    """Yields what a request carries that might be a credential."""
-    for _, value in refused.request.headers:
-        yield value
-        _, space, rest = value.partition(b" ")
+def presented(refused: Refused) -> Iterator[tuple[str, bytes]]:
+    """Yields what a request carries that might be a credential, each with where it stands."""
+    for found in sent(refused.request):
+        if found.where == "header" and found.name.encode("latin-1") in EVERYBODYS:
+            continue
+        yield found.place, found.value
+        _, space, rest = found.value.partition(b" ")
+        token = rest.strip() if space else found.value
         if space:
-            yield rest.strip()
-    for _, value in raw_pairs(refused.request.query):
-        yield value
+            yield found.place, token
+        kid = _kid(token)
+        if kid:
+            yield f"the kid of the token in {found.place}", kid
 
 
-def _foreign(refused: Refused, whose: Whose) -> Explanation | None:
-    for value in presented(refused):
-        owner = whose(value) if value else ""
+def _kid(token: bytes) -> bytes:
+    """Returns the key id of a JWT; nothing where it is none."""
+    if token.count(b".") != 2:
+        return b""
+    try:
+        kid = jwt.read(token).header.get("kid")
+        return kid.encode() if isinstance(kid, str) else b""
+    except ValueError:
+        return b""
+
+
+def _foreign(refused: Refused, around: Around) -> Explanation | None:
+    """Explains a credential that somebody else has: where it is one of our own, it is not."""
+    name = around.provider.key
+    own = {getattr(key, name).encode() for key in refused.vault.labels.values()}
+    carried = (row for row in presented(refused) if 0 < len(row[1]) <= KEY_MAX)
+    values = {value: place for place, value in islice(carried, VALUES_MAX)}
+    if not own.isdisjoint(values):
+        return None
+    for value, place in values.items():
+        owner = around.whose(value)
         if owner:
             return Explanation(
                 "foreign credential",
                 "a key of this provider in this sandbox",
-                f"{veiled(value)}, which is {owner}",
+                f"{veiled(value)} in {place}, which is {owner}",
                 f"Send a key of this sandbox: this one is {owner}.",
             )
     return None
@@ -237,21 +234,44 @@ PLAIN: Mapping[str, tuple[str, str]] = {
 }
 
 
+# Facts that may be told as they are.
+TELLING = ("parameter", "message", "permission", "exchange_id", "claim", "drift")
+
+
 def _plain(refused: Refused) -> Explanation:
     expected, fix = PLAIN.get(refused.reason, ("", "See the answer's own message."))
     told = ", ".join(
-        f"{name} {value}"
+        f"{name} {shown(str(value).encode('utf-8', 'replace'))}"
         for name, value in refused.facts.items()
         if name in TELLING and isinstance(value, str | int)
     )
     return Explanation(refused.reason, expected, told, fix)
 
 
-# Facts that may be told as they are.
-TELLING = ("parameter", "message", "permission", "exchange_id", "claim", "drift")
+# No secrets, and no end of text
 
 
-def without(explanation: Explanation, secrets: Any) -> Explanation:
-    """Returns an explanation in which no secret stands."""
+def without(explanation: Explanation, secrets: Sequence[bytes]) -> Explanation:
+    """Returns an explanation in which no secret stands, however it is written; bounded."""
     texts = (getattr(explanation, name) for name in explanation.__struct_fields__)
-    return Explanation(*(hide(text.encode(), secrets).decode() for text in texts))
+    return Explanation(*(_clean(text, secrets) for text in texts))
+
+
+def _clean(text: str, secrets: Sequence[bytes]) -> str:
+    raw = text.encode("utf-8", "replace")
+    plain = unquote_to_bytes(raw) if b"%" in raw else raw
+    found = [form for secret in secrets for form in _forms(secret) if form in plain]
+    raw = hide(raw, found)
+    # What was written with escapes of its own is taken out with all that stands round it.
+    if plain is not raw and any(form in unquote_to_bytes(raw) for form in found):
+        return fingerprint(plain)
+    return raw[:TEXT_MAX].decode("utf-8", "ignore")
+
+
+@lru_cache(4096)
+def _forms(secret: bytes) -> tuple[bytes, ...]:
+    """Returns a secret as it is, in hex and in base64 of either alphabet."""
+    coded = secret.hex().encode()
+    base = b64encode(secret).rstrip(b"=")
+    url = urlsafe_b64encode(secret).rstrip(b"=")
+    return tuple({secret: 0, coded: 0, coded.upper(): 0, base: 0, url: 0})

@@ -13,14 +13,14 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from msgspec.structs import replace
 
-from mockserver.engine.explain import by_key, by_rule, explain, without
+from mockserver.engine.explain import Around, by_key, by_rule, explain, without
 from mockserver.engine.faults.good import Good
 from mockserver.engine.faults.plan import FRONT, ROUTE, Instead, Plan
 from mockserver.engine.journal import BODY_MAX, HEADERS_MAX, TARGET_MAX, Entry, Journal
 from mockserver.engine.limits import Window
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
-from mockserver.wire.explain import Explanation, Refused
+from mockserver.wire.explain import Explanation, Refused, shown
 from mockserver.wire.message import Request, Response
 from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Throttle
 from mockserver.wire.query import parameter
@@ -102,12 +102,14 @@ def _explained(sandbox: Sandbox, call: Call, reject: Reject, label: str) -> Expl
     )
 
     def made() -> Explanation:
+        key = desk.vault.labelled(label) if label else None
         if call.plan is not None and call.plan.refused_by:
-            return by_rule(call.plan.refused_by)
-        if label.startswith("reject-"):
-            return by_key(label)
-        told = explain(refused, desk.provider, sandbox.providers, sandbox.whose)
-        return without(told, sandbox.secrets(call.desk, label))
+            told = by_rule(call.plan.refused_by)
+        elif key is not None and key.rejects == reject.reason:
+            told = by_key(label, reject.reason)
+        else:
+            told = explain(refused, _around(sandbox, call))
+        return without(told, sandbox.secrets(desk, label))
 
     try:
         return sandbox.allowance.spend(made)
@@ -116,10 +118,18 @@ def _explained(sandbox: Sandbox, call: Call, reject: Reject, label: str) -> Expl
         return None
 
 
+def _around(sandbox: Sandbox, call: Call) -> Around:
+    limits = [counter.limit for counter in call.desk.counters.values()]
+    provider, providers = call.desk.provider, sandbox.providers
+    return Around(provider, providers, limits, call.share, sandbox.whose)
+
+
 def _told(response: Response, explanation: Explanation) -> Response:
     """Adds the explanation as a header, in one line."""
-    line = f"{explanation.rule}: {explanation.fix}".encode("ascii", "backslashreplace")
-    return replace(response, headers=(*response.headers, (HEADER, line)))
+    line = shown(f"{explanation.rule}: {explanation.fix}".encode())
+    return replace(
+        response, headers=(*response.headers, (HEADER, line.encode("ascii", "backslashreplace")))
+    )
 
 
 def _accept(call: Call) -> Response:

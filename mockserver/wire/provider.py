@@ -285,8 +285,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     ``outer`` come before the route is known, ``gates`` after it. ``key`` names the member of
     a credential that the client presents, ``members`` those a client needs. ``sample`` makes
     the n-th row of a generated account from 16 bytes, ``holder`` a key, an account id and an
-    account as a world file writes them. ``explain`` returns the Explanation of a Refused (both
-    in ``wire/explain``), or None where the provider knows no more than everybody.
+    account as a world file writes them. ``mistakes`` names the module, imported when
+    somebody is refused, whose ``explain`` returns the Explanation of a Refused (both in
+    ``wire/explain``), or None where the provider knows no more than everybody.
     """
 
     name: str
@@ -310,7 +311,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     sign: Callable[[Draft, Any, int], Draft]
     example: Callable[[Any], Draft]
     events: tuple[type[Event], ...] = ()
-    explain: Callable[[Any], Any] | None = None
+    mistakes: str = ""
     sample: Callable[[int, bytes, Coin], Any] | None = None
     holder: Callable[[Person], tuple[dict[str, Any], str, dict[str, Any]]] | None = None
 

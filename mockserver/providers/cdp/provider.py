@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mockserver.providers.cdp import accounts, auth, balances, claims, errors, mistakes, world
+from mockserver.providers.cdp import accounts, auth, balances, claims, errors, world
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Draft
 from mockserver.wire.provider import (
@@ -140,7 +140,7 @@ PROVIDER = Provider(
     secrets=Secrets(headers=frozenset({b"authorization"}), values=("key_secret",)),
     sign=auth.sign,
     example=_example,
-    explain=mistakes.explain,
+    mistakes=f"{__package__}.mistakes",
     sample=world.sample,
     holder=world.holder,
 )

@@ -1,6 +1,6 @@
 """CoinAPI EMS, as rows."""
 
-from mockserver.providers.coinapi import auth, balances, errors, mistakes, world
+from mockserver.providers.coinapi import auth, balances, errors, world
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Draft
 from mockserver.wire.provider import (
@@ -97,7 +97,7 @@ PROVIDER = Provider(
     sign=auth.sign,
     example=lambda key: Draft("GET", "", b"/v1/balances"),
     events=(world.ExchangeUnreachable, world.ExchangeReachable, world.BalanceUpdate),
-    explain=mistakes.explain,
+    mistakes=f"{__package__}.mistakes",
     sample=world.sample,
     holder=world.holder,
 )

@@ -7,7 +7,6 @@ from mockserver.providers.coinstats import (
     balances,
     errors,
     exchanges,
-    mistakes,
     portfolios,
     query,
     usage,
@@ -143,7 +142,7 @@ PROVIDER = Provider(
     sign=auth.sign,
     example=_example,
     events=(portfolios.PortfolioSynced,),
-    explain=mistakes.explain,
+    mistakes=f"{__package__}.mistakes",
     sample=world.sample,
     holder=world.holder,
 )

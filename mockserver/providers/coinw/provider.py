@@ -1,6 +1,6 @@
 """CoinW spot, as rows."""
 
-from mockserver.providers.coinw import auth, balances, errors, mistakes, world
+from mockserver.providers.coinw import auth, balances, errors, world
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Draft, Request
 from mockserver.wire.provider import (
@@ -148,7 +148,7 @@ PROVIDER = Provider(
     secrets=Secrets(query=frozenset({b"api_key", b"sign"}), values=("api_key", "secret_key")),
     sign=auth.sign,
     example=lambda key: Draft("POST", "", b"/api/v1/private", b"command=returnBalances"),
-    explain=mistakes.explain,
+    mistakes=f"{__package__}.mistakes",
     sample=world.sample,
     holder=world.holder,
 )

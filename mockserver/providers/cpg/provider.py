@@ -1,6 +1,6 @@
 """The Crypto Payment Gateway (``X-CPG-*``), as rows."""
 
-from mockserver.providers.cpg import auth, balances, errors, mistakes, orders, withdrawals, world
+from mockserver.providers.cpg import auth, balances, errors, orders, withdrawals, world
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Draft
 from mockserver.wire.provider import (
@@ -108,7 +108,7 @@ PROVIDER = Provider(
         withdrawals.WithdrawalFailed,
         world.PermissionChanged,
     ),
-    explain=mistakes.explain,
+    mistakes=f"{__package__}.mistakes",
     sample=world.sample,
     holder=world.holder,
 )

@@ -1,7 +1,7 @@
 """The mistakes that clients make when they sign for X-CPG, the likeliest first."""
 
-from mockserver.providers.cpg import mistakes_changes as change
-from mockserver.providers.cpg import mistakes_string as string
+from mockserver.providers.cpg.mistakes import changes as change
+from mockserver.providers.cpg.mistakes import string
 from mockserver.wire.explain import RARE_SECRETS, SECRETS, Mistake
 
 BODY = "Sign the hex SHA-256 of the body's bytes exactly as they are sent"

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus, unquote_to_bytes, urlencode
 
 from msgspec.structs import replace
 
-from mockserver.providers.cpg.mistakes_way import Way
+from mockserver.providers.cpg.mistakes.way import Way
 from mockserver.wire.query import raw_pairs
 
 PARAMETERS_MAX = 16  # parameters of a query that is taken apart

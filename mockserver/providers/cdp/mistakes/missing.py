@@ -2,7 +2,7 @@
 
 import re
 
-from mockserver.providers.cdp.mistakes_names import MAKE, WANTED, key_in
+from mockserver.providers.cdp.mistakes.names import MAKE, WANTED, key_in
 from mockserver.wire import jwt
 from mockserver.wire.explain import Explanation, Refused, Sent, sent, shown
 from mockserver.wire.message import Request

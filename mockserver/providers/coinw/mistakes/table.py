@@ -1,6 +1,6 @@
 """The mistakes that clients make when they sign for CoinW, the likeliest first."""
 
-from mockserver.providers.coinw import mistakes_changes as change
+from mockserver.providers.coinw.mistakes import changes as change
 from mockserver.wire.explain import RARE_SECRETS, SECRETS, Mistake
 
 COMMAND = "Leave command out of what is signed: it only tells the operation."

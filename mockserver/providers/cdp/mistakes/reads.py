@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from mockserver.providers.cdp.mistakes_names import caller, named, secret_of
+from mockserver.providers.cdp.mistakes.names import caller, named, secret_of
 from mockserver.providers.cdp.pages import SIZE, SIZE_MAX, Place, given
 from mockserver.providers.cdp.world import ACCOUNT_TYPES, PREFIX, SYMBOL_MAX
 from mockserver.wire import duration, moment

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 
 from mockserver.providers.cpg.auth import Key
-from mockserver.providers.cpg.mistakes_signature import signature_explained
-from mockserver.providers.cpg.mistakes_way import secrets_of
+from mockserver.providers.cpg.mistakes.signature import signature_explained
+from mockserver.providers.cpg.mistakes.way import secrets_of
 from mockserver.wire.duration import SECOND
 from mockserver.wire.explain import (
     Explanation,

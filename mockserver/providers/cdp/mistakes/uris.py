@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 from msgspec import Struct
 
 from mockserver.providers.cdp.claims import HOST, HOSTS
-from mockserver.providers.cdp.mistakes_names import presented
+from mockserver.providers.cdp.mistakes.names import presented
 from mockserver.wire.explain import Explanation, Mistake, Refused, marked, shown, solve, veiled
 from mockserver.wire.message import Request
 

@@ -1,12 +1,12 @@
 """Why CoinStats refused: a key that came in another way, a portfolio, credits.
 
-What is wrong with a body, ``mistakes_body`` tells, and ``mistakes_exchange`` with credentials.
+What is wrong with a body, ``body`` tells, and ``exchange`` with credentials.
 """
 
 from collections.abc import Mapping
 
-from mockserver.providers.coinstats import mistakes_body, mistakes_exchange
 from mockserver.providers.coinstats.exchanges import EXCHANGES
+from mockserver.providers.coinstats.mistakes import body, exchange
 from mockserver.providers.coinstats.usage import BALANCE, STATUS, SUPPORT, SYNC
 from mockserver.wire.explain import (
     Explanation,
@@ -107,7 +107,7 @@ def _mixed_up(refused: Refused, presented: str) -> Explanation | None:
             told = f"its label {presented}"
             return Explanation("label for the key", f"the key {presented}", told, fix)
     theirs = {v: name for k in refused.keys for name, v in k.connection_fields.items()}
-    theirs |= mistakes_body.texts(refused.request.body)
+    theirs |= body.texts(refused.request.body)
     if presented not in theirs:
         return None
     told = f"{veiled(presented)}, the {theirs[presented]} of an exchange"
@@ -151,8 +151,8 @@ def _not_synced(refused: Refused) -> Explanation:
 WHY = {
     "missing_credential": _missing,
     "unknown_credential": _unknown,
-    "bad_request": mistakes_body.parameter,
-    "bad_exchange_credentials": mistakes_exchange.credentials,
+    "bad_request": body.parameter,
+    "bad_exchange_credentials": exchange.credentials,
     "not_found": _portfolio,
     "credits_exhausted": _credits,
     "not_synced": _not_synced,

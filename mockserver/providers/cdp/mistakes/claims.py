@@ -1,13 +1,13 @@
 """What a token says that is wrong: who calls, and from when to when.
 
-Which request it is for, ``mistakes_uris`` judges.
+Which request it is for, ``uris`` judges.
 """
 
 from typing import Any
 
-from mockserver.providers.cdp import mistakes_uris
 from mockserver.providers.cdp.claims import ISSUER, LATEST, LEEWAY
-from mockserver.providers.cdp.mistakes_names import caller, kind, named, presented
+from mockserver.providers.cdp.mistakes import uris
+from mockserver.providers.cdp.mistakes.names import caller, kind, named, presented
 from mockserver.wire import duration, moment
 from mockserver.wire.duration import SECOND
 from mockserver.wire.explain import Explanation, Refused
@@ -29,7 +29,7 @@ def said(refused: Refused) -> Explanation:
     """Explains the claim that was refused first."""
     claim = refused.facts["claim"]
     if claim == "uris":
-        return mistakes_uris.explain(refused)
+        return uris.explain(refused)
     claims = presented(refused).claims
     if claim == "iss":
         return _issuer(refused, claims)

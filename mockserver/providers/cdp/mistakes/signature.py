@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.providers.cdp import keys
-from mockserver.providers.cdp.mistakes_names import kind, presented
+from mockserver.providers.cdp.mistakes.names import kind, presented
 from mockserver.wire import jwt
 from mockserver.wire.explain import Explanation, Mistake, Refused, solve, solved, veiled
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from mockserver.providers.coinw.auth import Key
-from mockserver.providers.coinw.mistakes_table import MD5, MISTAKES
-from mockserver.providers.coinw.mistakes_way import (
+from mockserver.providers.coinw.mistakes.table import MD5, MISTAKES
+from mockserver.providers.coinw.mistakes.way import (
     ALGORITHM,
     ALGORITHMS,
     NAMES,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 from mockserver.providers.coinw.auth import Key
-from mockserver.providers.coinw.mistakes_signature import signature_explained
-from mockserver.providers.coinw.mistakes_table import FUTURES
-from mockserver.providers.coinw.mistakes_way import form_of, secrets_of, too_long
+from mockserver.providers.coinw.mistakes.signature import signature_explained
+from mockserver.providers.coinw.mistakes.table import FUTURES
+from mockserver.providers.coinw.mistakes.way import form_of, secrets_of, too_long
 from mockserver.wire.explain import (
     Explanation,
     Mistake,

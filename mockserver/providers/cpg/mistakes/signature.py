@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from mockserver.providers.cpg.auth import Key
-from mockserver.providers.cpg.mistakes_table import BACKSLASH_N, HMAC, MISTAKES
-from mockserver.providers.cpg.mistakes_way import (
+from mockserver.providers.cpg.mistakes.table import BACKSLASH_N, HMAC, MISTAKES
+from mockserver.providers.cpg.mistakes.way import (
     ALGORITHM,
     ALGORITHMS,
     NAMES,

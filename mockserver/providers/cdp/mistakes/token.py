@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.providers.cdp.mistakes_names import MAKE, WANTED, bearer, key_in, kind
+from mockserver.providers.cdp.mistakes.names import MAKE, WANTED, bearer, key_in, kind
 from mockserver.wire import jwt
 from mockserver.wire.explain import Explanation, Refused
 from mockserver.wire.members import once_each
