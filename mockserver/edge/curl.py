@@ -8,7 +8,7 @@ import re
 import shlex
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from msgspec import Struct, field
 
@@ -17,6 +17,8 @@ LINE_MAX = 128 * 1024  # characters: more than a shell passes on in one word
 START = re.compile(r"(?:\$\s*)?curl\s")
 CONTINUED = re.compile(r"\\\r?\n")
 ANSI = re.compile(r"(?<=\s)\$'((?:[^'\\]|\\.)*)'", re.DOTALL)  # as browsers copy them
+
+USER = re.compile(r"(?:\w+://)?([^/?#]*)@")
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -28,48 +30,28 @@ ASIDE = {
     *("--limit-rate", "--dump-header"),
 }
 REFUSED = {"--form", "--upload-file", "--config", "--url-query"}
-# Short options that mean more than a flag, as pairs of letter and long name.
-SHORT = [
-    "o",
-    "output",
-    "w",
-    "write-out",
-    "m",
-    "max-time",
-    "x",
-    "proxy",
-    "b",
-    "cookie",
-    "c",
-    "cookie-jar",
-    "e",
-    "referer",
-    "D",
-    "dump-header",
-    "X",
-    "request",
-    "H",
-    "header",
-    "A",
-    "user-agent",
-    "u",
-    "user",
-    "d",
-    "data",
-    "G",
-    "get",
-    "I",
-    "head",
-    "F",
-    "form",
-    "T",
-    "upload-file",
-    "K",
-    "config",
-    "E",
-    "cert",
-]
-LONG = {f"-{SHORT[n]}": f"--{SHORT[n + 1]}" for n in range(0, len(SHORT), 2)}
+# Short options that mean more than a flag.
+LONG = {
+    "-o": "--output",
+    "-w": "--write-out",
+    "-m": "--max-time",
+    "-x": "--proxy",
+    "-b": "--cookie",
+    "-c": "--cookie-jar",
+    "-e": "--referer",
+    "-D": "--dump-header",
+    "-X": "--request",
+    "-H": "--header",
+    "-A": "--user-agent",
+    "-u": "--user",
+    "-d": "--data",
+    "-G": "--get",
+    "-I": "--head",
+    "-F": "--form",
+    "-T": "--upload-file",
+    "-K": "--config",
+    "-E": "--cert",
+}
 
 
 class Unreadable(ValueError):
@@ -240,7 +222,7 @@ def _headers(given: Given, url: str, body: str) -> list[tuple[str, str]]:
         headers.append(("Content-Type", JSON))
     elif "content-type" not in named and body:
         headers.append(("Content-Type", FORM))
-    user, at, _ = urlsplit(url if "://" in url else f"http://{url}").netloc.rpartition("@")
-    if at and "authorization" not in named:
-        headers.append(("Authorization", f"Basic {b64encode(user.encode()).decode()}"))
+    user = USER.match(url)
+    if user and "authorization" not in named:
+        headers.append(("Authorization", f"Basic {b64encode(user[1].encode()).decode()}"))
     return headers

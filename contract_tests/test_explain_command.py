@@ -1,0 +1,569 @@
+"""``mockserver explain``: what people paste is judged as a server would, or said to be no request."""
+
+import io
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import requests
+from signer import sign
+from test_serve import CLEAN, COMMAND, SOON
+
+from mockserver import MockServer
+from mockserver.edge import curl, told
+from mockserver.edge.announce import base_url
+from mockserver.edge.auth import signed_example
+from mockserver.edge.cli import curl_line, main
+from mockserver.edge.worlds import find, load
+from mockserver.providers import discover
+from mockserver.wire import moment
+
+PORT = 8490  # the gateway's, where nothing else is said
+CPG = f"http://127.0.0.1:{PORT + 5}"
+MISSING = "missing X-CPG-Key, X-CPG-Timestamp, X-CPG-Signature"
+COINW = f"http://127.0.0.1:{PORT + 4}"
+
+
+class Said(NamedTuple):
+    """How the command ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """The rows below the first line, by name."""
+        lines = (line.strip().partition("  ") for line in self.out.splitlines()[1:])
+        return {name.strip(): text.strip() for name, _, text in lines}
+
+
+Explain = Callable[..., Said]
+
+
+@pytest.fixture
+def explain(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Explain:
+    """Runs the command in this process on what it is given, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("PORT", "WORLD"):
+        monkeypatch.delenv(f"MOCKSERVER_{name}", raising=False)
+
+    def explain(given: str | bytes, *args: str) -> Said:
+        raw = given.encode() if isinstance(given, str) else given
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+        with pytest.raises(SystemExit) as end:
+            main(["explain", *args])
+        captured = capsys.readouterr()
+        return Said(end.value.code, captured.out, captured.err)
+
+    return explain
+
+
+def key_of(provider: str) -> Any:
+    return next(
+        k for k in load("default").parts[provider].credentials.values() if k.label == "main"
+    )
+
+
+def line_of(provider: str, base: str = "") -> str:
+    described = discover()[provider]
+    here = base or base_url(described, PORT)
+    return curl_line(described, key_of(provider), here, "", time.time_ns())
+
+
+def refused(said: Said, rule: str) -> None:
+    assert (said.status, said.rows.get("rule"), said.err) == (1, rule, "")
+    assert said.rows["fix"]
+
+
+def accepted(said: Said, provider: str) -> None:
+    main_read = discover()[provider].main
+    told = f"accepted: 200 {provider} {main_read} as key main\n"
+    assert said == Said(0, told, "")
+
+
+# curl lines as they are printed
+
+
+@pytest.mark.parametrize("provider", discover())
+def test_the_printed_line_is_accepted(explain: Explain, provider: str) -> None:
+    accepted(explain(line_of(provider)), provider)
+
+
+# What is changed in each provider's line, and the reason and rule for which it is then refused.
+CHANGED = {
+    "cdp": ("/balances", "/balancez", "no_route", "unknown path"),
+    "coinapi": ("73034021-", "73034022-", "unknown_credential", "one sign of the key wrong"),
+    "coinstats": ("/balance'", "/balanc'", "no_route", "unknown path"),
+    "coinw": ("command=returnB", "command=returnb", "no_route", "unknown operation"),
+    "cpg": ("cpg_test_key", "cpg_test_kez", "unknown_credential", "one sign of the key wrong"),
+}
+
+
+@pytest.mark.parametrize("provider", discover())
+def test_a_line_with_one_sign_changed_is_refused_with_its_rule(
+    explain: Explain, provider: str
+) -> None:
+    old, new, reason, rule = CHANGED[provider]
+    line = line_of(provider)
+    changed = line.replace(old, new, 1) if old in line else line.replace(old[:-1], new[:-1], 1)
+    assert changed != line
+    said = explain(changed)
+    refused(said, rule)
+    assert said.out.splitlines()[0].endswith(f" {provider} {reason}")
+
+
+def test_a_changed_signature_is_told_with_the_canonical_string(explain: Explain) -> None:
+    line = line_of("cpg").replace("/v1/balances", "/v1/balances?currency=USDT")
+    said = explain(line)
+    assert said.out.splitlines()[0].startswith("refused: 401 cpg bad_signature")
+    assert said.status == 1
+    assert said.rows["rule"]
+    assert "currency=USDT" in said.rows["expected"]
+    assert "test_secret_do_not_use" not in said.out
+
+
+# How a curl line may be written; all of them are one request
+
+
+def header_words(headers: dict[str, str], option: str = "-H ") -> str:
+    return " ".join(f"{option}'{name}: {value}'" for name, value in headers.items())
+
+
+READS = {
+    "plainly": lambda h: f"curl {header_words(h)} {CPG}/v1/balances",
+    "behind a prompt": lambda h: f"$ curl {header_words(h)} {CPG}/v1/balances",
+    "behind a prompt and blanks": lambda h: f"\n  $  curl {header_words(h)} {CPG}/v1/balances\n\n",
+    "behind a byte order mark": lambda h: f"\ufeffcurl {header_words(h)} {CPG}/v1/balances",
+    "with the URL first": lambda h: f"curl {CPG}/v1/balances {header_words(h)}",
+    "on lines that go on": lambda h: (
+        f"curl {CPG}/v1/balances \\\n  " + header_words(h).replace(" -H", " \\\n -H")
+    ),
+    "on lines of Windows": lambda h: f"curl {CPG}/v1/balances \\\r\n  " + header_words(h),
+    "in double quotes": lambda h: f'curl "{CPG}/v1/balances" ' + header_words(h).replace("'", '"'),
+    "in quotes of bash": lambda h: f"curl {CPG}/v1/balances " + header_words(h, "-H $"),
+    "with long options": lambda h: (
+        f"curl --request GET {header_words(h, '--header ')} --url {CPG}/v1/balances"
+    ),
+    "with long options and equals signs": lambda h: (
+        f"curl --request=GET {header_words(h, '--header=')} --url={CPG}/v1/balances"
+    ),
+    "with values at once": lambda h: f"curl -XGET {header_words(h, '-H')} {CPG}/v1/balances",
+    "with flags together": lambda h: (
+        f"curl -sSLk -sXGET {header_words(h, '-siH')} {CPG}/v1/balances"
+    ),
+    "without a scheme": lambda h: (
+        f"curl {header_words(h)} {CPG.removeprefix('http://')}/v1/balances"
+    ),
+    "into a pipe": lambda h: f"curl {header_words(h)} {CPG}/v1/balances | jq .data",
+    "with a fragment": lambda h: f"curl {header_words(h)} '{CPG}/v1/balances#top'",
+    "with a user": lambda h: (
+        f"curl {header_words(h)} http://somebody:word@127.0.0.1:{PORT + 5}/v1/balances"
+    ),
+    "to the gateway": lambda h: f"curl {header_words(h)} http://127.0.0.1:{PORT}/cpg/v1/balances",
+    "to a sandbox": lambda h: f"curl {header_words(h)} {CPG}/~mine/v1/balances",
+    "to a sandbox at the gateway": lambda h: (
+        f"curl {header_words(h)} http://127.0.0.1:{PORT}/cpg/~mine/v1/balances"
+    ),
+    "by name": lambda h: f"curl {header_words(h)} http://cpg.localhost:1234/v1/balances",
+    "with a Host of its own": lambda h: (
+        f"curl {header_words(h)} -H 'Host: cpg.localhost' http://127.0.0.1:1/v1/balances"
+    ),
+    "with what does not matter": lambda h: (
+        f"curl -o out -w '%{{http_code}}' -m 5 --connect-timeout 1 -x proxy -b a=b -c jar -e here -D dump"
+        f" -A agent -u me:too --retry 3 --compressed --http1.1 --cacert ca -E cert --key key"
+        f" --resolve a:1:b --connect-to a:1:b:2 --limit-rate 1k --output=out {header_words(h)} {CPG}/v1/balances"
+    ),
+}
+
+
+@pytest.mark.parametrize("write", READS.values(), ids=READS)
+def test_a_read_is_understood_however_it_is_written(
+    explain: Explain, write: Callable[[dict[str, str]], str]
+) -> None:
+    accepted(explain(write(sign("GET", "/v1/balances"))), "cpg")
+
+
+ORDER = '{"currency":"USDT","network":"ETH","to_address":"0xrecipient0","amount":"50.00"}'
+
+BODIES = {
+    "-d": f"-H 'Content-Type: application/json' -d '{ORDER}'",
+    "-d at once": f"-H 'Content-Type: application/json' -d'{ORDER}'",
+    "--data": f"-H 'content-type:application/json' --data '{ORDER}'",
+    "--data-raw": f"-H 'Content-Type: application/json' --data-raw '{ORDER}'",
+    "--data-raw with quotes of bash": f"-H 'Content-Type: application/json' --data-raw $'{ORDER.replace('0', chr(92) + 'x30')}'",
+    "--data-binary": f"-H 'Content-Type: application/json' --data-binary '{ORDER}'",
+    "--data-ascii": f"-H 'Content-Type: application/json' --data-ascii='{ORDER}'",
+    "--json": f"--json '{ORDER}'",
+    "--json twice": f"--json '{ORDER[:30]}' --json '{ORDER[30:]}'",
+    "-X POST, too": f"-X POST --json '{ORDER}'",
+}
+
+
+@pytest.mark.parametrize("words", BODIES.values(), ids=BODIES)
+def test_a_body_is_understood_however_it_is_written(explain: Explain, words: str) -> None:
+    headers = sign("POST", "/v1/withdrawals", body=ORDER.encode())
+    said = explain(f"curl {header_words(headers)} {words} {CPG}/v1/withdrawals")
+    assert said == Said(0, "accepted: 200 cpg submitWithdrawal as key main\n", "")
+
+
+def parts(line: str) -> tuple[str, str, dict[str, str], str]:
+    method, url, headers, body = curl.told(line)
+    return method, url, dict(headers), body
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+URL = "http://h/p"
+
+# What curl itself makes of its options.
+OPTIONS = [
+    ("-d a=1 -d b=2", ("POST", URL, FORM, "a=1&b=2")),
+    ("-d=x", ("POST", URL, FORM, "=x")),
+    ("-G -d a=1 -d b=2", ("GET", URL + "?a=1&b=2", {}, "")),
+    ("--get --data a=1", ("GET", URL + "?a=1", {}, "")),
+    ("-sGd a=1", ("GET", URL + "?a=1", {}, "")),
+    ("-X PUT -d a", ("PUT", URL, FORM, "a")),
+    ("-X PUT -X PATCH", ("PATCH", URL, {}, "")),
+    ("-I", ("HEAD", URL, {}, "")),
+    ("--head", ("HEAD", URL, {}, "")),
+    ("--data-urlencode 'a=b c&d'", ("POST", URL, FORM, "a=b%20c%26d")),
+    ("--data-urlencode 'b c'", ("POST", URL, FORM, "b%20c")),
+    ("--data-urlencode '=b=c'", ("POST", URL, FORM, "b%3Dc")),
+    ("--data-raw @name", ("POST", URL, FORM, "@name")),
+    ("--json '{}'", ("POST", URL, {"Content-Type": "application/json"}, "{}")),
+    ("--json '{}' -H 'content-type: x'", ("POST", URL, {"content-type": "x"}, "{}")),
+    ("-H 'X-A: b:c'", ("GET", URL, {"X-A": "b:c"}, "")),
+    ("-H X-A:", ("GET", URL, {}, "")),
+    ("-H 'X-A;'", ("GET", URL, {"X-A": ""}, "")),
+    ("-u me:too", ("GET", URL, {"Authorization": "Basic bWU6dG9v"}, "")),
+    ("--oauth2-bearer tok", ("GET", URL, {"Authorization": "Bearer tok"}, "")),
+    ("-A agent -e here -b c=d", ("GET", URL, {"User-Agent": "agent", "Referer": "here", "Cookie": "c=d"}, "")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "made"), OPTIONS, ids=[words for words, _ in OPTIONS])
+def test_options_make_what_curl_makes_of_them(words: str, made: tuple[Any, ...]) -> None:
+    assert parts(f"curl {words} {URL}") == made
+    assert parts(f"curl {URL} {words}") == made
+
+
+def test_a_question_mark_that_is_there_is_gone_on_from() -> None:
+    assert parts(f"curl -G -d a=1 '{URL}?b=2'") == ("GET", URL + "?b=2&a=1", {}, "")
+
+
+def test_a_user_in_the_url_is_a_header_and_no_host() -> None:
+    found = told.read(b"curl http://me:too@h:1/p")
+    assert found.headers == [(b"host", b"h:1"), (b"authorization", b"Basic bWU6dG9v")]
+
+
+def test_a_form_is_signed_and_judged(explain: Explain) -> None:
+    signed = signed_example(discover()["coinw"], key_of("coinw"), COINW, time.time_ns())
+    said = explain(f"curl -d '{signed.query.decode()}' {COINW}/api/v1/private")
+    accepted(said, "coinw")
+    asked = explain(f"curl -X POST -G -d '{signed.query.decode()}' {COINW}/api/v1/private")
+    accepted(asked, "coinw")
+
+
+# Raw requests
+
+
+def raw(headers: dict[str, str], end: str, body: str = "", target: str = "/v1/balances") -> str:
+    method = "POST" if body else "GET"
+    lines = [f"{method} {target} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items()), "", body]
+    return end.join(lines)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("port", [PORT + 5, PORT])
+def test_a_raw_request_is_accepted_with_either_line_end(
+    explain: Explain, end: str, port: int
+) -> None:
+    prefix = "/cpg" if port == PORT else ""
+    headers = {"Host": f"127.0.0.1:{port}", **sign("GET", "/v1/balances")}
+    accepted(explain(raw(headers, end, target=prefix + "/v1/balances")), "cpg")
+
+
+def test_a_raw_request_may_have_a_whole_url_or_no_version(explain: Explain) -> None:
+    headers = sign("GET", "/v1/balances")
+    accepted(explain(raw(headers, "\n", target=f"{CPG}/v1/balances")), "cpg")
+    accepted(
+        explain(raw({"Host": "cpg.localhost", **headers}, "\n").replace(" HTTP/1.1", "")), "cpg"
+    )
+
+
+# A body, what is pasted behind it, and the length that is said.
+PASTED = {
+    "as it is": (ORDER, "", None),
+    "with the line ends of the paste": (ORDER, "\n\r\n", None),
+    "with line ends that are its own": (ORDER + "\r\n", "\n", len(ORDER) + 2),
+    "with line ends within": (ORDER.replace(",", ",\r\n"), "", None),
+    "with a blank line within": (ORDER.replace(",", ",\n\n"), "\n", None),
+    "with the length, and line ends": (ORDER, "\n\n", len(ORDER)),
+}
+
+
+@pytest.mark.parametrize(("body", "behind", "length"), PASTED.values(), ids=PASTED)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_body_of_a_raw_request_is_what_was_signed(
+    explain: Explain, body: str, behind: str, length: int | None, end: str
+) -> None:
+    headers = {"Host": f"127.0.0.1:{PORT + 5}", "Content-Type": "application/json"}
+    headers |= sign("POST", "/v1/withdrawals", body=body.encode())
+    headers |= {} if length is None else {"Content-Length": str(length)}
+    said = explain(raw(headers, end, body + behind, "/v1/withdrawals"))
+    assert said == Said(0, "accepted: 200 cpg submitWithdrawal as key main\n", "")
+
+
+def test_without_a_host_the_provider_has_to_be_named(explain: Explain) -> None:
+    asked = raw(sign("GET", "/v1/balances"), "\n")
+    said = explain(asked)
+    assert (said.status, said.out) == (2, "")
+    assert said.err == (
+        "mockserver: whose request is it? Say --provider "
+        "cdp or coinapi or coinstats or coinw or cpg\n"
+    )
+    accepted(explain(asked, "--provider", "cpg"), "cpg")
+
+
+def test_a_named_provider_beats_an_address_and_its_sandbox_is_cut_off(explain: Explain) -> None:
+    headers = header_words(sign("GET", "/v1/balances"))
+    for address in ("http://127.0.0.1:1", "https://gateway.example/~mine", "https://api.coinw.com"):
+        accepted(explain(f"curl {headers} {address}/v1/balances", "--provider", "cpg"), "cpg")
+
+
+REAL = {
+    "cdp": ["https://api.cdp.coinbase.com/platform", "https://sandbox.cdp.coinbase.com/platform"],
+    "coinapi": ["https://global.ems.coinapi.net"],
+    "coinstats": ["https://openapiv1.coinstats.app"],
+    "coinw": ["https://api.coinw.com"],
+}
+
+
+@pytest.mark.parametrize(("provider", "base"), [(p, b) for p, bases in REAL.items() for b in bases])
+def test_a_line_for_the_real_host_is_judged(explain: Explain, provider: str, base: str) -> None:
+    accepted(explain(line_of(provider, base)), provider)
+
+
+def test_a_port_of_the_environment_tells_the_provider(
+    explain: Explain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOCKSERVER_PORT", "9000")
+    headers = header_words(sign("GET", "/v1/balances"))
+    accepted(explain(f"curl {headers} http://127.0.0.1:9005/v1/balances"), "cpg")
+    assert explain(f"curl {headers} {CPG}/v1/balances").status == 2
+
+
+# HAR
+
+
+def entry(headers: dict[str, str], body: str = "", **more: Any) -> dict[str, Any]:
+    listed = [{"name": name, "value": value} for name, value in headers.items()]
+    request = {"method": "POST" if body else "GET", "url": f"{CPG}/v1/balances", "headers": listed}
+    posted = {"postData": {"mimeType": "application/json", "text": body}} if body else {}
+    return {"request": {**request, **posted, **more}}
+
+
+def test_a_har_entry_is_judged_alone_in_a_list_and_in_an_archive(explain: Explain) -> None:
+    good = entry({":authority": "odd", **sign("GET", "/v1/balances")})
+    other = entry({})
+    for given in (good, {"entries": [other, good]}, {"log": {"entries": [other, good]}}):
+        accepted(explain(json.dumps(given, indent=1)), "cpg")
+    refused(explain(json.dumps({"log": {"entries": [good, other]}})), MISSING)
+
+
+def test_a_har_entry_has_its_body_as_text_or_as_a_form(explain: Explain) -> None:
+    url = f"{CPG}/v1/withdrawals"
+    headers = {
+        "Content-Type": "application/json",
+        **sign("POST", "/v1/withdrawals", body=ORDER.encode()),
+    }
+    said = explain(json.dumps(entry(headers, ORDER, url=url)))
+    assert said == Said(0, "accepted: 200 cpg submitWithdrawal as key main\n", "")
+    signed = signed_example(discover()["coinw"], key_of("coinw"), COINW, time.time_ns())
+    pairs = [pair.partition("=") for pair in signed.query.decode().split("&")]
+    form = {"params": [{"name": name, "value": value} for name, _, value in pairs]}
+    told = entry(FORM, method="POST", url=f"{COINW}/api/v1/private", postData=form)
+    accepted(explain(json.dumps(told)), "coinw")
+    assert explain(json.dumps(entry({}, postData=None))).status == 1
+
+
+def test_an_archive_of_ours_is_not_judged_for_its_secrets_are_out(
+    explain: Explain, server: MockServer
+) -> None:
+    for name in discover():
+        handle = getattr(server, name)
+        with handle.client() as client:
+            example = handle.example
+            url = handle.base_url + example.target.decode()
+            headers = {k.decode(): v.decode() for k, v in example.headers}
+            assert client.request(
+                example.method, url, content=example.body, headers=headers
+            ).is_success
+        url = f"{server.url}/__admin/sandboxes/default/requests.har"
+        archive = requests.get(url, timeout=SOON).text
+        said = explain(archive, "--provider", name)
+        assert said == Said(
+            2,
+            "",
+            "mockserver: its secrets were taken out when it was kept, so it cannot be judged again:"
+            " the journal that it is from has the explanation\n",
+        )
+
+
+def test_an_archive_of_ours_without_secrets_is_judged(explain: Explain, server: MockServer) -> None:
+    requests.get(server.cpg.base_url + "/v1/balance", timeout=SOON)
+    url = f"{server.url}/__admin/sandboxes/default/requests.har"
+    said = explain(requests.get(url, timeout=SOON).text, "--provider", "cpg")
+    refused(said, "unknown path")
+    assert said.rows["received"] == "GET /v1/balance"
+
+
+# Options
+
+
+def test_the_time_it_came_can_be_said(explain: Explain) -> None:
+    then = moment.parse("2026-01-01T00:00:00Z") // 10**9
+    line = (
+        f"curl {header_words(sign('GET', '/v1/balances', timestamp=str(then)))} {CPG}/v1/balances"
+    )
+    accepted(explain(line, "--at", "2026-01-01T00:05:00Z"), "cpg")
+    late = explain(line, "--at", "2026-01-01T00:05:01Z")
+    assert late.status == 1
+    assert late.out.splitlines()[0].startswith("refused: 401 cpg outside_window")
+    assert "301 s" in late.rows["received"]
+
+
+@pytest.mark.parametrize("at", ["yesterday", "", "2026-13-01T00:00:00Z", "2026-01-01", "0" * 99])
+def test_a_time_that_is_none_is_said(explain: Explain, at: str) -> None:
+    said = explain(f"curl {CPG}/v1/balances", "--at", at)
+    assert said == Said(2, "", f"mockserver: {at[:40]!r} is no time: write 2026-01-01T00:00:00Z\n")
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z"]
+)
+def test_every_time_there_is_can_be_judged_at(explain: Explain, at: str) -> None:
+    for provider in discover():
+        said = explain(line_of(provider), "--at", at)
+        assert (said.status, said.err) in ((0, ""), (1, "")), provider
+
+
+def test_the_world_says_whose_keys_there_are(explain: Explain, tmp_path: Path) -> None:
+    text = find("default").read_text(encoding="utf-8")
+    world = tmp_path / "mine.yaml"
+    world.write_text(text.replace("cpg_test_key", "cpg_my_key"), encoding="utf-8")
+    mine = header_words(sign("GET", "/v1/balances", key_id="cpg_my_key"))
+    line = f"curl {mine} {CPG}/v1/balances"
+    accepted(explain(line, "--world", str(world)), "cpg")
+    said = explain(line)
+    assert said.status == 1
+    assert said.out.splitlines()[0] == "refused: 401 cpg unknown_credential"
+    missing = explain(line, "--world", "nowhere.yaml")
+    assert (missing.status, missing.out) == (2, "")
+    assert missing.err.startswith("mockserver: ")
+
+
+def test_an_unknown_provider_is_said(explain: Explain) -> None:
+    said = explain("curl x", "--provider", "nobody")
+    known = ", ".join(discover())
+    assert said == Said(2, "", f"mockserver: no provider nobody: there are {known}\n")
+
+
+# What is no request
+
+DEEP = '{"request":' * 100_000
+MUCH = 1024 * 1024
+LINES = {
+    "nothing": (b"", "nothing was given"),
+    "blanks": (b" \n\t\r\n", "nothing was given"),
+    "a word": (b"hello", "'hello' begins no request"),
+    "no UTF-8": (b"curl http://h/\xff", "this is no UTF-8 from byte 14 on"),
+    "bytes": (bytes(range(256)), "this is no UTF-8 from byte 128 on"),
+    "NUL": (b"\0\0\0", r"'\x00\x00\x00' begins no request"),
+    "NUL in a path": (b"GET /v1/\0 HTTP/1.1\nHost: cpg.localhost\n\n", "there is a NUL in the request line"),
+    "NUL in a HAR": (json.dumps(entry({}, url=f"{CPG}/\0")).encode(), "there is a NUL in the request line"),
+    "much of nothing": (b"a" * MUCH, "begins no request"),
+    "much in a curl line": (b"curl " + b"a" * MUCH, "a curl line of more than 128 KiB"),
+    "many words in a curl line": (b"curl" + b" a" * 60_000, "a curl line with 60000 URLs: give one"),
+    "much in a header": (b"GET / HTTP/1.1\n" + b"a" * MUCH, "has no colon"),
+    "much in a HAR": (b'{"a":"' + b"a" * MUCH + b'"}', "this JSON is no HAR entry"),
+    "more than much": (b"a" * (told.SIZE_MAX + 1), "more than 4 MiB"),
+    "deep JSON": (DEEP.encode(), "this JSON is no HAR entry"),
+    "deep lists": (b'{"a":' + b"[" * MUCH, "this JSON is no HAR entry"),
+    "half a JSON": (b'{"request":', "this JSON is no HAR entry"),
+    "JSON without a request": (b"{}", "this JSON is no HAR entry"),
+    "a number for a request": (b'{"request":1}', "this JSON is no HAR entry"),
+    "a number for a method": (json.dumps(entry({}, method=1)).encode(), "this JSON is no HAR entry"),
+    "a number for a URL": (json.dumps(entry({}, url=1)).encode(), "this JSON is no HAR entry"),
+    "a number for a header": (json.dumps(entry({"a": 1})).encode(), "this JSON is no HAR entry"),
+    "half a pair of characters": (b'{"request":{"method":"GET","url":"http://h/\\ud800"}}', "this JSON is no HAR entry"),
+    "no entries": (b'{"log":{"entries":[]}}', "this JSON is no HAR entry"),
+    "an open quote": (b"curl 'http://h", "this curl line cannot be read: No closing quotation"),
+    "no URL": (b"curl -s", "a curl line with 0 URLs: give one"),
+    "two URLs": (b"curl http://a http://b", "a curl line with 2 URLs: give one"),
+    "an option without its value": (b"curl http://h -H", "curl's --header wants a value"),
+    "a header without a colon": (b"curl http://h -H no", "the header 'no' has no colon"),
+    "a header with a line end": (b"curl http://h -H 'n\no'", r"the header 'n\no' has no colon"),
+    "a port that is none": (b"curl http://h:port/", "'http://h:port/' is no URL"),
+    "a bracket": (b"curl 'http://[::1/'", "'http://[::1/' is no URL"),
+    "data of a file": (b"curl http://h -d @body.json", "curl's --data '@body.json' reads a file"),
+    "data of a file at once": (b"curl http://h -d@body.json", "curl's --data '@body.json' reads a file"),
+    "binary data of a file": (b"curl http://h --data-binary @-", "curl's --data-binary '@-' reads a file"),
+    "JSON of a file": (b"curl http://h --json @a", "curl's --json '@a' reads a file"),
+    "encoded data of a file": (b"curl http://h --data-urlencode a@b", "curl's --data-urlencode 'a@b' reads a file"),
+    "a part of a form": (b"curl http://h -F a=b", "curl's --form is not understood here"),
+    "an upload": (b"curl http://h -T file", "curl's --upload-file is not understood here"),
+    "a configuration": (b"curl http://h -K file", "curl's --config is not understood here"),
+    "a raw header without a colon": (b"GET / HTTP/1.1\nno\n\n", "the header 'no' has no colon"),
+    "a raw request without a path": (b"GET HTTP/1.1\n\n", "'GET HTTP/1.1' begins no request"),
+    "nobody's request": (b"curl http://h/", "whose request is it?"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "message"), LINES.values(), ids=LINES)
+def test_what_is_no_request_is_said_in_one_line(
+    explain: Explain, given: bytes, message: str
+) -> None:
+    begun = time.process_time()
+    said = explain(given)
+    assert time.process_time() - begun < 5
+    assert (said.status, said.out) == (2, "")
+    assert said.err.startswith("mockserver: ")
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert len(said.err) < 400
+
+
+def test_a_body_that_is_too_large_is_judged_as_the_server_does(explain: Explain) -> None:
+    whole = {"Host": "cpg.localhost", "Content-Type": "application/json"}
+    said = explain(raw(whole, "\n", "a" * (MUCH + 1), "/v1/withdrawals"))
+    assert said.out.splitlines()[0] == "refused: 413 cpg too_large"
+    fits = explain(raw(whole, "\n", "a" * MUCH, "/v1/withdrawals"))
+    assert fits.out.splitlines()[0] == "refused: 401 cpg missing_credential"
+
+
+def test_the_command_itself_ends_as_it_says(tmp_path: Path) -> None:
+    def run(given: bytes) -> tuple[int, bytes, bytes]:
+        done = subprocess.run(
+            [*COMMAND, "explain"],
+            input=given,
+            capture_output=True,
+            cwd=tmp_path,
+            env=CLEAN,
+            timeout=SOON,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    status, out, err = run(line_of("cpg").encode())
+    assert (status, out, err) == (0, b"accepted: 200 cpg listBalances as key main\n", b"")
+    status, out, err = run(f"curl {CPG}/v1/balances".encode())
+    assert (status, out.splitlines()[0], err) == (1, b"refused: 401 cpg missing_credential", b"")
+    assert run(b"\xff") == (2, b"", b"mockserver: this is no UTF-8 from byte 0 on\n")
