@@ -11,21 +11,27 @@ from mockserver.wire.redaction import printable
 
 log = logging.getLogger("mockserver")
 
-# What a line of JSON tells of a refused request beside its message.
+# What a line of JSON tells of a request beside its message.
 FIELDS = ("provider", "operation", "method", "status", "reason", "credential")
+HURT = ("fault", "delivery")
 
 
 def follow(entry: Entry) -> None:
-    """Tells a refused request in one line."""
-    if not entry.reason or not log.isEnabledFor(logging.INFO):
+    """Tells a request that was refused, or hurt by a rule, in one line."""
+    if not (entry.reason or entry.fault) or not log.isEnabledFor(logging.INFO):
         return
     target = entry.target.decode("latin-1")
-    who = f" (key {entry.credential})" if entry.credential else ""
     log.info(
-        "%s %s %s -> %d %s%s",
-        *(entry.provider, entry.method, target, entry.status, entry.reason, who),
+        "%s %s %s -> %d %s",
+        *(entry.provider, entry.method, target, entry.status, _told(entry)),
         extra={"entry": entry},
     )
+
+
+def _told(entry: Entry) -> str:
+    who = f"(key {entry.credential})" if entry.credential else ""
+    hurt = f"[{', '.join(filter(None, (entry.fault, entry.delivery)))}]" if entry.fault else ""
+    return " ".join(filter(None, (entry.reason, who, hurt)))
 
 
 class _Text(logging.Formatter):
@@ -44,7 +50,8 @@ class _Json(logging.Formatter):
         }
         entry = getattr(record, "entry", None)
         if entry is not None:
-            line |= {name: getattr(entry, name) for name in FIELDS}
+            names = (*FIELDS, *HURT) if entry.fault else FIELDS
+            line |= {name: getattr(entry, name) for name in names}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)

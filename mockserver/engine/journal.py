@@ -12,6 +12,7 @@ BYTES_MAX = 16 * 1024 * 1024
 ENTRY_SIZE = 512  # what an entry takes beside the bytes it holds
 TARGET_MAX = 2048  # bytes kept of a target
 HEADERS_MAX = 4096  # bytes kept of a request's headers
+FAULT_MAX = 1024  # characters kept of the rules' names, and of the deliveries
 BODY_MAX = 4096  # bytes kept of a body, either way
 
 
@@ -46,6 +47,7 @@ class Entry(NamedTuple):
     def size(self) -> int:
         """The bytes it counts for."""
         sizes = len(self.target) + len(self.request_headers) + len(self.request_body)
+        sizes += len(self.fault) + len(self.delivery)
         return ENTRY_SIZE + sizes + len(self.response_body)
 
 
@@ -53,7 +55,8 @@ class Journal:
     """The last entries, at most ENTRIES_MAX of them and BYTES_MAX of bytes.
 
     ``followers`` are called with each entry, ``hidden`` is never found in one. ``met``
-    counts what was met since the start or a reset: (provider, operation, reason).
+    counts what was met since the start or a reset: (provider, operation, reason); ``took``
+    counts the requests on which a rule had an effect.
     """
 
     def __init__(self, redactor: Redactor) -> None:
@@ -67,6 +70,7 @@ class Journal:
         """Starts anew, with number 1."""
         self.clear()
         self.met: Counter[tuple[str, str, str]] = Counter()
+        self.took: Counter[str] = Counter()
         self.count = 0
 
     def clear(self) -> None:
