@@ -189,7 +189,14 @@ def test_each_operation_asks_for_its_own_permission(
             assert b" %d " % expected in answer
 
 
-WHITELISTS = [("127.0.0.1", 200), ("127.0.0.0/8", 200), ("10.0.0.0/8", 403), ("::1", 403)]
+WHITELISTS = [
+    ("127.0.0.1", 200),
+    ("127.0.0.0/8", 200),
+    ("10.0.0.0/8", 403),
+    ("::1", 403),
+    ("10.0.0.0/8', '127.0.0.0/8", 200),
+    ("127.0.0.0/8', '10.0.0.0/8", 200),
+]
 
 
 @pytest.mark.parametrize(("network", "status"), WHITELISTS)

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+from raw import exchange, wire
 
 from mockserver.edge.documents import Fact, document, facts
 from mockserver.edge.provider_handle import ProviderHandle
@@ -269,3 +270,18 @@ def test_every_other_key_gets_a_declared_answer(server, client, provider):
         for route in provider.routes:
             found = send(client, handle, label, route)
             assert str(found.status_code) in operations[route.id][2]["responses"]
+
+
+def test_a_wrong_signature_is_in_the_journal_under_its_keys_label(server, provider):
+    if "bad_signature" not in provider.errors:
+        pytest.skip("nothing is signed here")
+    handle = getattr(server, provider.name)
+    signed = handle.auth.example(handle.base_url)
+    if signed.headers:  # the signature comes last, wherever it is
+        *others, (name, value) = signed.headers
+        spoilt = replace(signed, headers=(*others, (name, value[:-8] + b"A" * 8)))
+    else:
+        spoilt = replace(signed, query=signed.query[:-8] + b"A" * 8)
+    exchange(handle.base_url, wire(spoilt))
+    entry = server.journal[-1]
+    assert (entry.reason, entry.credential) == ("bad_signature", "main")

@@ -167,6 +167,18 @@ def test_a_rolling_window_ends_with_the_request_that_is_judged() -> None:
     assert refused.value.facts["reset"] == 18 * SECOND
 
 
+def test_a_smaller_share_of_a_rolling_window_looks_at_the_last_calls() -> None:
+    counter = window(Limit("reads", 4, 10 * SECOND, rolling=True))
+    for at in (0, 1, 2, 3):
+        counter.check("a", at * SECOND)
+        counter.spend("a", at * SECOND)
+    counter.check("a", 10 * SECOND)
+    with pytest.raises(Reject) as refused:
+        counter.check("a", 12 * SECOND - 1, share=2)
+    assert refused.value.facts["reset"] == 12 * SECOND
+    counter.check("a", 12 * SECOND, share=2)
+
+
 def test_a_rolling_window_keeps_no_more_times_than_it_counts() -> None:
     counter = RollingWindow(Limit("reads", 3, 10 * SECOND, rolling=True))
     for at in range(100):

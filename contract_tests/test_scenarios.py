@@ -20,7 +20,7 @@ import pytest
 from test_coinw import read as read_coinw
 from test_serve import run, serving
 
-from mockserver import Auth, MockServer
+from mockserver import Auth, HandClock, MockServer
 from mockserver.edge import control, scenarios
 from mockserver.edge.cli import main
 from mockserver.edge.handle import SandboxHandle
@@ -1095,8 +1095,8 @@ def rule(**more: Any) -> dict[str, Any]:
 
 # What cannot be played, where the mistake is, and what is told
 WRONG = [
-    ("no such name", {"name": "nope"}, "$", "no such scenario"),
-    ("a path", {"name": "../worlds/default"}, "$", "no such scenario"),
+    ("no such name", {"name": "nope"}, "$.name", "no such scenario"),
+    ("a path", {"name": "../worlds/default"}, "$.name", "no such scenario"),
     ("an unknown member", MINE | {"colour": 1}, "$.colour", "unknown field"),
     ("a name that is none", MINE | {"name": "Mine!"}, "$.name", "small letters"),
     ("a name of another type", MINE | {"name": 7}, "$.name", "Expected `str`"),
@@ -1234,3 +1234,103 @@ def test_serve_does_not_start_with_a_wrong_file(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"mockserver: wrong.yaml{told}")
     assert done.stderr.count("\n") == 1
+
+
+# What was there before, and what is left behind
+
+
+LATE = {"delay": "5m", "clock": "sandbox"}
+ENDS: dict[str, Callable[[MockServer, SandboxHandle], Any]] = {
+    "dropped": lambda server, box: server.drop(box),
+    "made anew": lambda server, box: server.sandbox(box.id),
+    "reset": lambda server, box: box.reset(),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_nobody_waits_for_the_clock_of_a_sandbox_that_is_gone(
+    server: MockServer, session: httpx.Client, end: Callable[[MockServer, SandboxHandle], Any]
+) -> None:
+    box = server.sandbox()
+    box.clock.freeze()
+    box.coinapi.fail(deliver=LATE)
+    inner = server.app.sandboxes.get(box.id)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(Caller(box, "coinapi", session).read)
+        while not inner.waiting:
+            time.sleep(0.001)
+        end(server, box)
+        assert answer.result(DEADLINE).status_code == 200
+
+
+def test_a_clock_wound_by_hand_ends_a_wait(session: httpx.Client) -> None:
+    real = HandClock()
+    with MockServer(real=real) as server:
+        server.coinapi.fail(deliver={"delay": "1h", "clock": "sandbox"})
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(Caller(server, "coinapi", session).read)
+            while not server.app.sandboxes.default.waiting:
+                time.sleep(0.001)
+            real.advance("1h")
+            assert answer.result(DEADLINE).status_code == 200
+
+
+def test_the_end_of_a_scenario_gives_back_what_was_set_before_it(still: MockServer) -> None:
+    still.set_limits({"coinw.returnBalances": "7/1s", "cpg.key": "5/60s"})
+    still.clock.skew("-7s")
+    before = still.limits, still.quirks
+    still.play("ban-escalation")
+    still.play("clock-skew")
+    still.stop_scenario()
+    assert (still.limits, still.quirks) == before
+    clock = control.call(still.app, "GET", "/sandboxes/default/clock")[1]
+    assert clock["skew"] == "-7s"
+
+
+def test_no_limits_at_all_are_none_under_a_scenario_too() -> None:
+    limits = MockServer(scenario="ban-escalation", limits="off").limits
+    assert set(limits.values()) == {"off"}
+    named = {"coinw.returnBalances": "9/1s"}
+    limits = MockServer(scenario="ban-escalation", limits=named).limits
+    assert (limits["coinw.returnBalances"], limits["coinw.returnCompleteBalances"]) == (
+        "9/1s",
+        "2/1s",
+    )
+
+
+def test_to_play_nothing_is_a_mistake(still: MockServer) -> None:
+    still.play("half-lost")
+    for body in ({}, None):
+        with pytest.raises(control.Refused, match="nothing to play"):
+            control.call(still.app, "PUT", "/sandboxes/default/scenario", body)
+    assert len(still.faults) == 3
+
+
+def test_what_is_told_of_a_rule_is_the_callers_own(still: MockServer) -> None:
+    still.play("half-lost")
+    still.faults[0]["rule"]["name"] = "mine"
+    assert still.faults[0]["rule"]["name"] == "reset"
+
+
+def test_a_hurt_answer_is_told_wherever_people_look(
+    still: MockServer, session: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "mockserver")
+    still.coinapi.fail("half", mutate={"truncate_json": 0.5}, deliver={"delay": "1ms"})
+    Caller(still, "coinapi", session).read()
+    hurt = 'half, delay: "1ms"'
+    assert caplog.messages == [f"coinapi GET /v1/balances -> 200 (key main) [{hurt}]"]
+    exported = control.call(still.app, "GET", "/sandboxes/default/requests.har")[1]
+    assert [entry["comment"] for entry in exported["log"]["entries"]] == [hurt]
+
+
+def test_check_knows_the_shipped_ones_and_names_a_file_after_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "My Bad Day.yaml"
+    file.write_text("rules: []\n")
+    for name, told in (("half-lost", "half-lost is good, 3"), (str(file), "my-bad-day is good, 0")):
+        with pytest.raises(SystemExit) as ended:
+            main(["check", name])
+        assert ended.value.code == 0
+        assert f"scenario {told} rules" in capsys.readouterr().out

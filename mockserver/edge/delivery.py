@@ -23,6 +23,7 @@ from mockserver.wire.message import Response
 NO_SOCKET = "a delivery (cut, reset, delay, ...) needs a real socket: run a server"
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no goodbye
 REST = 60.0  # seconds after which whoever waits looks again at the clock and at the client
+GLANCE = 0.02  # the same, where real time is wound by hand: that tells nobody
 TICK = 0.001  # seconds; uvloop's timers know nothing shorter, and may be early by a part of it
 
 
@@ -125,7 +126,8 @@ class Wire:
     async def _wait_for(self, sandbox: Sandbox, duration: int) -> None:
         """Waits on the sandbox clock, whoever moves it and from whichever thread.
 
-        A reset ends the wait: the clock that was waited for is gone, and so are its rules.
+        When the sandbox is reset or dropped the wait ends: the clock is gone, and so are the
+        rules.
         """
         moved, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -137,7 +139,7 @@ class Wire:
             sandbox.waiting.add(tell)
             due, rulebook = sandbox.clock.now() + duration, sandbox.rulebook
         try:
-            while (left := _left(sandbox, rulebook, due)) > 0:
+            while (left := _time_left(sandbox, rulebook, due)) > 0:
                 await self._wait(left, moved)
                 moved.clear()
         finally:
@@ -159,14 +161,16 @@ async def _first(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> set[asyn
     return done
 
 
-def _left(sandbox: Sandbox, rulebook: Rulebook, due: int) -> float:
-    """Returns for how many real seconds to wait at the most; none after a reset."""
+def _time_left(sandbox: Sandbox, rulebook: Rulebook, due: int) -> float:
+    """Returns for how many real seconds to wait before looking again; none after a reset."""
     with sandbox.lock:
         if sandbox.rulebook is not rulebook:
             return 0
         clock = sandbox.clock
-        left = due - clock.now()
-        return REST if clock.frozen and left > 0 else float(left / SECOND / clock.rate)
+        left = float((due - clock.now()) / SECOND / clock.rate)
+        if left > 0 and clock.real is not time.time_ns:
+            return GLANCE
+        return REST if clock.frozen and left > 0 else left
 
 
 async def deliver(

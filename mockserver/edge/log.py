@@ -13,21 +13,27 @@ from mockserver.wire.redaction import printable
 
 log = logging.getLogger("mockserver")
 
-# What a line of JSON tells of a refused request beside its message.
+# What a line of JSON tells of a request beside its message.
 FIELDS = ("provider", "operation", "method", "status", "reason", "credential")
+HURT = ("fault", "delivery")
 
 
 def follow(entry: Entry) -> None:
-    """Tells a refused request in one line."""
-    if not entry.reason or not log.isEnabledFor(logging.INFO):
+    """Tells a request that was refused, or hurt by a rule, in one line."""
+    if not (entry.reason or entry.fault) or not log.isEnabledFor(logging.INFO):
         return
     target = entry.target.decode("latin-1")
-    who = f" (key {entry.credential})" if entry.credential else ""
     log.info(
-        "%s %s %s -> %d %s%s%s",
-        *(entry.provider, entry.method, target, entry.status, entry.reason, who, _why(entry)),
+        "%s %s %s -> %d %s%s",
+        *(entry.provider, entry.method, target, entry.status, _told(entry), _why(entry)),
         extra={"entry": entry},
     )
+
+
+def _told(entry: Entry) -> str:
+    who = f"(key {entry.credential})" if entry.credential else ""
+    hurt = f"[{', '.join(filter(None, (entry.fault, entry.delivery)))}]" if entry.fault else ""
+    return " ".join(filter(None, (entry.reason, who, hurt)))
 
 
 def _why(entry: Entry) -> str:
@@ -51,7 +57,8 @@ class _Json(logging.Formatter):
         }
         entry = getattr(record, "entry", None)
         if entry is not None:
-            line |= {name: getattr(entry, name) for name in FIELDS}
+            names = (*FIELDS, *HURT) if entry.fault else FIELDS
+            line |= {name: getattr(entry, name) for name in names}
             if entry.explanation is not None:
                 line["explanation"] = asdict(entry.explanation)
         if record.exc_info:

@@ -150,7 +150,9 @@ def _journal(sandbox: Any) -> str:
     if len(entries) > SHOWN_MAX:
         lines.append(f"... {len(entries) - SHOWN_MAX} before")
     for e in entries[-SHOWN_MAX:]:
-        told = " ".join(filter(None, (e.reason, e.credential and f"(key {e.credential})", e.note)))
+        hurt = f"[{', '.join(filter(None, (e.fault, e.delivery)))}]" if e.fault else ""
+        key = e.credential and f"(key {e.credential})"
+        told = " ".join(filter(None, (e.reason, key, e.note, hurt)))
         lines.append(f"{e.n} {e.provider} {e.method} {e.target} -> {e.status} {told}".rstrip())
         if e.explanation:
             lines += _why(e.explanation)

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from mockserver.edge import scenarios
+from mockserver.engine.faults.reading import KEYWORDS, Answer, When
+from mockserver.engine.faults.rule import Match
 
-MATCH = ("provider", "operation", "method", "path", "credential", "header", "query")
-WHEN = ("requests", "probability", "every", "times", "from", "until", "for", "period")
-ANSWER = ("reject", "page", "status", "headers", "body")
+WORDS = KEYWORDS  # `from` and `for` are words of Python's own
+MATCH = Match.__struct_fields__
+WHEN = tuple(WORDS.get(name, name) for name in When.__struct_fields__)
+ANSWER = Answer.__struct_fields__
 WHOLE = ("mutate", "deliver")
-WORDS = {"from_": "from", "for_": "for"}  # which are words of Python's own
 
 
 def fail(

@@ -1,5 +1,6 @@
 """Scenario files: found, read, and what is wrong in them told in one line."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -29,14 +30,20 @@ def find(name: str) -> Path:
 def load(name: str) -> Scenario:
     """Loads a scenario by its name or path; raises BadFile."""
     path = find(name)
-    read: Scenario = files.tried(path, lambda text: _read(text, strict_yaml.load(text), path.stem))
+    called = _called(path)
+    read: Scenario = files.tried(path, lambda text: _read(text, strict_yaml.load(text), called))
     return read
 
 
 def data(path: Path) -> Any:
     """Returns the plain data of a scenario file, whose name stands for one that it lacks."""
     found = files.tried(path, strict_yaml.load)
-    return {"name": path.stem} | found if isinstance(found, dict) else found
+    return {"name": _called(path)} | found if isinstance(found, dict) else found
+
+
+def _called(path: Path) -> str:
+    """Returns what a file's scenario is called where it does not say so itself."""
+    return re.sub(r"[^a-z0-9_.-]+", "-", path.stem.lower()).strip("-_.")[:64] or "scenario"
 
 
 def given(wish: str | Path | Mapping[str, Any] | Scenario | None) -> Scenario | None:

@@ -4,6 +4,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import astuple
+
 from mockserver.wire.explain import Explanation
 from mockserver.wire.message import Headers
 from mockserver.wire.redaction import Redactor
@@ -13,6 +15,7 @@ BYTES_MAX = 16 * 1024 * 1024
 ENTRY_SIZE = 512  # what an entry takes beside the bytes it holds
 TARGET_MAX = 2048  # bytes kept of a target
 HEADERS_MAX = 4096  # bytes kept of a request's headers
+FAULT_MAX = 1024  # characters kept of the rules' names, and of the deliveries
 BODY_MAX = 4096  # bytes kept of a body, either way
 
 
@@ -48,14 +51,18 @@ class Entry(NamedTuple):
     def size(self) -> int:
         """The bytes it counts for."""
         sizes = len(self.target) + len(self.request_headers) + len(self.request_body)
-        return ENTRY_SIZE + sizes + len(self.response_body)
+        sizes += len(self.fault) + len(self.delivery) + len(self.response_body)
+        if self.explanation is not None:
+            sizes += sum(map(len, astuple(self.explanation)))
+        return ENTRY_SIZE + sizes
 
 
 class Journal:
     """The last entries, at most ENTRIES_MAX of them and BYTES_MAX of bytes.
 
     ``followers`` are called with each entry, ``hidden`` is never found in one. ``met``
-    counts what was met since the start or a reset: (provider, operation, reason).
+    counts what was met since the start or a reset: (provider, operation, reason); ``took``
+    counts the requests on which a rule had an effect.
     """
 
     def __init__(self, redactor: Redactor) -> None:
@@ -69,6 +76,7 @@ class Journal:
         """Starts anew, with number 1."""
         self.clear()
         self.met: Counter[tuple[str, str, str]] = Counter()
+        self.took: Counter[str] = Counter()
         self.count = 0
 
     def clear(self) -> None:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from mockserver.engine.explain import Around, by_key, by_rule, explain, without
 from mockserver.engine.faults.good import Good
 from mockserver.engine.faults.plan import FRONT, ROUTE, Instead, Plan
-from mockserver.engine.journal import BODY_MAX, HEADERS_MAX, TARGET_MAX, Entry, Journal
+from mockserver.engine.journal import BODY_MAX, FAULT_MAX, HEADERS_MAX, TARGET_MAX, Entry, Journal
 from mockserver.engine.limits import Window
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
@@ -143,14 +143,18 @@ def _accept(call: Call) -> Response:
     call.route = route
     if request.oversize:
         raise Reject("too_large")
-    _stop(call, ROUTE)
+    if call.plan is not None:
+        _stop(call, ROUTE)
     for position, gate in enumerate(desk.provider.gates):
-        _stop(call, position)
+        if call.plan is not None:
+            _stop(call, position)
         PASS[type(gate)](gate, call)
     behind = len(desk.provider.gates)
-    _stop(call, behind)
+    if call.plan is not None:
+        _stop(call, behind)
     params = route.parse(request, captured)
-    _stop(call, behind + 1)
+    if call.plan is not None:
+        _stop(call, behind + 1)
     response = _kept(call, params) if route.steady else _handle(call, params)
     for counter, caller in call.spent:
         counter.spend(caller, now)
@@ -168,9 +172,8 @@ def _ask(call: Call, label: str | None, position: int) -> None:
 
 
 def _named(call: Call) -> str:
-    """Returns the operation for the journal; a rule may have answered before it was looked up."""
-    known = call.route is not None or call.plan is not None
-    return _operation(call) if known else ""
+    """Returns the operation where a rule answered before it was looked up."""
+    return _operation(call) if call.plan is not None else ""
 
 
 def _operation(call: Call) -> str:
@@ -286,6 +289,11 @@ def _note(
     reason: str,
     explanation: Explanation | None,
 ) -> None:
+    fault = delivery = ""
+    if call.plan is not None:
+        sandbox.journal.took.update(call.plan.took)
+        fault = ", ".join(call.plan.took)[:FAULT_MAX]
+        delivery = ", ".join(d.fault.said for d in response.deliveries)[:FAULT_MAX]
     journal = sandbox.journal
     target, headers, body, answered = _redacted(journal, call, label, response)
     journal.count += 1
@@ -295,15 +303,15 @@ def _note(
             call.now,
             call.auth_now,
             call.desk.provider.name,
-            _named(call),
+            call.route.id if call.route is not None else _named(call),
             call.request.method,
             target[:TARGET_MAX],
             label,
             response.status,
             reason,
             call.note,
-            ", ".join(call.plan.took) if call.plan is not None else "",
-            ", ".join(d.fault.said for d in response.deliveries),
+            fault,
+            delivery,
             sandbox.clock.real() - call.began,
             headers[:HEADERS_MAX],
             body[:BODY_MAX],

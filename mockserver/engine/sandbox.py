@@ -215,11 +215,21 @@ class Desk:
 
 
 def _restored(
-    known: Mapping[str, str], named: Iterable[str], made: Mapping[str, str]
+    known: Mapping[str, str], named: Iterable[str], before: Mapping[str, str]
 ) -> dict[str, str]:
-    """Returns what is known, with what was made, or nothing, under the names."""
+    """Returns what is known, with what was there before, or nothing, under the names."""
     kept = {name: text for name, text in known.items() if name not in named}
-    return kept | {name: made[name] for name in named if name in made}
+    return kept | {name: before[name] for name in named if name in before}
+
+
+def _over(made: Settings, scenario: Scenario) -> Settings:
+    """Returns what was asked for by name, over what a scenario brings along."""
+    limits = {} if made.limits_off else scenario.limits
+    return replace(
+        made,
+        quirks={**scenario.quirks, **made.quirks},
+        limits={**limits, **made.limits},
+    )
 
 
 def _limit(provider: Provider, limit: Limit, settings: Settings) -> Limit:
@@ -270,9 +280,8 @@ class Sandbox:
         self.settings = self.made
         self.load(world)
         if self.made_with is not None:
-            # What was asked for by name beats what a scenario brings along.
             self.play(self.made_with)
-            self.configure(self.made.quirks, self.made.limits)
+            self._apply(_over(self.made, self.made_with))
 
     def load(self, world: World) -> None:
         """Puts a world in the place of the one there was; clocks, settings and journal go on."""
@@ -295,6 +304,12 @@ class Sandbox:
             self.journal.reset()
             self._begin(self.world)
 
+    def end(self) -> None:
+        """Lets nobody wait any more for the clock of a sandbox that is gone."""
+        with self.lock:
+            self.rulebook = Rulebook(self._providers, self.made.seed)
+            self.put_clock(self.clock)
+
     def put_clock(self, clock: Clock) -> None:
         """Puts a clock that was moved in the place of the one there was."""
         with self.lock:
@@ -312,6 +327,7 @@ class Sandbox:
             self.rulebook.check_room(len(others) + len(scenario.rules))
             settings = changed(self._unplayed(), self.providers, scenario.quirks, scenario.limits)
             self.stop()
+            self._before = self.settings, self.clock.skew
             self._apply(settings)
             if scenario.skew is not None:
                 self.clock.skew_by(scenario.skew)
@@ -319,14 +335,14 @@ class Sandbox:
             self.rulebook.put(scenario.rules, self.clock.now(), scenario.name)
 
     def stop(self) -> None:
-        """Ends the scenario that plays: its rules go, its settings are as they were made."""
+        """Ends the scenario that plays: its rules go, its settings are as they were before."""
         with self.lock:
             if self.scenario is None:
                 return
             self.rulebook.drop(self._played())
             self._apply(self._unplayed())
             if self.scenario.skew is not None:
-                self.clock.skew_by(0)
+                self.clock.skew_by(self._before[1])
             self.scenario = None
 
     def own(self, presented: bytes) -> str:
@@ -349,9 +365,9 @@ class Sandbox:
         """Returns the settings without those that the scenario brought."""
         if self.scenario is None:
             return self.settings
-        now, made, scenario = self.settings, self.made, self.scenario
-        quirks = _restored(now.quirks, scenario.quirks, made.quirks)
-        limits = _restored(now.limits, scenario.limits, made.limits)
+        now, before, scenario = self.settings, self._before[0], self.scenario
+        quirks = _restored(now.quirks, scenario.quirks, before.quirks)
+        limits = _restored(now.limits, scenario.limits, before.limits)
         return replace(now, quirks=quirks, limits=limits)
 
     @property

@@ -59,7 +59,10 @@ class Sandboxes:
             self._sweep(at_once=len(self._sandboxes) >= SANDBOXES_MAX)
             if id not in self._sandboxes and len(self._sandboxes) >= SANDBOXES_MAX:
                 raise TooMany(f"there are {SANDBOXES_MAX} sandboxes already")
+            before = self._sandboxes.get(id)
             self._sandboxes[id] = sandbox
+        if before is not None:
+            before.end()
         return sandbox
 
     def whose(self, presented: bytes) -> str:
@@ -75,7 +78,9 @@ class Sandboxes:
         if id == DEFAULT:
             raise ValueError("the sandbox default stays: reset it instead")
         with self._lock:
-            self._sandboxes.pop(id, None)
+            gone = self._sandboxes.pop(id, None)
+        if gone is not None:
+            gone.end()
 
     def _sweep(self, at_once: bool) -> None:
         now = self._real()
@@ -84,6 +89,7 @@ class Sandboxes:
             for sandbox in list(self._sandboxes.values()):
                 if _idle(sandbox, now):
                     del self._sandboxes[sandbox.id]
+                    sandbox.end()
 
 
 def _idle(sandbox: Sandbox, now: int) -> bool:

@@ -183,10 +183,10 @@ def coverage(call: Call) -> dict[str, Any]:
     sandbox = call.sandbox
     with sandbox.lock:
         met = dict(sandbox.journal.met)
-        fired = {name: active.fired for name, active in sandbox.rulebook.rules.items()}
+        took = dict.fromkeys(sandbox.rulebook.rules, 0) | dict(sandbox.journal.took)
     return {
         **{name: _covered(p, met) for name, p in call.app.providers.items()},
-        "faults": {"rules": fired, "missing": [name for name, n in fired.items() if not n]},
+        "faults": {"rules": took, "missing": [name for name, n in took.items() if not n]},
     }
 
 
@@ -252,7 +252,7 @@ def _archived(entry: Mapping[str, Any], origin: str) -> dict[str, Any]:
         },
         "cache": {},
         "timings": {"send": 0, "wait": took, "receive": 0},
-        "comment": entry["reason"],
+        "comment": ", ".join(filter(None, (entry[n] for n in ("reason", "fault", "delivery")))),
     }
 
 

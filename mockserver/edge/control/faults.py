@@ -1,6 +1,6 @@
 """Rules and scenarios: shown, set, taken away."""
 
-import re
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +13,6 @@ from mockserver.engine.sandbox import Sandbox
 from mockserver.wire.strict_yaml import Wrong
 
 HINT = "see the chapter on faults"
-NAME = re.compile(r"[a-z0-9-]{1,64}")
 
 
 def index(call: Call) -> dict[str, Any]:
@@ -34,7 +33,7 @@ def _told(active: Active, now: int) -> dict[str, Any]:
     moments = active.rule.moments
     state = "active" if moments.covers(now - active.since) else "waiting"
     return {
-        "rule": active.rule.said,
+        "rule": copy.deepcopy(active.rule.said),  # the caller's own, in process too
         "scenario": active.scenario or None,
         "state": "over" if active.over(now) else state,
         "matched": active.matched,
@@ -75,6 +74,8 @@ def drop(call: Call) -> None:
 def play(call: Call) -> dict[str, Any]:
     """Starts a scenario, in the place of the one that plays."""
     sandbox = call.sandbox
+    if not call.body:
+        raise Refused(400, "nothing to play", hint="give the name of a scenario, or one inline")
     found = read(call.body, "$")
     with sandbox.lock:
         sandbox.play(found)
@@ -89,13 +90,13 @@ def stop(call: Call) -> None:
 def read(wish: str | Mapping[str, Any], at: str) -> Scenario:
     """Reads a shipped scenario's name, or one inline; raises Refused."""
     if isinstance(wish, Mapping) and wish.keys() == {"name"} and isinstance(wish["name"], str):
-        wish = wish["name"]
+        wish, at = wish["name"], at + ".name"
     if not isinstance(wish, str):
         try:
             return scenarios.from_data(wish)
         except Wrong as wrong:
             raise Refused(400, wrong.what, at + wrong.path.removeprefix("$"), HINT) from None
-    if not NAME.fullmatch(wish) or wish not in scenarios.shipped():
+    if wish not in scenarios.shipped():
         known = ", ".join(scenarios.shipped())
         raise Refused(400, "no such scenario", at, f"there are {known}; or give one inline")
     return scenarios.load_shipped(wish)
