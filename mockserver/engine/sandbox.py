@@ -307,7 +307,7 @@ class Sandbox:
     def end(self) -> None:
         """Lets nobody wait any more for the clock of a sandbox that is gone."""
         with self.lock:
-            self.rulebook = Rulebook(self._providers, self.made.seed)
+            self.rulebook = Rulebook(self.providers, self.made.seed)
             self.put_clock(self.clock)
 
     def put_clock(self, clock: Clock) -> None:
