@@ -647,8 +647,16 @@ def ask(sandbox):
 LINES = [
     "1 coinapi GET /~ID/v1/balances -> 200 (key main)",
     "2 cpg GET /~ID/v1/balances?currency=USDT -> 401 revoked_credential (key revoked)",
+    "    revoked key: Use another key: a revoked one does not come back.",
+    "    expected a key that is in force",
+    "    received the key revoked, which is revoked",
     "3 cpg POST /~ID/v1/nope -> 404 no_route",
+    "    unknown path: Did you mean GET /v1/balances?",
+    "    expected GET /v1/balances",
+    "    received POST /v1/nope",
     "4 coinapi GET /~ID/v1/balances -> 401 missing_credential",
+    "    missing_credential: Send the headers or parameters that authenticate.",
+    "    expected a credential",
     "5 cpg GET /~ID/v1/balances -> 200 (key main) signed the path as dialled",
 ]
 

@@ -282,7 +282,8 @@ def test_a_refused_key_is_told_by_its_label(tmp_path: Path) -> None:
         url = told["providers"]["coinapi"]["base_url"] + "/v1/balances?exchange_id=BITMEX"
         key = told["providers"]["coinapi"]["credentials"]["api_key"]
         requests.get(url, headers={"X-CoinAPI-Key": key}, timeout=SOON)
-        assert process.stderr.readline().endswith("-> 490 exchange_unreachable (key main)\n")
+        line = process.stderr.readline()
+        assert "-> 490 exchange_unreachable (key main): exchange unreachable. " in line
 
 
 def test_another_address_asks_for_the_token_it_was_given(tmp_path: Path) -> None:
@@ -361,7 +362,8 @@ def test_a_refused_request_is_one_line_without_a_secret(tmp_path: Path, form: st
         line = process.stderr.readline()
         text = json.loads(line)["message"] if form == "json" else line.rstrip("\n")
         assert text.startswith("coinapi GET /v1/balances?apikey=redacted:")
-        assert text.endswith("-> 401 unknown_credential")
+        fix = "Use a key of this sandbox's world."
+        assert text.endswith(f"-> 401 unknown_credential: unknown_credential. {fix}")
         assert "s3cret" not in line
         if form == "json":
             fields = json.loads(line)
@@ -375,6 +377,12 @@ def test_a_refused_request_is_one_line_without_a_secret(tmp_path: Path, form: st
                 "status": 401,
                 "reason": "unknown_credential",
                 "credential": "",
+                "explanation": {
+                    "rule": "unknown_credential",
+                    "expected": "a key that exists",
+                    "received": "",
+                    "fix": fix,
+                },
             }
 
 
