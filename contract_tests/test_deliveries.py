@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -34,7 +35,9 @@ from mockserver.edge.remote import RemoteServer
 from mockserver.engine.faults import kinds
 from mockserver.engine.faults.chance import Chance
 from mockserver.engine.faults.deliveries.bandwidth import TICKS
-from mockserver.engine.faults.script import PIECES_MAX, Wait, pieces
+from mockserver.engine.faults.plan import Delivery, script
+from mockserver.engine.faults.rule import Fault
+from mockserver.engine.faults.script import PIECES_MAX, STEPS_MAX, Script, Send, Wait, pieces
 from mockserver.engine.faults.takes import HOUR
 from mockserver.wire.duration import MILLISECOND
 
@@ -305,7 +308,7 @@ SMALL = [
     ("wrong_length", 1, "", HEAD % 1),
     ("malformed_chunk", True, TEN, CHUNKS + b"5\r\n01234\r\nzz\r\n56789\r\n"),
     ("malformed_chunk", True, "0", CHUNKS + b"1\r\n0\r\nzz\r\n\r\n"),
-    ("malformed_chunk", True, "", CHUNKS + b"1\r\n \r\nzz\r\n\r\n"),
+    ("malformed_chunk", True, "", HEAD % 0),
 ]
 
 
@@ -318,6 +321,34 @@ def test_a_small_body_is_hurt_to_the_byte(
         connection.sendall(ask(server.cpg))
         heard = listen(connection, len(sent) + 1)
     assert (dateless(heard.data), heard.end) == (sent, CLOSED)
+
+
+BODILESS = [
+    (b"HEAD", {"status": 418, "body": TEN}, HEAD % 10),
+    (b"GET", {"status": 304}, None),
+    (b"GET", {"status": 204}, None),
+]
+
+
+@pytest.mark.parametrize(("method", "answer", "sent"), BODILESS, ids=str)
+def test_where_no_body_follows_no_chunk_does(
+    served: ServerHandle, method: bytes, answer: dict[str, Any], sent: bytes | None
+) -> None:
+    served.cpg.fail("raw", **answer)
+    data = ask(served.cpg).replace(b"GET ", method + b" ", 1)
+    with dial(served.cpg.base_url) as connection:
+        connection.sendall(data)
+        whole_head = b""
+        while not whole_head.endswith(BLANK):
+            whole_head += connection.recv(1)
+    served.cpg.fail(RULE, deliver={"malformed_chunk": True})
+    with dial(served.cpg.base_url) as connection:
+        connection.sendall(data)
+        heard = listen(connection, 1 << 20)
+    assert heard.end == CLOSED
+    assert dateless(heard.data) == dateless(whole_head)
+    assert b"chunked" not in heard.data
+    assert sent is None or b"content-length: 10\r\n" in heard.data.lower()
 
 
 def test_a_malformed_chunk_is_refused_behind_the_first(server: MockServer) -> None:
@@ -591,6 +622,102 @@ def test_more_pieces_than_anybody_needs_are_larger() -> None:
     assert len(pieces(b"x" * PIECES_MAX, 1)) == PIECES_MAX
     assert [len(p) for p in pieces(b"x" * (PIECES_MAX + 1), 1)][-2:] == [2, 1]
     assert pieces(b"", 5) == []
+
+
+def scripted(*rules: dict[str, Any], head: int = 130, body: int = 1000) -> Script:
+    """Returns the script of an answer of so many bytes, delivered in all these ways."""
+    found = []
+    for given in rules:
+        for name, value in given.items():
+            module = kinds.find(kinds.DELIVERIES, name)
+            fault = Fault(kinds.DELIVERIES, name, module, module.TAKES(value), "")
+            found.append(Delivery(fault, Chance(490, RULE, 1), sandbox=False))
+    return script(found, b"h" * head, b"b" * body)
+
+
+def passed(steps: Script) -> float:
+    """Returns the milliseconds that a script waits."""
+    return sum(step.duration for step in steps if isinstance(step, Wait)) / MILLISECOND
+
+
+def said(steps: Script) -> bytes:
+    return b"".join(step.data for step in steps if isinstance(step, Send))
+
+
+def byte_by_byte(every: Any) -> dict[str, Any]:
+    return {"dribble": {"bytes": 1, "every": every}}
+
+
+HUGE = 5_000_000
+MULTIPLIED = [
+    [byte_by_byte(0)],
+    [byte_by_byte(0)] * 2,
+    [byte_by_byte("1h")] * 3,
+    [{"dribble": {"bytes": 1 << (10 - n), "every": 0}} for n in range(11)],
+    [{"bandwidth": 1}, byte_by_byte(0)],
+    [byte_by_byte(0), {"bandwidth": 1}, {"slow_headers": "1h"}],
+]
+
+
+@pytest.mark.parametrize("rules", MULTIPLIED, ids=json.dumps)
+def test_a_script_has_a_bounded_number_of_steps_whatever_is_combined(
+    rules: list[dict[str, Any]],
+) -> None:
+    assert STEPS_MAX == 100_000
+    steps = scripted(*rules, body=HUGE)
+    assert STEPS_MAX * 0.75 < len(steps) <= STEPS_MAX + 2
+    assert said(steps) == b"h" * 130 + b"b" * HUGE
+
+
+def test_a_small_answer_is_cut_as_it_is_said_by_each_of_them() -> None:
+    steps = scripted({"dribble": {"bytes": 4, "every": "1s"}}, {"dribble": {"bytes": 3, "every": "5s"}}, body=8)  # fmt: skip
+    sizes = [len(step.data) for step in steps if isinstance(step, Send) and not step.head]
+    assert (sizes, passed(steps)) == ([3, 1, 3, 1], 22_000)
+
+
+HEADS = [
+    ("20ms", 130, 19),  # of 7 bytes, as a byte's share is less than a millisecond
+    ("129ms", 130, 65),
+    ("130ms", 130, 130),
+    ("300ms", 130, 130),
+    ("1ms", 130, 1),
+    ("0s", 130, 1),
+]
+
+
+@pytest.mark.parametrize(("duration", "head", "count"), HEADS)
+def test_a_slow_head_takes_its_time_in_waits_of_a_millisecond_or_more(
+    duration: str, head: int, count: int
+) -> None:
+    steps = scripted({"slow_headers": duration}, head=head)
+    sent = [len(step.data) for step in steps if isinstance(step, Send) and step.head]
+    waited = [step.duration for step in steps if isinstance(step, Wait)]
+    assert (sum(sent), len(sent), len(waited)) == (head, count, count)
+    assert passed(steps) == pytest.approx(float(duration.rstrip("ms")), abs=0.001)
+    assert all(wait >= MILLISECOND for wait in waited[:-1])
+
+
+SLOW = {"slow_headers": "300ms"}
+ORDERS: list[tuple[list[dict[str, Any]], float]] = [
+    ([SLOW, SLOW], 600),
+    ([SLOW, {"bandwidth": 1130}], 1300),
+    ([SLOW, {"bandwidth": 200}], 300 + 5650),
+    ([SLOW, {"slow_headers": "20ms"}], 320),
+    ([SLOW, {"dribble": {"bytes": 100, "every": "10ms"}}], 400),
+    ([{"slow_headers": "20ms"}, {"bandwidth": 11300}, {"slow_headers": "50ms"}], 170),
+]
+
+
+@pytest.mark.parametrize(("rules", "expected"), ORDERS, ids=str)
+def test_what_slow_things_take_adds_up_in_either_order(
+    rules: list[dict[str, Any]], expected: float
+) -> None:
+    for order in (rules, rules[::-1]):
+        steps = scripted(*order)
+        assert passed(steps) == pytest.approx(expected, abs=0.01)
+        assert said(steps) == b"h" * 130 + b"b" * 1000
+        waits = [isinstance(step, Wait) for step in steps]
+        assert not any(one and next for one, next in pairwise(waits)), "no wait is in two parts"
 
 
 # On the sandbox clock

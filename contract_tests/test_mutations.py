@@ -13,8 +13,8 @@ from test_documents import documented, good, resolved, send
 from mockserver import HandClock, MockServer
 from mockserver.edge.documents import document
 from mockserver.engine.faults import kinds, places
-from mockserver.engine.faults.good import Good
-from mockserver.engine.faults.mutations import repeat_row, stale
+from mockserver.engine.faults.good import BODY_MAX, TYPE, Good
+from mockserver.engine.faults.mutations import media_type, repeat_row, retype, stale
 from mockserver.providers import discover
 from mockserver.wire.message import Response
 from mockserver.wire.provider import Provider, Route, Shape
@@ -562,6 +562,93 @@ def test_only_the_rules_that_match_and_fire_hurt(rich: MockServer) -> None:
     assert [entry.fault for entry in rich.journal[-3:]] == [None, "second", None]
 
 
+# What mutations may make of a body together
+
+
+def plain(body: bytes) -> Good:
+    return Good(Response(200, ((TYPE, JSON),), body), Shape(), "main", b"", "")
+
+
+MIB = 1024 * 1024
+BOUNDS = [(0, BODY_MAX), (BODY_MAX // 10, BODY_MAX), (MIB, 10 * MIB), (2 * MIB, 20 * MIB)]
+
+
+@pytest.mark.parametrize(("size", "most"), BOUNDS)
+def test_a_body_grows_to_its_bound_and_no_further(size: int, most: int) -> None:
+    assert BODY_MAX == 8 * MIB
+    found = plain(b"x" * size)
+    assert found.change(lambda: setattr(found, "body", b"y" * most))
+    assert found.body == b"y" * most
+
+    def too_much() -> None:
+        found.headers[TYPE] = b"text/html"
+        found.body = b"z" * (most + 1)
+
+    assert not found.change(too_much)
+    assert found.changed == Response(200, ((TYPE, JSON),), b"y" * most)
+
+
+# Rules that are all the same: how large the body of the next is, and the media type in the end
+GROWING: list[tuple[dict[str, Any], Callable[[int], int], bytes]] = [
+    ({"double_json": True}, lambda size: 2 * size, b"text/html"),
+    ({"charset": "utf-32"}, lambda size: 4 * size + 4, b"text/html; charset=utf-32"),
+]
+
+
+@pytest.mark.parametrize(("mutate", "grown", "media_type"), GROWING, ids=["double", "charset"])
+def test_rules_that_would_make_too_much_together_are_left_out(
+    server: MockServer, mutate: dict[str, Any], grown: Callable[[int], int], media_type: bytes
+) -> None:
+    sizes = [len(fetch(server, "cpg")[1])]
+    while sizes[-1] <= BODY_MAX:
+        sizes.append(grown(sizes[-1]))
+    rules = [{"name": f"r{n:02}", "mutate": mutate} for n in range(1, 31)]
+    server.play({"rules": [*rules, {"name": "small", "mutate": {"media_type": "text/html"}}]})
+    answer = fetch(server, "cpg")
+    assert (answer[0], len(answer[1])) == (media_type, sizes[-2])
+    fit = [f"r{n:02}" for n in range(1, len(sizes) - 1)]
+    assert sorted(server.journal[-1].fault.split(", ")) == [*fit, "small"]
+
+
+def wrapped(value: str, times: int) -> str:
+    """Writes a list wrapped so many times, in an object and in an array in turn."""
+    for _ in range(times):
+        value = f'{{"items":{value}}}' if value[0] == "[" else f"[{value}]"
+    return value
+
+
+DEEP = 1_200
+
+
+def test_a_mutation_that_fails_leaves_the_answer_as_it_was_before_it() -> None:
+    found, path = plain(b'{"data":[1]}'), places.parse("$.data")
+    done = [found.change(lambda: retype.hurt(found, path, None, {})) for _ in range(DEEP)]
+    count = done.count(True)
+    assert 100 < count < DEEP
+    assert done == [True] * count + [False] * (DEEP - count)
+    assert found.body.decode() == f'{{"data":{wrapped("[1]", count)}}}'
+    assert found.headers == {TYPE: JSON}
+
+
+def test_rules_too_many_for_a_tree_end_in_no_error(rich: MockServer) -> None:
+    hurt = [{"name": f"r{n}", "mutate": {"retype": "$.data"}} for n in range(DEEP)]
+    rich.play({"rules": hurt})
+    media_type, body = fetch(rich, "cpg")
+    before, behind = (body.count(sign) for sign in (b'{"items":', b'"}'))
+    assert (media_type, before > 50, behind) == (JSON, True, 2)
+    assert body.startswith(b'{"success":true,"message":"OK","data":')
+    assert body.endswith(b',"data_count":2}')
+    assert rich.journal[-1].fault.startswith("r0, r1, ")
+
+
+def test_a_media_type_is_encoded_once() -> None:
+    given, answers = media_type.TAKES("text/html"), [plain(b"{}") for _ in range(2)]
+    for answer in answers:
+        media_type.hurt(answer, given, None, {})
+    assert given == b"text/html"
+    assert all(answer.headers[TYPE] is given for answer in answers)
+
+
 # What is refused, or given raw, is never mutated
 
 
@@ -867,6 +954,27 @@ def test_the_answers_that_a_rule_remembers_are_bounded(server: MockServer) -> No
     assert [b'"7"' in total(server, target) for target in targets] == [False] * 64 + [True]
 
 
+def large(target: str, size: int) -> Good:
+    return Good(Response(200, (), b"x" * size), Shape(), "main", target.encode(), "")
+
+
+def test_the_bytes_that_a_rule_remembers_are_bounded() -> None:
+    sizes = {"a": 3 * MIB, "b": MIB + 1, "c": MIB, "d": 1, "e": 0}
+    memory: dict[Any, Any] = {}
+    for target, size in sizes.items():
+        stale.watch(large(target, size), memory)
+    again = {target: large(target, 7) for target in sizes}
+    for found in again.values():
+        stale.hurt(found, True, None, memory)
+    assert {target: len(found.body) for target, found in again.items()} == {
+        "a": 3 * MIB,
+        "b": 7,
+        "c": MIB,
+        "d": 7,
+        "e": 0,
+    }
+
+
 COINBASE = {
     "connectionId": "coinbase",
     "connectionFields": {"apiKey": "empty-key", "apiSecret": "empty-secret"},
@@ -1083,7 +1191,10 @@ TAKES: dict[str, tuple[list[Any], list[Any]]] = {
     "duplicate_row": ([0, 1_000_000], [-1, 1_000_001, True, 1.0, "1", None]),
     "digits": ([0, 60], [-1, 61, True, 1.5, "3", None]),
     "truncate_json": ([0, 0.5, 0.999], [1, -0.1, True, "0.5", None]),
-    "media_type": (["text/html", "a"], ["", " ", "a\r\nb: c", "é", True, None]),
+    "media_type": (
+        ["text/html", "a", "x" * 1024],
+        ["", " ", "a\r\nb: c", "é", "x" * 1025, True, None],
+    ),
     "charset": (["utf-8", "shift_jis"], ["utf-7", "UTF-8", "", True, None]),
     "extra": ([True], [False, 1, "true", None, {}]),
 }

@@ -20,9 +20,10 @@ from mockserver.edge import worlds
 from mockserver.edge.files import fixtures
 from mockserver.edge.remote import RemoteServer
 from mockserver.engine import pipeline
+from mockserver.engine.faults import rule as rules_module
 from mockserver.engine.faults.chance import Chance
 from mockserver.engine.faults.reading import Reader
-from mockserver.engine.faults.rule import Moments
+from mockserver.engine.faults.rule import BYTES_MAX, Moments
 from mockserver.engine.faults.rulebook import RULES_MAX
 from mockserver.engine.pipeline import answer
 from mockserver.providers import discover
@@ -809,6 +810,8 @@ WRONG_KEYWORDS: list[tuple[dict[str, Any], str]] = [
     ({"mutate": [1]}, "Expected `object`, got `array` (at $.mutate): "),
     ({"deliver": {"delay": {1, 2}}}, NO_JSON),
     ({"deliver": {"cut": 1}}, "takes a fraction from 0 up to, but not, 1 (at $.deliver.cut): "),
+    ({"header": {"x" * 1025: "b"}, "status": 500}, "takes at most 1024 characters (at $.match): "),
+    ({"query": {"x" * 1025: "b"}, "status": 500}, "takes at most 1024 characters (at $.match): "),
     ({"deliver": {"cut": 0.5}, "status": 10**400}, "status is a number from 200 to 599"),
 ]  # fmt: skip
 
@@ -1007,8 +1010,8 @@ REFUSED: list[tuple[str, str, Any, int, str, str, str]] = [
     ("DELETE", FAULTS + "/STOP", None, 404, "no rule STOP", "name", "there are stop"),
     ("DELETE", FAULTS + "/a%2Fb%00", None, 404, "no rule a/b\0", "name", "there are stop"),
     ("DELETE", "/sandboxes/nobody/faults/stop", None, 404, "no sandbox nobody", "$", "make it, or use default"),
-    ("PUT", SCENARIO, {"name": "nope"}, 400, "no such scenario", "$", SHIPPED + "; or give one inline"),
-    *[("PUT", SCENARIO, {"name": name}, 400, "no such scenario", "$", SHIPPED + "; or give one inline") for name in ("", "../scenarios/stale-cache", "stale-cache.yaml", "/etc/passwd", "Stale-Cache", "stale-cache\n", "stale-cache\0", "x" * 65)],
+    ("PUT", SCENARIO, {"name": "nope"}, 400, "no such scenario", "$.name", SHIPPED + "; or give one inline"),
+    *[("PUT", SCENARIO, {"name": name}, 400, "no such scenario", "$.name", SHIPPED + "; or give one inline") for name in ("", "../scenarios/stale-cache", "stale-cache.yaml", "/etc/passwd", "Stale-Cache", "stale-cache\n", "stale-cache\0", "x" * 65)],
     ("PUT", SCENARIO, {"name": 7}, 400, "Expected `str`, got `int`", "$.name", CHAPTER),
     ("PUT", SCENARIO, {"name": None}, 400, "Expected `str`, got `null`", "$.name", CHAPTER),
     ("PUT", SCENARIO, "stale-cache", 400, "Expected `object`, got `str`", "$", ""),
@@ -1086,7 +1089,19 @@ def test_coverage_tells_which_rules_fired_and_which_not(bench: Bench) -> None:
     expected = {"often": 2, "later": 0, "elsewhere": 0}
     assert told == {"rules": expected, "missing": ["later", "elsewhere"]}
     bench.server.clear_faults()
+    assert bench.server.coverage()["faults"] == {"rules": {"often": 2}, "missing": []}
+    bench.server.reset()
     assert bench.server.coverage()["faults"] == {"rules": {}, "missing": []}
+
+
+def test_coverage_counts_the_requests_on_which_a_rule_had_an_effect(bench: Bench) -> None:
+    bench.server.cpg.fail("pages", mutate={"repeat_token": True})  # there are none
+    bench.server.cpg.fail("late", reject="forbidden", times=1)
+    assert bench.statuses(1, "cpg", label="revoked") == [401]  # before what the rule asks for
+    told = bench.server.coverage()["faults"]["rules"]
+    assert [
+        (told[name], fault["fired"]) for name, fault in zip(told, bench.server.faults, strict=True)
+    ] == [(0, 1), (0, 1)]
 
 
 # What many rules cost
@@ -1107,6 +1122,8 @@ KINDS: dict[str, Callable[[int], dict[str, Any]]] = {
     "other values of headers": lambda n: {"match": {"header": {"Accept": f"{n}/*"}}},
     "other parameters": lambda n: {"match": {"query": {f"p{n}": "1"}}},
     "other values of parameters": lambda n: {"match": {"query": {"n": str(n)}}},
+    "one path, other parameters": lambda n: {"match": {"path": READ, "query": {"ref": f"r{n}"}}},
+    "one header, others": lambda n: {"match": {"header": {"Accept": "*/*", "User-Agent": f"u{n}"}}},
     "finished ones": lambda n: {"when": {"until": "1ms"}},
     "waiting ones": lambda n: {"when": {"from": "1h"}},
 }
@@ -1174,6 +1191,114 @@ def test_a_sandbox_has_two_thousand_rules_at_most(bench: Bench) -> None:
     bench.server.clear_faults("r1")
     bench.server.fail("one-more", status=500)
     assert len(bench.server.faults) == RULES_MAX
+
+
+FULL = r"^rules have at most 33554432 bytes in all"
+LARGE = "x" * (1024 * 1024)  # which counts twice: as it is written, and as it is sent
+
+
+def test_the_rules_of_a_sandbox_are_bounded_in_bytes(bench: Bench) -> None:
+    for n in range(15):
+        bench.server.fail(f"r{n}", status=500, body=LARGE)
+    with pytest.raises(ValueError, match=FULL):
+        bench.server.fail("one-more", status=500, body=LARGE)
+    assert len(bench.server.faults) == 15
+    bench.server.fail("r0", status=500, body=LARGE)
+    bench.server.fail("small", status=500, body="x")
+    with pytest.raises(ValueError, match=FULL):
+        bench.server.fail("small", status=500, body=LARGE)
+    bench.server.clear_faults("r0")
+    bench.server.fail("small", status=500, body=LARGE)
+
+
+def test_a_rulebook_is_full_to_the_byte(bench: Bench) -> None:
+    bench.sandbox.rulebook.check_room(1, BYTES_MAX)
+    with pytest.raises(ValueError, match=FULL):
+        bench.sandbox.rulebook.check_room(1, BYTES_MAX + 1)
+    rule = {"name": "a", "answer": {"status": 500, "body": "é"}}
+    told = '{"name":"a","answer":{"status":500,"body":"é"}}'
+    assert Reader("", PROVIDERS).read(rule, ()).size == len(told.encode()) + 2
+
+
+def test_a_scenario_of_too_many_bytes_changes_nothing(bench: Bench) -> None:
+    bench.server.play({"name": "before", "rules": [HALF]})
+    body = {"status": 500, "body": LARGE}
+    many = [{"name": f"r{n}", "answer": body} for n in range(16)]
+    with pytest.raises(ValueError, match=FULL + r" \(at \$\.rules\[15\]\)"):
+        bench.server.play({"name": "after", "rules": many})
+    assert names(bench.server) == ["half"]
+    bench.server.play({"name": "after", "rules": many[:15]})
+    assert len(bench.server.faults) == 15
+
+
+# Rules that share what they want
+
+
+SHARING: dict[str, tuple[Callable[[int], dict[str, Any]], Callable[[int], Ask]]] = {
+    "a path": (
+        lambda n: {"path": READ, "query": {"ref": str(n)}},
+        lambda n: Ask("cpg", f"{READ}?ref={n}"),
+    ),
+    "a header": (
+        lambda n: {"header": {"X-Env": "test", "X-User": f"u{n}"}},
+        lambda n: CPG._replace(headers={"X-Env": "test", "X-User": f"u{n}"}),
+    ),
+    "a beginning": (
+        lambda n: {"path": "/v1/*", "header": {"X-User": f"u{n}"}},
+        lambda n: CPG._replace(headers={"X-User": f"u{n}"}),
+    ),
+    "a header and a parameter in turn": (
+        lambda n: {"header": {"X-A": str(n // 10)}, "query": {"b": str(n % 10)}},
+        lambda n: Ask("cpg", f"{READ}?b={n % 10}", headers={"X-A": str(n // 10)}),
+    ),
+}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("sharing", SHARING)
+def test_of_rules_that_share_something_the_one_that_is_meant_is_found(
+    bench: Bench, sharing: str, at_once: bool
+) -> None:
+    match, ask = SHARING[sharing]
+    count = 100
+    if at_once:
+        matching = [{"name": f"r{n}", "match": match(n)} for n in range(count)]
+        bench.server.play({"rules": [m | {"answer": {"status": TEAPOT}} for m in matching]})
+    else:
+        for n in range(count):
+            bench.server.fail(f"r{n}", status=TEAPOT, **match(n))
+    for n in (0, 1, 42, 99, 100):
+        met = bench.ask(*ask(n)).status == TEAPOT
+        assert (met, bench.server.journal[-1].fault) == (n < count, f"r{n}" if met else None)
+    matched = [rule["rule"]["name"] for rule in bench.server.faults if rule["matched"]]
+    assert matched == ["r0", "r1", "r42", "r99"]
+
+
+def test_a_form_is_read_once_however_many_rules_look_into_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    plain = rules_module.parameters
+
+    def counted(query: bytes, media_type: bytes, body: bytes) -> Any:
+        sizes.append(len(body))
+        return plain(query, media_type, body)
+
+    monkeypatch.setattr(rules_module, "parameters", counted)
+    for n in range(20):
+        bench.server.coinw.fail(
+            f"r{n}", path=SPOT, query={"note": "x", f"n{n}": "1"}, status=TEAPOT
+        )
+    hostile = b"command=returnBalances" + b"&a=%41" * 149_000
+    asked = Ask("coinw", SPOT, "POST", headers=FORM, body=hostile)
+    request = bench.request(asked)
+    assert bench.send("coinw", request).status != TEAPOT
+    assert sizes == [len(hostile)]
+    sizes.clear()
+    bench.server.clear_faults()
+    bench.server.coinw.fail("other", path="/elsewhere", query={"note": ""}, status=TEAPOT)
+    bench.send("coinw", request)
+    assert sizes == [], "of another path nothing else is looked at"
 
 
 def test_a_scenario_that_is_too_much_beside_other_rules_changes_nothing(bench: Bench) -> None:

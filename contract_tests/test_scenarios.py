@@ -1298,6 +1298,21 @@ def test_no_limits_at_all_are_none_under_a_scenario_too() -> None:
     )
 
 
+def test_a_scenario_that_is_too_large_changes_nothing(still: MockServer) -> None:
+    large = {"status": 500, "body": "x" * 1_000_000}
+    for n in range(15):
+        still.fail(f"standing-{n}", **large)
+    still.play(
+        {"name": "first", "rules": [{"name": "one", "answer": {"reject": "service_unavailable"}}]}
+    )
+    before = still.faults
+    rules = [{"name": f"more-{n}", "answer": large} for n in range(3)]
+    with pytest.raises(control.Refused, match="nothing has changed"):
+        still.play({"name": "second", "quirks": {"cpg.replay": "off"}, "rules": rules})
+    assert still.faults == before
+    assert still.quirks["cpg.replay"] == "on"
+
+
 def test_to_play_nothing_is_a_mistake(still: MockServer) -> None:
     still.play("half-lost")
     for body in ({}, None):

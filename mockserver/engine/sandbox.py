@@ -324,7 +324,9 @@ class Sandbox:
             clash = [rule.name for rule in scenario.rules if rule.name in others]
             if clash:
                 raise ValueError(f"a rule {clash[0]} is there already: delete it first")
-            self.rulebook.check_room(len(others) + len(scenario.rules))
+            size = sum(self.rulebook.rules[name].size for name in others)
+            size += sum(rule.size for rule in scenario.rules)
+            self.rulebook.check_room(len(others) + len(scenario.rules), size)
             settings = changed(self._unplayed(), self.providers, scenario.quirks, scenario.limits)
             self.stop()
             self._before = self.settings, self.clock.skew

@@ -1,7 +1,7 @@
 """A good answer while it is changed: its bytes, or the tree that they say."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -13,6 +13,9 @@ from mockserver.wire.message import Response
 from mockserver.wire.provider import Shape
 
 TYPE = b"content-type"
+
+BODY_MAX = 8 * 1024 * 1024  # bytes that may become of any body
+GROWTH_MAX = 10  # how much larger a body may become that is large already
 
 
 def number(text: str) -> msgspec.Raw:
@@ -38,6 +41,7 @@ class Good:
         self.headers = dict(response.headers)
         self._body = response.body
         self._tree: Any = None
+        self._most = max(BODY_MAX, GROWTH_MAX * len(response.body))
 
     @property
     def tree(self) -> Any:
@@ -61,6 +65,21 @@ class Good:
     def changed(self) -> Response:
         """The answer as it is now."""
         return Response(self.response.status, tuple(self.headers.items()), self.body)
+
+    def change(self, hurt: Callable[[], None]) -> bool:
+        """Makes a change, or none where it fails or the body outgrows its bound.
+
+        Returns whether anything is other than before.
+        """
+        body, headers = self.body, {**self.headers}
+        try:
+            hurt()
+            good = len(self.body) <= self._most
+        except (RecursionError, ValueError):  # so deep, or so odd, that it is no JSON any more
+            good = False
+        if not good:
+            self.body, self.headers = body, headers
+        return (self.body, self.headers) != (body, headers)
 
     def places(self, path: places.Path) -> list[Place]:
         """Returns what a path leads to."""

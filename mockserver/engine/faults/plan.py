@@ -1,6 +1,7 @@
 """What the rules that fired want of one request."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -9,7 +10,7 @@ from mockserver.engine.faults.chance import Chance
 from mockserver.engine.faults.good import Good
 from mockserver.engine.faults.rule import Fault
 from mockserver.engine.faults.rulebook import Firing
-from mockserver.engine.faults.script import Script, Send, Wait
+from mockserver.engine.faults.script import Script, Send, Wait, joined
 from mockserver.wire.message import Response
 from mockserver.wire.provider import Authenticate, Check, Gate, Once, Provider, Throttle
 
@@ -88,7 +89,7 @@ def script(deliveries: Iterable[Delivery], head: bytes, body: bytes) -> Script:
     """Returns how an answer is sent."""
     steps: Script = [Send(head, head=True), Send(body)]
     for delivery in sorted(deliveries, key=lambda d: d.fault.late):
-        steps = delivery.deliver(steps)
+        steps = joined(delivery.deliver(steps))
     return steps
 
 
@@ -132,9 +133,8 @@ class Plan:
                     fault.module.watch(good, firing.memory)
         found = [(f, fault) for f in self.firings if f.fires for fault in f.rule.mutations]
         for firing, fault in sorted(found, key=lambda pair: pair[1].late):
-            before = good.body, {**good.headers}
-            fault.module.hurt(good, fault.given, firing.chance, firing.memory)
-            if (good.body, good.headers) != before:
+            given = (good, fault.given, firing.chance, firing.memory)
+            if good.change(partial(fault.module.hurt, *given)):
                 self._took(firing)
         return good.changed
 

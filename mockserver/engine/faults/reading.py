@@ -8,15 +8,25 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from mockserver.engine.faults import kinds
+from mockserver.engine.faults import kinds, takes
 from mockserver.engine.faults.pages import PAGES
-from mockserver.engine.faults.rule import EVERY, Fault, Match, Moments, Rule, meant
+from mockserver.engine.faults.rule import (
+    BYTES_MAX,
+    EVERY,
+    TOO_LARGE,
+    Fault,
+    Match,
+    Moments,
+    Rule,
+    meant,
+)
 from mockserver.wire import strict_yaml
 from mockserver.wire.duration import nanoseconds
 from mockserver.wire.message import Response
 from mockserver.wire.provider import Provider
 
 BODY_MAX = 1024 * 1024
+NAMES_MAX = 64  # headers, or parameters, in one place
 TIMES_MAX = 10**9
 SPAN_MAX = 366 * 24 * 3600 * 10**9
 FRAMING = ("content-length", "transfer-encoding", "connection")  # deliveries are for these
@@ -76,6 +86,7 @@ class Reader:
     def __init__(self, text: str, providers: Mapping[str, Provider]) -> None:
         self.text = text
         self.providers = providers
+        self._size = 0
 
     def read(self, data: Any, place: Place) -> Rule:
         """Reads one rule."""
@@ -108,6 +119,9 @@ class Reader:
         )
         if not (reject or raw or rule.mutations or rule.deliveries):
             raise self._wrong(place, "a rule does something: answer, mutate or deliver")
+        self._size += rule.size
+        if self._size > BYTES_MAX:
+            raise self._wrong(place, TOO_LARGE)
         return rule
 
     def _faults(self, kind: str, given: Mapping[str, Any], place: Place) -> tuple[Fault, ...]:
@@ -147,6 +161,7 @@ def _known_match(match: Match, providers: Mapping[str, Provider]) -> None:
     for text in (match.method, match.path, match.credential):
         _plain(text)
     for texts in (match.header, match.query):
+        _few(texts)
         for name, value in texts.items():
             _plain(name)
             _plain(value)
@@ -171,7 +186,13 @@ def _known_method(
         raise ValueError(f"no method {match.method}: there are {', '.join(sorted(methods))}")
 
 
+def _few(texts: Mapping[str, str]) -> None:
+    if len(texts) > NAMES_MAX:
+        raise ValueError(f"takes at most {NAMES_MAX} names")
+
+
 def _plain(text: str) -> None:
+    takes.short(text)
     if not text.isprintable():
         raise ValueError(f"{text!r} has characters that no request has")
 
@@ -254,10 +275,12 @@ def _raw(answer: Answer) -> Response:
     if body and answer.status in (204, 304):
         raise ValueError(f"an answer of {answer.status} has no body")
     headers = []
+    _few(answer.headers or {})
     for name, value in (answer.headers or {}).items():
         if not _TOKEN.fullmatch(name) or name.lower() in FRAMING:
             raise ValueError(f"{name!r} is no header that an answer may be given")
         if not (value.isascii() and (value.isprintable() or not value)):
             raise ValueError(f"the header {name} takes printable ASCII in one line")
+        takes.short(value)
         headers.append((name.lower().encode(), value.encode()))
     return Response(answer.status, tuple(headers), body)

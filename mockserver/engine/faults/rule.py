@@ -1,17 +1,60 @@
 """A rule: which requests it matches, when it fires, and what it then does."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from mockserver.engine.faults.chance import Chance
 from mockserver.wire.message import Request, Response
 from mockserver.wire.provider import Provider
-from mockserver.wire.query import parameter
+from mockserver.wire.query import parameters
+
+BYTES_MAX = 32 * 1024 * 1024  # of the rules that are together in one place
+TOO_LARGE = f"rules have at most {BYTES_MAX} bytes in all"
 
 EVERY = "*"
 BALANCES = "balances"  # every provider's main read
+
+# What is wanted of a request: a path, what it begins with, a header, a parameter; and which.
+PATH, START, HEADER, PARAMETER = "path", "start", "header", "parameter"
+
+Pair = tuple[bytes, bytes]  # name and value; a path has no name
+Want = tuple[str, Pair]
+
+
+class Seen:
+    """A request as rules see it; its parameters are read once, and only if a rule asks for them."""
+
+    __slots__ = ("_parameters", "paths", "request")
+
+    def __init__(self, request: Request, base_path: bytes) -> None:
+        self.request = request
+        path = request.path
+        self.paths = (path, path.removeprefix(base_path)) if base_path else (path,)
+        self._parameters: dict[bytes, bytes] | None = None
+
+    @property
+    def parameters(self) -> dict[bytes, bytes]:
+        """Returns the first value of each parameter, of the query before the form."""
+        if self._parameters is None:
+            request = self.request
+            media_type = request.header(b"content-type") if request.body else b""
+            found = parameters(request.query, media_type, request.body)
+            self._parameters = dict(reversed(found))
+        return self._parameters
+
+    def has(self, want: Want) -> bool:
+        """Tells whether the request has what is wanted; what is empty may be absent."""
+        kind, (name, value) = want
+        if kind == PATH:
+            return value in self.paths
+        if kind == START:
+            return any(path.startswith(value) for path in self.paths)
+        if kind == HEADER:
+            return self.request.header(name) == value
+        return self.parameters.get(name, b"") == value
 
 
 class Match(Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,26 +71,18 @@ class Match(Struct, frozen=True, forbid_unknown_fields=True):
     header: dict[str, str] = {}
     query: dict[str, str] = {}
 
-    def request(self, request: Request, base_path: str) -> bool:
-        """Tells whether a request of the right provider and operation is meant."""
-        return (
-            (not self.method or self.method == request.method)
-            and (not self.path or self._leads(request.path.decode("latin-1"), base_path))
-            and all(
-                request.header(name.lower().encode()) == value.encode()
-                for name, value in self.header.items()
-            )
-            and all(
-                parameter(request, name.encode()) == value.encode()
-                for name, value in self.query.items()
-            )
-        )
+    def wants(self) -> tuple[Want, ...]:
+        """Returns what it wants beside operation, method and credential, as bytes."""
+        path = self.path.encode()
+        star = path.endswith(b"*")
+        found = [(START, (b"", path[:-1])) if star else (PATH, (b"", path))] if path else []
+        found += [(HEADER, (name.lower(), value)) for name, value in _encoded(self.header)]
+        found += [(PARAMETER, pair) for pair in _encoded(self.query)]
+        return tuple(found)
 
-    def _leads(self, path: str, base_path: str) -> bool:
-        wanted = (self.path, base_path + self.path)
-        if self.path.endswith("*"):
-            return any(path.startswith(start[:-1]) for start in wanted)
-        return path in wanted
+
+def _encoded(texts: Mapping[str, str]) -> Iterable[Pair]:
+    return ((name.encode(), value.encode()) for name, value in texts.items())
 
 
 def meant(match: Match, providers: Mapping[str, Provider]) -> dict[str, list[str]]:
@@ -128,6 +163,11 @@ class Rule(Struct, frozen=True):
     mutations: tuple[Fault, ...] = ()
     deliveries: tuple[Fault, ...] = ()
     clock_of_sandbox: bool = False
+
+    @property
+    def size(self) -> int:
+        """The bytes it counts for: as it is written, and a body once more as it is sent."""
+        return len(msgspec.json.encode(self.said)) + (len(self.raw.body) if self.raw else 0)
 
     @property
     def watches(self) -> bool:

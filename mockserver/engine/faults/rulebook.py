@@ -1,17 +1,29 @@
 """The rules of a sandbox: found by what a request is, counted, drawn.
 
-A request is compared only with the rules that mean its operation and, where a rule names one,
-its path, header, parameter or credential: a thousand rules for others cost it nothing.
+A request is compared only with the rules that mean its operation and credential and, of the
+path, the headers and the parameters that a rule names, what the fewest others name: a thousand
+rules for others cost it nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mockserver.engine.faults.chance import Chance
-from mockserver.engine.faults.rule import Rule, meant
+from mockserver.engine.faults.rule import (
+    BYTES_MAX,
+    HEADER,
+    PATH,
+    START,
+    TOO_LARGE,
+    Pair,
+    Rule,
+    Seen,
+    Want,
+    meant,
+)
 from mockserver.wire.message import Request
 from mockserver.wire.provider import Provider
-from mockserver.wire.query import parameters
 
 RULES_MAX = 2_000
 
@@ -21,6 +33,8 @@ class Active:
 
     def __init__(self, rule: Rule, since: int, scenario: str, seed: int) -> None:
         self.rule = rule
+        self.size = rule.size
+        self.wants = rule.match.wants()
         self.since = since
         self.scenario = scenario
         self.seed = seed
@@ -33,6 +47,11 @@ class Active:
     def begin(self) -> int:
         """The time before which it matches nothing."""
         return self.since + self.rule.moments.begin
+
+    def meets(self, seen: Seen) -> bool:
+        """Tells whether a request of the right provider and operation is meant."""
+        method = self.rule.match.method
+        return method in ("", seen.request.method) and all(map(seen.has, self.wants))
 
     def over(self, now: int) -> bool:
         """Tells whether it cannot fire any more."""
@@ -59,63 +78,52 @@ class Firing:
 
 
 class Shelf:
-    """The rules for one operation, each in the first of the places that can hold it."""
+    """The rules for one operation, each under one of the things that it wants."""
 
-    def __init__(self) -> None:
-        self.all: list[Active] = []
-        self.paths: dict[str, list[Active]] = {}
-        self.starts: dict[int, dict[str, list[Active]]] = {}  # of paths, by their length
+    def __init__(self, base_path: bytes) -> None:
+        self.base_path = base_path
+        self.all: list[Active] = []  # those that want nothing in particular
+        self.paths: dict[bytes, list[Active]] = {}
+        self.starts: dict[int, dict[bytes, list[Active]]] = {}  # of paths, by their length
         self.headers: dict[bytes, dict[bytes, list[Active]]] = {}
         self.parameters: dict[bytes, dict[bytes, list[Active]]] = {}
 
-    def add(self, active: Active, base_path: str) -> None:
-        """Puts a rule where it will be found."""
-        match = active.rule.match
-        header, query = _said(match.header), _said(match.query)
-        if match.path:
-            for path in {match.path, base_path + match.path}:
-                self._lead(path).append(active)
-        elif header:
-            values = self.headers.setdefault(header[0].lower().encode(), {})
-            values.setdefault(header[1].encode(), []).append(active)
-        elif query:
-            values = self.parameters.setdefault(query[0].encode(), {})
-            values.setdefault(query[1].encode(), []).append(active)
-        else:
-            self.all.append(active)
+    def add(self, active: Active, want: Want | None) -> None:
+        """Puts a rule where a request that has this will find it."""
+        self._lead(want).append(active)
 
-    def _lead(self, path: str) -> list[Active]:
-        """Returns where the rules for a path lie, or for all that begin as it does."""
-        if not path.endswith("*"):
-            return self.paths.setdefault(path, [])
-        return self.starts.setdefault(len(path) - 1, {}).setdefault(path[:-1], [])
+    def _lead(self, want: Want | None) -> list[Active]:
+        """Returns where the rules lie that are found by this."""
+        if want is None:
+            return self.all
+        kind, (name, value) = want
+        if kind == PATH:
+            return self.paths.setdefault(value, [])
+        if kind == START:
+            return self.starts.setdefault(len(value), {}).setdefault(value, [])
+        named = self.headers if kind == HEADER else self.parameters
+        return named.setdefault(name, {}).setdefault(value, [])
 
-    def near(self, request: Request) -> list[Active]:
+    def near(self, seen: Seen) -> list[Active]:
         """Returns the rules that a request may match, in their order."""
         found: list[Active] = []
         if self.paths or self.starts:
-            path = request.path.decode("latin-1")
-            found += self.paths.get(path, ())
-            for length, starts in self.starts.items():
-                found += starts.get(path[:length], ())
+            for path in seen.paths:
+                found += self.paths.get(path, ())
+                for length, starts in self.starts.items():
+                    found += starts.get(path[:length], ())
         if self.headers:
-            found += _found(self.headers, request.headers)
+            found += _found(self.headers, seen.request.headers)
         if self.parameters:
-            media_type = request.header(b"content-type")
-            found += _found(self.parameters, parameters(request.query, media_type, request.body))
+            found += _found(self.parameters, seen.parameters.items())
         if not found:
             return self.all
         # A header given twice, or a path below two beginnings, finds a rule twice.
         return sorted({*self.all, *found}, key=lambda active: active.place)
 
 
-def _said(texts: Mapping[str, str]) -> tuple[str, str] | None:
-    """Returns the first that is there; what has to be empty need not be."""
-    return next(((name, value) for name, value in texts.items() if value), None)
-
-
 def _found(
-    rules: Mapping[bytes, Mapping[bytes, list[Active]]], pairs: Iterable[tuple[bytes, bytes]]
+    rules: Mapping[bytes, Mapping[bytes, list[Active]]], pairs: Iterable[Pair]
 ) -> Iterator[Active]:
     for name, value in pairs:
         if name in rules:
@@ -130,25 +138,30 @@ class Rulebook:
         self._seed = seed
         self._index: dict[tuple[str, str], Shelf] = {}
         self._labelled: dict[tuple[str, str], dict[str, Shelf]] = {}
+        self._wanted: Counter[Want] = Counter()  # by how many rules
         self._due: int | None = None  # when the next rule begins that lies on no shelf yet
         self.rules: dict[str, Active] = {}
 
     def put(self, rules: Iterable[Rule], now: int, scenario: str = "") -> None:
         """Sets rules, each in the place of one with its name; raises ValueError for too many."""
         made = {rule.name: Active(rule, now, scenario, self._seed) for rule in rules}
-        self.check_room(len(self.rules.keys() | made.keys()))
+        together = {**self.rules, **made}
+        self.check_room(len(together), sum(active.size for active in together.values()))
         last, replaced = len(self.rules), self.rules.keys() & made.keys()
-        self.rules = {**self.rules, **made}
+        self.rules = together
         if replaced:
             self._arrange(now)
             return
+        self._count(made.values())
         for place, active in enumerate(made.values(), last):
             self._place(active, place, now)
 
-    def check_room(self, count: int) -> None:
-        """Raises ValueError when so many rules are too many."""
+    def check_room(self, count: int, size: int = 0) -> None:
+        """Raises ValueError when so many rules are too many, or so many bytes of them."""
         if count > RULES_MAX:
             raise ValueError(f"a sandbox has at most {RULES_MAX} rules")
+        if size > BYTES_MAX:
+            raise ValueError(TOO_LARGE)
 
     def drop(self, names: Iterable[str]) -> None:
         """Takes rules away."""
@@ -162,6 +175,8 @@ class Rulebook:
 
     def _arrange(self, now: int | None = None) -> None:
         self._index, self._labelled, self._due = {}, {}, None
+        self._wanted.clear()
+        self._count(self.rules.values())
         for place, active in enumerate(self.rules.values()):
             self._place(active, place, now)
 
@@ -174,17 +189,28 @@ class Rulebook:
             self._shelve(active)
 
     def _shelve(self, active: Active) -> None:
-        match = active.rule.match
+        match, want = active.rule.match, self._rarest(active)
         for name, operations in meant(match, self._providers).items():
+            base_path = self._providers[name].base_path.encode()
             methods = {route.id: route.method for route in self._providers[name].routes}
             for operation in operations:
                 if operation and match.method not in ("", methods[operation]):
                     continue
-                shelf = self._index.setdefault((name, operation), Shelf())
+                shelf = self._index.setdefault((name, operation), Shelf(base_path))
                 if match.credential:
                     labels = self._labelled.setdefault((name, operation), {})
-                    shelf = labels.setdefault(match.credential, Shelf())
-                shelf.add(active, self._providers[name].base_path)
+                    shelf = labels.setdefault(match.credential, Shelf(base_path))
+                shelf.add(active, want)
+
+    def _count(self, rules: Iterable[Active]) -> None:
+        for active in rules:
+            self._wanted.update(active.wants)
+
+    def _rarest(self, active: Active) -> Want | None:
+        """Returns what the fewest rules want of all that this one wants."""
+        # What has to be empty need not be there, so nothing is found by it.
+        wants = [want for want in active.wants if want[0] == START or want[1][1]]
+        return min(wants, key=self._wanted.__getitem__, default=None)
 
     def ask(
         self, provider: Provider, operation: str, request: Request, now: int, label: str | None
@@ -202,12 +228,11 @@ class Rulebook:
         if shelf is None:
             return []
         found, finished = [], False
-        for active in shelf.near(request):
+        seen = Seen(request, shelf.base_path)
+        for active in shelf.near(seen):
             if active.over(now):
                 finished = True
-            elif active.rule.moments.covers(now - active.since) and active.rule.match.request(
-                request, provider.base_path
-            ):
+            elif active.rule.moments.covers(now - active.since) and active.meets(seen):
                 firing = Firing(active)
                 if firing.fires or firing.rule.watches:
                     found.append(firing)

@@ -26,7 +26,8 @@ class End(Struct, frozen=True):
     reset: bool = False
 
 
-PIECES_MAX = 100_000
+STEPS_MAX = 100_000
+PIECES_MAX = STEPS_MAX // 2  # each may have a wait beside it
 
 Step = Send | Wait | End
 Script = list[Step]
@@ -59,6 +60,27 @@ def pieces(data: bytes, size: int) -> list[bytes]:
     """Cuts bytes into pieces of a size, larger where there would be too many."""
     size = max(size, -(-len(data) // PIECES_MAX))
     return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+def least(script: Script, size: int) -> int:
+    """Returns a size of pieces into which all of a script may be cut: larger, if need be.
+
+    Of pieces that an earlier delivery made no more become than there may be in all.
+    """
+    sent = [len(step.data) for step in script if isinstance(step, Send)]
+    return max(size, -(-sum(sent) // max(PIECES_MAX - len(sent), 1)))
+
+
+def joined(script: Script) -> Script:
+    """Makes one wait of those that follow each other on the same clock."""
+    steps: Script = []
+    for step in script:
+        last = steps[-1] if steps else None
+        if isinstance(step, Wait) and isinstance(last, Wait) and step.sandbox == last.sandbox:
+            steps[-1] = Wait(last.duration + step.duration, step.sandbox)
+        else:
+            steps.append(step)
+    return steps
 
 
 LENGTH = re.compile(rb"(?i)(\r\ncontent-length: )([0-9]+)")

@@ -7,6 +7,7 @@ from mockserver.engine.faults import places
 from mockserver.wire.duration import SECOND, nanoseconds
 
 HOUR = 3600 * SECOND  # the longest that anything takes
+TEXT_MAX = 1024  # characters of a name or a value in a head
 
 
 def yes(given: Any) -> bool:
@@ -70,11 +71,18 @@ def one_of(*words: str) -> Callable[[Any], str]:
     return read
 
 
-def header_value(given: Any) -> str:
+def header_value(given: Any) -> bytes:
     """Reads what may stand in a header: printable ASCII in one line."""
     if not (isinstance(given, str) and given.isascii() and given.isprintable() and given.strip()):
         raise ValueError("takes printable ASCII in one line")
-    return given
+    short(given)
+    return given.encode()
+
+
+def short(text: str) -> None:
+    """Raises ValueError for more than a head may hold in one place."""
+    if len(text) > TEXT_MAX:
+        raise ValueError(f"takes at most {TEXT_MAX} characters")
 
 
 def _number(given: Any) -> bool:

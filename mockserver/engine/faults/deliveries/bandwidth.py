@@ -4,7 +4,7 @@ from typing import Any
 
 from mockserver.engine.faults import takes
 from mockserver.engine.faults.chance import Chance
-from mockserver.engine.faults.script import Script, Send, Step, Wait, pieces
+from mockserver.engine.faults.script import Script, Send, Step, Wait, least, pieces
 from mockserver.wire.duration import SECOND
 
 TAKES = takes.whole(1, 1 << 30)
@@ -15,7 +15,7 @@ TICKS = 20  # pieces a second
 
 def deliver(script: Script, rate: Any, chance: Chance) -> Script:
     """Cuts what is sent, and waits behind each piece for as long as it takes."""
-    size = max(rate // TICKS, 1)
+    size = least(script, max(rate // TICKS, 1))
     steps: list[Step] = []
     for step in script:
         if isinstance(step, Send):

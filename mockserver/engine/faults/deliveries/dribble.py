@@ -4,7 +4,7 @@ from typing import Any
 
 from mockserver.engine.faults import takes
 from mockserver.engine.faults.chance import Chance
-from mockserver.engine.faults.script import Script, Send, Step, Wait, pieces
+from mockserver.engine.faults.script import Script, Send, Step, Wait, least, pieces
 
 
 def _read(given: Any) -> tuple[int, int]:
@@ -20,6 +20,7 @@ LATE = 1
 def deliver(script: Script, given: tuple[int, int], chance: Chance) -> Script:
     """Cuts what is sent of the body."""
     size, every = given
+    size = least(script, size)
     steps: list[Step] = []
     for step in script:
         if isinstance(step, Send) and not step.head:

@@ -4,7 +4,8 @@ from typing import Any
 
 from mockserver.engine.faults import takes
 from mockserver.engine.faults.chance import Chance
-from mockserver.engine.faults.script import Script, Send, Step, Wait, pieces
+from mockserver.engine.faults.script import Script, Send, Step, Wait, heads, least, pieces
+from mockserver.wire.duration import MILLISECOND
 
 TAKES = takes.time
 
@@ -12,13 +13,17 @@ LATE = 1
 
 
 def deliver(script: Script, duration: Any, chance: Chance) -> Script:
-    """Cuts the head into bytes, with a wait before each."""
+    """Cuts the head into bytes, with a wait before each.
+
+    No wait is shorter than a millisecond: where a byte's would be, several go at once.
+    """
+    total = sum(len(step.data) for step in heads(script) if isinstance(step, Send))
+    size = least(script, -(-total // max(duration // MILLISECOND, 1)))
     steps: list[Step] = []
     for step in script:
         if isinstance(step, Send) and step.head:
-            wait = Wait(duration // max(len(step.data), 1))
-            for byte in pieces(step.data, 1):
-                steps += [wait, Send(byte, head=True)]
+            for piece in pieces(step.data, size):
+                steps += [Wait(duration * len(piece) // total), Send(piece, head=True)]
         else:
             steps.append(step)
     return steps

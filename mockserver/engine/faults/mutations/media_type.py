@@ -11,4 +11,4 @@ TAKES = takes.header_value
 
 def hurt(good: Good, media_type: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Replaces the header."""
-    good.headers[TYPE] = media_type.encode()
+    good.headers[TYPE] = media_type

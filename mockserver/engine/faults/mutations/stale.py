@@ -10,15 +10,19 @@ TAKES = takes.yes
 
 LATE = -1  # what else is done is done to the old answer
 
+KEPT = "answers before"  # by caller and target
 KEPT_MAX = 64  # answers that a rule remembers
+SIZE_MAX = 4 * 1024 * 1024  # bytes of all of them
 
 
 def watch(good: Good, memory: dict[Any, Any]) -> None:
-    """Remembers the first answer to each request."""
-    if len(memory) < KEPT_MAX:
-        memory.setdefault((good.caller, good.target), good.body)
+    """Remembers the first answer to each request, while there is room."""
+    kept = memory.setdefault(KEPT, {})
+    room = SIZE_MAX - sum(map(len, kept.values()))
+    if len(kept) < KEPT_MAX and len(good.body) <= room:
+        kept.setdefault((good.caller, good.target), good.body)
 
 
 def hurt(good: Good, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Gives it again."""
-    good.body = memory.get((good.caller, good.target), good.body)
+    good.body = memory.get(KEPT, {}).get((good.caller, good.target), good.body)
