@@ -452,8 +452,7 @@ def test_every_request_is_followed_and_the_refused_ones_are_logged(
     good, refused = entry(sandbox, KEY), entry(sandbox, b"nobody")
     assert followed == [good, refused]
     assert [r.getMessage() for r in caplog.records] == [
-        "coinapi GET /v1/balances -> 401 unknown_credential: unknown_credential."
-        " Use a key of this sandbox's world."
+        "coinapi GET /v1/balances -> 401 unknown_credential: unknown_credential. Use a key of this sandbox's world."
     ]
 
 

@@ -618,14 +618,20 @@ def test_only_providers_answer_in_process(path: str) -> None:
 
 
 def journal(result: pytest.RunResult) -> list[str] | None:
-    """Returns the lines that end a failing test's report, its sandbox's id as ID."""
+    """Returns the lines that end a failing test's report, its sandbox's id as ID.
+
+    Explanations, which are indented, are left out: ``test_explain.py`` is about those.
+    """
     found = re.findall(
         r"^-+ journal of sandbox (\w+) -+\n(.*?)\n=+ ",
         result.stdout.str(),
         re.MULTILINE | re.DOTALL,
     )
     assert len(found) <= 1
-    return found[0][1].replace(found[0][0], "ID").split("\n") if found else None
+    if not found:
+        return None
+    lines = found[0][1].replace(found[0][0], "ID").split("\n")
+    return [line for line in lines if not line.startswith("    ")]
 
 
 ASKED = """
@@ -647,16 +653,8 @@ def ask(sandbox):
 LINES = [
     "1 coinapi GET /~ID/v1/balances -> 200 (key main)",
     "2 cpg GET /~ID/v1/balances?currency=USDT -> 401 revoked_credential (key revoked)",
-    "    revoked key: Use another key: a revoked one does not come back.",
-    "    expected a key that is in force",
-    "    received the key revoked, which is revoked",
     "3 cpg POST /~ID/v1/nope -> 404 no_route",
-    "    unknown path: Did you mean GET /v1/balances?",
-    "    expected GET /v1/balances",
-    "    received POST /v1/nope",
     "4 coinapi GET /~ID/v1/balances -> 401 missing_credential",
-    "    missing_credential: Send the headers or parameters that authenticate.",
-    "    expected a credential",
     "5 cpg GET /~ID/v1/balances -> 200 (key main) signed the path as dialled",
 ]
 

@@ -23,7 +23,7 @@ from mockserver.wire.redaction import PLAIN as EVERYBODYS
 from mockserver.wire.redaction import fingerprint, hide
 
 SHARE = 10  # of so many parts of real time one may go into explanations
-RESERVE = SECOND // 20  # what may be saved up
+RESERVE = SECOND  # what may be saved up: more than a run of tests needs at once
 SHED = Explanation("shed", "", "", "Too many refusals at once to explain them all: ask again.")
 TEXT_MAX = 4 * SHOWN_MAX  # characters of one text of an explanation
 VALUES_MAX = 32  # values of a request that are looked up as somebody's keys
