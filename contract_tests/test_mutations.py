@@ -328,7 +328,7 @@ TABLE = [
     *(Row({"duplicate_row": 0}, r, rows_left(r, 0, 0, 1)) for r in LISTED),
     *(Row({"duplicate_row": 1}, r, rows_left(r, 0, 1, 1)) for r in LISTED),
     *(Row({"duplicate_row": 2}, r, same) for r in LISTED),
-    *(Row({"duplicate_row": 0}, r, same) for r in READS.keys() - set(LISTED)),
+    *(Row({"duplicate_row": 0}, r, same) for r in sorted(READS.keys() - set(LISTED))),
     *(
         Row({"truncate_json": part}, r, lambda body, n=n: body[: len(body) // n] if n else b"")
         for r in READS
