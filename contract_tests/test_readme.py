@@ -179,3 +179,15 @@ def test_the_scenario_example_is_one() -> None:
         "storm",
         "short",
     ]
+
+
+@pytest.mark.parametrize("transcript", blocks("transcript"), ids=range(5))
+def test_a_refusal_is_explained_as_shown(transcript: str) -> None:
+    head, told, answer = re.fullmatch(
+        r"\$ (.*) <<'END'\n(.*)\nEND\n(.*)", transcript, re.DOTALL
+    ).groups()
+    command = [sys.executable, "-m", *head.split()]
+    done = subprocess.run(
+        command, input=told, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, answer)

@@ -34,6 +34,7 @@ WRONG = [
     ("a float", row("1.5"), 7, '$.cpg.accounts.c.balances[0].total: an amount is a quoted string: write "1.5"'),
     ("an integer", row("15"), 7, "$.cpg.accounts.c.balances[0].total: an amount is a quoted string"),
     ("a word", row('"ten"'), 7, "$.cpg.accounts.c.balances[0].total: 'ten' is no amount"),
+    ("a text that looks like a place", row('"1 - at `$.x"'), 7, "'1 - at `$.x' is no amount"),
     ("an exponent", row('"1e3"'), 7, "'1e3' is no amount"),
     ("foreign digits", row('"\u0661"'), 7, "is no amount"),
     ("not a number", row('"NaN"'), 7, "is no amount"),

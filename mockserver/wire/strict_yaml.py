@@ -99,14 +99,24 @@ def load(text: str) -> Any:
         raise Wrong(1, "$", "nested too deeply") from None
 
 
+# Where msgspec says a mistake is, behind what it says of it.
+_PLACE = re.compile(r" - at `\$((?:\.[^.\[`]+|\[\d+\]|\[\.\.\.\])+)`$")
+
+
+def parted(told: str) -> tuple[str, str]:
+    """Returns what msgspec says of a mistake, and the path of it behind ``$``."""
+    place = _PLACE.search(told)
+    return (told[: place.start()], place[1]) if place else (told, "")
+
+
 def convert(text: str, data: Any, path: tuple[str | int, ...], kind: Any) -> Any:
     """Types ``data``, which stands at ``path`` in ``text``; raises Wrong."""
     try:
         return msgspec.convert(data, kind, dec_hook=decode_hook)
     except msgspec.ValidationError as error:
         told = str(error)
-        what, _, where = told.partition(" - at `$")
-        below = _steps(where.rstrip("`"))
+        what, where = parted(told)
+        below = _steps(where)
         full = path + _narrow(data, below, lambda d: _error(d, kind) == told)
         unknown = re.search(r"unknown field `(.*)`", what, re.DOTALL)
         if unknown:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from mockserver.engine.sandbox import Sandbox
 from mockserver.wire.amount import decode_hook
+from mockserver.wire.strict_yaml import parted
 
 
 class Refused(ValueError):
@@ -64,8 +65,8 @@ def typed(data: Any, kind: Any, at: str = "$") -> Any:
     try:
         return msgspec.convert(data, kind, dec_hook=decode_hook)
     except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$")
-        place = at + _spelled(where.rstrip("`"), data)
+        what, where = parted(str(error))
+        place = at + _spelled(where, data)
         raise Refused(400, what, place, _hint(kind, where)) from None
 
 
@@ -83,7 +84,7 @@ def _spelled(where: str, data: Any) -> str:
 
 def _hint(kind: Any, where: str) -> str:
     """Names the members of the object in which the mistake is."""
-    for step in where.rstrip("`").split(".")[1:]:
+    for step in where.split(".")[1:]:
         below = get_type_hints(kind).get(step) if isinstance(kind, type) else None
         if hasattr(below, "__struct_fields__"):
             kind = below
