@@ -1221,7 +1221,12 @@ def test_an_entry_has_every_member(server: MockServer, met: Steer) -> None:
         "fault": None,
         "delivery": None,
         "duration_us": 0,
-        "explanation": None,
+        "explanation": {
+            "rule": "unknown_credential",
+            "expected": "a key that exists",
+            "received": "",
+            "fix": "Use a key of this sandbox's world.",
+        },
     }
     assert request["headers"]["host"] == host
     assert request["headers"]["x-coinapi-key"].startswith("redacted:")

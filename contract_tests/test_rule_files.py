@@ -629,7 +629,7 @@ def test_no_rule_holds_a_sign_that_is_in_no_line(
     assert b"evil" not in answer.lower()
     assert "evil" not in repr(server.journal).lower()
     assert [r.getMessage() for r in caplog.records if r.name == "mockserver"] == [
-        "cpg GET /v1/nothing -> 404 no_route"
+        "cpg GET /v1/nothing -> 404 no_route: unknown path. Did you mean GET /v1/_ping?"
     ]
 
 
