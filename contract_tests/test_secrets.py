@@ -348,3 +348,13 @@ def test_no_secret_is_on_the_lines_of_a_server(tmp_path: Path, form: str) -> Non
             stderr = lines.result(DEADLINE)
     assert stderr.count("missing_credential") >= len(SHAPES)
     assert known.within(stderr) == set()
+
+
+def test_a_secret_that_the_answer_echoes_is_not_kept(server: MockServer) -> None:
+    key = server.coinapi.credentials["api_key"]
+    url = f"{server.coinapi.base_url}/v1/balances?exchange_id={key}"
+    answer = requests.get(url, headers={"X-CoinAPI-Key": key}, timeout=10)
+    assert key in answer.text, "the provider repeats what was asked for"
+    entry = server.journal[-1]
+    assert "exchange_id" in entry.response["body"]
+    assert key not in repr(entry)
