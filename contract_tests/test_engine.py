@@ -21,7 +21,8 @@ from mockserver.engine.penalties import Offenders
 from mockserver.engine.pipeline import answer
 from mockserver.engine.replay import GENERATION_MAX, ReplayMemory
 from mockserver.engine.router import Router
-from mockserver.engine.sandbox import Sandbox, Settings
+from mockserver.engine.sandbox import Sandbox
+from mockserver.engine.settings import Settings
 from mockserver.providers import discover
 from mockserver.providers.coinapi.world import Balance as BalanceRow
 from mockserver.providers.coinapi.world import ExchangeUnreachable

@@ -25,7 +25,7 @@ from raw import wire
 
 from mockserver import Auth, MockServer
 from mockserver.edge.handle import ProviderHandle, SandboxHandle
-from mockserver.engine.sandbox import Settings
+from mockserver.engine.settings import Settings
 from mockserver.providers import discover
 from mockserver.wire import moment
 from mockserver.wire.message import Draft

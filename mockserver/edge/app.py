@@ -26,8 +26,9 @@ from mockserver.edge.log import follow
 from mockserver.edge.routing import Routing
 from mockserver.edge.watch import watch as watch_file
 from mockserver.engine.faults.scenario import Scenario
-from mockserver.engine.sandbox import Sandbox, Settings, changed
+from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT, Sandboxes
+from mockserver.engine.settings import Settings, changed
 from mockserver.engine.world import World
 from mockserver.providers import discover
 from mockserver.wire.provider import Provider

@@ -11,8 +11,9 @@ from mockserver.edge.routing import Routing
 from mockserver.edge.told import Told
 from mockserver.engine import pipeline
 from mockserver.engine.journal import Entry
-from mockserver.engine.sandbox import Sandbox, Settings
+from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
+from mockserver.engine.settings import Settings
 from mockserver.providers import discover
 from mockserver.wire.message import Request
 

@@ -9,7 +9,7 @@ from typing import Any
 from mockserver.edge import files
 from mockserver.engine.faults import scenario
 from mockserver.engine.faults.scenario import Scenario
-from mockserver.engine.sandbox import Settings, changed
+from mockserver.engine.settings import Settings, changed
 from mockserver.providers import discover
 from mockserver.wire import strict_yaml
 

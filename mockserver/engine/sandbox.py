@@ -2,10 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.engine.clock import Clock
@@ -18,8 +17,9 @@ from mockserver.engine.ledger import Book
 from mockserver.engine.limits import Window, window
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.replay import ReplayMemory
+from mockserver.engine.settings import Settings, changed, limit_of, over, restored
 from mockserver.engine.world import Part, Vault, World
-from mockserver.wire.provider import Escalate, Limit, Provider, Quirk, Route, Throttle
+from mockserver.wire.provider import Escalate, Provider, Route, Throttle
 from mockserver.wire.redaction import Redactor, writings
 from mockserver.wire.reject import Reject
 from mockserver.wire.world import Change, Event, SetKey, View
@@ -30,85 +30,6 @@ MAIN = "main"
 # Secrets that a journal looks for by their value, in every request. Where there are more,
 # it looks for those of the credentials ``main`` and of the caller.
 HIDDEN_MAX = 64
-
-
-class Settings(Struct, frozen=True):
-    """What a sandbox is made with; quirks and limits are named ``provider.name``.
-
-    A limit is written ``N/DURATION`` or ``off``; ``limits_off`` switches off every one.
-    ``explain_header`` tells in a header of a refusal why it was refused.
-    """
-
-    seed: int = 490
-    quirks: Mapping[str, str] = {}
-    limits: Mapping[str, str] = {}
-    limits_off: bool = False
-    explain_header: bool = False
-
-
-def changed(
-    settings: Settings,
-    providers: Mapping[str, Provider],
-    quirks: Mapping[str, str | None] | None = None,
-    limits: Mapping[str, str | None] | str | None = None,
-) -> Settings:
-    """Returns settings with other quirks and limits; by name, where None is the default.
-
-    ``limits`` may be ``default`` or ``off`` instead. Raises ValueError for a quirk or a limit
-    that no provider has, or a value it lacks.
-    """
-    if quirks:
-        settings = replace(settings, quirks=_merged(settings.quirks, quirks))
-    if isinstance(limits, Mapping):
-        if settings.limits_off:
-            limits = _said(limits, providers)
-        settings = replace(settings, limits=_merged(settings.limits, limits))
-    elif limits is not None:
-        settings = replace(settings, limits={}, limits_off=_off(limits))
-    _check(providers, settings)
-    return settings
-
-
-def _merged(known: Mapping[str, str], changed: Mapping[str, str | None]) -> dict[str, str]:
-    merged = known | dict(changed)  # type: ignore[operator]
-    return {name: text for name, text in merged.items() if text is not None}
-
-
-def _said(
-    limits: Mapping[str, str | None], providers: Mapping[str, Provider]
-) -> dict[str, str | None]:
-    """Writes defaults out: where every limit is off, leaving one out would not turn it on."""
-    defaults = {f"{p.name}.{li.name}": li.text for p in providers.values() for li in p.limits}
-    return {name: text or defaults.get(name) for name, text in limits.items()}
-
-
-def _off(word: str) -> bool:
-    if word not in ("default", "off"):
-        raise ValueError(f"limits is default, off, or single limits by name; not {word!r}")
-    return word == "off"
-
-
-def _check(providers: Mapping[str, Provider], settings: Settings) -> None:
-    names = {f"{p.name}.{q.name}": q for p in providers.values() for q in p.quirks}
-    for name, text in settings.quirks.items():
-        quirk: Quirk = _known(names, name, "quirk")
-        try:
-            quirk.read(text)
-        except ValueError as error:
-            raise ValueError(f"quirk {name}: {error}") from None
-    limits = {f"{p.name}.{li.name}": li for p in providers.values() for li in p.limits}
-    for name, text in settings.limits.items():
-        limit: Limit = _known(limits, name, "limit")
-        try:
-            limit.read(text)
-        except ValueError as error:
-            raise ValueError(f"limit {name}: {error}") from None
-
-
-def _known(names: Mapping[str, Any], name: str, what: str) -> Any:
-    if name not in names:
-        raise ValueError(f"no {what} {name}: there are {', '.join(sorted(names))}")
-    return names[name]
 
 
 class Desk:
@@ -140,7 +61,7 @@ class Desk:
             q.name: q.read(settings.quirks.get(f"{provider.name}.{q.name}", q.default))
             for q in provider.quirks
         }
-        limits = [_limit(provider, limit, settings) for limit in provider.limits]
+        limits = [limit_of(provider, limit, settings) for limit in provider.limits]
         self.counters = {
             limit.name: known
             if (known := self.counters.get(limit.name)) and known.limit == limit
@@ -214,32 +135,6 @@ class Desk:
                 log.warning("%s: %s did not happen: %s", self.provider.name, event.named(), error)
 
 
-def _restored(
-    known: Mapping[str, str], named: Iterable[str], before: Mapping[str, str]
-) -> dict[str, str]:
-    """Returns what is known, with what was there before, or nothing, under the names."""
-    kept = {name: text for name, text in known.items() if name not in named}
-    return kept | {name: before[name] for name in named if name in before}
-
-
-def _over(made: Settings, scenario: Scenario) -> Settings:
-    """Returns what was asked for by name, over what a scenario brings along."""
-    limits = {} if made.limits_off else scenario.limits
-    return replace(
-        made,
-        quirks={**scenario.quirks, **made.quirks},
-        limits={**limits, **made.limits},
-    )
-
-
-def _limit(provider: Provider, limit: Limit, settings: Settings) -> Limit:
-    name = f"{provider.name}.{limit.name}"
-    text = settings.limits.get(name)
-    if text is None and settings.limits_off:
-        text = "off"
-    return limit if text is None else limit.read(text)
-
-
 class Sandbox:
     """One isolated exchange: clocks, a desk for every provider, and the journal.
 
@@ -281,7 +176,7 @@ class Sandbox:
         self.load(world)
         if self.made_with is not None:
             self.play(self.made_with)
-            self._apply(_over(self.made, self.made_with))
+            self._apply(over(self.made, self.made_with))
 
     def load(self, world: World) -> None:
         """Puts a world in the place of the one there was; clocks, settings and journal go on."""
@@ -368,8 +263,8 @@ class Sandbox:
         if self.scenario is None:
             return self.settings
         now, before, scenario = self.settings, self._before[0], self.scenario
-        quirks = _restored(now.quirks, scenario.quirks, before.quirks)
-        limits = _restored(now.limits, scenario.limits, before.limits)
+        quirks = restored(now.quirks, scenario.quirks, before.quirks)
+        limits = restored(now.limits, scenario.limits, before.limits)
         return replace(now, quirks=quirks, limits=limits)
 
     @property

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable, Iterator
 
 from mockserver.engine.faults.scenario import Scenario
-from mockserver.engine.sandbox import Sandbox, Settings
+from mockserver.engine.sandbox import Sandbox
+from mockserver.engine.settings import Settings
 from mockserver.engine.world import World
 from mockserver.wire.duration import SECOND
 

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from mockserver.edge import worlds
 from mockserver.edge.control import faults
 from mockserver.edge.control.verb import Call, Refused
-from mockserver.engine.sandbox import Sandbox, Settings, changed
+from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT, TooMany
+from mockserver.engine.settings import Settings, changed
 from mockserver.wire import moment
 from mockserver.wire.duration import SECOND, nanoseconds
 from mockserver.wire.provider import Provider

@@ -7,6 +7,7 @@ mistakes on the right way, alone and in pairs, until one reproduces what the cli
 from mockserver.wire.explain.credentials import (
     KEY_MAX,
     Sent,
+    mistaken,
     nearest,
     sent,
     worn,
@@ -51,6 +52,7 @@ __all__ = [
     "drift",
     "hidden",
     "marked",
+    "mistaken",
     "nearest",
     "sent",
     "shown",

@@ -11,8 +11,9 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from msgspec import Struct
 
-from mockserver.wire.explain.solving import Mistake, solve
-from mockserver.wire.explain.writing import common, shown
+from mockserver.wire.explain.solving import Mistake, solve, solved
+from mockserver.wire.explain.vocabulary import Explanation
+from mockserver.wire.explain.writing import common, shown, veiled
 from mockserver.wire.message import Request
 from mockserver.wire.query import raw_pairs
 
@@ -71,6 +72,34 @@ def worn(
     solutions = (solve(value, table, keys.__contains__) for table in tables)
     found = next(filter(None, solutions), None)
     return found and (found[0], keys[found[1]])
+
+
+def mistaken(
+    presented: bytes,
+    ids: Mapping[bytes, str],
+    secrets: Mapping[bytes, str],
+    names: tuple[str, str],
+    secret_sent: Mistake,
+) -> Explanation | None:
+    """Explains an unknown key id: one that was changed, a secret, or only a key's label.
+
+    ``ids`` and ``secrets`` are labels by value, ``names`` what the provider calls the two.
+    """
+    id, secret = names
+    found = worn(presented, ids)
+    if found is not None:
+        done, label = found
+        return solved(done, f"the {id} of {label}", f"{veiled(presented)}, not quite it")
+    found = worn(presented, secrets)
+    if found is not None:
+        done, label = found
+        told = f"{veiled(presented)}, the {secret} of the key {label}"
+        return solved((secret_sent, *done), f"the {id} of {label}", told)
+    label = presented.decode("latin-1")
+    if label in ids.values():
+        fix = f"Send the {id} itself: {label} is only what the key is called here."
+        return Explanation(f"label for the {id}", f"the {id} of {label}", label, fix)
+    return None
 
 
 def _quotes(value: bytes) -> list[bytes]:

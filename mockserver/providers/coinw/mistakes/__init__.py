@@ -13,6 +13,7 @@ from mockserver.wire.explain import (
     Refused,
     Sent,
     hidden,
+    mistaken,
     sent,
     shown,
     solved,
@@ -108,21 +109,8 @@ def _named(refused: Refused, names: Sequence[bytes]) -> str:
 
 def _unknown(refused: Refused) -> Explanation | None:
     presented = parameter(refused.request, b"api_key")
-    keys = _keys(refused)
-    found = worn(presented, keys)
-    if found is not None:
-        done, label = found
-        return solved(done, f"the api_key of {label}", f"{veiled(presented)}, not quite it")
-    found = worn(presented, {key.secret_key.encode(): key.label for key in refused.keys})
-    if found is not None:
-        done, label = found
-        told = f"{veiled(presented)}, the secret_key of the key {label}"
-        return solved((SECRET_SENT, *done), f"the api_key of {label}", told)
-    label = presented.decode("latin-1")
-    if label in keys.values():
-        fix = f"Send the api_key itself: {label} is only what the key is called here."
-        return Explanation("label for the api_key", f"the api_key of {label}", label, fix)
-    return None
+    secrets = {key.secret_key.encode(): key.label for key in refused.keys}
+    return mistaken(presented, _keys(refused), secrets, ("api_key", "secret_key"), SECRET_SENT)
 
 
 SECRET_SENT = Mistake(

@@ -15,10 +15,9 @@ from mockserver.wire.explain import (
     Sent,
     drift,
     hidden,
+    mistaken,
     sent,
     shown,
-    solved,
-    veiled,
     worn,
 )
 from mockserver.wire.redaction import PLAIN, telling
@@ -109,21 +108,8 @@ def _role(value: Sent) -> str:
 
 def _unknown(refused: Refused) -> Explanation | None:
     presented = refused.request.header(KEY.lower().encode())
-    ids = _ids(refused)
-    found = worn(presented, ids)
-    if found is not None:
-        done, label = found
-        return solved(done, f"the key id of {label}", f"{veiled(presented)}, not quite it")
-    found = worn(presented, {key.secret.encode(): key.label for key in refused.keys})
-    if found is not None:
-        done, label = found
-        told = f"{veiled(presented)}, the secret of the key {label}"
-        return solved((SECRET_SENT, *done), f"the key id of {label}", told)
-    label = presented.decode("latin-1")
-    if label in ids.values():
-        fix = f"Send the key id itself: {label} is only what the key is called here."
-        return Explanation("label for the key id", f"the key id of {label}", label, fix)
-    return None
+    secrets = {key.secret.encode(): key.label for key in refused.keys}
+    return mistaken(presented, _ids(refused), secrets, ("key id", "secret"), SECRET_SENT)
 
 
 SECRET_SENT = Mistake(
