@@ -1,14 +1,14 @@
 """What was asked and what was answered, bounded, redacted before it is kept."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
+from msgspec import Struct
 from msgspec.structs import astuple
 
+from mockserver.engine.hiding import Hiding
 from mockserver.wire.explain import Explanation
 from mockserver.wire.message import Headers
-from mockserver.wire.redaction import Redactor
 
 ENTRIES_MAX = 10_000
 BYTES_MAX = 16 * 1024 * 1024
@@ -19,7 +19,7 @@ FAULT_MAX = 1024  # characters kept of the rules' names, and of the deliveries
 BODY_MAX = 4096  # bytes kept of a body, either way
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True, gc=False):
     """One request, its secrets redacted. Times and ``duration`` are nanoseconds.
 
     ``request_headers`` are lines; ``duration`` is real time, from when the request was
@@ -60,15 +60,13 @@ class Entry(NamedTuple):
 class Journal:
     """The last entries, at most ENTRIES_MAX of them and BYTES_MAX of bytes.
 
-    ``followers`` are called with each entry, ``hidden`` is never found in one. ``met``
+    ``followers`` are called with each entry; ``hiding`` takes secrets out of one. ``met``
     counts what was met since the start or a reset: (provider, operation, reason); ``took``
     counts the requests on which a rule had an effect.
     """
 
-    def __init__(self, redactor: Redactor) -> None:
-        self.redactor = redactor
-        self.hidden: Sequence[bytes] = ()
-        self.hides_all = True  # whether these are all that there are
+    def __init__(self, hiding: Hiding) -> None:
+        self.hiding = hiding
         self.followers: list[Callable[[Entry], None]] = []
         self.reset()
 
@@ -82,15 +80,18 @@ class Journal:
     def clear(self) -> None:
         """Forgets the entries; numbers go on, and so does what was met."""
         self.entries: deque[Entry] = deque()
+        self._sizes: deque[int] = deque()
         self._size = 0
 
     def add(self, entry: Entry) -> None:
         """Keeps an entry."""
-        entries = self.entries
+        entries, size = self.entries, entry.size
         entries.append(entry)
-        self.met[entry.provider, entry.operation, entry.reason] += 1
-        self._size += entry.size
+        self._sizes.append(size)
+        self._size += size
         while self._size > BYTES_MAX or len(entries) > ENTRIES_MAX:
-            self._size -= entries.popleft().size
+            entries.popleft()
+            self._size -= self._sizes.popleft()
+        self.met[entry.provider, entry.operation, entry.reason] += 1
         for follow in self.followers:
             follow(entry)

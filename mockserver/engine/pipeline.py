@@ -8,15 +8,15 @@ may give an answer, refuse at a gate, change what went well, and say how it is s
 import hashlib
 import logging
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.engine.explain import Around, by_key, by_rule, explain, without
 from mockserver.engine.faults.good import Good
 from mockserver.engine.faults.plan import FRONT, ROUTE, Instead, Plan
-from mockserver.engine.journal import BODY_MAX, FAULT_MAX, HEADERS_MAX, TARGET_MAX, Entry, Journal
+from mockserver.engine.journal import BODY_MAX, FAULT_MAX, HEADERS_MAX, TARGET_MAX, Entry
 from mockserver.engine.limits import Window
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
@@ -24,7 +24,6 @@ from mockserver.wire.explain import Explanation, Refused, shown
 from mockserver.wire.message import Request, Response
 from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Throttle
 from mockserver.wire.query import parameter
-from mockserver.wire.redaction import fingerprint, hide
 from mockserver.wire.reject import Reject
 
 log = logging.getLogger("mockserver")
@@ -36,35 +35,21 @@ HEADER = b"x-mockserver-explanation"
 encode = msgspec.json.Encoder().encode
 
 
-class Call:
+class Call(Struct, gc=False):
     """What is known of a request while it moves along the line."""
 
-    __slots__ = (
-        "auth_now",
-        "began",
-        "credential",
-        "desk",
-        "note",
-        "now",
-        "plan",
-        "request",
-        "route",
-        "share",
-        "spent",
-        "watched",
-    )
-
-    def __init__(self, desk: Desk, request: Request, times: tuple[int, int, int]) -> None:
-        self.desk = desk
-        self.request = request
-        self.now, self.auth_now, self.began = times
-        self.route: Any = None
-        self.credential: Any = None
-        self.note = ""
-        self.spent: list[tuple[Window, str]] = []
-        self.watched: list[tuple[Offenders, str]] = []
-        self.share = 1
-        self.plan: Plan | None = None
+    desk: Desk
+    request: Request
+    now: int
+    auth_now: int
+    began: int
+    route: Any = None
+    credential: Any = None
+    note: str = ""
+    spent: list[tuple[Window, str]] = []
+    watched: list[tuple[Offenders, str]] = []
+    share: int = 1
+    plan: Plan | None = None
 
 
 def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
@@ -72,7 +57,7 @@ def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
     with sandbox.lock:
         desk = sandbox.desks[provider]
         desk.count += 1
-        call = Call(desk, request, sandbox.clock.read())
+        call = Call(desk, request, *sandbox.clock.read())
         reason, label, reject = "", "", None
         try:
             response = _accept(call)
@@ -295,14 +280,16 @@ def _note(
         fault = ", ".join(call.plan.took)[:FAULT_MAX]
         delivery = ", ".join(d.fault.said for d in response.deliveries)[:FAULT_MAX]
     journal = sandbox.journal
-    target, headers, body, answered = _redacted(journal, call, label, response)
+    desk, answer, hiding = call.desk, response.body[:BODY_MAX], journal.hiding
+    callers = () if hiding.whole else desk.secrets(label)
+    target, headers, body, answer = hiding.texts(call.request, answer, callers)
     journal.count += 1
     journal.add(
         Entry(
             journal.count,
             call.now,
             call.auth_now,
-            call.desk.provider.name,
+            desk.provider.name,
             call.route.id if call.route is not None else _named(call),
             call.request.method,
             target[:TARGET_MAX],
@@ -316,33 +303,7 @@ def _note(
             headers[:HEADERS_MAX],
             body[:BODY_MAX],
             response.headers,
-            answered,
+            answer,
             explanation,
         )
-    )
-
-
-def _redacted(
-    journal: Journal, call: Call, label: str, response: Response
-) -> tuple[bytes, bytes, bytes, bytes]:
-    """Returns target, headers, body and answer as they may be kept: secrets taken out."""
-    request, redactor = call.request, journal.redactor
-    query = redactor.query(request.query)
-    target = request.dialled + b"?" + query if query else request.dialled
-    headers, odd = redactor.headers(request.headers)
-    texts = (target, headers, redactor.body(request.body), response.body[:BODY_MAX])
-    plain = unquote_to_bytes(query) if b"%" in query else query
-    asked = b"\n".join((target, odd, texts[2], plain))
-    found = [secret for secret in journal.hidden if secret in asked]
-    if not journal.hides_all:
-        found += [secret for secret in call.desk.secrets(label) if secret in asked]
-    if not found:
-        return texts
-    if any(secret in plain and secret not in query for secret in found):
-        target = request.dialled + b"?" + fingerprint(query).encode()
-    return (
-        hide(target, found),
-        hide(texts[1], found),
-        hide(texts[2], found),
-        hide(texts[3], found),
     )

@@ -11,6 +11,7 @@ from mockserver.engine.clock import Clock
 from mockserver.engine.explain import Allowance
 from mockserver.engine.faults.rulebook import Rulebook
 from mockserver.engine.faults.scenario import Scenario
+from mockserver.engine.hiding import Hiding
 from mockserver.engine.journal import Journal
 from mockserver.engine.kept import Kept
 from mockserver.engine.ledger import Book
@@ -20,7 +21,7 @@ from mockserver.engine.replay import ReplayMemory
 from mockserver.engine.settings import Settings, changed, limit_of, over, restored
 from mockserver.engine.world import Part, Vault, World
 from mockserver.wire.provider import Escalate, Provider, Route, Throttle
-from mockserver.wire.redaction import Redactor, writings
+from mockserver.wire.redaction import redactor, writings
 from mockserver.wire.reject import Reject
 from mockserver.wire.world import Change, Event, SetKey, View
 
@@ -163,7 +164,7 @@ class Sandbox:
         self.ttl = ttl
         self.used = real()
         parts = world.parts.values()
-        self.journal = Journal(Redactor([part.provider.secrets for part in parts]))
+        self.journal = Journal(Hiding(redactor(tuple(p.provider.secrets for p in parts))))
         self.desks: dict[str, Desk] = {}
         self._begin(world)
 
@@ -187,10 +188,10 @@ class Sandbox:
                 for name, part in world.parts.items()
             }
             known = {form for desk in self.desks.values() for form in desk.secrets()}
-            self.journal.hides_all = len(known) <= HIDDEN_MAX
-            if not self.journal.hides_all:
+            whole = len(known) <= HIDDEN_MAX
+            if not whole:
                 known = {form for desk in self.desks.values() for form in desk.secrets(MAIN)}
-            self.journal.hidden = sorted(known, key=len, reverse=True)
+            self.journal.hiding.know(sorted(known, key=len, reverse=True), whole=whole)
 
     def reset(self) -> None:
         """Returns to how the sandbox was made: ledger, keys, settings, clocks, empty journal."""
@@ -252,8 +253,8 @@ class Sandbox:
 
     def secrets(self, desk: Desk, label: str) -> list[bytes]:
         """Returns what must not be found in anything that is kept of a request to a desk."""
-        known = list(self.journal.hidden)
-        return known if self.journal.hides_all else known + list(desk.secrets(label))
+        hiding = self.journal.hiding
+        return [*hiding.secrets, *(() if hiding.whole else desk.secrets(label))]
 
     def _played(self) -> list[str]:
         return self.rulebook.of_scenario(self.scenario.name) if self.scenario else []

@@ -16,6 +16,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 
+from mockserver.wire.memo import Memo
+
 NAMES_REMEMBERED = 1024
 SECRET_MIN = 4  # signs; what is shorter is not looked for elsewhere in its body
 HIDDEN_MIN = 6  # signs; what is shorter is not looked for by its value
@@ -74,27 +76,28 @@ class Redactor:
         self._query: frozenset[bytes] = frozenset().union(*(s.query for s in told))
         self._members: frozenset[str] = frozenset().union(*(s.members for s in told))
         self._names = [name.encode() for name in self._members]
+        self._lines = Memo(self._line, size=lambda header: len(header[1]))
+        self._pairs = Memo(self._pair, size=len)
+        self._bodies = Memo(self._body, size=len)
 
     def headers(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
         """Returns headers as lines, secret values replaced; and what may hold one all the same."""
-        declared = self._headers
-        lines, odd = [], []
-        for name, value in headers:
-            if name in PLAIN:
-                shown = value
-            elif name in declared or telling(name):
-                shown = fingerprint(value).encode()
-            else:
-                shown = value
-                odd.append(value)
-            lines.append(name + b": " + shown)
-        return b"\r\n".join(lines), b"\n".join(odd)
+        found = [self._lines[header] for header in headers]
+        return b"\r\n".join([line for line, _ in found]), b"\n".join([v for _, v in found if v])
+
+    def _line(self, header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+        name, value = header
+        if name in PLAIN:
+            return name + b": " + value, b""
+        if name in self._headers or telling(name):
+            return name + b": " + fingerprint(value).encode(), b""
+        return name + b": " + value, value
 
     def query(self, query: bytes) -> bytes:
         """Returns a query or a form with the values of secret parameters replaced."""
         if not query:
             return query
-        return b"".join([self._pair(part) for part in SEPARATORS.split(query)])
+        return b"".join([self._pairs[part] for part in SEPARATORS.split(query)])
 
     def _pair(self, pair: bytes) -> bytes:
         name, equals, value = pair.partition(b"=")
@@ -104,7 +107,10 @@ class Redactor:
 
     def body(self, body: bytes) -> bytes:
         """Returns a JSON body or a form with its secrets replaced."""
-        if not body or not (SUSPECT.search(body) or any(name in body for name in self._names)):
+        return self._bodies[body] if body else body
+
+    def _body(self, body: bytes) -> bytes:
+        if not (SUSPECT.search(body) or any(name in body for name in self._names)):
             return body
         if body.lstrip()[:1] in (b"{", b"["):
             return self._json(body)
@@ -140,6 +146,12 @@ class Redactor:
             )
             for k, v in value.items()
         }
+
+
+@lru_cache(16)
+def redactor(secrets: tuple[Any, ...]) -> Redactor:
+    """Returns the redactor of some providers; the sandboxes of a server share one."""
+    return Redactor(secrets)
 
 
 def writings(secret: str) -> list[bytes]:

@@ -1,0 +1,53 @@
+"""What may be kept of a request and its answer: secrets taken out by name, then by value."""
+
+from collections.abc import Collection, Sequence
+from urllib.parse import unquote_to_bytes
+
+from mockserver.wire.memo import Memo
+from mockserver.wire.message import Request
+from mockserver.wire.redaction import Redactor, fingerprint, hide
+
+REMEMBERED = 64  # texts
+
+Texts = tuple[bytes, bytes, bytes, bytes]
+
+
+class Hiding:
+    """Takes out what requests call a secret, and the ``secrets`` that a sandbox knows.
+
+    ``whole`` tells whether these are all that there are, or the caller's are to be added.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self.know((), whole=True)
+
+    def know(self, secrets: Sequence[bytes], *, whole: bool) -> None:
+        """Puts secrets in the place of those that were known."""
+        self.secrets = secrets
+        self.whole = whole
+        self._found = Memo(self._find, size=len, keys=REMEMBERED)
+
+    def _find(self, text: bytes) -> list[bytes]:
+        return [secret for secret in self.secrets if secret in text]
+
+    def texts(self, request: Request, answer: bytes, callers: Collection[bytes]) -> Texts:
+        """Returns target, headers, body and answer as they may be kept.
+
+        ``callers`` are secrets to look for beside those that are known.
+        """
+        redactor, found = self._redactor, self._found
+        query = redactor.query(request.query)
+        target = request.dialled + b"?" + query if query else request.dialled
+        headers, odd = redactor.headers(request.headers)
+        body = redactor.body(request.body)
+        plain = unquote_to_bytes(query) if b"%" in query else b""
+        asked = [text for text in (target, odd, body, plain) if text]
+        secrets = [secret for text in asked for secret in found[text]]
+        secrets += [secret for secret in callers if any(secret in text for text in asked)]
+        if not secrets:
+            return target, headers, body, answer
+        if any(secret in plain and secret not in query for secret in secrets):
+            target = request.dialled + b"?" + fingerprint(query).encode()
+        target, headers, body, answer = (hide(t, secrets) for t in (target, headers, body, answer))
+        return target, headers, body, answer
