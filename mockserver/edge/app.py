@@ -23,7 +23,7 @@ from mockserver.edge.asgi import Receive, Scope, Send, serve
 from mockserver.edge.control import routes as control_routes
 from mockserver.edge.documents import document
 from mockserver.edge.log import follow
-from mockserver.edge.routing import Routing
+from mockserver.edge.routing import Routing, port_of
 from mockserver.edge.watch import watch as watch_file
 from mockserver.engine.faults.scenario import Scenario
 from mockserver.engine.sandbox import Sandbox
@@ -71,7 +71,7 @@ class Application(Starlette):
         """Serves one request."""
         if scope["type"] == "http":
             path = scope.get("raw_path") or scope["path"].encode()
-            destination = self.routing.find(scope, path)
+            destination = self.routing.find(port_of(scope), scope["headers"], path)
             if destination is not None:
                 await serve(destination, self.sandboxes, path, scope, receive, send)
                 return

@@ -28,8 +28,7 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def _answer(self, request: httpx.Request, body: bytes) -> httpx.Response:
         path, _, query = request.url.raw_path.partition(b"?")
         headers = [(name.lower(), value) for name, value in request.headers.raw]
-        scope = {"server": (request.url.host, request.url.port), "headers": headers}
-        destination = self._app.routing.find(scope, path)
+        destination = self._app.routing.find(request.url.port, headers, path)
         if destination is None:
             return httpx.Response(404, text=NOWHERE, request=request)
         whole = len(body) <= BODY_MAX

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from mockserver.edge import worlds
 from mockserver.edge.asgi import BODY_MAX, PEER
@@ -30,8 +29,7 @@ def judge(
     providers = discover()
     routing = Routing(providers)
     routing.ports = {port + p.port: name for name, p in providers.items()}
-    scope: dict[str, Any] = {"server": (told.host, told.port), "headers": told.headers}
-    destination = routing.find(scope, told.path)
+    destination = routing.find(told.port, told.headers, told.path)
     name = provider or (destination.provider if destination else None)
     if name is None:
         raise Unreadable("whose request is it? Say --provider " + " or ".join(providers))

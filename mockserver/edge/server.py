@@ -13,13 +13,14 @@ from typing import Any
 import uvicorn
 
 from mockserver.edge.app import Application
-from mockserver.edge.transport import Protocol
+from mockserver.edge.direct import Direct
 from mockserver.wire.provider import Provider
 
 GATEWAY = "gateway"
 BACKLOG = 2048
 HALF_SENT = 0.3  # seconds that a stop leaves to requests on their way
 STOP_WITHIN = 1  # seconds for everything else
+IDLE = 60  # seconds for which a connection stays open when nothing is asked
 
 
 class PortInUse(Exception):
@@ -97,7 +98,7 @@ class Server(uvicorn.Server):
         app: Application,
         sockets: Mapping[str, socket.socket],
         ready: Callable[[], None] = lambda: None,
-        protocol: type[asyncio.Protocol] = Protocol,
+        protocol: type[asyncio.Protocol] = Direct,
     ) -> None:
         app.routing.ports = {
             sock.getsockname()[1]: name for name, sock in sockets.items() if name != GATEWAY
@@ -114,6 +115,7 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=STOP_WITHIN,
+                timeout_keep_alive=IDLE,
             )
         )
         self._sockets = list(sockets.values())
