@@ -9,6 +9,8 @@ from mockserver.wire.redaction import Redactor, fingerprint, hide
 
 REMEMBERED = 64  # texts
 
+PERCENT = ord("%")  # `in` is fastest for a number
+
 Texts = tuple[bytes, bytes, bytes, bytes]
 
 
@@ -26,10 +28,12 @@ class Hiding:
         """Puts secrets in the place of those that were known."""
         self.secrets = secrets
         self.whole = whole
+        self._written = [(secret.decode("latin-1"), secret) for secret in secrets]
         self._found = Memo(self._find, size=len, keys=REMEMBERED)
 
     def _find(self, text: bytes) -> list[bytes]:
-        return [secret for secret in self.secrets if secret in text]
+        written = text.decode("latin-1")  # to look for a text in a text is five times faster
+        return [secret for known, secret in self._written if known in written]
 
     def texts(self, request: Request, answer: bytes, callers: Collection[bytes]) -> Texts:
         """Returns target, headers, body and answer as they may be kept.
@@ -41,7 +45,7 @@ class Hiding:
         target = request.dialled + b"?" + query if query else request.dialled
         headers, odd = redactor.headers(request.headers)
         body = redactor.body(request.body)
-        plain = unquote_to_bytes(query) if b"%" in query else b""
+        plain = unquote_to_bytes(query) if PERCENT in query else b""
         asked = [text for text in (target, odd, body, plain) if text]
         secrets = [secret for text in asked for secret in found[text]]
         secrets += [secret for secret in callers if any(secret in text for text in asked)]

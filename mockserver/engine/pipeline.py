@@ -193,20 +193,20 @@ def _kept(call: Call, params: Any) -> Response:
     desk = call.desk
     key = (call.route.id, call.credential.label, params)
     response: Response | None = desk.answers.get(key, desk.book.version)
-    if response is None:
-        response = _handle(call, params)
-        if len(response.body) <= KEPT_MAX:
-            desk.answers.put(key, response)
-    return response
+    return _handle(call, params, key) if response is None else response
 
 
-def _handle(call: Call, params: Any) -> Response:
+def _handle(call: Call, params: Any, key: Any = None) -> Response:
+    """Answers, and keeps the answer under a key while the ledger is what it was."""
     desk = call.desk
     reply = call.route.handle(desk.view(call.credential, call.now, call.auth_now), params)
     body = encode(reply.body)
     if reply.changes:
         desk.apply(reply.changes)
-    return Response(200, ((b"content-type", reply.media_type),), body)
+    response = Response(200, ((b"content-type", reply.media_type),), body)
+    if key is not None and not reply.fleeting and len(body) <= KEPT_MAX:
+        desk.answers.put(key, response)
+    return response
 
 
 def _authenticate(gate: Authenticate, call: Call) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
+from mockserver.wire.memo import Memo
 from mockserver.wire.message import Request
 from mockserver.wire.provider import Route
 from mockserver.wire.query import parameter
@@ -29,6 +30,7 @@ class Router:
             for path in (route.path, *route.aliases):
                 self._add(base_path + path, route)
         self._templates.sort(key=lambda row: any(part.startswith("{") for part in row[0]))
+        self._known = Memo(self._find, size=lambda asked: len(asked[1]))
 
     def _add(self, path: str, route: Route) -> None:
         path, _, chosen = path.partition("?")
@@ -44,11 +46,12 @@ class Router:
 
     def find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         """Returns the route and the path's parameters; raises Reject."""
-        found = self._exact.get((request.method, request.path))
-        captured = NOTHING
-        if found is None:
-            found, captured = self._search(request.method, request.path)
+        found, captured = self._known[request.method, request.path]
         return found if isinstance(found, Route) else _choose(found, request), captured
+
+    def _find(self, asked: tuple[str, bytes]) -> tuple[Route | Choice, Mapping[str, str]]:
+        exact = self._exact.get(asked)
+        return (exact, NOTHING) if exact is not None else self._search(*asked)
 
     def _search(self, method: str, path: bytes) -> tuple[Route | Choice, Mapping[str, str]]:
         segments = [unquote_to_bytes(part).decode("utf-8", "replace") for part in path.split(b"/")]

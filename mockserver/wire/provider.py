@@ -22,11 +22,15 @@ from mockserver.wire.world import Change, Coin, Event, KeyRevoked, Quirks, Row, 
 
 
 class Answer(Struct, frozen=True):
-    """A handler's good answer: the body to encode as JSON, and the changes to apply."""
+    """A handler's good answer: the body to encode as JSON, and the changes to apply.
+
+    ``fleeting`` says that this answer of a steady route depends on the time all the same.
+    """
 
     body: Any
     changes: tuple[Change, ...] = ()
     media_type: bytes = b"application/json"
+    fleeting: bool = False
 
 
 class Shape(Struct, frozen=True):
@@ -50,7 +54,8 @@ class Route(Struct, frozen=True):
     are further paths of the same operation. ``limit`` names the route's own rate limit.
     ``parse`` turns the request and the path's parameters into what ``handle`` takes.
     ``steady`` says that the good answer depends on nothing but the caller, what ``parse``
-    returned (which is hashable then), the quirks and the ledger: not on the time. ``shape``
+    returned (which is hashable then), the quirks and the ledger: not on the time, unless the
+    answer says so. ``shape``
     tells faults where rows, amounts and page tokens are.
     """
 

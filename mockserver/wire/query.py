@@ -2,19 +2,30 @@
 
 from urllib.parse import unquote_to_bytes
 
+from mockserver.wire.memo import Memo
 from mockserver.wire.message import Request
+
+PERCENT, PLUS = b"%+"  # as numbers, for which `in` is fastest
 
 FORM = b"application/x-www-form-urlencoded"
 
 
-def raw_pairs(query: bytes) -> list[tuple[bytes, bytes]]:
+Pairs = tuple[tuple[bytes, bytes], ...]
+
+
+def raw_pairs(query: bytes) -> Pairs:
     """Decodes ``a=1&b=%2F`` in order, as bytes; ``+`` is a space."""
-    if not query:
-        return []
+    return PAIRS[query] if query else ()
+
+
+def _decoded(query: bytes) -> Pairs:
     parts = [part.partition(b"=") for part in query.split(b"&") if part]
-    if b"%" not in query and b"+" not in query:
-        return [(name, value) for name, _, value in parts]
-    return [(_unquoted(name), _unquoted(value)) for name, _, value in parts]
+    if PERCENT not in query and PLUS not in query:
+        return tuple([(name, value) for name, _, value in parts])
+    return tuple([(_unquoted(name), _unquoted(value)) for name, _, value in parts])
+
+
+PAIRS = Memo(_decoded, size=len)
 
 
 def pairs(query: bytes) -> list[tuple[str, str]]:
@@ -30,7 +41,7 @@ def first(query: bytes, name: str) -> str:
     return next((value for key, value in pairs(query) if key == name), "")
 
 
-def parameters(query: bytes, media_type: bytes, body: bytes) -> list[tuple[bytes, bytes]]:
+def parameters(query: bytes, media_type: bytes, body: bytes) -> Pairs:
     """Returns the parameters of a query and of a form body, in this order."""
     found = raw_pairs(query)
     if body and is_form(media_type):
@@ -53,4 +64,4 @@ def parameter(request: Request, name: bytes) -> bytes:
 
 
 def _unquoted(raw: bytes) -> bytes:
-    return unquote_to_bytes(raw.replace(b"+", b" ")) if b"%" in raw or b"+" in raw else raw
+    return unquote_to_bytes(raw.replace(b"+", b" ")) if PERCENT in raw or PLUS in raw else raw

@@ -33,7 +33,7 @@ class Wanted(Struct, frozen=True):
 
 def parse_list(request: Request, path: Mapping[str, str]) -> Wanted:
     """Reads the filters and the page; raises Reject."""
-    parameters = given(request)
+    parameters = given(request.query)
     type = parameters.get("type")
     if type is not None and type not in ACCOUNT_TYPES:
         raise Reject("bad_request", parameter="type")

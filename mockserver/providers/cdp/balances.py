@@ -12,6 +12,7 @@ from mockserver.providers.cdp.pages import (
     Page,
     begin,
     cut,
+    fleeting,
     given,
     listing,
     parse_page,
@@ -19,6 +20,7 @@ from mockserver.providers.cdp.pages import (
 )
 from mockserver.providers.cdp.world import SYMBOL_MAX, Balance
 from mockserver.wire.amount import Amount, minus, stripped, text, times
+from mockserver.wire.memo import Memo
 from mockserver.wire.message import Request
 from mockserver.wire.provider import Answer
 from mockserver.wire.reject import Reject
@@ -36,9 +38,16 @@ class Wanted(Struct, frozen=True):
     page: Page
 
 
+def _page(query: bytes) -> Page:
+    return parse_page(given(query))
+
+
+PAGES = Memo(_page, size=len)
+
+
 def parse_list(request: Request, path: Mapping[str, str]) -> Wanted:
     """Reads the account and the page; raises Reject."""
-    return Wanted(parse_id(request, path), parse_page(given(request)))
+    return Wanted(parse_id(request, path), PAGES[request.query])
 
 
 def list_balances(view: View, wanted: Wanted) -> Answer:
@@ -48,7 +57,8 @@ def list_balances(view: View, wanted: Wanted) -> Answer:
     held = owned(view, account)
     found = view.keep(("balances", account), lambda: _listing(held))
     rows, token = cut(view, start, found)
-    return Answer({"balances": [shown(row) for row in rows], **token})
+    body = {"balances": [shown(row) for row in rows], **token}
+    return Answer(body, fleeting=fleeting(wanted.page, token))
 
 
 def _listing(held: Holdings) -> Listing:

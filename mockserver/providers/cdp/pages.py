@@ -16,7 +16,6 @@ import msgspec
 from msgspec import Struct
 
 from mockserver.wire.amount import text
-from mockserver.wire.message import Request
 from mockserver.wire.paging import seal, unseal
 from mockserver.wire.query import pairs
 from mockserver.wire.reject import Reject
@@ -65,9 +64,9 @@ class Place(Struct, frozen=True):
     size: int
 
 
-def given(request: Request) -> Mapping[str, str]:
-    """Returns the query's parameters; of one given twice the first counts."""
-    return dict(reversed(pairs(request.query)))
+def given(query: bytes) -> Mapping[str, str]:
+    """Returns a query's parameters; of one given twice the first counts."""
+    return dict(reversed(pairs(query)))
 
 
 def parse_page(parameters: Mapping[str, str]) -> Page:
@@ -76,6 +75,11 @@ def parse_page(parameters: Mapping[str, str]) -> Page:
     if not (size.isascii() and size.isdigit() and size.strip("0")):
         raise Reject("bad_request", parameter="pageSize")
     return Page(int(size.lstrip("0")[:DIGITS_MAX]), parameters.get("pageToken", ""))
+
+
+def fleeting(page: Page, token: Mapping[str, str]) -> bool:
+    """Tells whether a page depends on the time: a token led to it, or leads on from it."""
+    return bool(page.token or token.get("nextPageToken"))
 
 
 def rank(value: Decimal | None, id: str) -> Rank:

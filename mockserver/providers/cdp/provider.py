@@ -56,6 +56,7 @@ PROVIDER = Provider(
             "/v2/accounts/{accountId}/balances",
             balances.parse_list,
             balances.list_balances,
+            steady=True,
             shape=Shape(
                 rows="$.balances[*]",
                 amounts=("$.balances[*].amount.*.total", "$.balances[*].amount.*.available"),

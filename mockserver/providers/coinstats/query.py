@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from mockserver.providers.coinstats.exchanges import EXCHANGES, FIELDS
 from mockserver.wire.members import once_each
+from mockserver.wire.memo import Memo
 from mockserver.wire.message import Request
 from mockserver.wire.reject import Reject
 
@@ -25,7 +26,11 @@ class BalanceQuery(Struct, frozen=True):
 
 def parse_query(request: Request, path: Mapping[str, str]) -> BalanceQuery:
     """Reads the body, then looks whether that exchange can be asked; raises Reject."""
-    body = _object(request.body)
+    return QUERIES[request.body]
+
+
+def _read(text: bytes) -> BalanceQuery:
+    body = _object(text)
     exchange = _text(body.get("connectionId"), "connectionId")
     fields = _fields(body.get("connectionFields"))
     name = _text(body["name"], "name") if "name" in body else None
@@ -35,6 +40,9 @@ def parse_query(request: Request, path: Mapping[str, str]) -> BalanceQuery:
         if not fields.get(key):
             raise invalid(f"connectionFields.{key}")
     return BalanceQuery(exchange, fields, name)
+
+
+QUERIES = Memo(_read, size=len)  # pollers send the same body again and again
 
 
 def invalid(name: str) -> Reject:

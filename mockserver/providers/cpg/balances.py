@@ -9,7 +9,7 @@ from mockserver.providers.cpg.world import Balance
 from mockserver.wire.amount import minus, text
 from mockserver.wire.message import Request
 from mockserver.wire.provider import Answer
-from mockserver.wire.query import pairs
+from mockserver.wire.query import raw_pairs
 from mockserver.wire.world import View
 
 
@@ -22,8 +22,12 @@ class Filter(Struct, frozen=True):
 
 def parse_filter(request: Request, path: Mapping[str, str]) -> Filter:
     """Reads the filter; of a parameter given twice the last counts."""
-    given = dict(pairs(request.query))
-    return Filter(given.get("currency"), given.get("network"))
+    given = dict(raw_pairs(request.query))
+    return Filter(_text(given.get(b"currency")), _text(given.get(b"network")))
+
+
+def _text(given: bytes | None) -> str | None:
+    return None if given is None else given.decode("utf-8", "replace")
 
 
 def list_balances(view: View, wanted: Filter) -> Answer:

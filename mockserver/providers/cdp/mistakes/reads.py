@@ -79,7 +79,7 @@ ACCOUNTS: tuple[tuple[str, Callable[[str, str, str], bool]], ...] = (
 
 
 def _size(refused: Refused) -> Explanation:
-    size = given(refused.request)["pageSize"]
+    size = given(refused.request.query)["pageSize"]
     rule, fix = "pageSize is no number", "Write pageSize in digits alone."
     digits = size.isascii() and size.isdigit()
     if digits and size.strip("0"):
@@ -96,7 +96,7 @@ def _size(refused: Refused) -> Explanation:
 
 
 def _type(refused: Refused) -> Explanation:
-    type = given(refused.request)["type"]
+    type = given(refused.request.query)["type"]
     near = nearest(type, ACCOUNT_TYPES)
     fix = f"Did you mean {near}?" if near else "Leave type out for all accounts."
     expected = f"one of {', '.join(ACCOUNT_TYPES)}"
@@ -151,7 +151,7 @@ def _no_asset(refused: Refused, label: str, asset: str) -> Explanation:
 
 def page_token(refused: Refused) -> Explanation:
     """Explains a page token, as far as it can be read."""
-    parameters = given(refused.request)
+    parameters = given(refused.request.query)
     token = parameters["pageToken"]
     expected = f"the nextPageToken of the page before, of {_wanted(refused)}"
     for rule, told, fix, wrong in TOKENS:
@@ -169,7 +169,7 @@ def _wanted(refused: Refused) -> str:
     account, _ = _parts(refused.request)
     if account:
         return f"balances of {account}"
-    parameters = given(refused.request)
+    parameters = given(refused.request.query)
     type, owner = parameters.get("type"), parameters.get("owner")
     return f"accounts of {caller(refused).owner}, {type}, {owner}"
 
@@ -222,7 +222,7 @@ def _is_list(refused: Refused, of: str) -> bool:
 
 
 def _page_size(refused: Refused) -> int:
-    return min(int(given(refused.request).get("pageSize", SIZE)), SIZE_MAX)
+    return min(int(given(refused.request.query).get("pageSize", SIZE)), SIZE_MAX)
 
 
 TOKENS: tuple[tuple[str, str, str, Callable[[str], Any]], ...] = (

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus, unquote_to_bytes, urlencode
 from msgspec.structs import replace
 
 from mockserver.providers.cpg.mistakes.way import Way
-from mockserver.wire.query import raw_pairs
+from mockserver.wire.query import Pairs, raw_pairs
 
 PARAMETERS_MAX = 16  # parameters of a query that is taken apart
 SHUFFLED_MAX = 3  # parameters that are tried in every order
@@ -199,6 +199,6 @@ def encoded_otherwise(way: Way) -> Ways:
     return [replace(way, query=query.encode()) for query in found]
 
 
-def _pairs(way: Way) -> list[tuple[bytes, bytes]]:
+def _pairs(way: Way) -> Pairs:
     few = way.query and way.query.count(b"&") < PARAMETERS_MAX
-    return raw_pairs(way.query) if few else []
+    return raw_pairs(way.query) if few else ()
