@@ -29,7 +29,7 @@ fix: $(VENV)/installed-test ## Format, and mend what the linter can
 prove: $(VENV)/installed-test ## Plant every defect, and see its proof fail (ARGS="cpg")
 	@$(BIN)/python contract_tests/prove.py $(ARGS)
 
-bench: $(VENV)/installed-test ## Measure against a bare server (needs wrk)
+bench: $(VENV)/installed-test ## Measure speed against every target (needs wrk; ARGS="--quick")
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
 
 lock: ## Pin the dependencies anew (needs uv)

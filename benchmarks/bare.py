@@ -13,7 +13,7 @@ class Bare:
     """Sends recorded ASGI messages; ``routing`` is there because our server sets its ports."""
 
     def __init__(self, start: dict[str, Any], body: dict[str, Any]) -> None:
-        self._start, self._body = start, body
+        self.start, self.body = start, body
         self.routing = SimpleNamespace(ports={})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -21,8 +21,8 @@ class Bare:
         if scope["type"] == "lifespan":
             await _live(receive, send)
             return
-        await send(self._start)
-        await send(self._body)
+        await send(self.start)
+        await send(self.body)
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -1,9 +1,11 @@
 """Requests prepared in a file: whole, signed, all of one length, so that wrk only has to read.
 
 They are signed when they are written, so a file is good for as long as its
-provider's window: 300 s where that is shortest.
+provider's window: 300 s for ``cpg``, 120 s for a token of ``cdp``.
 """
 
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,19 @@ from mockserver.edge.auth import Auth
 from mockserver.edge.control.sandboxes import credentials
 from mockserver.engine.sandbox import Sandbox
 from mockserver.wire.message import Draft
-from mockserver.wire.provider import Once, Provider
+from mockserver.wire.provider import Provider
+
+# Where the signature covers the query, a parameter of no meaning makes each one different.
+NUMBERED = ("coinw", "cpg")
+COPIES = 10_000  # of a request that is always the same; wrk begins again behind them
 
 
 class Prepared(Struct, frozen=True):
-    """A file of requests, each of ``size`` bytes."""
+    """A file of requests of ``size`` bytes each; when ``distinct``, none is to be sent twice."""
 
     path: Path
     size: int
+    distinct: bool
 
 
 def example(provider: Provider, credential: dict[str, Any], query: str = "") -> Draft:
@@ -28,21 +35,39 @@ def example(provider: Provider, credential: dict[str, Any], query: str = "") -> 
     return Auth(provider, credential).example("http://127.0.0.1", query)
 
 
-def prepare(path: Path, sandbox: Sandbox, provider: Provider, count: int) -> Prepared:
-    """Writes ``count`` requests: all different where a signature works once, else all the same."""
-    credential = credentials(sandbox, provider)["main"]
-    once = any(isinstance(gate, Once) for gate in provider.gates)
-    first = _wire(example(provider, credential, "n=00000000" if once else ""))
+def prepare(
+    path: Path, sandbox: Sandbox, provider: Provider, count: int, fresh: str = ""
+) -> Prepared:
+    """Writes ``count`` requests with signatures of their own, or copies where one is enough.
+
+    With ``fresh``, a type of key, each has a token of its own.
+    """
+    found = credentials(sandbox, provider)
+    key = next(c for c in found.values() if c["key_type"] == fresh) if fresh else found["main"]
+    numbered = provider.name in NUMBERED
+    if not (numbered or fresh):
+        return copies(path, example(provider, key))
+    queries = (f"n={n:08d}" if numbered else "" for n in range(count))
+    return _write(path, (wire(example(provider, key, query)) for query in queries), distinct=True)
+
+
+def copies(path: Path, draft: Draft) -> Prepared:
+    """Writes the same request again and again."""
+    return _write(path, itertools.repeat(wire(draft), COPIES), distinct=False)
+
+
+def _write(path: Path, requests: Iterable[bytes], distinct: bool) -> Prepared:
+    sizes = set()
     with path.open("wb") as file:
-        for n in range(count):
-            one = _wire(example(provider, credential, f"n={n:08d}")) if once else first
-            if len(one) != len(first):
-                raise ValueError(f"{provider.name}: requests of {len(one)} and {len(first)} bytes")
-            file.write(one)
-    return Prepared(path, len(first))
+        for one in requests:
+            sizes.add(file.write(one))
+    if len(sizes) != 1:
+        raise ValueError(f"prepared requests of {len(sizes)} lengths: {sorted(sizes)}")
+    return Prepared(path, sizes.pop(), distinct)
 
 
-def _wire(draft: Draft) -> bytes:
+def wire(draft: Draft) -> bytes:
+    """Returns the request as it is transmitted."""
     lines = [b"%s %s HTTP/1.1" % (draft.method.encode(), draft.target)]
     lines.append(b"Host: " + draft.host.encode())
     lines += [name + b": " + value for name, value in draft.headers]

@@ -1,7 +1,7 @@
-"""One server process to be measured: ``python -m benchmarks.subject ours|bare PROVIDER CORE``.
+"""One server to be measured: ``python -m benchmarks.subject ours|floor|bare PROVIDER CORE``.
 
-Both run the product's own ``Server``, so both have its uvicorn settings; the bare one on
-uvicorn's own HTTP protocol, ours on the product's.
+All run the product's own ``Server``, so all have its uvicorn settings; ours on the product's
+HTTP protocol, the others on uvicorn's own.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ from typing import Any
 from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from benchmarks import bare, signed
-from mockserver.edge.app import create_app
+from benchmarks import bare, signed, tree
+from mockserver.edge.app import Application, create_app
 from mockserver.edge.control.sandboxes import credentials
 from mockserver.edge.server import Server, bind
 from mockserver.edge.transport import Protocol
@@ -25,27 +25,23 @@ from mockserver.wire.provider import Provider
 
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Subject(Struct, frozen=True):
-    """A running server: where it listens, and what the kernel knows of it."""
+    """A running server: its process, whose children count too, and where it listens."""
 
     pid: int
     port: int
 
     @property
     def cpu(self) -> float:
-        """Seconds of CPU it has used, all threads, user and system."""
-        stat = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(stat[11]) + int(stat[12])) / TICKS
+        """Seconds of CPU used so far, user and system."""
+        return tree.cpu(self.pid)
 
     @property
     def memory(self) -> float:
-        """Its resident memory in MB."""
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        kilobytes = next(line for line in lines if line.startswith("VmRSS:")).split()[1]
-        return int(kilobytes) * 1024 / 1e6
+        """Resident memory in MB."""
+        return tree.memory(self.pid)
 
 
 @contextlib.contextmanager
@@ -77,12 +73,21 @@ def main(role: str, name: str, core: str) -> None:
     providers = discover()
     app: Any = create_app(limits=raised(providers), quirks=ENDLESS)
     sockets = bind(HOST, 0, providers)
-    if role == "bare":
-        credential = credentials(app.sandboxes.default, providers[name])["main"]
-        app = bare.record(app, name, signed.example(providers[name], credential))
     port = sockets[name].getsockname()[1]
-    protocol = HttpToolsProtocol if role == "bare" else Protocol
+    if role != "ours":
+        app = _least(role, app, providers[name])
+    protocol = Protocol if role == "ours" else HttpToolsProtocol
     Server(app, sockets, lambda: print(port, flush=True), protocol).serve_forever()
+
+
+def _least(role: str, app: Application, provider: Provider) -> bare.Bare:
+    known = credentials(app.sandboxes.default, provider)
+    least = bare.record(app, provider.name, signed.example(provider, known["main"]))
+    if role == "bare":
+        return least
+    from benchmarks import floor  # brings a library that is not to count as memory of others
+
+    return floor.Floor(least, floor.check(provider.name, known))
 
 
 if __name__ == "__main__":

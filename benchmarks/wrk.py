@@ -27,14 +27,24 @@ class Told(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """One measurement: ``cpu`` and ``p50`` in us, ``client`` the share of its core wrk used."""
+    """One measurement: ``cpu`` and ``p50`` in us, ``client`` the share of its core wrk used.
 
-    requests: int
-    rate: float
-    cpu: float
-    p50: int
-    client: float
-    void: str
+    ``read`` counts the prepared requests that may have been sent; ``void`` says why the run
+    does not count, or nothing.
+    """
+
+    requests: int = 0
+    read: int = 0
+    rate: float = 0.0
+    cpu: float = 0.0
+    p50: int = 0
+    client: float = 0.0
+    void: str = ""
+
+    @property
+    def server(self) -> float:
+        """The share of its core that the server used."""
+        return self.rate * self.cpu / 1e6
 
 
 def drive(
@@ -50,11 +60,12 @@ def drive(
     told = msgspec.json.decode(output.rstrip().rpartition(b"\n")[2], type=Told)
     return Run(
         requests=told.requests,
+        read=told.requests + told.broken + 2 * connections,  # what is on its way at the end too
         rate=told.requests / told.us * 1e6,
         cpu=server / max(told.requests, 1) * 1e6,
         p50=told.p50,
         client=client / told.us * 1e6,
-        void=_void(told),
+        void=_void(told, prepared),
     )
 
 
@@ -63,11 +74,12 @@ def _client() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _void(told: Told) -> str:
+def _void(told: Told, prepared: Prepared) -> str:
     """Says why a run does not count, or nothing."""
+    if told.wrapped and prepared.distinct:
+        return "the prepared requests ran out"
     asked = told.requests + told.broken
     good = min(told.good, told.requests - told.refused)
     if asked and good >= GOOD * asked:
         return ""
-    said = f"{good} of {asked} answered with 200"
-    return said + (": the prepared requests ran out" if told.wrapped else "")
+    return f"{good} of {asked} answered with 200"

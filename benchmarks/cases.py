@@ -1,0 +1,47 @@
+"""Which signed reads are measured, which subjects serve them, and what is wanted of each."""
+
+from msgspec import Struct
+
+from benchmarks.targets import Target
+
+# Requests prepared for each second of a run, more than anybody answers: a bare server, and
+# one that verifies a token each time.
+REQUESTS = 80_000
+TOKENS = 20_000
+
+
+class Case(Struct, frozen=True):
+    """A provider's signed read; ``base`` is the role with which the others are compared.
+
+    ``fresh`` is the type of key that signs a token of its own for each request.
+    """
+
+    name: str
+    provider: str
+    target: Target
+    roles: tuple[str, ...] = ("bare", "floor", "ours")
+    fresh: str = ""
+
+    @property
+    def base(self) -> str:
+        """The role that comes first."""
+        return self.roles[0]
+
+    @property
+    def rate(self) -> int:
+        """Requests to prepare for each second."""
+        return TOKENS if self.fresh else REQUESTS
+
+
+READ = Target(0.45, 0.55)
+TOKEN = Target(0.90, 0.95)
+
+CASES = (
+    Case("cdp, one token", "cdp", READ),
+    Case("cdp, fresh Ed25519 tokens", "cdp", TOKEN, ("floor", "ours"), "Ed25519"),
+    Case("cdp, fresh ES256 tokens", "cdp", TOKEN, ("floor", "ours"), "ES256"),
+    Case("coinapi", "coinapi", READ),
+    Case("coinstats", "coinstats", Target(0.40, 0.50)),
+    Case("coinw", "coinw", READ),
+    Case("cpg", "cpg", READ),
+)

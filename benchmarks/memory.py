@@ -1,0 +1,27 @@
+"""Our resident memory after many requests, for each provider."""
+
+from msgspec import Struct
+
+from benchmarks import subject, wrk
+from benchmarks.signed import Prepared
+
+CONNECTIONS = 32
+
+
+class Resident(Struct, frozen=True):
+    """Resident memory in MB after so many requests; ``void`` says why there is none."""
+
+    provider: str
+    megabytes: float
+    requests: int
+    void: str
+
+
+def resident(provider: str, prepared: Prepared, least: int, core: int) -> Resident:
+    """Sends at least so many requests, in parts of a second, and reads the memory."""
+    with subject.running("ours", provider, core) as server:
+        done, first, void = 0, 0, ""
+        while done < least and not void:
+            run = wrk.drive(server, prepared, CONNECTIONS, 1, first)
+            done, first, void = done + run.requests, first + run.read, run.void
+        return Resident(provider, server.memory, done, void)
