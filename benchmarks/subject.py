@@ -18,8 +18,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from benchmarks import bare, signed, tree
 from mockserver.edge.app import Application, create_app
 from mockserver.edge.control.sandboxes import credentials
+from mockserver.edge.direct import Direct
 from mockserver.edge.server import Server, bind
-from mockserver.edge.transport import Protocol
 from mockserver.providers import discover
 from mockserver.wire.provider import Provider
 
@@ -76,7 +76,7 @@ def main(role: str, name: str, core: str) -> None:
     port = sockets[name].getsockname()[1]
     if role != "ours":
         app = _least(role, app, providers[name])
-    protocol = Protocol if role == "ours" else HttpToolsProtocol
+    protocol = Direct if role == "ours" else HttpToolsProtocol
     Server(app, sockets, lambda: print(port, flush=True), protocol).serve_forever()
 
 

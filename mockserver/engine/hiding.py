@@ -29,7 +29,7 @@ class Hiding:
         self.secrets = secrets
         self.whole = whole
         self._written = [(secret.decode("latin-1"), secret) for secret in secrets]
-        self._found = Memo(self._find, size=len, keys=REMEMBERED)
+        self._in_headers = Memo(self._find, size=len, keys=REMEMBERED)
 
     def _find(self, text: bytes) -> list[bytes]:
         written = text.decode("latin-1")  # to look for a text in a text is five times faster
@@ -40,15 +40,15 @@ class Hiding:
 
         ``callers`` are secrets to look for beside those that are known.
         """
-        redactor, found = self._redactor, self._found
+        redactor = self._redactor
         query = redactor.query(request.query)
         target = request.dialled + b"?" + query if query else request.dialled
         headers, odd = redactor.headers(request.headers)
         body = redactor.body(request.body)
         plain = unquote_to_bytes(query) if PERCENT in query else b""
-        asked = [text for text in (target, odd, body, plain) if text]
-        secrets = [secret for text in asked for secret in found[text]]
-        secrets += [secret for secret in callers if any(secret in text for text in asked)]
+        asked = b"\n".join((target, body, plain)) if body or plain else target
+        secrets = [*self._in_headers[odd], *self._find(asked)]
+        secrets += [secret for secret in callers if secret in asked or secret in odd]
         if not secrets:
             return target, headers, body, answer
         if any(secret in plain and secret not in query for secret in secrets):
