@@ -77,7 +77,7 @@ class Redactor:
         self._members: frozenset[str] = frozenset().union(*(s.members for s in told))
         self._names = [name.encode() for name in self._members]
         self._lines = Memo(self._line, size=lambda header: len(header[1]))
-        self._pairs = Memo(self._pair, size=len)
+        self._values = Memo(_value, size=len)
         self._bodies = Memo(self._body, size=len)
 
     def headers(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
@@ -97,13 +97,13 @@ class Redactor:
         """Returns a query or a form with the values of secret parameters replaced."""
         if not query:
             return query
-        return b"".join([self._pairs[part] for part in SEPARATORS.split(query)])
+        return b"".join([self._pair(part) for part in SEPARATORS.split(query)])
 
     def _pair(self, pair: bytes) -> bytes:
         name, equals, value = pair.partition(b"=")
         if not value or not (name in self._query or telling(name)):
             return pair
-        return name + equals + fingerprint(unquote_to_bytes(value)).encode()
+        return name + equals + self._values[value]
 
     def body(self, body: bytes) -> bytes:
         """Returns a JSON body or a form with its secrets replaced."""
@@ -152,6 +152,10 @@ class Redactor:
 def redactor(secrets: tuple[Any, ...]) -> Redactor:
     """Returns the redactor of some providers; the sandboxes of a server share one."""
     return Redactor(secrets)
+
+
+def _value(written: bytes) -> bytes:
+    return fingerprint(unquote_to_bytes(written)).encode()
 
 
 def writings(secret: str) -> list[bytes]:
