@@ -39,7 +39,6 @@ class Direct(transport.Protocol):
     def connection_made(self, transport: Any) -> None:
         """Starts the connection."""
         super().connection_made(transport)
-        self.socket = transport
         self.application: Application = cast(Any, self.config.app)
         self.port = self.server[1] if self.server else None
         self.peer = self.client[0] if self.client else ""
@@ -73,7 +72,7 @@ class Direct(transport.Protocol):
             or len(self.url) > URL_MAX
             or not self.url.startswith(b"/")
             or ODD.search(self.url) is not None
-            or self.socket.is_closing()
+            or self.transport.is_closing()
         )
 
     def on_body(self, body: bytes) -> None:
@@ -95,7 +94,7 @@ class Direct(transport.Protocol):
     def data_received(self, data: bytes) -> None:
         """Feeds the parser; for the rest of a request somebody has to wait."""
         super().data_received(data)
-        if self.body is not None and not self.socket.is_closing():
+        if self.body is not None and not self.transport.is_closing():
             self._go_long()
 
     def _go_long(self) -> None:
@@ -130,8 +129,8 @@ class Direct(transport.Protocol):
 
     def _fail(self, error: Exception) -> None:
         log.error("internal error", exc_info=error)
-        self.socket.write(STATUS_LINE[500] + b"connection: close\r\ncontent-length: 0\r\n\r\n")
-        self.socket.close()
+        self.transport.write(STATUS_LINE[500] + b"connection: close\r\ncontent-length: 0\r\n\r\n")
+        self.transport.close()
 
     def _send(self, response: Response) -> None:
         state, body = self.server_state, response.body
@@ -139,7 +138,7 @@ class Direct(transport.Protocol):
             self.dated = state.default_headers
             self.common = lines(tuple(self.dated))
         head = STATUS_LINE[response.status] + self.common + lines(response.headers)
-        self.socket.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self.transport.soon(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         state.total_requests += 1
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(

@@ -5,6 +5,7 @@ declined by going on with HTTP/1.1, body and all; llhttp stops at such an offer,
 the head is parsed once more without it. What is not yet a head is bounded.
 """
 
+import asyncio
 from collections import deque
 from typing import Any
 
@@ -16,34 +17,42 @@ FINAL = tuple(b"HTTP/1.1 %d" % hundred for hundred in (2, 3, 4, 5))
 REFUSED = "Invalid HTTP request received."
 
 
-class OneWrite:
-    """A transport on which a response's head waits for what follows it.
+class FewWrites:
+    """A transport on which what is written waits for what follows it.
 
-    uvicorn writes head and body apart; each write is a system call, and wakes the client.
+    Each write is a system call, and wakes the client. uvicorn writes head and body apart; and
+    of requests that came together, the answers leave together.
     """
 
-    def __init__(self, transport: Any) -> None:
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
-        self._head = b""
+        self._loop = loop
+        self._waiting = b""
         self.abort = transport.abort
         self.is_closing = transport.is_closing
         self.get_extra_info = transport.get_extra_info
 
     def write(self, data: bytes) -> None:
         """Writes, or keeps a head for the next write."""
-        if self._head:
-            self._transport.write(self._head + data)
-            self._head = b""
+        if self._waiting:
+            self._waiting += data
+            self.flush()
         elif data.endswith(b"\r\n\r\n") and data.startswith(FINAL):
-            self._head = data
+            self._waiting = data
         else:
             self._transport.write(data)
 
+    def soon(self, data: bytes) -> None:
+        """Writes when everything that came together, on whichever connection, is answered."""
+        if not self._waiting:
+            self._loop.call_soon(self.flush)
+        self._waiting += data
+
     def flush(self) -> None:
-        """Writes a head that nothing followed."""
-        if self._head:
-            self._transport.write(self._head)
-            self._head = b""
+        """Writes what waits."""
+        data, self._waiting = self._waiting, b""
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
 
     def close(self) -> None:
         """Closes, when everything is written."""
@@ -61,7 +70,7 @@ class Protocol(HttpToolsProtocol):
         """Starts the connection; nobody is told of its requests, which carry secrets."""
         super().connection_made(transport)
         self.access_log = False
-        self.transport: Any = OneWrite(transport)
+        self.transport: Any = FewWrites(transport, self.loop)
         self.unanswered: deque[Any] = deque()
 
     def connection_lost(self, exc: Exception | None) -> None:
