@@ -134,9 +134,10 @@ def _loads(path: Path) -> dict[str, Load]:
 
 def _load(app: Application, name: str, path: Path) -> Load:
     provider, sandbox = app.providers[name], app.sandboxes.default
-    prepared = signed.prepare(path, sandbox, provider, CONNECTIONS * (WARM_UP + COUNTED))
-    whole, size = path.read_bytes(), prepared.size
-    requests = [whole[at : at + size] for at in range(0, len(whole), size)]
+    count = CONNECTIONS * (WARM_UP + COUNTED)
+    size = signed.prepare(path, sandbox, provider, count).size
+    whole = path.read_bytes()
+    requests = [whole[n * size : (n + 1) * size] for n in range(count)]
     example = signed.example(provider, credentials(sandbox, provider)["main"])
     return requests, bare.record(app, name, example)
 
