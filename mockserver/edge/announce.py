@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mockserver.edge.app import Application
-from mockserver.edge.control.sandboxes import credentials
+from mockserver.edge.credentials import credentials
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.wire.provider import Provider
 

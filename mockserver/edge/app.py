@@ -1,27 +1,19 @@
 """The application: provider traffic first, then what faces people.
 
-``create_app()`` returns a Starlette application whose ``__call__`` hands provider
-traffic straight to the pipeline, without router or middleware; Starlette serves
-the rest.
+``create_app()`` returns an ASGI application whose ``__call__`` hands provider traffic
+straight to the pipeline, without router or middleware. Starlette serves the rest, and
+is imported when somebody first asks for it: many a test run never does.
 """
 
 import asyncio
-import contextlib
-import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
-
 from mockserver.edge import scenarios, worlds
 from mockserver.edge.asgi import Receive, Scope, Send, serve
-from mockserver.edge.control import routes as control_routes
-from mockserver.edge.documents import document
 from mockserver.edge.log import follow
 from mockserver.edge.routing import Routing, port_of
 from mockserver.edge.watch import watch as watch_file
@@ -34,7 +26,7 @@ from mockserver.providers import discover
 from mockserver.wire.provider import Provider
 
 
-class Application(Starlette):
+class Application:
     """The fake exchange: its providers, its sandboxes, and where requests go."""
 
     def __init__(
@@ -47,15 +39,6 @@ class Application(Starlette):
         self.public_url: str | None = None
         self.origins: dict[str, str] = {}  # where a server serves each provider
         self.watched = watched
-        super().__init__(
-            routes=[
-                Route("/healthz", _health),
-                Route("/openapi.json", _document),
-                *control_routes,
-            ],
-            exception_handlers={404: _not_found},
-            lifespan=_lifespan,
-        )
 
     def base_url(self, provider: str, sandbox: str = DEFAULT, origin: str = "") -> str:
         """Returns what stands where a provider's real base URL stood.
@@ -75,7 +58,27 @@ class Application(Starlette):
             if destination is not None:
                 await serve(destination, self.sandboxes, path, scope, receive, send)
                 return
-        await super().__call__(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await self._people(scope, receive, send)
+
+    @cached_property
+    def _people(self) -> Any:
+        from mockserver.edge.people import compose
+
+        return compose(self)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Watches the world's file, where one is watched, from the start until the stop."""
+        await receive()
+        file = self.watched
+        task = asyncio.create_task(watch_file(file, self.sandboxes.default)) if file else None
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if task:
+            task.cancel()
+        await send({"type": "lifespan.shutdown.complete"})
 
 
 def create_app(
@@ -114,37 +117,3 @@ def create_app(
     app = Application(providers, sandbox, file if watch else None)
     app.admin_token, app.public_url = admin_token, public_url
     return app
-
-
-@contextlib.asynccontextmanager
-async def _lifespan(app: Any) -> AsyncIterator[None]:
-    file = app.watched
-    task = asyncio.create_task(watch_file(file, app.sandboxes.default)) if file else None
-    yield
-    if task:
-        task.cancel()
-
-
-async def _health(request: Request) -> Response:
-    return PlainTextResponse("ok\n")
-
-
-async def _not_found(request: Request, error: Exception) -> Response:
-    app: Application = request.app
-    prefixes = ", ".join(f"/{name}" for name in app.providers)
-    told = f"No provider here: start the path with {prefixes}, or call a provider's own port.\n"
-    return PlainTextResponse(told, status_code=404)
-
-
-async def _document(request: Request) -> Response:
-    app: Application = request.app
-    name = app.routing.provider_at(request.scope)
-    if name is None:
-        return JSONResponse({"error": "a provider's port serves its document"}, status_code=404)
-    here = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
-    servers = [{"url": here + app.providers[name].base_path}]  # never the real exchange
-    try:
-        found = document(name) | {"servers": servers}
-    except FileNotFoundError:
-        return JSONResponse({"error": f"{name} has no openapi.yaml yet"}, status_code=404)
-    return Response(json.dumps(found), media_type="application/json")

@@ -1,6 +1,5 @@
 """The command ``mockserver``. Every mistake is one line and exit status 2."""
 
-import json
 import os
 import shlex
 import sys
@@ -64,6 +63,8 @@ WORLD = _option("--world", default="default", help="A shipped world's name, or a
 @click.pass_context
 def serve(context: click.Context, /, **flags: Any) -> None:
     """Serve every provider until stopped."""
+    import json
+
     from mockserver.edge import announce, log, server
 
     options = _merged(context, flags)
@@ -199,6 +200,8 @@ def curl_line(provider: Any, key: Any, base: str, query: str, now: int) -> str:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def providers(as_json: bool) -> None:
     """List the providers: operations, reasons, limits, quirks."""
+    import json
+
     from mockserver.edge.control.sandboxes import describe
     from mockserver.providers import discover
 

@@ -1,6 +1,5 @@
 """``mockserver.toml`` in the current directory: the options of ``serve``, and two tables."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,8 @@ def read(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
+    import tomllib
+
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -14,7 +14,6 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
 
-from mockserver.engine.addresses import bad_method, no_route
 from mockserver.wire import jwt, moment
 from mockserver.wire.duration import SECOND
 from mockserver.wire.explain import KEY_MAX, SHOWN_MAX, Explanation, Refused, sent, shown, veiled
@@ -78,8 +77,12 @@ def explain(refused: Refused, around: Around) -> Explanation:
 def _general(refused: Refused, around: Around) -> Explanation | None:
     match refused.reason:
         case "no_route":
+            from mockserver.engine.addresses import no_route
+
             return no_route(refused, around.provider, around.providers)
         case "bad_method":
+            from mockserver.engine.addresses import bad_method
+
             return bad_method(refused, around.provider, around.providers)
         case "rate_limited":
             return _rate_limited(refused, around)

@@ -50,13 +50,13 @@ async def _answer(request: Request) -> Response:
     streamed = STREAM.fullmatch(path)
     if streamed:
         _only_get(request, path)
-        lines = stream(request.app, unquote(streamed[1]))
+        lines = stream(request.app.state.exchange, unquote(streamed[1]))
         return StreamingResponse(lines, media_type="text/event-stream")
     body = await _body(request)
     origin = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
     query = dict(request.query_params)
     verb, parameters = find(request.method, path)
-    asked = (request.app, verb, parameters, body, query, origin)
+    asked = (request.app.state.exchange, verb, parameters, body, query, origin)
     status, answer = await asyncio.to_thread(carry_out, *asked) if verb.makes else carry_out(*asked)
     return Response(status_code=status) if status == 204 else _json(status, answer)
 
@@ -87,7 +87,8 @@ def document() -> Any:
 
 def _admit(request: Request) -> None:
     """Raises Refused for one who may not steer the server."""
-    token, origin = request.app.admin_token, request.headers.get("origin")
+    exchange, origin = request.app.state.exchange, request.headers.get("origin")
+    token = exchange.admin_token
     if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
         raise Refused(403, "foreign origin", hint="call from the page's own origin, or no page")
     if token is not None:
@@ -96,7 +97,7 @@ def _admit(request: Request) -> None:
             raise Refused(401, "no admin token", hint="send Authorization: Bearer TOKEN")
     elif not LOOPBACK.fullmatch(request.headers.get("host", "")):
         raise Refused(403, "foreign host", hint="call 127.0.0.1, or set an admin token")
-    if request.app.routing.provider_at(request.scope) is not None:
+    if exchange.routing.provider_at(request.scope) is not None:
         raise Refused(403, "a provider's host", hint="call the gateway by a name of its own")
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from mockserver.edge import worlds
 from mockserver.edge.control import faults
 from mockserver.edge.control.verb import Call, Refused
+from mockserver.edge.credentials import credentials
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT, TooMany
 from mockserver.engine.settings import Settings, changed
@@ -168,13 +169,6 @@ def _told(call: Call, sandbox: Sandbox) -> dict[str, Any]:
 def _provider(sandbox: Sandbox, provider: Provider, base_url: str) -> dict[str, Any]:
     others = credentials(sandbox, provider)
     return {"base_url": base_url, "credentials": others.pop("main", {}), "others": others}
-
-
-def credentials(sandbox: Sandbox, provider: Provider) -> dict[str, dict[str, Any]]:
-    """Returns a provider's credentials by label, each with what a client needs."""
-    with sandbox.lock:
-        found = sandbox.desks[provider.name].vault.credentials.values()
-        return {c.label: {m: getattr(c, m) for m in provider.members} for c in found}
 
 
 def _expires(sandbox: Sandbox) -> str | None:

@@ -6,7 +6,6 @@ from typing import Any
 from msgspec import Struct
 
 from mockserver.engine.clock import ADVANCE_MAX
-from mockserver.engine.faults.reading import NAME, Reader
 from mockserver.engine.faults.rule import Rule
 from mockserver.engine.faults.rulebook import RULES_MAX
 from mockserver.wire import strict_yaml
@@ -46,6 +45,8 @@ class Written(Struct, frozen=True, forbid_unknown_fields=True):
 
 def read(text: str, data: Any, name: str, providers: Mapping[str, Provider]) -> Scenario:
     """Reads plain data, which stands in ``text``; raises Wrong with line and path."""
+    from mockserver.engine.faults.reading import NAME
+
     written: Written = strict_yaml.convert(text, data, (), Written)
     called = written.name or name
     if not NAME.fullmatch(called):
@@ -74,6 +75,8 @@ def _skew(text: str | None) -> int | None:
 def _rules(
     text: str, written: list[dict[str, Any]], providers: Mapping[str, Provider]
 ) -> tuple[Rule, ...]:
+    from mockserver.engine.faults.reading import Reader
+
     if len(written) > RULES_MAX:
         raise strict_yaml.wrong(text, ("rules",), f"a scenario has at most {RULES_MAX} rules")
     reader, rules, seen = Reader(text, providers), [], set()

@@ -4,7 +4,6 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -184,6 +183,8 @@ def _one_sign_off(one: bytes, other: bytes) -> bool:
 
 def nearest(given: str, known: Iterable[str]) -> str:
     """Returns which of some names was probably meant, or nothing; however it is capitalised."""
+    from difflib import get_close_matches
+
     names = {name.lower(): name for name in known}
     found = get_close_matches(given.lower()[:KEY_MAX], names, 1)
     return names[found[0]] if found else ""
