@@ -399,6 +399,9 @@ PORTS = [
     (b"", "GET ", BAD),
     (b"[::1]:8491", "GET 8491", MANGLED),
     (b"localhost:", "GET ", BAD),
+    (b"LOCALHOST", "GET localhost", ""),
+    (b"LOCALHOST", "GET LOCALHOST", ""),
+    (b"a/b", "GET a/b", BAD),
 ]
 
 

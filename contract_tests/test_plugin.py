@@ -805,7 +805,7 @@ def test_a_fixture_may_take_ours_and_its_name(run: Run) -> None:
 
 # What the plugin costs
 
-HEAVY = ("starlette", "uvicorn", "msgspec", "yaml", "cryptography", "click", "httpx")
+HEAVY = ("uvicorn", "msgspec", "yaml", "cryptography", "click", "httpx")
 AT_THE_END = """
 import sys
 

@@ -96,11 +96,9 @@ def _plainly(entries: list[Any], request: Request, quirks: Quirks) -> bool:
     """Tells at once of an entry that names the request in the plainest way, as most do."""
     received = request.header(b"host").decode("latin-1")
     path = request.path.decode("latin-1")
-    return (
-        f"{request.method} {received}{path}" in entries
-        and "/" not in received
-        and received.lower() in _hosts(received.lower(), quirks)
-    )
+    if not received or "/" in received or f"{request.method} {received}{path}" not in entries:
+        return False
+    return received.lower() in _hosts(received.lower(), quirks)
 
 
 def _note(entry: Any, request: Request, quirks: Quirks) -> str | None:
