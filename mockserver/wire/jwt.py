@@ -5,7 +5,7 @@ The token's own ``alg`` has to agree with it; it never chooses. ``crit`` and ``b
 change what is signed, so a header with one of them is not read, and neither is a member
 given twice. Whether a signature is genuine depends on nothing but bytes, and is remembered.
 
-``cryptography`` takes a while to import, so only signing and verifying do so.
+What signs and verifies takes a while to import, so only signing and verifying do so.
 """
 
 import base64
@@ -20,10 +20,13 @@ from msgspec import Struct
 from mockserver.wire.members import once_each
 
 TOKEN_MAX = 8192  # bytes
-SIGNATURE_SIZE = 64
-HALF = SIGNATURE_SIZE // 2
-
 REMEMBERED = 1024  # tokens, and signatures
+
+# base64url, decoded by what decodes base64: its two own signs become those of base64, whose
+# own three become none. By signs over: with which signs a part may end, and what it lacks.
+SIGNS = bytes.maketrans(b"-_+/=", b"+/!!!")
+LAST = {2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
+PADDING = (b"", b"===", b"==", b"=")
 
 
 class Key(Struct, frozen=True):
@@ -75,22 +78,26 @@ def _packed(raw: bytes) -> bytes:
 
 
 def _unpacked(part: bytes) -> bytes:
+    """Decodes a part written in the one way there is: no other signs, nothing behind the end."""
+    over = len(part) % 4
+    if over > 1 and part[-1] not in LAST[over]:
+        raise ValueError("a part is written in another way")
     try:
-        raw = base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
+        return binascii.a2b_base64(part.translate(SIGNS) + PADDING[over], strict_mode=True)
     except binascii.Error:
         raise ValueError("a part is no base64url") from None
-    if _packed(raw) != part:  # other signs, padding, or bits behind the last byte
-        raise ValueError("a part is written in another way")
-    return raw
 
 
 def _written(part: Mapping[str, Any]) -> bytes:
     return json.dumps(part, separators=(",", ":")).encode()
 
 
+DECODER = json.JSONDecoder(object_pairs_hook=once_each)
+
+
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(raw.decode(), object_pairs_hook=once_each)
+        found = DECODER.decode(raw.decode())
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(found, dict):
@@ -99,58 +106,17 @@ def _object(raw: bytes) -> dict[str, Any]:
 
 
 def _signature(message: bytes, key: Key) -> bytes:
-    private = _private(key)
-    if key.algorithm == "EdDSA":
-        signature: bytes = private.sign(message)
-        return signature
-    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+    from mockserver.wire import asymmetric
 
-    r, s = decode_dss_signature(private.sign(message, _ecdsa()))
-    return r.to_bytes(HALF, "big") + s.to_bytes(HALF, "big")
+    if key.algorithm == "EdDSA":
+        return asymmetric.ed25519_sign(key.secret, message)
+    return asymmetric.es256_sign(key.secret, message)
 
 
 @lru_cache(REMEMBERED)
 def _verified(message: bytes, signature: bytes, key: Key) -> bool:
-    from cryptography.exceptions import InvalidSignature
+    from mockserver.wire import asymmetric
 
-    if len(signature) != SIGNATURE_SIZE:
-        return False
-    public = _public(key)
-    try:
-        if key.algorithm == "EdDSA":
-            public.verify(signature, message)
-        else:
-            public.verify(_der(signature), message, _ecdsa())
-    except InvalidSignature:
-        return False
-    return True
-
-
-def _der(signature: bytes) -> bytes:
-    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-
-    r, s = signature[:HALF], signature[HALF:]
-    return encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
-
-
-def _ecdsa() -> Any:
-    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    return ECDSA(SHA256())
-
-
-@lru_cache(REMEMBERED)
-def _public(key: Key) -> Any:
-    return _private(key).public_key()
-
-
-@lru_cache(REMEMBERED)
-def _private(key: Key) -> Any:
     if key.algorithm == "EdDSA":
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-        return Ed25519PrivateKey.from_private_bytes(key.secret)
-    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
-
-    return derive_private_key(int.from_bytes(key.secret, "big"), SECP256R1())
+        return asymmetric.ed25519_verify(key.secret, message, signature)
+    return asymmetric.es256_verify(key.secret, message, signature)

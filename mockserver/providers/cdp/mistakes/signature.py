@@ -183,16 +183,14 @@ def _part(way: Way) -> Iterable[Way]:
 
 def _raw(way: Way) -> Iterable[Way]:
     """Reads a signature in DER."""
-    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+    from mockserver.wire.asymmetric import raw
 
     if way.signature[:1] != b"\x30":
         return ()
     try:
-        r, s = decode_dss_signature(way.signature)
-        raw = r.to_bytes(jwt.HALF, "big") + s.to_bytes(jwt.HALF, "big")
+        return [replace(way, signature=raw(way.signature))]
     except (ValueError, OverflowError):
         return ()
-    return [replace(way, signature=raw)]
 
 
 def _once(way: Way) -> Iterable[Way]:

@@ -1,0 +1,81 @@
+"""Ed25519 and ES256 (ECDSA on P-256 over SHA-256); a signature is 64 bytes in both.
+
+A key is 32 secret bytes: a seed of Ed25519, or a scalar on P-256. This module takes a while
+to import, so it is imported when something is first signed or verified.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, derive_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
+from cryptography.hazmat.primitives.hashes import SHA256
+
+SIGNATURE_SIZE = 64
+HALF = SIGNATURE_SIZE // 2
+
+REMEMBERED = 1024  # keys
+HOW = ECDSA(SHA256())
+
+
+def ed25519_sign(secret: bytes, message: bytes) -> bytes:
+    """Returns the signature."""
+    signature: bytes = _ed25519(secret).sign(message)
+    return signature
+
+
+def ed25519_verify(secret: bytes, message: bytes, signature: bytes) -> bool:
+    """Tells whether the secret's owner signed the message."""
+    try:
+        _ed25519_public(secret).verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def es256_sign(secret: bytes, message: bytes) -> bytes:
+    """Returns the signature: both numbers, one after the other."""
+    return raw(_p256(secret).sign(message, HOW))
+
+
+def raw(signature: bytes) -> bytes:
+    """Turns DER into the two numbers; raises ValueError, OverflowError for a larger one."""
+    r, s = decode_dss_signature(signature)
+    return r.to_bytes(HALF, "big") + s.to_bytes(HALF, "big")
+
+
+def es256_verify(secret: bytes, message: bytes, signature: bytes) -> bool:
+    """Tells whether the secret's owner signed the message."""
+    if len(signature) != SIGNATURE_SIZE:
+        return False
+    r, s = int.from_bytes(signature[:HALF], "big"), int.from_bytes(signature[HALF:], "big")
+    try:
+        _p256_public(secret).verify(encode_dss_signature(r, s), message, HOW)
+    except InvalidSignature:
+        return False
+    return True
+
+
+@lru_cache(REMEMBERED)
+def _ed25519(secret: bytes) -> Any:
+    return Ed25519PrivateKey.from_private_bytes(secret)
+
+
+@lru_cache(REMEMBERED)
+def _ed25519_public(secret: bytes) -> Any:
+    return _ed25519(secret).public_key()
+
+
+@lru_cache(REMEMBERED)
+def _p256(secret: bytes) -> Any:
+    return derive_private_key(int.from_bytes(secret, "big"), SECP256R1())
+
+
+@lru_cache(REMEMBERED)
+def _p256_public(secret: bytes) -> Any:
+    return _p256(secret).public_key()
