@@ -5,7 +5,9 @@ A list of changes is applied whole or not at all.
 """
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from msgspec.structs import replace
@@ -14,12 +16,15 @@ from mockserver.wire.amount import plus
 from mockserver.wire.provider import Provider
 from mockserver.wire.signing import seeded
 from mockserver.wire.world import (
+    Accounts,
     Change,
     Coin,
     DropRow,
     Holdings,
     Move,
+    Place,
     Put,
+    Recipe,
     Row,
     Schedule,
     Section,
@@ -27,40 +32,52 @@ from mockserver.wire.world import (
     SetRows,
 )
 
-Rows = dict[tuple[str, str], Row | None]
+Listed = dict[Place, Row]
+Sample = Callable[[int, bytes, Coin], Row]
+Staged = dict[Place, Row | None]
+
+TOLD_MAX = 20  # accounts that a message names
 
 
-def holdings(provider: Provider, section: Section) -> dict[str, Holdings]:
+def holdings(provider: Provider, section: Section) -> Accounts:
     """Builds the accounts of a world's section once; sandboxes share them.
 
-    Raises ValueError when an account lists a row twice.
+    Rows that a recipe makes are made when they are first looked at. Raises ValueError when an
+    account lists a row twice.
     """
-    return {
-        name: Holdings(account, _rows(provider, name, account))
-        for name, account in section.accounts.items()
-    }
+    return Accounts(
+        {name: _holdings(provider, name, account) for name, account in section.accounts.items()}
+    )
 
 
-def _rows(provider: Provider, name: str, account: Any) -> dict[tuple[str, str], Row]:
-    rows: dict[tuple[str, str], Row] = {}
+def _holdings(provider: Provider, name: str, account: Any) -> Holdings:
+    listed: Listed = {}
     for row in account.balances:
-        if rows.setdefault((row.asset, row.venue), row) is not row:
+        if listed.setdefault((row.asset, row.venue), row) is not row:
             raise ValueError(f"account {name} lists {row.asset} twice at {row.venue or 'no venue'}")
-    if account.generate:
-        if provider.sample is None:
-            raise ValueError(f"account {name}: {provider.name} generates no rows")
-        for n in range(account.generate.rows):
-            digest = seeded(account.generate.seed, provider.name, n, size=16)
-            row = provider.sample(n, digest, Coin(f"T{n:06d}", f"Token {n}"))
-            rows[row.asset, row.venue] = row
+    if not account.generate:
+        return Holdings(account, dict, listed)
+    if provider.sample is None:
+        raise ValueError(f"account {name}: {provider.name} generates no rows")
+    make = partial(_made, provider.name, provider.sample, account.generate, listed)
+    return Holdings(account, make)
+
+
+def _made(name: str, sample: Sample, recipe: Recipe, listed: Listed) -> Listed:
+    """Returns an account's rows with those that a provider makes by a recipe."""
+    rows = dict(listed)
+    for n in range(recipe.rows):
+        digest = seeded(recipe.seed, name, n, size=16)
+        row = sample(n, digest, Coin(f"T{n:06d}", f"Token {n}"))
+        rows[row.asset, row.venue] = row
     return rows
 
 
 class Book:
     """The ledger of one provider in one sandbox."""
 
-    def __init__(self, accounts: dict[str, Holdings], section: Section) -> None:
-        self.accounts = dict(accounts)
+    def __init__(self, accounts: Accounts, section: Section) -> None:
+        self.accounts = accounts
         self.records: dict[str, dict[Any, Any]] = {}
         self._own: set[str] = set()
         self.version = 0  # goes up with every change
@@ -70,7 +87,7 @@ class Book:
 
     def apply(self, changes: Sequence[Change], by: str = "exchange") -> None:
         """Applies all changes, or raises ValueError or KeyError and applies none."""
-        staged: dict[str, Rows] = {}  # what becomes of rows, by account; None is taken away
+        staged: dict[str, Staged] = {}  # what becomes of rows, by account; None is taken away
         for change in changes:
             if isinstance(change, Move | SetRow | DropRow | SetRows):
                 self._stage(staged, change, by)
@@ -85,7 +102,7 @@ class Book:
                 heapq.heappush(self._due, (change.at, self._scheduled, change.event))
 
     def _stage(
-        self, staged: dict[str, Rows], change: Move | SetRow | DropRow | SetRows, by: str
+        self, staged: dict[str, Staged], change: Move | SetRow | DropRow | SetRows, by: str
     ) -> None:
         held = self._account(change.account).rows
         rows = staged.setdefault(change.account, {})
@@ -106,23 +123,20 @@ class Book:
             else:
                 rows[place] = None
 
-    def _write(self, account: str, rows: Rows) -> None:
-        writable = self._writable(account)
+    def _write(self, account: str, rows: Staged) -> None:
+        held = self._writable(account)
         for place, row in rows.items():
-            if row is None:
-                writable.pop(place, None)
-            else:
-                writable[place] = row
+            held.change(place, row)
 
     def named(self, account: str) -> str:
         """Returns an account's id, given that or its label; raises KeyError."""
         if account in self.accounts:
             return account
-        for id, held in self.accounts.items():
-            if held.account.label == account:
-                return id
-        labels = (held.account.label or id for id, held in self.accounts.items())
-        raise KeyError(f"no account {account}: there are {', '.join(labels)}")
+        labels = self.accounts.derive(_labels)
+        if account in labels:
+            return labels[account]
+        told = ", ".join(islice(labels, TOLD_MAX)) + (", ..." if len(labels) > TOLD_MAX else "")
+        raise KeyError(f"no account {account}: there are {told}")
 
     def due(self, now: int) -> Iterator[tuple[int, Any]]:
         """Yields the events whose time has come, in order, each with its time."""
@@ -135,9 +149,18 @@ class Book:
             raise KeyError(f"no account {account}")
         return self.accounts[account]
 
-    def _writable(self, account: str) -> dict[tuple[str, str], Any]:
-        held = self.accounts[account]
+    def _writable(self, account: str) -> Holdings:
+        if not self._own:
+            self.accounts = Accounts(self.accounts)
         if account not in self._own:
-            held = self.accounts[account] = Holdings(held.account, dict(held.rows))
             self._own.add(account)
-        return held.rows
+            self.accounts[account] = self.accounts[account].own()
+        return self.accounts[account]
+
+
+def _labels(accounts: Mapping[str, Holdings]) -> dict[str, str]:
+    """Returns the accounts' ids by label, or by id where one has no label; the first counts."""
+    labels: dict[str, str] = {}
+    for id, held in accounts.items():
+        labels.setdefault(held.account.label or id, id)
+    return labels

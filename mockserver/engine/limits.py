@@ -4,12 +4,13 @@ Checking and spending are two steps: a request is counted once it has passed
 every gate and its handler, so a refused call uses up no window.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 
 from mockserver.wire.provider import Limit
 from mockserver.wire.reject import Reject
 
 CALLERS_MAX = 65_536
+GONE_MAX = 2  # times that are let go with each one that is kept
 
 
 class FixedWindow:
@@ -22,7 +23,7 @@ class FixedWindow:
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
         self._window = -1
-        self._counts: dict[str, int] = {}
+        self._counts: OrderedDict[str, int] = OrderedDict()
 
     def check(self, caller: str, now: int, share: int = 1) -> None:
         """Raises Reject("rate_limited") when the caller's window is full.
@@ -53,7 +54,7 @@ class FixedWindow:
         counts = self._counts
         counts[caller] = counts.get(caller, 0) + 1
         if len(counts) > CALLERS_MAX:
-            del counts[next(iter(counts))]
+            counts.popitem(last=False)
 
 
 class RollingWindow:
@@ -65,7 +66,7 @@ class RollingWindow:
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
-        self._times: dict[str, deque[int]] = {}
+        self._times: OrderedDict[str, deque[int]] = OrderedDict()
 
     def check(self, caller: str, now: int, share: int = 1) -> None:
         """Raises Reject("rate_limited") when the caller's last span is full.
@@ -93,13 +94,17 @@ class RollingWindow:
         limit = self.limit
         if limit.count is None:
             return
-        times = self._times.pop(caller, None) or deque()
-        while times and (times[0] <= now - limit.window or len(times) >= limit.count):
-            times.popleft()
+        times = self._times.get(caller)
+        if times is None:
+            times = self._times[caller] = deque()
+        # Two at most, so that no request pays for all that went before a pause.
+        for _ in range(GONE_MAX):
+            if times and (times[0] <= now - limit.window or len(times) >= limit.count):
+                times.popleft()
         times.append(now)
-        self._times[caller] = times
+        self._times.move_to_end(caller)
         if len(self._times) > CALLERS_MAX:
-            del self._times[next(iter(self._times))]
+            self._times.popitem(last=False)
 
 
 Window = FixedWindow | RollingWindow

@@ -1,6 +1,6 @@
 """What befalls callers that go on when a limit has refused them: warned, banned, blacklisted."""
 
-from collections import deque
+from collections import OrderedDict, deque
 
 from mockserver.wire.provider import Penalty
 from mockserver.wire.reject import Reject
@@ -25,7 +25,7 @@ class Offenders:
 
     def __init__(self, penalty: Penalty) -> None:
         self.penalty = penalty
-        self._records: dict[str, Record] = {}
+        self._records: OrderedDict[str, Record] = OrderedDict()
 
     def share(self, caller: str, now: int) -> int:
         """Returns by how much the caller's limits are divided: 2 while it is warned, else 1.
@@ -46,7 +46,7 @@ class Offenders:
         if record is None:
             record = self._records[caller] = Record(self.penalty)
             if len(self._records) > CALLERS_MAX:
-                del self._records[next(iter(self._records))]
+                self._records.popitem(last=False)
         if now < record.banned:
             return
         penalty, refusals = self.penalty, record.refusals

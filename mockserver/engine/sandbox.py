@@ -48,7 +48,6 @@ class Desk:
         self.configure(settings)
         self.replay = ReplayMemory()
         self.answers = Kept()
-        self.derived = Kept()
         self.sandbox = sandbox
         self.rulebook = rulebook
         self.seed = settings.seed
@@ -102,7 +101,6 @@ class Desk:
             auth_now=auth_now,
             seed=self.seed,
             sandbox=self.sandbox,
-            keep=self.keep,
         )
 
     def secrets(self, label: str | None = None) -> set[bytes]:
@@ -112,19 +110,12 @@ class Desk:
         """
         known = self._secrets.get(label)
         if known is None:
-            keys = [c for c in self.vault.labels.values() if label in (None, c.label)]
+            labels = self.vault.labels
+            keys = labels.values() if label is None else [labels[label]] if label in labels else []
             handed = {t for c in keys if not c.rejects for t in self.provider.secrets.of(c)}
             known = {form for secret in handed for form in writings(secret)}
             self._secrets[label] = known
         return known
-
-    def keep(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Returns what ``make`` returns, made once while the ledger stands."""
-        found = self.derived.get(key, self.book.version)
-        if found is None:
-            found = make()
-            self.derived.put(key, found)
-        return found
 
     def settle(self, now: int, auth_now: int) -> None:
         """Lets happen what is due on the sandbox clock."""
@@ -187,8 +178,11 @@ class Sandbox:
                 name: Desk(part, self.id, self.settings, self.rulebook)
                 for name, part in world.parts.items()
             }
-            known = {form for desk in self.desks.values() for form in desk.secrets()}
-            whole = len(known) <= HIDDEN_MAX
+            desks = self.desks.values()
+            keys = [c for desk in desks for c in desk.vault.labels.values() if not c.rejects]
+            # So many keys have more secrets: those need not be written out to be counted.
+            known = {form for desk in desks if len(keys) <= HIDDEN_MAX for form in desk.secrets()}
+            whole = max(len(keys), len(known)) <= HIDDEN_MAX
             if not whole:
                 known = {form for desk in self.desks.values() for form in desk.secrets(MAIN)}
             self.journal.hiding.know(sorted(known, key=len, reverse=True), whole=whole)

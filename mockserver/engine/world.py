@@ -10,7 +10,7 @@ from mockserver.engine.ledger import holdings
 from mockserver.engine.router import Router
 from mockserver.wire.provider import Provider
 from mockserver.wire.reject import Reject
-from mockserver.wire.world import Holdings, Section
+from mockserver.wire.world import Accounts, Section
 
 
 class Part(Struct, frozen=True):
@@ -23,7 +23,7 @@ class Part(Struct, frozen=True):
     provider: Provider
     section: Section
     router: Router
-    accounts: dict[str, Holdings]
+    accounts: Accounts
     keys: dict[str, Any]
     credentials: dict[bytes, Any]
 
@@ -76,16 +76,22 @@ class Vault:
     def __init__(self, provider: Provider, credentials: Mapping[bytes, Any]) -> None:
         self.credentials = credentials
         self._key = provider.key
+        self._own: dict[bytes, Any] = {}  # a copy of them all, once one has changed
+        self._labels: dict[str, Any] = {}
 
     @property
     def labels(self) -> dict[str, Any]:
         """The credentials by label."""
-        return {credential.label: credential for credential in self.credentials.values()}
+        if not self._labels:
+            self._labels = {key.label: key for key in self.credentials.values()}
+        return self._labels
 
     def put(self, credential: Any) -> None:
         """Puts a credential in the place of the one that is presented in the same way."""
-        presented = getattr(credential, self._key).encode()
-        self.credentials = {**self.credentials, presented: credential}
+        if not self._own:
+            self.credentials = self._own = dict(self.credentials)
+        self._own[getattr(credential, self._key).encode()] = credential
+        self.labels[credential.label] = credential
 
     def find(self, presented: bytes) -> Any:
         """Returns the credential; raises Reject for an unknown, revoked or refusing one."""
@@ -100,4 +106,4 @@ class Vault:
 
     def labelled(self, label: str) -> Any:
         """Returns the credential with this label, or None."""
-        return next((c for c in self.credentials.values() if c.label == label), None)
+        return self.labels.get(label)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from mockserver.providers.cdp.pages import (
     Listing,
     Page,
+    Rank,
     begin,
     cut,
     given,
@@ -21,6 +22,8 @@ from mockserver.wire.message import Request
 from mockserver.wire.provider import Answer
 from mockserver.wire.reject import Reject
 from mockserver.wire.world import Holdings, View
+
+NONE = Listing([], [])
 
 
 class Wanted(Struct, frozen=True):
@@ -44,19 +47,22 @@ def list_accounts(view: View, wanted: Wanted) -> Answer:
     """Lists the caller's accounts, the newest first."""
     owner, type = view.credential.owner, wanted.type
     start = begin(view, wanted.page, f"accounts of {owner}, {type}, {wanted.owner}")
-    found = Listing([], [])
+    found = NONE
     if wanted.owner in (None, owner):
-        found = view.keep(("accounts", owner, type), lambda: _listing(view, owner, type))
-    shown, token = cut(view, start, found)
-    return Answer({"accounts": shown, **token})
+        found = view.accounts.derive(_listings).get((owner, type), NONE)
+    ids, token = cut(view, start, found)
+    return Answer({"accounts": [_shown(id, view.accounts[id].account) for id in ids], **token})
 
 
-def _listing(view: View, owner: str, type: str | None) -> Listing:
-    return listing(
-        (rank(Decimal(held.account.age), id), _shown(id, held.account))
-        for id, held in view.accounts.items()
-        if held.account.owner == owner and type in (None, held.account.type)
-    )
+def _listings(accounts: Mapping[str, Holdings]) -> dict[tuple[str, str | None], Listing]:
+    """Returns the ids of each owner's accounts in order: of every type, and of each one."""
+    found: dict[tuple[str, str | None], list[tuple[Rank, str]]] = {}
+    for id, held in accounts.items():
+        account = held.account
+        ranked = rank(Decimal(account.age), id), id
+        found.setdefault((account.owner, None), []).append(ranked)
+        found.setdefault((account.owner, account.type), []).append(ranked)
+    return {key: listing(ranked) for key, ranked in found.items()}
 
 
 def parse_id(request: Request, path: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """``GET /v2/accounts/{accountId}/balances``, and the balance of one asset."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
-from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -10,6 +10,7 @@ from mockserver.providers.cdp.accounts import owned, parse_id
 from mockserver.providers.cdp.pages import (
     Listing,
     Page,
+    Rank,
     begin,
     cut,
     fleeting,
@@ -24,9 +25,7 @@ from mockserver.wire.memo import Memo
 from mockserver.wire.message import Request
 from mockserver.wire.provider import Answer
 from mockserver.wire.reject import Reject
-from mockserver.wire.world import Holdings, View
-
-SHOWN_MAX = 4096  # rows
+from mockserver.wire.world import Place, Shown, View
 
 NOT_FOUND = "Account or asset not found."
 
@@ -55,14 +54,38 @@ def list_balances(view: View, wanted: Wanted) -> Answer:
     account = wanted.account
     start = begin(view, wanted.page, f"balances of {account}")
     held = owned(view, account)
-    found = view.keep(("balances", account), lambda: _listing(held))
-    rows, token = cut(view, start, found)
-    body = {"balances": [shown(row) for row in rows], **token}
+    rows, token = cut(view, start, held.derive(ByValue).listing)
+    items = held.derive(Items)
+    body = {"balances": [items[row] for row in rows], **token}
     return Answer(body, fleeting=fleeting(wanted.page, token))
 
 
-def _listing(held: Holdings) -> Listing:
-    return listing((rank(row.value, row.asset), row) for row in held.rows.values())
+class ByValue:
+    """An account's rows, the most valuable first."""
+
+    def __init__(self, rows: Mapping[Place, Balance]) -> None:
+        self.listing = listing((_rank(row), row) for row in rows.values())
+
+    def copy(self) -> "ByValue":
+        """Returns one that can go another way."""
+        other = ByValue({})
+        other.listing = Listing([*self.listing.ranks], [*self.listing.items])
+        return other
+
+    def change(self, old: Balance | None, new: Balance | None) -> None:
+        """Follows the change of one row."""
+        ranks, rows = self.listing
+        if old is not None:
+            at = bisect_left(ranks, _rank(old))
+            del ranks[at], rows[at]
+        if new is not None:
+            at = bisect_left(ranks, _rank(new))
+            ranks.insert(at, _rank(new))
+            rows.insert(at, new)
+
+
+def _rank(row: Balance) -> Rank:
+    return rank(row.value, row.asset)
 
 
 def parse_asset(request: Request, path: Mapping[str, str]) -> tuple[str, str]:
@@ -76,15 +99,14 @@ def parse_asset(request: Request, path: Mapping[str, str]) -> tuple[str, str]:
 def get_balance(view: View, wanted: tuple[str, str]) -> Answer:
     """Shows one balance; raises Reject for an asset that the account lacks."""
     account, asset = wanted
-    row = owned(view, account, NOT_FOUND).rows.get((asset, ""))
+    held = owned(view, account, NOT_FOUND)
+    row = held.rows.get((asset, ""))
     if row is None:
         raise Reject("not_found", message=NOT_FOUND)
-    return Answer(shown(row))
+    return Answer(held.derive(Items)[row])
 
 
-@lru_cache(SHOWN_MAX)
-def shown(row: Balance) -> msgspec.Raw:
-    """Renders a row, which never changes; rows are told apart by identity."""
+def _item(row: Balance) -> msgspec.Raw:
     available, price = minus(row.total, row.held), row.price
     amount = {row.asset: _amount(available, row.total)}
     if price is not None and row.asset != "usd":
@@ -97,6 +119,12 @@ def shown(row: Balance) -> msgspec.Raw:
         "decimals": row.decimals,
     }
     return msgspec.Raw(msgspec.json.encode({"asset": asset, "amount": amount}))
+
+
+class Items(Shown):
+    """How the rows of an account are written."""
+
+    write = staticmethod(_item)
 
 
 def _amount(available: Amount, total: Amount) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from msgspec.structs import asdict
 
 from mockserver.providers.cdp import keys
 from mockserver.providers.cdp.auth import Caller, Key, new_id
-from mockserver.wire.amount import Amount, times
+from mockserver.wire.amount import Amount, places, times
 from mockserver.wire.provider import Person
 from mockserver.wire.world import Account, Coin, Row, Section
 
@@ -18,6 +19,7 @@ UNIT = Amount("1")
 
 CREATED = "2023-10-08T14:30:00Z"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+AGES_MAX = 1024
 
 PREFIX = "account_"
 ID_SIZE = len(DOCUMENTED)
@@ -50,7 +52,7 @@ class Balance(Row, frozen=True, kw_only=True, gc=False, eq=False):
         if not 0 <= self.decimals <= 40:
             raise ValueError("decimals must lie between 0 and 40")
         for amount in (self.total, self.held):
-            if -int(amount.as_tuple().exponent) > self.decimals:
+            if places(amount) > self.decimals:
                 raise ValueError(f"{amount} needs more than {self.decimals} decimals")
         if self.usd is not None and (self.usd < 0 or self.asset == "usd"):
             raise ValueError("usd, the price of one unit, is never negative, and none for usd")
@@ -86,7 +88,12 @@ class Portfolio(Account, frozen=True, kw_only=True):
     @property
     def age(self) -> int:
         """When it was created, in microseconds since the epoch."""
-        return (_instant(self.created) - EPOCH) // timedelta(microseconds=1)
+        return _age(self.created)
+
+
+@lru_cache(AGES_MAX)
+def _age(text: str) -> int:
+    return (_instant(text) - EPOCH) // timedelta(microseconds=1)
 
 
 def _instant(text: str) -> datetime:

@@ -11,7 +11,7 @@ from mockserver.wire.message import Request
 from mockserver.wire.provider import Answer
 from mockserver.wire.query import first
 from mockserver.wire.reject import Reject
-from mockserver.wire.world import View
+from mockserver.wire.world import ByVenue, View
 
 # What may stand between an exchange and the tag of one of several accounts on it.
 SEPARATORS = "~/.,:;!@#$%^&*-_+="
@@ -37,12 +37,11 @@ def get_balances(view: View, wanted: str) -> Answer:
     if down and (wanted or quirks["unfiltered_unreachable"] == "reject"):
         told = shown[down[0]]
         raise Reject("exchange_unreachable", exchange_id=told, connected=tuple(shown.values()))
-    items: dict[str, list[Balance]] = {id: [] for id in found if id not in down}
-    for row in holdings.rows.values():
-        if row.venue in items:
-            items[row.venue].append(row)
+    places, rows = holdings.derive(ByVenue), holdings.rows
     show = _quickstart if tagged else _plain
-    body = [show(shown[id], rows) for id, rows in items.items()]
+    body = [
+        show(shown[id], [rows[place] for place in places.of(id)]) for id in found if id not in down
+    ]
     return Answer(body, media_type=quirks["success_media_type"].encode())
 
 

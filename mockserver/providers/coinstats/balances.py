@@ -1,7 +1,6 @@
 """``POST /v1/exchange/balance``: the coins on one exchange, and the portfolio they make."""
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import msgspec
 
@@ -12,19 +11,18 @@ from mockserver.providers.coinstats.world import Balance, Investor
 from mockserver.wire.amount import Amount, number
 from mockserver.wire.provider import Answer
 from mockserver.wire.reject import Reject
-from mockserver.wire.world import Quirks, View
-
-SHOWN_MAX = 4096  # rows
+from mockserver.wire.world import ByVenue, Shown, View
 
 
 def get_balance(view: View, query: BalanceQuery) -> Answer:
     """Lists the coins of a connection; the first call makes its portfolio."""
     holdings = view.accounts[view.credential.account]
     venue = _connection(holdings.account, query)
-    rows = [row for row in holdings.rows.values() if row.venue == venue]
+    items = holdings.derive(ITEMS[view.quirks["numbers"]])
+    places = holdings.derive(ByVenue).of(venue)
     portfolio = portfolios.opened(view, venue, query)
     body = {
-        "balances": _items(rows, view.quirks),
+        "balances": [items[holdings.rows[place]] for place in places],
         "portfolio": portfolios.shown(view, portfolio),
     }
     return Answer(body, (charge(view, BALANCE), portfolios.kept(view, portfolio)))
@@ -40,14 +38,7 @@ def _connection(investor: Investor, query: BalanceQuery) -> str:
     raise Reject("bad_exchange_credentials", connections=known)
 
 
-def _items(rows: list[Balance], quirks: Quirks) -> list[msgspec.Raw]:
-    show = _exponent if quirks["numbers"] == "exponent" else number
-    return [_item(row, show) for row in rows]
-
-
-@lru_cache(SHOWN_MAX)
 def _item(row: Balance, show: Callable[[Amount], msgspec.Raw]) -> msgspec.Raw:
-    """Renders a row, which never changes; rows are told apart by identity."""
     item = {
         "coinId": row.asset,
         "amount": show(row.total),
@@ -60,3 +51,24 @@ def _item(row: Balance, show: Callable[[Amount], msgspec.Raw]) -> msgspec.Raw:
 def _exponent(amount: Amount) -> msgspec.Raw:
     """Renders every digit before a power of ten, as JavaScript does to small numbers."""
     return msgspec.Raw(format(amount, "E").encode())
+
+
+class Plain(Shown):
+    """How rows are written with plain digits."""
+
+    @staticmethod
+    def write(row: Balance) -> msgspec.Raw:
+        """Writes a row."""
+        return _item(row, number)
+
+
+class Exponent(Shown):
+    """How rows are written with exponents."""
+
+    @staticmethod
+    def write(row: Balance) -> msgspec.Raw:
+        """Writes a row."""
+        return _item(row, _exponent)
+
+
+ITEMS: dict[str, type[Shown]] = {"plain": Plain, "exponent": Exponent}  # by the quirk's value

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mockserver.providers.coinw.auth import Key, new_key
-from mockserver.wire.amount import Amount, minus
+from mockserver.wire.amount import EXACT, Amount, minus
 from mockserver.wire.provider import Person
 from mockserver.wire.world import Account, Coin, Row, Section
 
@@ -49,4 +49,4 @@ def sample(n: int, digest: bytes, coin: Coin) -> Balance:
 
 
 def _scaled(units: int, scale: int) -> Amount:
-    return Amount((0, tuple(map(int, str(units))), -scale))
+    return Amount(EXACT.scaleb(units, -scale))

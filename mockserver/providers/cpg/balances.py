@@ -10,7 +10,7 @@ from mockserver.wire.amount import minus, text
 from mockserver.wire.message import Request
 from mockserver.wire.provider import Answer
 from mockserver.wire.query import raw_pairs
-from mockserver.wire.world import View
+from mockserver.wire.world import Place, Places, View
 
 
 class Filter(Struct, frozen=True):
@@ -32,9 +32,22 @@ def _text(given: bytes | None) -> str | None:
 
 def list_balances(view: View, wanted: Filter) -> Answer:
     """Lists the caller's rows."""
-    rows: Iterable[Balance] = view.accounts[view.credential.account].rows.values()
+    held = view.accounts[view.credential.account]
+    rows: Iterable[Balance] = held.rows.values()
+    if wanted.currency is not None:
+        found = held.derive(ByCurrency).of(wanted.currency.casefold())
+        rows = [held.rows[place] for place in found]
     data = [_row(row) for row in chosen(rows, wanted)]
     return Answer(success(data) | {"data_count": len(data)})
+
+
+class ByCurrency(Places):
+    """The places of an account's rows by currency, in any case."""
+
+    @staticmethod
+    def group(place: Place) -> str:
+        """Returns the currency without its case."""
+        return place[0].casefold()
 
 
 def chosen(rows: Iterable[Balance], wanted: Filter) -> Iterable[Balance]:

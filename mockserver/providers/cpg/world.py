@@ -5,7 +5,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from mockserver.providers.cpg.auth import Key
-from mockserver.wire.amount import Amount
+from mockserver.wire.amount import Amount, places
 from mockserver.wire.provider import Person
 from mockserver.wire.world import (
     ZERO,
@@ -45,7 +45,7 @@ class Balance(Row, frozen=True, kw_only=True, gc=False):
 
 def scale(amount: Amount) -> int:
     """Returns how many places behind the point an amount uses."""
-    return -int(amount.as_tuple().exponent)
+    return places(amount)
 
 
 class Holder(Account, frozen=True, kw_only=True):
