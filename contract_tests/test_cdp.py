@@ -24,6 +24,7 @@ from test_fixtures import masked, rows
 from mockserver import Auth, HandClock, MockServer
 from mockserver.edge import files, worlds
 from mockserver.providers.cdp import keys
+from mockserver.providers.cdp.balances import ByValue
 from mockserver.wire import jwt, strict_yaml
 from mockserver.wire.message import Draft
 from mockserver.wire.provider import Person
@@ -994,10 +995,12 @@ def test_the_order_of_a_large_account_is_found_once(tmp_path: Path) -> None:
     with MockServer(str(world)) as server:
         first = paged(server, MANY, 100)
         second = paged(server, MANY, 100, first.json()["nextPageToken"])
-        view = server.app.sandboxes.default.desks["cdp"].view(None, 0, 0)
-        kept = view.keep(("balances", MANY), lambda: pytest.fail("the order was not kept"))
-        assert len(kept.items) == 5000
-        assert [row.asset for row in kept.items[:200]] == symbols(first) + symbols(second)
+        held = server.app.sandboxes.default.desks["cdp"].book.accounts[MANY]
+        assert held.derived is not None
+        assert held.derive(ByValue) is held.derived[ByValue], "found once"
+        items = held.derived[ByValue].listing.items
+        assert len(items) == 5000
+        assert [row.asset for row in items[:200]] == symbols(first) + symbols(second)
 
 
 # Siblings

@@ -28,9 +28,10 @@ from mockserver.providers.cdp.balances import ByValue, Items
 from mockserver.providers.cpg.balances import ByCurrency
 from mockserver.wire.amount import Amount
 from mockserver.wire.duration import SECOND
+from mockserver.wire.holdings import ByVenue
 from mockserver.wire.message import Response
 from mockserver.wire.provider import Limit, Penalty
-from mockserver.wire.world import ByVenue, DropRow, Move, SetRow, SetRows
+from mockserver.wire.world import DropRow, Move, SetRow, SetRows
 
 MOST = 2.0
 TURNS = 7

@@ -14,6 +14,7 @@ from mockserver.wire import amount, duration, moment, paging, query, redaction, 
 from mockserver.wire.amount import Amount, decode_hook
 from mockserver.wire.document import Document, Mismatch
 from mockserver.wire.duration import MILLISECOND, SECOND
+from mockserver.wire.holdings import Accounts
 from mockserver.wire.jwt import Key as JwtKey
 from mockserver.wire.jwt import Token, genuine, read, sign
 from mockserver.wire.members import once_each
@@ -929,7 +930,7 @@ def test_a_key_names_an_account_that_is_there() -> None:
 
 def test_a_key_is_revoked_by_its_label() -> None:
     keys = {"main": Credential(label="main"), "other": Credential(label="other")}
-    view = View(None, keys, {}, {}, {}, 0, 0, 490, "default", lambda key, make: make())
+    view = View(None, keys, Accounts({}), {}, {}, 0, 0, 490, "default")
     assert KeyRevoked("other").changes(view) == (SetKey(Credential(label="other", revoked=True)),)
     assert KeyRevoked.named() == "key_revoked"
     assert known_key(view, "main") is keys["main"]

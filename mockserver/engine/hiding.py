@@ -7,7 +7,7 @@ from mockserver.wire.memo import Memo
 from mockserver.wire.message import Request
 from mockserver.wire.redaction import Redactor, fingerprint, hide
 
-REMEMBERED = 64  # texts
+ROOM = 32 * 1024  # for headers that were looked at, in each sandbox
 
 PERCENT = ord("%")  # `in` is fastest for a number
 
@@ -29,7 +29,7 @@ class Hiding:
         self.secrets = secrets
         self.whole = whole
         self._written = [(secret.decode("latin-1"), secret) for secret in secrets]
-        self._in_headers = Memo(self._find, size=len, keys=REMEMBERED)
+        self._in_headers = Memo(self._find, size=len, room=ROOM)
 
     def _find(self, text: bytes) -> list[bytes]:
         written = text.decode("latin-1")  # to look for a text in a text is five times faster

@@ -13,16 +13,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from mockserver.wire.amount import plus
+from mockserver.wire.holdings import Accounts, Holdings, Place
 from mockserver.wire.provider import Provider
 from mockserver.wire.signing import seeded
 from mockserver.wire.world import (
-    Accounts,
     Change,
     Coin,
     DropRow,
-    Holdings,
     Move,
-    Place,
     Put,
     Recipe,
     Row,

@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from mockserver.engine.ledger import holdings
 from mockserver.engine.router import Router
+from mockserver.wire.holdings import Accounts
 from mockserver.wire.provider import Provider
 from mockserver.wire.reject import Reject
-from mockserver.wire.world import Accounts, Section
+from mockserver.wire.world import Section
 
 
 class Part(Struct, frozen=True):

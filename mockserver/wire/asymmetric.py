@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 SIGNATURE_SIZE = 64
 HALF = SIGNATURE_SIZE // 2
 
-REMEMBERED = 1024  # keys
+REMEMBERED = 16_384  # keys
 HOW = ECDSA(SHA256())
 
 

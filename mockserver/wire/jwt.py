@@ -12,15 +12,15 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
 
 from mockserver.wire.members import once_each
+from mockserver.wire.memo import Memo
 
 TOKEN_MAX = 8192  # bytes
-REMEMBERED = 1024  # tokens, and signatures
+ROOM = 16 * 1024 * 1024  # bytes of tokens that are remembered, and of what was verified
 
 # base64url, decoded by what decodes base64: its two own signs become those of base64, whose
 # own three become none. By signs over: with which signs a part may end, and what it lacks.
@@ -52,9 +52,12 @@ def sign(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key) -> byte
     return signed + b"." + _packed(_signature(signed, key))
 
 
-@lru_cache(REMEMBERED)
 def read(token: bytes) -> Token:
     """Takes a token apart; raises ValueError for one that is not written as it must be."""
+    return TOKENS[token]
+
+
+def _read(token: bytes) -> Token:
     if len(token) > TOKEN_MAX:
         raise ValueError("the token is too long")
     signed, _, signature = token.rpartition(b".")
@@ -67,10 +70,13 @@ def read(token: bytes) -> Token:
     return Token(header, _object(_unpacked(payload)), signed, _unpacked(signature))
 
 
+TOKENS = Memo(_read, size=len, room=ROOM)
+
+
 def genuine(token: Token, key: Key) -> bool:
     """Tells whether ``key`` signed the token, with the algorithm that the token names."""
     same = token.header.get("alg") == key.algorithm
-    return same and _verified(token.signed, token.signature, key)
+    return same and VERIFIED[token.signed, token.signature, key]
 
 
 def _packed(raw: bytes) -> bytes:
@@ -113,10 +119,13 @@ def _signature(message: bytes, key: Key) -> bytes:
     return asymmetric.es256_sign(key.secret, message)
 
 
-@lru_cache(REMEMBERED)
-def _verified(message: bytes, signature: bytes, key: Key) -> bool:
+def _verified(asked: tuple[bytes, bytes, Key]) -> bool:
     from mockserver.wire import asymmetric
 
+    message, signature, key = asked
     if key.algorithm == "EdDSA":
         return asymmetric.ed25519_verify(key.secret, message, signature)
     return asymmetric.es256_verify(key.secret, message, signature)
+
+
+VERIFIED = Memo(_verified, size=lambda asked: len(asked[0]), room=ROOM)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-KEYS_MAX = 1024
-SIZE_MAX = 1024
+ROOM = 4 * 1024 * 1024
+ENTRY_SIZE = 200  # what an entry takes beside the bytes of its key
+LARGEST = 64  # so many keys find room at least: larger ones are not remembered
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -13,23 +14,25 @@ V = TypeVar("V")
 class Memo(dict[K, V], Generic[K, V]):
     """``memo[key]`` is ``make(key)``, made once while it is remembered.
 
-    Nothing is kept of a key whose ``size`` is above SIZE_MAX. When as many as ``keys`` are
-    remembered, all are forgotten: what is asked for often is soon there again.
+    ``size`` tells the bytes of a key. When the keys have filled the ``room`` (bytes), all are
+    forgotten: what is asked for often is soon there again.
     """
 
-    def __init__(
-        self, make: Callable[[K], V], size: Callable[[K], int], keys: int = KEYS_MAX
-    ) -> None:
+    def __init__(self, make: Callable[[K], V], size: Callable[[K], int], room: int = ROOM) -> None:
         super().__init__()
         self._make = make
         self._size_of = size
-        self._keys = keys
+        self._room = room
+        self._used = 0
 
     def __missing__(self, key: K) -> V:
         """Makes what is not remembered; what ``make`` raises is raised."""
         value = self._make(key)
-        if self._size_of(key) <= SIZE_MAX:
-            if len(self) >= self._keys:
+        size = self._size_of(key) + ENTRY_SIZE
+        if size <= self._room // LARGEST:
+            if self._used + size > self._room:
                 self.clear()
+                self._used = 0
             self[key] = value
+            self._used += size
         return value

@@ -5,6 +5,8 @@ from urllib.parse import unquote_to_bytes
 from mockserver.wire.memo import Memo
 from mockserver.wire.message import Request
 
+FEW = 256 * 1024  # bytes: a query is looked at more than once in a request
+
 PERCENT, PLUS = b"%+"  # as numbers, for which `in` is fastest
 
 FORM = b"application/x-www-form-urlencoded"
@@ -25,7 +27,7 @@ def _decoded(query: bytes) -> Pairs:
     return tuple([(_unquoted(name), _unquoted(value)) for name, _, value in parts])
 
 
-PAIRS = Memo(_decoded, size=len)
+PAIRS = Memo(_decoded, size=len, room=FEW)
 
 
 def pairs(query: bytes) -> list[tuple[str, str]]:

@@ -6,21 +6,18 @@ second is what handlers and events see of it, and the changes they may ask for.
 Times are nanoseconds since the epoch; durations are nanoseconds.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import itemgetter
-from typing import Any, Protocol, Self, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.wire.amount import Amount, check_size
+from mockserver.wire.holdings import Accounts
 
 ZERO = Amount("0")
 
 Quirks = Mapping[str, Any]
-
-D = TypeVar("D", bound="Derived")
-T = TypeVar("T")
 
 
 # What a world file holds
@@ -108,148 +105,6 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def records(self) -> "Iterable[Put]":
         """Yields the records, other than rows, that a sandbox starts with."""
         return ()
-
-
-# Where a row lies in its account: asset and venue.
-Place = tuple[str, str]
-
-
-class Derived(Protocol):
-    """What is found out from an account's rows, and kept up with them row by row."""
-
-    def __init__(self, rows: Mapping[Place, Any]) -> None:
-        """Finds it out from all rows."""
-
-    def copy(self) -> Self:
-        """Returns one that can go another way."""
-
-    def change(self, old: Any, new: Any) -> None:
-        """Follows the change of one row; None where there was none, or is none any more."""
-
-
-class Places:
-    """The places of an account's rows, grouped by what ``group`` tells of each, in order."""
-
-    group: Callable[[Place], str]
-
-    def __init__(self, rows: Mapping[Place, Any]) -> None:
-        self.groups: dict[str, list[Place]] = {}
-        for place in rows:
-            self.groups.setdefault(self.group(place), []).append(place)
-
-    def copy(self) -> Self:
-        """Returns one that can go another way."""
-        other = type(self)({})
-        other.groups = {group: [*places] for group, places in self.groups.items()}
-        return other
-
-    def change(self, old: Any, new: Any) -> None:
-        """Follows the change of one row."""
-        if old is None:
-            place = (new.asset, new.venue)
-            self.groups.setdefault(self.group(place), []).append(place)
-        elif new is None:
-            place = (old.asset, old.venue)
-            self.groups[self.group(place)].remove(place)
-
-    def of(self, group: str) -> Sequence[Place]:
-        """Returns the places of a group."""
-        return self.groups.get(group, ())
-
-
-class ByVenue(Places):
-    """The places of an account's rows by their venues."""
-
-    group = staticmethod(itemgetter(1))
-
-
-class Shown(dict[Any, Raw]):
-    """How rows are written in answers: ``write`` is asked once for each row that is shown.
-
-    Rows are told apart by identity.
-    """
-
-    write: Callable[[Any], Raw]
-
-    def __init__(self, rows: Mapping[Place, Any]) -> None:
-        super().__init__()
-
-    def __missing__(self, row: Any) -> Raw:
-        """Writes a row for the first time."""
-        written = self[row] = self.write(row)
-        return written
-
-    def copy(self) -> Self:
-        """Returns one that can go another way."""
-        other = type(self)({})
-        other.update(self)
-        return other
-
-    def change(self, old: Any, new: Any) -> None:
-        """Forgets a row that is no more."""
-        self.pop(old, None)
-
-
-class Holdings(Struct, gc=False):
-    """An account in the ledger: what the world says of it, and its rows by place.
-
-    ``make`` makes the rows when they are first looked at.
-    """
-
-    account: Any
-    make: Callable[[], dict[Place, Any]]
-    made: dict[Place, Any] | None = None
-    derived: dict[type[Derived], Any] | None = None
-
-    @property
-    def rows(self) -> dict[Place, Any]:
-        """The rows by place."""
-        if self.made is None:
-            self.made = self.make()
-        return self.made
-
-    def derive(self, kind: type[D]) -> D:
-        """Returns what is found out from the rows: once, for every sandbox that shares them."""
-        if self.derived is None:
-            self.derived = {}
-        found = self.derived.get(kind)
-        if found is None:
-            found = self.derived[kind] = kind(self.rows)
-        return found
-
-    def own(self) -> "Holdings":
-        """Returns a copy whose rows may be changed."""
-        # A list first: another sandbox that shares the account may add to it meanwhile.
-        derived = {kind: found.copy() for kind, found in [*(self.derived or {}).items()]}
-        return Holdings(self.account, self.make, dict(self.rows), derived)
-
-    def change(self, place: Place, new: Any) -> None:
-        """Puts a row in a place, or takes away what is there."""
-        rows = self.rows
-        old = rows.pop(place, None) if new is None else rows.get(place)
-        if new is not None:
-            rows[place] = new
-        if old is not None or new is not None:
-            for derived in (self.derived or {}).values():
-                derived.change(old, new)
-
-
-class Accounts(dict[str, Holdings]):
-    """Accounts by id; there are never others, nor does what the world says of them change.
-
-    So what is found out from that is kept for good.
-    """
-
-    def __init__(self, accounts: Mapping[str, Holdings]) -> None:
-        super().__init__(accounts)
-        self.found: dict[Any, Any] = accounts.found if isinstance(accounts, Accounts) else {}
-
-    def derive(self, find: Callable[[Mapping[str, Holdings]], T]) -> T:
-        """Returns what a function finds out, once."""
-        if find not in self.found:
-            self.found[find] = find(self)
-        found: T = self.found[find]
-        return found
 
 
 # What handlers and events see, and what they may ask for

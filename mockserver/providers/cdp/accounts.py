@@ -18,10 +18,11 @@ from mockserver.providers.cdp.pages import (
     rank,
 )
 from mockserver.providers.cdp.world import ACCOUNT_TYPES, Portfolio, is_account_id
+from mockserver.wire.holdings import Holdings
 from mockserver.wire.message import Request
 from mockserver.wire.provider import Answer
 from mockserver.wire.reject import Reject
-from mockserver.wire.world import Holdings, View
+from mockserver.wire.world import View
 
 NONE = Listing([], [])
 

@@ -21,11 +21,12 @@ from mockserver.providers.cdp.pages import (
 )
 from mockserver.providers.cdp.world import SYMBOL_MAX, Balance
 from mockserver.wire.amount import Amount, minus, stripped, text, times
+from mockserver.wire.holdings import Place, Shown
 from mockserver.wire.memo import Memo
 from mockserver.wire.message import Request
 from mockserver.wire.provider import Answer
 from mockserver.wire.reject import Reject
-from mockserver.wire.world import Place, Shown, View
+from mockserver.wire.world import View
 
 NOT_FOUND = "Account or asset not found."
 

@@ -14,6 +14,7 @@ from mockserver.wire import jwt
 
 TYPES = {"EdDSA": "Ed25519", "ES256": "ES256"}
 
+REMEMBERED = 16_384  # keys
 SIZE = 32
 LABELS = ("PRIVATE KEY", "EC PRIVATE KEY")
 
@@ -26,7 +27,7 @@ SEQUENCE = 0x30
 LONG = 0x80
 
 
-@lru_cache(1024)
+@lru_cache(REMEMBERED)
 def read(secret: str) -> jwt.Key:
     """Returns the key that a secret is; raises ValueError."""
     if secret.lstrip().startswith("-----"):

@@ -7,11 +7,12 @@ import msgspec
 
 from mockserver.providers.coinapi.world import EXCHANGE, Balance
 from mockserver.wire.amount import minus, number
+from mockserver.wire.holdings import ByVenue
 from mockserver.wire.message import Request
 from mockserver.wire.provider import Answer
 from mockserver.wire.query import first
 from mockserver.wire.reject import Reject
-from mockserver.wire.world import ByVenue, View
+from mockserver.wire.world import View
 
 # What may stand between an exchange and the tag of one of several accounts on it.
 SEPARATORS = "~/.,:;!@#$%^&*-_+="

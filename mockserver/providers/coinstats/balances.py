@@ -9,9 +9,10 @@ from mockserver.providers.coinstats.query import BalanceQuery
 from mockserver.providers.coinstats.usage import BALANCE, charge
 from mockserver.providers.coinstats.world import Balance, Investor
 from mockserver.wire.amount import Amount, number
+from mockserver.wire.holdings import ByVenue, Shown
 from mockserver.wire.provider import Answer
 from mockserver.wire.reject import Reject
-from mockserver.wire.world import ByVenue, Shown, View
+from mockserver.wire.world import View
 
 
 def get_balance(view: View, query: BalanceQuery) -> Answer:

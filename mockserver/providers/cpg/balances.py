@@ -7,10 +7,11 @@ from msgspec import Struct
 
 from mockserver.providers.cpg.world import Balance
 from mockserver.wire.amount import minus, text
+from mockserver.wire.holdings import Holdings, Place, Places
 from mockserver.wire.message import Request
 from mockserver.wire.provider import Answer
 from mockserver.wire.query import raw_pairs
-from mockserver.wire.world import Place, Places, View
+from mockserver.wire.world import View
 
 
 class Filter(Struct, frozen=True):
@@ -32,12 +33,7 @@ def _text(given: bytes | None) -> str | None:
 
 def list_balances(view: View, wanted: Filter) -> Answer:
     """Lists the caller's rows."""
-    held = view.accounts[view.credential.account]
-    rows: Iterable[Balance] = held.rows.values()
-    if wanted.currency is not None:
-        found = held.derive(ByCurrency).of(wanted.currency.casefold())
-        rows = [held.rows[place] for place in found]
-    data = [_row(row) for row in chosen(rows, wanted)]
+    data = [_row(row) for row in chosen(view.accounts[view.credential.account], wanted)]
     return Answer(success(data) | {"data_count": len(data)})
 
 
@@ -50,11 +46,12 @@ class ByCurrency(Places):
         return place[0].casefold()
 
 
-def chosen(rows: Iterable[Balance], wanted: Filter) -> Iterable[Balance]:
+def chosen(held: Holdings, wanted: Filter) -> Iterable[Balance]:
     """Returns the rows of a currency, in any case, and of a network, exactly."""
+    rows: Iterable[Balance] = held.rows.values()
     if wanted.currency is not None:
-        currency = wanted.currency.casefold()
-        rows = [row for row in rows if row.asset.casefold() == currency]
+        places = held.derive(ByCurrency).of(wanted.currency.casefold())
+        rows = [held.rows[place] for place in places]
     if wanted.network is not None:
         rows = [row for row in rows if row.venue == wanted.network]
     return rows

@@ -71,8 +71,8 @@ def submit(view: View, order: Order) -> Answer:
 
 def _row(view: View, account: str, order: Order) -> Balance:
     """Returns the row that pays; raises Reject when a business rule is broken."""
-    rows = view.accounts[account].rows.values()
-    row = next(iter(chosen(rows, Filter(order.currency, order.network))), None)
+    wanted = Filter(order.currency, order.network)
+    row = next(iter(chosen(view.accounts[account], wanted)), None)
     if row is None:
         raise Reject("business_rule", message="Unsupported currency or network")
     if scale(order.amount) > row.decimals:
