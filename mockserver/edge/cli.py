@@ -1,5 +1,6 @@
 """The command ``mockserver``. Every mistake is one line and exit status 2."""
 
+import gc
 import os
 import shlex
 import sys
@@ -81,6 +82,7 @@ def serve(context: click.Context, /, **flags: Any) -> None:
         raise click.ClickException(str(error)) from None
     told = announce.ready(app, server.address(app, sockets), options["world"])
     text = json.dumps(told) if options["as_json"] else announce.table(told)
+    gc.freeze()  # what is there by now stays, and is not to be searched for garbage again
     server.Server(app, sockets, lambda: print(text, flush=True)).serve_forever()
 
 

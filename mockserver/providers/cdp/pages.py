@@ -9,6 +9,7 @@ clock.
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -124,15 +125,16 @@ def _sealed(view: View, start: Start, last: Rank) -> str:
     unvalued, value, id = last
     told = None if unvalued else text(value.copy_negate())
     place = Place(id, view.now, told, start.of, start.size)
-    return seal(_secret(view), msgspec.json.encode(place))
+    return seal(_secret(view.seed, view.sandbox), msgspec.json.encode(place))
 
 
 def _opened(view: View, token: str) -> Place:
     try:
-        return msgspec.json.decode(unseal(_secret(view), token), type=Place)
+        return msgspec.json.decode(unseal(_secret(view.seed, view.sandbox), token), type=Place)
     except ValueError:
         raise Reject("bad_page_token", sealed=False) from None
 
 
-def _secret(view: View) -> bytes:
-    return seeded(view.seed, view.sandbox, "cdp", "page token", size=32)
+@lru_cache(1024)
+def _secret(seed: int, sandbox: str) -> bytes:
+    return seeded(seed, sandbox, "cdp", "page token", size=32)
