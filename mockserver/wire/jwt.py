@@ -20,7 +20,7 @@ from mockserver.wire.members import once_each
 from mockserver.wire.memo import Memo
 
 TOKEN_MAX = 8192  # bytes
-ROOM = 16 * 1024 * 1024  # bytes of tokens that are remembered, and of what was verified
+ROOM = 12 * 1024 * 1024  # bytes of tokens that are remembered, and of what was verified
 
 # base64url, decoded by what decodes base64: its two own signs become those of base64, whose
 # own three become none. By signs over: with which signs a part may end, and what it lacks.

@@ -27,7 +27,7 @@ def _decoded(query: bytes) -> Pairs:
     return tuple([(_unquoted(name), _unquoted(value)) for name, _, value in parts])
 
 
-PAIRS = Memo(_decoded, size=len, room=FEW)
+PAIRS = Memo(_decoded, size=len, room=FEW, at_once=True)
 
 
 def pairs(query: bytes) -> list[tuple[str, str]]:

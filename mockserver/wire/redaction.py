@@ -19,7 +19,6 @@ import msgspec
 from mockserver.wire.memo import Memo
 
 NAMES_REMEMBERED = 1024
-FEW = 256 * 1024  # bytes: enough for keys, while most signatures are never seen again
 SECRET_MIN = 4  # signs; what is shorter is not looked for elsewhere in its body
 HIDDEN_MIN = 6  # signs; what is shorter is not looked for by its value
 
@@ -78,7 +77,7 @@ class Redactor:
         self._members: frozenset[str] = frozenset().union(*(s.members for s in told))
         self._names = [name.encode() for name in self._members]
         self._lines = Memo(self._line, size=lambda header: len(header[1]))
-        self._values = Memo(_value, size=len, room=FEW)
+        self._values = Memo(_value, size=len)
         self._bodies = Memo(self._body, size=len)
 
     def headers(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
