@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import machine, peers, report, sandboxes, start
+from benchmarks import growth, machine, peers, report, sandboxes, start
 from benchmarks.cases import CASES, REQUESTS
 from benchmarks.found import Found
 from benchmarks.goals import goals
@@ -123,9 +123,7 @@ def _rest(found: Found, options: argparse.Namespace, ground: Ground) -> None:
     if "isolation" in only:
         found.isolation = [*sandboxes.figures(quick)]
     if "growth" in only:
-        from benchmarks import growth
-
-        found.growth = [*growth.figures(quick)]
+        found.rest, found.growth = growth.whole(quick, ground)
 
 
 def _memory(ground: Ground, least: int) -> Iterator[Resident]:
@@ -137,6 +135,7 @@ def _memory(ground: Ground, least: int) -> Iterator[Resident]:
 def _status(found: Found) -> int:
     """Returns 1 when something was void."""
     void = [one.run.void for one in found.runs] + [one.void for one in found.memory]
+    void += [found.rest.void] if found.rest else []
     return 1 if any(void) else 0
 
 

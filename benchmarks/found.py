@@ -1,10 +1,11 @@
 """Everything that a run of the benchmarks found, as ``--json`` writes it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct
 
+from benchmarks.growth import Figure as Growth
+from benchmarks.growth import Rest
 from benchmarks.memory import Resident
 from benchmarks.rounds import Measured
 from benchmarks.rows import Row
@@ -26,5 +27,6 @@ class Found(Struct):
     memory: Sequence[Resident] = ()
     starts: Mapping[str, float] = {}
     isolation: Sequence[Figure] = ()
-    growth: Sequence[Any] = ()  # Figure of benchmarks.growth
+    growth: Sequence[Growth] = ()
+    rest: Rest | None = None  # of a request, beside what grows
     goals: Sequence[Goal] = ()

@@ -31,8 +31,11 @@ def goals(found: Found) -> Iterator[Goal]:
     if found.memory:
         yield _memory(found)
     if found.growth:
-        worst = max(found.growth, key=lambda figure: figure.ratio)
-        yield Goal(f"large to small, the worst ({worst.name})", worst.ratio, GROWTH)
+        worst = found.growth[0]
+        by_pipeline = f"{worst.pipeline:.2f} by the pipeline alone"
+        yield Goal(
+            f"large to small, the worst ({worst.name})", worst.ratio, GROWTH, note=by_pipeline
+        )
     for figure in found.isolation:
         yield Goal(figure.name, figure.value, Target(figure.most, less=True), figure.unit)
 

@@ -13,7 +13,7 @@ RUNS = (
     *("subject", "connections", "req/s", "ratio", "range", "CPU us", "by CPU", "p50 us"),
     *("server", "wrk", "start s", "MB", "good"),
 )
-GROWN = ("growth", "small us", "large us", "ratio", "verdict", "memory")
+GROWN = ("growth", "small us", "large us", "pipeline", "ratio", "verdict", "memory")
 GOALS = ("target", "reached", "bound", "aim", "verdict", "")
 
 
@@ -33,6 +33,8 @@ def lines(found: Found) -> Iterator[str]:
     """Returns everything, as Markdown."""
     yield from markdown.table(RUNS, (_run(row, found.rounds) for row in found.rows))
     yield from markdown.table(("other figures", ""), _others(found))
+    if found.rest:
+        yield from ("", f"{found.rest}")
     yield from markdown.table(GROWN, _growth(found))
     yield from markdown.table(GOALS, (goal.cells() for goal in found.goals))
     yield from ("", f"`{found.command}`", *found.machine)
@@ -74,5 +76,5 @@ def _others(found: Found) -> Iterator[tuple[str, str]]:
 
 def _growth(found: Found) -> Iterator[tuple[str, ...]]:
     for one in found.growth:
-        costs = (f"{one.small:.1f}", f"{one.large:.1f}", f"{one.ratio:.2f}")
-        yield (one.name, *costs, GROWTH.verdict(one.ratio), one.memory)
+        costs = (f"{one.small:.1f}", f"{one.large:.1f}", f"{one.pipeline:.2f}")
+        yield (one.name, *costs, _ratio(one.ratio), GROWTH.verdict(one.ratio), one.memory)

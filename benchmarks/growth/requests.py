@@ -1,0 +1,77 @@
+"""Signed requests for a sandbox, as many as are wanted, as the server would receive them."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+from benchmarks.growth.worlds import person
+from mockserver.edge.auth import Auth
+from mockserver.edge.control.sandboxes import credentials
+from mockserver.engine.sandbox import Sandbox
+from mockserver.wire.message import Draft, Request
+from mockserver.wire.provider import Once, Provider
+
+HOST = "http://127.0.0.1"
+
+Ask = tuple[Sandbox, Request]
+Asks = Callable[[int], Sequence[Ask]]  # makes so many requests that the sandbox will accept
+
+
+def request(draft: Draft, peer: str = "127.0.0.1") -> Request:
+    """Returns a request as the server would receive it."""
+    headers = [(b"host", b"127.0.0.1"), (b"user-agent", b"python-requests/2.32")]
+    headers += [(name.lower(), _read(value)) for name, value in draft.headers]
+    path = _read(draft.path)
+    return Request(draft.method, path, _read(draft.query), headers, _read(draft.body), peer, path)
+
+
+def _read(data: bytes) -> bytes:
+    """Returns a copy, as a socket would: of bytes seen before, Python remembers the hash."""
+    return bytes(bytearray(data))
+
+
+def main_read(auth: Auth, n: int) -> Draft:
+    """Returns the provider's main read, the n-th of its kind."""
+    return auth.example(HOST, f"n={n:08d}" if once(auth.provider) else "")
+
+
+def get(target: str) -> Callable[[Auth, int], Draft]:
+    """Returns what signs a GET of one target, numbered where a signature works once."""
+    joint = "&" if "?" in target else "?"
+
+    def draft(auth: Auth, n: int) -> Draft:
+        numbered = f"{target}{joint}n={n:08d}" if once(auth.provider) else target
+        return auth.sign("GET", numbered, host="127.0.0.1")
+
+    return draft
+
+
+def once(provider: Provider) -> bool:
+    """Tells whether a signature of the provider works once."""
+    return any(isinstance(gate, Once) for gate in provider.gates)
+
+
+def asks(
+    sandbox: Sandbox,
+    provider: Provider,
+    draft: Callable[[Auth, int], Draft] = main_read,
+    callers: int = 1,
+    peers: int = 1,
+) -> Asks:
+    """Returns what makes requests: the callers take turns, and so do the addresses."""
+    known = credentials(sandbox, provider)
+    auths = [Auth(provider, known[person(n).label]) for n in range(callers)]
+    numbers = itertools.count()
+    anew = once(provider)
+    made: dict[int, Draft] = {}
+
+    def one(n: int) -> Ask:
+        caller = n % callers
+        if anew or caller not in made:
+            made[caller] = draft(auths[caller], n)
+        return sandbox, request(made[caller], _address(n % peers))
+
+    return lambda many: [one(n) for n in itertools.islice(numbers, many)]
+
+
+def _address(n: int) -> str:
+    return f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}"

@@ -1,0 +1,104 @@
+"""What grows beside a ledger: each makes sandboxes with so much of it, and what asks them."""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+
+from benchmarks.growth.asking import took, warmed
+from benchmarks.growth.requests import Ask, Asks, asks
+from benchmarks.growth.worlds import box, world
+from mockserver.engine.faults.reading import Reader
+from mockserver.engine.limits import window
+from mockserver.engine.sandboxes import Sandboxes
+from mockserver.providers import discover
+from mockserver.wire.duration import SECOND
+from mockserver.wire.provider import Provider
+from mockserver.wire.signing import seeded
+
+GONE = 2 * 3600 * SECOND  # longer ago than any window is long
+
+
+def sandboxes(provider: Provider, size: int) -> Asks:
+    """So many sandboxes, asked in turn."""
+    first = world(provider)
+    known = Sandboxes(box(first), time.time_ns)
+    settings = known.default.made
+    made = [known.make(f"box-{n}", first, settings, 3600 * SECOND) for n in range(size)]
+    each = itertools.cycle([asks(sandbox, provider) for sandbox in made])
+    return warmed(provider, lambda many: [next(each)(1)[0] for _ in range(many)], size)
+
+
+def rules(operation: str) -> Callable[[Provider, int], Asks]:
+    """Makes what sets so many rules, for an operation or for a header that no request has."""
+
+    def build(provider: Provider, size: int) -> Asks:
+        sandbox = box(world(provider))
+        match = {"provider": provider.name}
+        match |= {"operation": operation} if operation else {}
+        reader = Reader("", discover())
+        made = [
+            {
+                "name": f"rule-{n}",
+                "match": match if operation else match | {"header": {"x-rule": f"{n}"}},
+                "answer": {"reject": "internal_error"},
+            }
+            for n in range(size)
+        ]
+        sandbox.rulebook.put([reader.read(rule, ()) for rule in made], sandbox.clock.now())
+        return warmed(provider, asks(sandbox, provider))
+
+    return build
+
+
+def callers(provider: Provider, size: int) -> Asks:
+    """So many callers with a key and an account each, who ask in turn."""
+    sandbox = box(world(provider, keys=size))
+    return warmed(provider, asks(sandbox, provider, callers=size), size)
+
+
+def addresses(provider: Provider, size: int) -> Asks:
+    """One caller who comes from so many addresses in turn."""
+    return warmed(provider, asks(box(world(provider)), provider, peers=size), size)
+
+
+def filled(rows: int) -> Callable[[Provider, int], Asks]:
+    """Makes what fills a journal with so many entries, each with the answer of so many rows."""
+
+    def build(provider: Provider, size: int) -> Asks:
+        sandbox = box(world(provider, rows=rows))
+        more = asks(sandbox, provider)
+        took(provider.name, more(size))
+
+        def ask(many: int) -> Sequence[Ask]:
+            if not size:
+                sandbox.journal.clear()
+            return more(many)
+
+        return ask
+
+    return build
+
+
+def remembered(provider: Provider, size: int) -> Asks:
+    """So many digests in the replay memory."""
+    sandbox = box(world(provider))
+    memory = sandbox.desks[provider.name].replay
+    for n in range(size):
+        memory.accept(seeded(n, size=61), time.time_ns(), GONE)
+    return warmed(provider, asks(sandbox, provider))
+
+
+def gone(provider: Provider, size: int) -> Asks:
+    """A caller who asks again after a pause, with so many requests in a window that has passed."""
+    sandbox = box(world(provider))
+    desk = sandbox.desks[provider.name]
+    more = warmed(provider, asks(sandbox, provider))
+
+    def ask(many: int) -> Sequence[Ask]:
+        counter = desk.counters["reads"] = window(desk.counters["reads"].limit)
+        before = time.time_ns() - GONE
+        for _ in range(size):
+            counter.spend("main", before)
+        return more(many)
+
+    return ask
