@@ -51,14 +51,14 @@ class Direct(transport.Protocol):
 
     def on_headers_complete(self) -> None:
         """Takes a head, and chooses the way."""
-        if self._waits():
-            self._go_long()
+        if self._needs_uvicorn():
+            self._hand_over()
         else:
             self.pending = 0
             self.body = b""
 
-    def _waits(self) -> bool:
-        """Tells whether something on this connection has to come first, or what this asks for."""
+    def _needs_uvicorn(self) -> bool:
+        """Tells whether the connection or the request asks for more than an answer at once."""
         parser, cycle = self.parser, self.cycle
         return (
             self.declined
@@ -86,7 +86,7 @@ class Direct(transport.Protocol):
     def on_message_complete(self) -> None:
         """Answers a whole request."""
         if self.body is not None and not self._answered(self.body):
-            self._go_long()
+            self._hand_over()
         if self.body is None:
             super().on_message_complete()
         self.body = None
@@ -95,9 +95,9 @@ class Direct(transport.Protocol):
         """Feeds the parser; for the rest of a request somebody has to wait."""
         super().data_received(data)
         if self.body is not None and not self.transport.is_closing():
-            self._go_long()
+            self._hand_over()
 
-    def _go_long(self) -> None:
+    def _hand_over(self) -> None:
         """Lets uvicorn have the request, as far as it has come."""
         url, headers, expects, body = self.url, self.headers, self.expect_100_continue, self.body
         HttpToolsProtocol.on_message_begin(self)
