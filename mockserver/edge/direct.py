@@ -51,7 +51,7 @@ class Direct(transport.Protocol):
 
     def on_headers_complete(self) -> None:
         """Takes a head, and chooses the way."""
-        if self._needs_uvicorn():
+        if not self.transport.is_closing() and self._needs_uvicorn():
             self._hand_over()
         else:
             self.pending = 0
@@ -72,7 +72,6 @@ class Direct(transport.Protocol):
             or len(self.url) > URL_MAX
             or not self.url.startswith(b"/")
             or ODD.search(self.url) is not None
-            or self.transport.is_closing()
         )
 
     def on_body(self, body: bytes) -> None:
@@ -84,9 +83,10 @@ class Direct(transport.Protocol):
             self.body += body
 
     def on_message_complete(self) -> None:
-        """Answers a whole request."""
-        if self.body is not None and not self._answered(self.body):
-            self._hand_over()
+        """Answers a whole request; nothing behind the end of a connection is carried out."""
+        if self.body is not None and not self.transport.is_closing():
+            if not self._answered(self.body):
+                self._hand_over()
         if self.body is None:
             super().on_message_complete()
         self.body = None
@@ -99,7 +99,10 @@ class Direct(transport.Protocol):
 
     def _hand_over(self) -> None:
         """Lets uvicorn have the request, as far as it has come."""
-        url, headers, expects, body = self.url, self.headers, self.expect_100_continue, self.body
+        url, headers, body = self.url, self.headers, self.body
+        # What is held expects nothing: behind its head stands only a trailer.
+        expects = self.expect_100_continue and body is None
+        self._unset_keepalive_if_required()
         HttpToolsProtocol.on_message_begin(self)
         self.url, self.expect_100_continue, self.body = url, expects, None
         self.headers.extend(headers)
