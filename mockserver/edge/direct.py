@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mockserver.edge import transport
 from mockserver.edge.app import Application
+from mockserver.edge.asgi import PEER, PLAIN
 from mockserver.engine import pipeline
 from mockserver.wire.message import Headers, Request, Response
 
@@ -23,6 +24,8 @@ log = logging.getLogger("mockserver")
 METHODS = {name.encode(): name for name in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 ODD = re.compile(rb"[^!-~]|#")  # what makes more than a path and a query of a URL
 URL_MAX = 8192  # bytes; of longer ones uvicorn refuses some
+BROKEN = Response(500, (*PLAIN, (b"connection", b"close")), b"Internal Server Error")
+ANSWERS_MAX = 100  # to one packet; who sends more at once waits while others are served
 BAD = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -33,6 +36,7 @@ class Direct(transport.Protocol):
     """
 
     body: bytes | None = None
+    answers = 0  # to this packet
     dated: Any = None  # the server's headers when ``common`` was made of them
     common = b""
 
@@ -41,7 +45,7 @@ class Direct(transport.Protocol):
         super().connection_made(transport)
         self.application: Application = cast(Any, self.config.app)
         self.port = self.server[1] if self.server else None
-        self.peer = self.client[0] if self.client else ""
+        self.peer = self.client[0] if self.client else PEER
 
     def on_message_begin(self) -> None:
         """Starts a request, which has no scope unless it goes uvicorn's way."""
@@ -62,6 +66,7 @@ class Direct(transport.Protocol):
         parser, cycle = self.parser, self.cycle
         return (
             self.declined
+            or self.answers >= ANSWERS_MAX
             or (cycle is not None and not cycle.response_complete)
             or self.expect_100_continue
             or self.flow.write_paused
@@ -93,6 +98,7 @@ class Direct(transport.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser; for the rest of a request somebody has to wait."""
+        self.answers = 0
         super().data_received(data)
         if self.body is not None and not self.transport.is_closing():
             self._hand_over()
@@ -132,7 +138,7 @@ class Direct(transport.Protocol):
 
     def _fail(self, error: Exception) -> None:
         log.error("internal error", exc_info=error)
-        self.transport.write(STATUS_LINE[500] + b"connection: close\r\ncontent-length: 0\r\n\r\n")
+        self._send(BROKEN)
         self.transport.close()
 
     def _send(self, response: Response) -> None:
@@ -142,6 +148,7 @@ class Direct(transport.Protocol):
             self.common = lines(tuple(self.dated))
         head = STATUS_LINE[response.status] + self.common + lines(response.headers)
         self.transport.soon(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self.answers += 1
         state.total_requests += 1
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(

@@ -13,6 +13,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_MAX = 256 * 1024
+WAITING_MAX = 64 * 1024  # bytes of answers; what is more leaves, or is held back, at once
 FINAL = tuple(b"HTTP/1.1 %d" % hundred for hundred in (2, 3, 4, 5))
 REFUSED = "Invalid HTTP request received."
 
@@ -47,6 +48,8 @@ class FewWrites:
         if not self._waiting:
             self._loop.call_soon(self.flush)
         self._waiting += data
+        if len(self._waiting) > WAITING_MAX:
+            self.flush()
 
     def flush(self) -> None:
         """Writes what waits."""
@@ -81,10 +84,12 @@ class Protocol(HttpToolsProtocol):
             cycle.message_event.set()
 
     def on_response_complete(self) -> None:
-        """Ends a response, one of a head alone too."""
+        """Ends a response, one of a head alone too; no more is read while requests wait."""
         self.transport.flush()
         self.unanswered.popleft()
         super().on_response_complete()
+        if self.unanswered:
+            self.flow.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser."""

@@ -128,4 +128,4 @@ def _verified(asked: tuple[bytes, bytes, Key]) -> bool:
     return asymmetric.es256_verify(key.secret, message, signature)
 
 
-VERIFIED = Memo(_verified, size=lambda asked: len(asked[0]), room=ROOM)
+VERIFIED = Memo(_verified, size=lambda asked: len(asked[0]) + len(asked[1]), room=ROOM)

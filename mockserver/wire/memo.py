@@ -6,7 +6,6 @@ from typing import Generic, TypeVar
 ROOM = 4 * 1024 * 1024
 ENTRY_SIZE = 200  # what an entry takes beside the bytes of its key
 LARGEST = 64  # so many keys find room at least: larger ones are not remembered
-MET_MAX = 65_536
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -49,7 +48,7 @@ class Memo(dict[K, V], Generic[K, V]):
         if known in self._met:
             self._met.discard(known)
             return True
-        if len(self._met) >= MET_MAX:
+        if len(self._met) >= self._room // ENTRY_SIZE:
             self._met.clear()
         self._met.add(known)
         return False

@@ -18,7 +18,6 @@ import msgspec
 
 from mockserver.wire.memo import Memo
 
-NAMES_REMEMBERED = 1024
 SECRET_MIN = 4  # signs; what is shorter is not looked for elsewhere in its body
 HIDDEN_MIN = 6  # signs; what is shorter is not looked for by its value
 
@@ -57,11 +56,17 @@ def printable(raw: bytes) -> str:
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
-@lru_cache(NAMES_REMEMBERED)
 def telling(name: bytes) -> bool:
     """Tells whether a name says that what it names is secret."""
+    return NAMES[name]
+
+
+def _telling(name: bytes) -> bool:
     plain = bytes(sign for sign in unquote_to_bytes(name).lower() if chr(sign).isalnum())
     return plain not in PUBLIC and TELLING.search(plain) is not None
+
+
+NAMES = Memo(_telling, size=len)
 
 
 class Redactor:
@@ -76,7 +81,7 @@ class Redactor:
         self._query: frozenset[bytes] = frozenset().union(*(s.query for s in told))
         self._members: frozenset[str] = frozenset().union(*(s.members for s in told))
         self._names = [name.encode() for name in self._members]
-        self._lines = Memo(self._line, size=lambda header: len(header[1]))
+        self._lines = Memo(self._line, size=lambda header: len(header[0]) + len(header[1]))
         self._values = Memo(_value, size=len)
         self._bodies = Memo(self._body, size=len)
 
