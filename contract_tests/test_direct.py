@@ -30,13 +30,8 @@ from mockserver.edge import worlds
 from mockserver.edge.direct import URL_MAX, Direct
 from mockserver.edge.provider_handle import ProviderHandle
 from mockserver.edge.transport import Protocol
-from mockserver.engine.hiding import Hiding
 from mockserver.engine.journal import Entry
 from mockserver.providers import discover
-from mockserver.wire import query
-from mockserver.wire.memo import ENTRY_SIZE, LARGEST, ROOM, Memo
-from mockserver.wire.message import Request
-from mockserver.wire.redaction import Redactor
 
 BALANCES = "/v1/balances"
 WITHDRAWALS = "/v1/withdrawals"
@@ -755,6 +750,14 @@ def test_nothing_is_carried_out_behind_an_error_of_ours(broken: MockServer) -> N
     assert [entry.operation for entry in entries(broken)] == ["listBalances"]
 
 
+def test_an_offer_behind_an_error_of_ours_lets_the_error_out(broken: MockServer) -> None:
+    bad = example(broken.coinapi, "follow=no")
+    offer = instead(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    with dial(broken.coinapi.base_url) as connection:
+        connection.sendall(bad + offer(example(broken.coinapi)))
+        assert statuses(to_the_end(connection)) == [500]
+
+
 # When it ends
 
 
@@ -841,119 +844,6 @@ def test_a_stop_waits_for_nobody_who_is_idle_or_half_way() -> None:
         server.stop()
         assert time.monotonic() - began < 2
         assert [to_the_end(connection) for connection in connections] == [b""] * 4
-
-
-# What is remembered, and what is hidden
-
-
-class Upper:
-    """Makes texts large, and tells which it was asked for."""
-
-    def __init__(self) -> None:
-        self.made: list[bytes] = []
-
-    def __call__(self, key: bytes) -> bytes:
-        self.made.append(key)
-        return key.upper()
-
-
-def test_a_memo_remembers_what_was_asked_for_twice() -> None:
-    make = Upper()
-    memo = Memo(make, size=len)
-    assert [memo[key] for key in (b"a", b"a", b"b", b"a", b"b", b"b")] == [*b"A A B A B B".split()]
-    assert make.made == [b"a", b"a", b"b", b"b"]
-
-
-def test_a_memo_remembers_while_there_is_room() -> None:
-    make, largest = Upper(), 1000
-    memo = Memo(make, size=len, room=LARGEST * (largest + ENTRY_SIZE), at_once=True)
-    for n in (largest, largest + 1, largest, largest + 1):
-        assert memo[b"b" * n] == b"B" * n
-    assert [len(key) for key in make.made] == [largest, largest + 1, largest + 1]
-    for n in range(LARGEST - 1):
-        assert memo[bytes([n]) * largest] == bytes([n]) * largest
-    assert len(memo) == LARGEST
-    assert memo[b"c"] == b"C"
-    assert list(memo) == [b"c"]
-
-
-def test_a_memo_keeps_little_of_what_it_met_once() -> None:
-    memo = Memo(abs, size=lambda key: 0)
-    for n in range(ROOM // ENTRY_SIZE + 10):
-        assert memo[n] == n
-    assert (len(memo), len(memo._met)) == (0, 10)
-
-
-def test_a_memo_remembers_nothing_of_what_was_refused() -> None:
-    def refuse(key: bytes) -> bytes:
-        raise ValueError(key)
-
-    memo = Memo(refuse, size=len)
-    for _ in range(3):
-        with pytest.raises(ValueError):
-            memo[b"a"]
-    assert memo == {}
-
-
-def test_a_memo_serves_threads() -> None:
-    memo = Memo(lambda key: -key, size=lambda key: 0, room=LARGEST * ENTRY_SIZE)
-    wrong: list[int] = []
-
-    def ask(start: int) -> None:
-        wrong.extend(n for n in range(start, start + 20_000) if memo[n % 300] != -(n % 300))
-
-    threads = [threading.Thread(target=ask, args=[100 * n]) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
-    assert len(memo) <= LARGEST + len(threads)
-
-
-def remembered(*memos: Memo[Any, Any]) -> int:
-    """Returns the bytes of all that is remembered."""
-    return sum(len(repr(key)) + len(repr(value)) for memo in memos for key, value in memo.items())
-
-
-def asked_like(headers: list[tuple[bytes, bytes]], query: bytes, body: bytes) -> Request:
-    return Request("POST", b"/a", query, headers, body, "127.0.0.1", b"/a")
-
-
-def words(n: int) -> bytes:
-    """Returns a text of its own for each number, and ever longer."""
-    return b"%d" % n + b"a" * n
-
-
-LARGE_NAME = b"a" * 40 * KIB
-VARIED = {
-    "values": lambda n: asked_like([(b"x-a", words(n))], b"", b""),
-    "names": lambda n: asked_like([(b"%d" % n + LARGE_NAME, b"a")], b"", b""),
-    "queries": lambda n: asked_like([], b"token=" + words(n), b""),
-    "bodies": lambda n: asked_like([], b"", b'{"apiKey":"%b"}' % words(n)),
-}
-
-
-@pytest.mark.parametrize("varied", VARIED)
-def test_what_hiding_remembers_is_bounded(varied: str, request: pytest.FixtureRequest) -> None:
-    redactor = Redactor([provider.secrets for provider in discover().values()])
-    hiding = Hiding(redactor)
-    for n in range(300 if varied == "names" else 10_000):
-        for _ in range(2):
-            hiding.texts(VARIED[varied](n), b"", ())
-    memos = redactor._lines, redactor._values, redactor._bodies, hiding._in_headers
-    assert remembered(*memos) < 4 * ROOM
-
-
-def test_queries_and_paths_that_are_remembered_are_bounded(pair: Pair) -> None:
-    router = pair[0].app.sandboxes.default.desks["cpg"].router
-    for n in range(10_000):
-        query.raw_pairs(words(n) + b"=%41")
-        path = WITHDRAWALS.encode() + b"/" + words(n)
-        for _ in range(2):
-            router.find(replace(asked_like([], b"", b""), method="GET", path=path))
-    assert remembered(query.PAIRS) < 4 * ROOM
-    assert remembered(router._known) < 4 * ROOM
 
 
 def test_a_key_of_a_new_world_is_hidden_at_once(pair: Pair, sent: list[int]) -> None:

@@ -18,7 +18,7 @@ sys.path.append(str(Path(__file__).parent.parent))  # where `pytest` alone does 
 
 from benchmarks import growth
 from benchmarks.growth import Case
-from mockserver.engine import kept, limits
+from mockserver.engine import kept, ledger, limits
 from mockserver.engine.kept import Kept
 from mockserver.engine.limits import FixedWindow, RollingWindow
 from mockserver.engine.penalties import Offenders
@@ -126,10 +126,10 @@ DERIVED = {"cdp": ByValue, "cpg": ByCurrency, "coinapi": ByVenue, "coinstats": B
 
 
 def told(derived: Any) -> Any:
-    """Returns all that was found out, as plain values; groups without places are none."""
+    """Returns all that was found out, as plain values."""
     if isinstance(derived, ByValue):
         return derived.listing.ranks, [astuple(row) for row in derived.listing.items]
-    return {group: places for group, places in derived.groups.items() if places}
+    return derived.groups
 
 
 @pytest.mark.parametrize("name", DERIVED)
@@ -156,6 +156,27 @@ def test_what_is_found_out_from_rows_follows_every_change(name: str) -> None:
     assert (
         told(held.derive(kind)) != at_first == told(before.derive(kind)) == told(kind(before.rows))
     )
+
+
+@pytest.mark.parametrize(("rows", "anew"), [(ledger.MANY, False), (ledger.MANY + 1, True)])
+def test_where_many_rows_change_what_was_found_out_is_found_out_anew(rows: int, anew: bool) -> None:
+    book = growth.box(growth.world(discover()["cdp"], rows=rows)).desks["cdp"].book
+    ((id, before),) = book.accounts.items()
+    before.derive(ByValue)
+    few = tuple(before.rows.values())[:2]
+    book.apply([SetRows(id, few)])
+    held = book.accounts[id]
+    assert (held.derived is None) is anew
+    assert told(held.derive(ByValue)) == told(ByValue(held.rows))
+    assert len(held.rows) == 2
+
+
+def test_a_group_without_places_is_gone() -> None:
+    book = growth.box(growth.world(discover()["coinstats"])).desks["coinstats"].book
+    ((id, held),) = book.accounts.items()
+    assert list(held.derive(ByVenue).groups) == ["binance"]
+    book.apply([DropRow(id, *place) for place in held.rows])
+    assert book.accounts[id].derive(ByVenue).groups == {}
 
 
 def test_a_row_that_changed_is_written_anew() -> None:

@@ -46,7 +46,7 @@ async def serve(
         scope["method"],
         destination.path,
         scope["query_string"],
-        scope["headers"],
+        [(name, value) for name, value in scope["headers"]],
         body,
         client[0] if client else PEER,
         path,

@@ -11,7 +11,11 @@ import re
 from functools import lru_cache
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+)
 
 from mockserver.edge import transport
 from mockserver.edge.app import Application
@@ -26,7 +30,6 @@ ODD = re.compile(rb"[^!-~]|#")  # what makes more than a path and a query of a U
 URL_MAX = 8192  # bytes; of longer ones uvicorn refuses some
 BROKEN = Response(500, (*PLAIN, (b"connection", b"close")), b"Internal Server Error")
 ANSWERS_MAX = 100  # to one packet; who sends more at once waits while others are served
-BAD = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Direct(transport.Protocol):
@@ -35,7 +38,7 @@ class Direct(transport.Protocol):
     ``body`` is that of a request which is not yet whole, or None where uvicorn has it.
     """
 
-    body: bytes | None = None
+    body: bytearray | None = None
     answers = 0  # to this packet
     dated: Any = None  # the server's headers when ``common`` was made of them
     common = b""
@@ -59,7 +62,7 @@ class Direct(transport.Protocol):
             self._hand_over()
         else:
             self.pending = 0
-            self.body = b""
+            self.body = bytearray()
 
     def _needs_uvicorn(self) -> bool:
         """Tells whether the connection or the request asks for more than an answer at once."""
@@ -90,7 +93,7 @@ class Direct(transport.Protocol):
     def on_message_complete(self) -> None:
         """Answers a whole request; nothing behind the end of a connection is carried out."""
         if self.body is not None and not self.transport.is_closing():
-            if not self._answered(self.body):
+            if not self._answered(bytes(self.body)):
                 self._hand_over()
         if self.body is None:
             super().on_message_complete()
@@ -114,7 +117,7 @@ class Direct(transport.Protocol):
         self.headers.extend(headers)
         super().on_headers_complete()
         if body:
-            super().on_body(body)
+            super().on_body(bytes(body))
 
     def _answered(self, body: bytes) -> bool:
         """Answers, unless that is uvicorn's to do."""
@@ -159,6 +162,6 @@ class Direct(transport.Protocol):
 @lru_cache(1024)
 def lines(headers: Headers) -> bytes:
     """Returns header lines; raises ValueError for a value that would be more than one."""
-    if any(BAD.search(value) for _, value in headers):
+    if any(HEADER_VALUE_RE.search(value) for _, value in headers):
         raise ValueError("a header value holds control characters")
     return b"".join(name.lower() + b": " + value + b"\r\n" for name, value in headers)

@@ -108,7 +108,7 @@ class Protocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
-            if self.parser.get_method() != b"CONNECT":
+            if self.parser.get_method() != b"CONNECT" and not self.transport.is_closing():
                 self._decline(data[offer.args[0] :])
 
     def _decline(self, rest: bytes) -> None:

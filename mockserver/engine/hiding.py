@@ -47,11 +47,13 @@ class Hiding:
         body = redactor.body(request.body)
         plain = unquote_to_bytes(query) if PERCENT in query else b""
         asked = b"\n".join((target, body, plain)) if body or plain else target
-        secrets = [*self._in_headers[odd], *self._find(asked)]
-        secrets += [secret for secret in callers if secret in asked or secret in odd]
+        secrets = {*self._in_headers[odd], *self._find(asked)}
+        secrets.update(secret for secret in callers if secret in asked or secret in odd)
         if not secrets:
             return target, headers, body, answer
         if any(secret in plain and secret not in query for secret in secrets):
             target = request.dialled + b"?" + fingerprint(query).encode()
-        target, headers, body, answer = (hide(t, secrets) for t in (target, headers, body, answer))
+        long_first = sorted(secrets, key=len, reverse=True)  # one may be a part of another
+        texts = (target, headers, body, answer)
+        target, headers, body, answer = (hide(text, long_first) for text in texts)
         return target, headers, body, answer

@@ -6,7 +6,7 @@ from typing import Any
 from mockserver.wire.message import Response
 
 ENTRIES_MAX = 16_384
-BYTES_MAX = 64 * 1024 * 1024
+BYTES_MAX = 32 * 1024 * 1024
 ENTRY_SIZE = 512  # what an answer takes beside its body and what was asked
 
 

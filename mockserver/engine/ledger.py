@@ -34,6 +34,7 @@ Listed = dict[Place, Row]
 Sample = Callable[[int, bytes, Coin], Row]
 Staged = dict[Place, Row | None]
 
+MANY = 1_000  # rows: when more change, what was found out from rows is found out anew
 TOLD_MAX = 20  # accounts that a message names
 
 
@@ -123,6 +124,8 @@ class Book:
 
     def _write(self, account: str, rows: Staged) -> None:
         held = self._writable(account)
+        if len(rows) > MANY:
+            held.derived = None
         for place, row in rows.items():
             held.change(place, row)
 

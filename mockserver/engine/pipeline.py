@@ -280,9 +280,10 @@ def _note(
         fault = ", ".join(call.plan.took)[:FAULT_MAX]
         delivery = ", ".join(d.fault.said for d in response.deliveries)[:FAULT_MAX]
     journal = sandbox.journal
-    desk, answer, hiding = call.desk, response.body[:BODY_MAX], journal.hiding
+    desk, hiding = call.desk, journal.hiding
     callers = () if hiding.whole else desk.secrets(label)
-    target, headers, body, answer = hiding.texts(call.request, answer, callers)
+    kept = hiding.texts(call.request, response.body[:BODY_MAX], callers)
+    target, headers, body, answered = kept
     journal.count += 1
     journal.add(
         Entry(
@@ -303,7 +304,7 @@ def _note(
             headers[:HEADERS_MAX],
             body[:BODY_MAX],
             response.headers,
-            answer,
+            answered,
             explanation,
         )
     )

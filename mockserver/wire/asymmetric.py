@@ -61,6 +61,10 @@ def es256_verify(secret: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
+SIGN = {"EdDSA": ed25519_sign, "ES256": es256_sign}
+VERIFY = {"EdDSA": ed25519_verify, "ES256": es256_verify}
+
+
 @lru_cache(REMEMBERED)
 def _ed25519(secret: bytes) -> Any:
     return Ed25519PrivateKey.from_private_bytes(secret)

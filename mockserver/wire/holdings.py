@@ -52,7 +52,10 @@ class Places:
             self.groups.setdefault(self.group(place), []).append(place)
         elif new is None:
             place = (old.asset, old.venue)
-            self.groups[self.group(place)].remove(place)
+            group = self.group(place)
+            self.groups[group].remove(place)
+            if not self.groups[group]:
+                del self.groups[group]
 
     def of(self, group: str) -> Sequence[Place]:
         """Returns the places of a group."""

@@ -20,7 +20,7 @@ from mockserver.wire.members import once_each
 from mockserver.wire.memo import Memo
 
 TOKEN_MAX = 8192  # bytes
-ROOM = 12 * 1024 * 1024  # bytes of tokens that are remembered, and of what was verified
+ROOM = 12 * 1024 * 1024  # bytes of what was verified; a part of what is remembered of tokens
 
 # base64url, decoded by what decodes base64: its two own signs become those of base64, whose
 # own three become none. By signs over: with which signs a part may end, and what it lacks.
@@ -70,7 +70,8 @@ def _read(token: bytes) -> Token:
     return Token(header, _object(_unpacked(payload)), signed, _unpacked(signature))
 
 
-TOKENS = Memo(_read, size=len, room=ROOM)
+# What a token becomes takes about four times its bytes.
+TOKENS = Memo(_read, size=lambda token: 4 * len(token), room=3 * ROOM)
 
 
 def genuine(token: Token, key: Key) -> bool:
@@ -114,18 +115,14 @@ def _object(raw: bytes) -> dict[str, Any]:
 def _signature(message: bytes, key: Key) -> bytes:
     from mockserver.wire import asymmetric
 
-    if key.algorithm == "EdDSA":
-        return asymmetric.ed25519_sign(key.secret, message)
-    return asymmetric.es256_sign(key.secret, message)
+    return asymmetric.SIGN[key.algorithm](key.secret, message)
 
 
 def _verified(asked: tuple[bytes, bytes, Key]) -> bool:
     from mockserver.wire import asymmetric
 
     message, signature, key = asked
-    if key.algorithm == "EdDSA":
-        return asymmetric.ed25519_verify(key.secret, message, signature)
-    return asymmetric.es256_verify(key.secret, message, signature)
+    return asymmetric.VERIFY[key.algorithm](key.secret, message, signature)
 
 
 VERIFIED = Memo(_verified, size=lambda asked: len(asked[0]) + len(asked[1]), room=ROOM)

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 ROOM = 4 * 1024 * 1024
 ENTRY_SIZE = 200  # what an entry takes beside the bytes of its key
-LARGEST = 64  # so many keys find room at least: larger ones are not remembered
+KEYS_MIN = 64  # which find room together at least: larger ones are not remembered
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -40,7 +40,7 @@ class Memo(dict[K, V], Generic[K, V]):
         value = self._make(key)
         if self._at_once or self._again(hash(key)):
             size = self._size_of(key) + ENTRY_SIZE
-            if size <= self._room // LARGEST:
+            if size <= self._room // KEYS_MIN:
                 self._put(key, value, size)
         return value
 

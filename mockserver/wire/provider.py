@@ -55,8 +55,7 @@ class Route(Struct, frozen=True):
     ``parse`` turns the request and the path's parameters into what ``handle`` takes.
     ``steady`` says that the good answer depends on nothing but the caller, what ``parse``
     returned (which is hashable then), the quirks and the ledger: not on the time, unless the
-    answer says so. ``shape``
-    tells faults where rows, amounts and page tokens are.
+    answer says so. ``shape`` tells faults where rows, amounts and page tokens are.
     """
 
     id: str

@@ -34,7 +34,7 @@ Rank = tuple[bool, Decimal, str]
 
 
 class Page(Struct, frozen=True):
-    """Which page is asked for; an empty token is the first."""
+    """Which page is asked for: SIZE_MAX + 1 is any size above; an empty token is the first."""
 
     size: int
     token: str
@@ -75,7 +75,8 @@ def parse_page(parameters: Mapping[str, str]) -> Page:
     size = parameters.get("pageSize", str(SIZE))
     if not (size.isascii() and size.isdigit() and size.strip("0")):
         raise Reject("bad_request", parameter="pageSize")
-    return Page(int(size.lstrip("0")[:DIGITS_MAX]), parameters.get("pageToken", ""))
+    asked = int(size.lstrip("0")[:DIGITS_MAX])
+    return Page(min(asked, SIZE_MAX + 1), parameters.get("pageToken", ""))
 
 
 def fleeting(page: Page, token: Mapping[str, str]) -> bool:
