@@ -33,7 +33,8 @@ def _text(given: bytes | None) -> str | None:
 
 def list_balances(view: View, wanted: Filter) -> Answer:
     """Lists the caller's rows."""
-    data = [_row(row) for row in chosen(view.accounts[view.credential.account], wanted)]
+    held = view.accounts[view.credential.account]
+    data = [_row(row) for row in chosen(held, wanted)]
     return Answer(success(data) | {"data_count": len(data)})
 
 
