@@ -22,6 +22,10 @@ from mockserver.wire.memo import Memo
 TOKEN_MAX = 8192  # bytes
 ROOM = 12 * 1024 * 1024  # bytes of what was verified; a part of what is remembered of tokens
 
+# Arrays and objects in a part: with so many at most, what can be read does not depend on how
+# deep the stack is already.
+OPENED_MAX = 500
+
 # base64url, decoded by what decodes base64: its two own signs become those of base64, whose
 # own three become none. By signs over: with which signs a part may end, and what it lacks.
 SIGNS = bytes.maketrans(b"-_+/=", b"+/!!!")
@@ -103,6 +107,8 @@ DECODER = json.JSONDecoder(object_pairs_hook=once_each)
 
 
 def _object(raw: bytes) -> dict[str, Any]:
+    if raw.count(b"[") + raw.count(b"{") > OPENED_MAX:
+        raise ValueError("nested too deeply")
     try:
         found = DECODER.decode(raw.decode())
     except RecursionError:
