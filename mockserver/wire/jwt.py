@@ -106,13 +106,15 @@ def _written(part: Mapping[str, Any]) -> bytes:
 DECODER = json.JSONDecoder(object_pairs_hook=once_each)
 
 
-def _object(raw: bytes) -> dict[str, Any]:
-    if raw.count(b"[") + raw.count(b"{") > OPENED_MAX:
+def decode(part: bytes) -> Any:
+    """Reads a part, decoded from base64url, as JSON; raises ValueError."""
+    if part.count(b"[") + part.count(b"{") > OPENED_MAX:
         raise ValueError("nested too deeply")
-    try:
-        found = DECODER.decode(raw.decode())
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    return DECODER.decode(part.decode())
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    found = decode(raw)
     if not isinstance(found, dict):
         raise ValueError("a part is no object")
     return found

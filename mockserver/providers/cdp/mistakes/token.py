@@ -11,7 +11,6 @@ from msgspec import Struct
 from mockserver.providers.cdp.mistakes.names import MAKE, WANTED, bearer, key_in, kind
 from mockserver.wire import jwt
 from mockserver.wire.explain import Explanation, Refused
-from mockserver.wire.members import once_each
 
 
 class Form(Struct, frozen=True):
@@ -160,12 +159,12 @@ def _object(name: str, part: bytes) -> Explanation | None:
     expected = f"a JSON object in UTF-8 as {name}, each member given once"
     rule, told, fix = f"{name} is no object", "", "Sign an object, written as JSON once."
     try:
-        found = json.loads(_decoded(part).decode(), object_pairs_hook=once_each)
+        found = jwt.decode(_decoded(part))
     except UnicodeDecodeError:
         rule, told = f"{name} is not UTF-8", "bytes that are none of UTF-8"
     except json.JSONDecodeError as error:
         rule, told = f"{name} is no JSON", f"{error.msg}, at sign {error.pos}"
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         rule, told = f"{name} cannot be read", str(error)
     else:
         if isinstance(found, dict):
