@@ -1107,7 +1107,7 @@ def test_coverage_counts_the_requests_on_which_a_rule_had_an_effect(bench: Bench
 # What many rules cost
 
 MANY = 1_000
-ROUNDS, EACH = 30, 40
+ROUNDS, ROUNDS_MAX, EACH = 30, 600, 40
 CPG_WAYS = ("submitWithdrawal", "getWithdrawal", "ping")
 
 # Kinds of rules, none of which a main read of coinapi matches; behind the first two, no one's.
@@ -1167,11 +1167,13 @@ def test_a_thousand_rules_for_others_cost_half_as_much_again_at_most(
         headers = {"User-Agent": "x", "Accept": "*/*", "Accept-Encoding": "gzip"}
         request = bench.request(Ask(provider, headers=headers))
         assert bench.send(provider, request).status == 200
-    rounds = [
-        (cost(bare, provider, request), cost(ruled, provider, request)) for _ in range(ROUNDS)
-    ]
-    least = [min(column) for column in zip(*rounds, strict=True)]
-    assert least[1] <= 1.5 * least[0], least
+    alone, among = float("inf"), float("inf")
+    for n in range(ROUNDS_MAX):  # neighbours on the machine can only make it look worse
+        alone = min(alone, cost(bare, provider, request))
+        among = min(among, cost(ruled, provider, request))
+        if n >= ROUNDS and among <= 1.5 * alone:
+            break
+    assert among <= 1.5 * alone, (alone, among)
     assert {rule["matched"] for rule in ruled.server.faults} == {0}
     assert len(ruled.server.faults) == MANY
 
