@@ -28,7 +28,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from benchmarks import bare, signed
 from benchmarks.subject import ENDLESS, HOST, ROOT, raised
 from mockserver.edge.app import Application, create_app
-from mockserver.edge.control.sandboxes import credentials
+from mockserver.edge.credentials import credentials
 from mockserver.edge.server import Server
 from mockserver.providers import discover
 

@@ -16,7 +16,7 @@ import msgspec
 
 from benchmarks import signed
 from mockserver import MockServer
-from mockserver.edge.control.sandboxes import credentials
+from mockserver.edge.credentials import credentials
 from mockserver.engine import pipeline
 from mockserver.wire.message import Request
 

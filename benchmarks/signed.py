@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from mockserver.edge.auth import Auth
-from mockserver.edge.control.sandboxes import credentials
+from mockserver.edge.credentials import credentials
 from mockserver.engine.sandbox import Sandbox
 from mockserver.wire.message import Draft
 from mockserver.wire.provider import Provider

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from benchmarks import bare, signed, tree
 from mockserver.edge.app import Application, create_app
-from mockserver.edge.control.sandboxes import credentials
+from mockserver.edge.credentials import credentials
 from mockserver.edge.direct import Direct
 from mockserver.edge.server import Server, bind
 from mockserver.providers import discover

@@ -10,7 +10,7 @@ from benchmarks.growth.asking import answered, change, warmed
 from benchmarks.growth.requests import Asks, asks, get, request
 from benchmarks.growth.worlds import ROWS, box, world
 from mockserver.edge.auth import Auth
-from mockserver.edge.control.sandboxes import credentials
+from mockserver.edge.credentials import credentials
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Draft
 from mockserver.wire.provider import Provider

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.growth.worlds import person
 from mockserver.edge.auth import Auth
-from mockserver.edge.control.sandboxes import credentials
+from mockserver.edge.credentials import credentials
 from mockserver.engine.sandbox import Sandbox
 from mockserver.wire.message import Draft, Request
 from mockserver.wire.provider import Once, Provider

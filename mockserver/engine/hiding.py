@@ -5,11 +5,10 @@ from urllib.parse import unquote_to_bytes
 
 from mockserver.wire.memo import Memo
 from mockserver.wire.message import Request
+from mockserver.wire.query import PERCENT
 from mockserver.wire.redaction import Redactor, fingerprint, hide
 
 ROOM = 32 * 1024  # for headers that were looked at, in each sandbox
-
-PERCENT = ord("%")  # `in` is fastest for a number
 
 Texts = tuple[bytes, bytes, bytes, bytes]
 
