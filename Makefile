@@ -33,10 +33,13 @@ bench: $(VENV)/installed-test ## Measure speed against every target (needs wrk; 
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
 
 lock: ## Pin the dependencies anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --output-file requirements-build.lock requirements-build.in
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	  --no-annotate --output-file requirements.lock pyproject.toml
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	  --no-annotate --extra test --extra dev --constraint requirements.lock \
+	  --constraint requirements-build.lock \
 	  --output-file contract_tests/requirements.lock pyproject.toml
 
 wheel: $(VENV)/installed-test ## Build the wheel into dist/
@@ -49,10 +52,10 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, this is " + sys.version.split()[0] + ": make run PYTHON=python3.12")'
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed: requirements.lock requirements-build.lock pyproject.toml | $(VENV)/bin/python
 	@echo "Installing into $(VENV)"
-	@$(PIP) install --require-hashes --requirement requirements.lock
-	@$(PIP) install --no-deps --editable .
+	@$(PIP) install --require-hashes --requirement requirements.lock --requirement requirements-build.lock
+	@$(PIP) install --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
 $(VENV)/installed-test: contract_tests/requirements.lock $(VENV)/installed

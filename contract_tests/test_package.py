@@ -1,9 +1,13 @@
 """What the package promises: its names, its way of starting, its cost of being imported."""
 
 import asyncio
+import re
 import socket
 import subprocess
 import sys
+import tomllib
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import httpx
 import pytest
@@ -108,7 +112,85 @@ def test_the_clock_runs_on_when_it_is_thawed() -> None:
         real.advance("1h")
         server.clock.freeze(frozen=False)
         real.advance("1s")
-        assert server.clock.now == 1001 * 10**9
+        assert server.clock.now_ns == 1001 * 10**9
+
+
+def test_times_are_given_and_read_as_python_has_them() -> None:
+    real = HandClock(1_000 * 10**9)
+    with MockServer(real=real, quirks={"cpg.timestamp_window": timedelta(minutes=5)}) as server:
+        assert server.quirks["cpg.timestamp_window"] == "300s"
+        server.clock.advance(timedelta(seconds=1.5))
+        server.clock.advance(1.5)
+        server.clock.advance("1m30s")
+        assert server.clock.now == datetime.fromtimestamp(1_093, UTC)
+        assert server.clock.now_ns == 1_093 * 10**9
+        server.clock.skew(timedelta(seconds=-400))
+        assert server.clock.auth_now == datetime.fromtimestamp(600, UTC)
+        server.clock.set(datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))))
+        assert server.clock.now == datetime(2026, 1, 1, tzinfo=UTC)
+        real.advance(timedelta(seconds=1))
+        assert server.clock.now == datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
+        with pytest.raises(ValueError, match="has no offset"):
+            server.clock.set(datetime(2027, 1, 1))  # noqa: DTZ001 - the mistake
+        sandbox = server.sandbox(ttl=timedelta(hours=2), quirks={"coinstats.credits": 25})
+        assert sandbox.quirks["coinstats.credits"] == "25"
+        sandbox.set_quirks({"coinstats.sync_after": timedelta(seconds=1), "cpg.replay": False})
+        assert sandbox.quirks["coinstats.sync_after"] == "1s"
+        sandbox.cpg.fail("late", for_=timedelta(minutes=1), deliver={"delay": timedelta(0, 0, 1)})
+        assert sandbox.faults[0]["rule"]["when"] == {"for": "60s"}
+
+
+UNDER_GEVENT = """
+{patch}
+from mockserver import MockServer
+try:
+    MockServer().start()
+except RuntimeError as error:
+    print(error)
+"""
+PATCHES = {
+    "simulated": "import _thread; _thread.start_new_thread = lambda *a: None",
+    "gevent": "from gevent import monkey; monkey.patch_all()",
+}
+
+
+@pytest.mark.parametrize("patch", PATCHES)
+def test_without_real_threads_a_server_says_so_in_one_line(patch: str) -> None:
+    if patch == "gevent":
+        pytest.importorskip("gevent", reason="gevent is not installed")
+    code = UNDER_GEVENT.format(patch=PATCHES[patch])
+    told = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=30)
+    assert "has replaced this process's threads" in told
+    assert "mockserver serve" in told
+    assert told.count("\n") == 1
+
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("name", ["Makefile", "Dockerfile"])
+def test_nothing_is_installed_without_a_hash(name: str) -> None:
+    text = (CHECKOUT / name).read_text().replace("\\\n", " ").replace("$(PIP)", "pip")
+    commands = re.findall(r"\bpip (?:install|wheel)\b[^&\n]*", text)
+    assert commands
+    for command in commands:
+        ours = "--no-deps" in command and {"--no-build-isolation", "--no-index"} & {
+            *command.split()
+        }
+        assert "--require-hashes" in command or ours, command
+    for image in re.findall(r"(?m)^FROM (\S+)", text):
+        assert re.search(r":[0-9]+\.[0-9]+\.[0-9]+-", image), "a tag of one version"
+
+
+def test_what_builds_the_package_is_pinned_by_hash() -> None:
+    lock = (CHECKOUT / "requirements-build.lock").read_text().replace("\\\n", " ")
+    pinned = [line for line in lock.splitlines() if line.strip()]
+    assert all(re.match(r"[a-z-]+==\S+ .*--hash=sha256:", line) for line in pinned)
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    written = (CHECKOUT / "requirements-build.in").read_text().splitlines()
+    assert {*project["build-system"]["requires"]} <= {*written}
+    names = {line.partition("==")[0] for line in pinned}
+    assert {re.split(r"[<>=]", line)[0] for line in written if line[0] != "#"} <= names
 
 
 def test_auth_as_signs_with_that_credential(server: MockServer) -> None:
@@ -149,6 +231,13 @@ WRONG_SETTINGS = [
     {"limits": {"cpg.key": "0"}},
     {"limits": "some"},
     {"limits": 5},
+    {"limits": {"cpg.key": 5}},
+    {"quirks": {"coinstats.credits": 2.5}},
+    {"quirks": {"coinstats.credits": True}},
+    {"quirks": {"cpg.timestamp_window": float("nan")}},
+    {"quirks": {"cpg.timestamp_window": 1e-10}},
+    {"quirks": {"cpg.timestamp_window": timedelta(seconds=-1)}},
+    {"quirks": {"cpg.replay": []}},
     {"public_url": "mock"},
 ]
 
@@ -185,7 +274,9 @@ def test_mistakes_in_calls_say_what_there_is(server: MockServer) -> None:
         server.cpg.event("withdrawal_confirmed")
     with pytest.raises(ValueError, match=r"no such event .*there are withdrawal_confirmed"):
         server.cpg.event("nope")
-    with pytest.raises(ValueError, match=r"Expected `str . null`, got `int` .at \$.advance"):
-        server.clock.advance(61)
+    with pytest.raises(
+        ValueError, match=r"Expected `int . float . str . null`, got `array` .at \$.advance"
+    ):
+        server.clock.advance([61])
     with pytest.raises(AttributeError, match="providers are cdp, coinapi, coinstats, coinw, cpg"):
         _ = server.nope
