@@ -18,7 +18,8 @@ from mockserver import MockServer
 from mockserver.edge import curl, told
 from mockserver.edge.announce import base_url
 from mockserver.edge.auth import signed_example
-from mockserver.edge.cli import curl_line, main
+from mockserver.edge.cli import main
+from mockserver.edge.curl_line import curl_line
 from mockserver.edge.worlds import find, load
 from mockserver.providers import discover
 from mockserver.wire import moment

@@ -22,7 +22,7 @@ from clients.senders import tool
 from raw import taken
 
 from mockserver import Auth, HandClock, MockServer
-from mockserver.edge.cli import curl_line
+from mockserver.edge.curl_line import curl_line
 from mockserver.edge.files import fixtures
 from mockserver.edge.worlds import shipped
 from mockserver.providers import discover
@@ -174,6 +174,16 @@ MISTAKES = [
     (["serve", "--seed", "x"], "--seed"),
     (["serve", "--world", "nowhere"], "world nowhere: no such file"),
     (["serve", "--limits", "some"], "limits is default, off, or single limits"),
+    (
+        ["serve", "--limit", "cpg.key"],
+        "--limit cpg.key: write NAME.LIMIT=N/DURATION, as in cpg.key=5/60s",
+    ),
+    (
+        ["serve", "--limit", "cpg.key=5"],
+        "limit cpg.key: write N/DURATION, as in 5/60s, or off; not '5'",
+    ),
+    (["serve", "--limit", "cpg.nope=5/60s"], "no limit cpg.nope: there are"),
+    (["serve", "--log-format", "x"], "--log-format"),
     (["serve", "--quirk", "cpg.replay"], "write NAME.KEY=VALUE"),
     (["serve", "--quirk", "cpg.nope=1"], "no quirk cpg.nope: there are"),
     (["serve", "--quirk", "cpg.replay=maybe"], "quirk cpg.replay: 'maybe' is none of on, off"),
@@ -206,7 +216,25 @@ FILES = [
     ("port = true", "mockserver.toml: port takes a whole number, not True"),
     ("prot = 1", "mockserver.toml: no option prot"),
     ("port = ", "mockserver.toml: Invalid value (at "),
-    ("[quirks]\ncpg.replay = false", "mockserver.toml: quirks.cpg takes text in quotes"),
+    ("[quirks]\ncpg.replay = 5", "mockserver.toml: quirk cpg.replay: '5' is none of on, off"),
+    (
+        "[quirks]\ncpg.replay = 2026-01-01",
+        "mockserver.toml: quirk cpg.replay: datetime.date(2026, 1, 1) is no text",
+    ),
+    (
+        "[quirks]\ncpg.timestamp_window = nan",
+        "mockserver.toml: quirk cpg.timestamp_window: nan is no duration",
+    ),
+    (
+        "[limits]\ncpg.key = 5",
+        "mockserver.toml: limit cpg.key: write N/DURATION, as in 5/60s, or off; not 5",
+    ),
+    ("port = 70000", "mockserver.toml: port: 70000 is not in the range"),
+    ("log_format = 'x'", "mockserver.toml: log_format: 'x' is not one of"),
+    ("limits = 'x'", "mockserver.toml: limits: limits is default, off"),
+    ("host = '0.0.0.0'", "mockserver.toml: host: --host 0.0.0.0 is not loopback"),
+    ("public_url = 'x'", "mockserver.toml: public_url: a public URL starts with"),
+    ("scenario = 'x'", "mockserver.toml: scenario: scenario x: no such file"),
     ("quirks = 1", "mockserver.toml: quirks is a table"),
     ("[limits]\n'cpg.nope' = 'off'", "no limit cpg.nope: there are"),
     ("[limits]\n'cpg.key' = '120'", "limit cpg.key: write N/DURATION"),
@@ -220,6 +248,67 @@ def test_a_mistake_in_the_file_names_the_file(tmp_path: Path, text: str, what: s
     done = run("serve", cwd=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert what in done.stderr
+
+
+VARIABLES = [
+    ({"MOCKSERVER_WRLD": "x"}, "no variable MOCKSERVER_WRLD: did you mean MOCKSERVER_WORLD?"),
+    ({"MOCKSERVER_ADMIN_TOKN": "x"}, "did you mean MOCKSERVER_ADMIN_TOKEN?"),
+    ({"MOCKSERVER_PORT": "70000"}, "MOCKSERVER_PORT: 70000 is not in the range"),
+    ({"MOCKSERVER_PORT": "tcp://10.0.0.1:8490"}, "MOCKSERVER_PORT: 'tcp://10.0.0.1:8490' comes from Kubernetes"),
+    ({"MOCKSERVER_SEED": "x"}, "MOCKSERVER_SEED: 'x' is not a valid integer"),
+    ({"MOCKSERVER_LIMITS": "x"}, "MOCKSERVER_LIMITS: limits is default, off"),
+    ({"MOCKSERVER_LOG_FORMAT": "x"}, "MOCKSERVER_LOG_FORMAT: 'x' is not one of"),
+    ({"MOCKSERVER_HOST": "0.0.0.0"}, "MOCKSERVER_HOST: --host 0.0.0.0 is not loopback"),
+    ({"MOCKSERVER_PUBLIC_URL": "x"}, "MOCKSERVER_PUBLIC_URL: a public URL starts with"),
+    ({"MOCKSERVER_WORLD": "x"}, "MOCKSERVER_WORLD: world x: no such file"),
+    ({"MOCKSERVER_SCENARIO": "x"}, "MOCKSERVER_SCENARIO: scenario x: no such file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("env", "what"), VARIABLES, ids=[next(iter(v[0])) for v in VARIABLES])
+def test_a_mistake_in_a_variable_names_the_variable(
+    tmp_path: Path, env: dict[str, str], what: str
+) -> None:
+    done = run("serve", cwd=tmp_path, env=env)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert what in done.stderr
+
+
+def test_every_command_names_a_port_that_kubernetes_has_set(tmp_path: Path) -> None:
+    env = {"MOCKSERVER_PORT": "tcp://10.0.0.1:8490"}
+    for args in (["curl", "cpg"], ["healthcheck"]):
+        done = run(*args, cwd=tmp_path, env=env)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "comes from Kubernetes" in done.stderr
+
+
+def test_variables_that_others_set_are_no_mistake(tmp_path: Path) -> None:
+    names = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_8490_TCP", "LOG_LEVEL")
+    names += ("PORT_8490_TCP_PROTO", "PORT_8490_TCP_PORT", "PORT_8490_TCP_ADDR", "SERVER_PORT")
+    env = {f"MOCKSERVER_{name}": "x" for name in names}
+    assert run("worlds", cwd=tmp_path, env=env).returncode == 0
+
+
+def test_single_limits_stand_beside_the_word_and_the_file(tmp_path: Path) -> None:
+    (tmp_path / "mockserver.toml").write_text('[limits]\n"coinapi.reads" = "1/1h"\n')
+    with serving("--limit", "cpg.key=5/1m30s", cwd=tmp_path) as (_, told):
+        limits = requests.get(told["admin"] + "/sandboxes/default/limits", timeout=SOON).json()
+        assert (limits["coinapi.reads"], limits["cpg.key"]) == ("1/3600s", "5/90s")
+    with serving("--limits", "off", "--limit", "cpg.key=5/60s", cwd=tmp_path) as (_, told):
+        limits = requests.get(told["admin"] + "/sandboxes/default/limits", timeout=SOON).json()
+        assert {name for name, text in limits.items() if text != "off"} == {"cpg.key"}
+
+
+def test_the_file_gives_numbers_and_booleans_as_they_are(tmp_path: Path) -> None:
+    text = "[quirks]\ncpg.replay = false\ncoinstats.credits = 25\ncpg.timestamp_window = 1.5\n"
+    (tmp_path / "mockserver.toml").write_text(text)
+    with serving(cwd=tmp_path) as (_, told):
+        quirks = requests.get(told["admin"] + "/sandboxes/default/quirks", timeout=SOON).json()
+        shown = [
+            quirks[f"{name}"]
+            for name in ("cpg.replay", "coinstats.credits", "cpg.timestamp_window")
+        ]
+        assert shown == ["off", "25", "1500ms"]
 
 
 def credential(told: dict[str, Any]) -> str | None:

@@ -1,10 +1,12 @@
 """What a server tells when it is ready: where it is, who may call, what to paste."""
 
 import json
+import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,27 @@ def table(told: Mapping[str, Any]) -> str:
             *(f"  {line}" for line in examples),
         )
     )
+
+
+def write(text: str, failed: Callable[[OSError], None]) -> None:
+    """Writes a line or a table to stdout from a thread, so that a full pipe blocks no request.
+
+    ``failed`` is called with the error when stdout cannot be written. Without a stdout
+    nothing is written.
+    """
+    if sys.stdout is None:
+        return
+    fd, data = sys.stdout.fileno(), memoryview(f"{text}\n".encode())
+
+    def run() -> None:
+        view = data
+        try:
+            while view:
+                view = view[os.write(fd, view) :]
+        except OSError as error:
+            failed(error)
+
+    threading.Thread(target=run, name="mockserver-ready", daemon=True).start()
 
 
 def _lines(name: str, provider: Mapping[str, Any]) -> list[str]:

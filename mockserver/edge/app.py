@@ -20,7 +20,7 @@ from mockserver.edge.watch import watch as watch_file
 from mockserver.engine.faults.scenario import Scenario
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT, Sandboxes
-from mockserver.engine.settings import Settings, changed
+from mockserver.engine.settings import Settings, Value, changed
 from mockserver.engine.world import World
 from mockserver.providers import discover
 from mockserver.wire.provider import Provider
@@ -81,11 +81,17 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+def check_public_url(url: str | None) -> None:
+    """Raises ValueError for a public URL that no client can use."""
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise ValueError(f"a public URL starts with http:// or https://, not {url!r}")
+
+
 def create_app(
     world: str | World = "default",
     *,
     seed: int = 490,
-    quirks: Mapping[str, str] | None = None,
+    quirks: Mapping[str, Value] | None = None,
     limits: str | Mapping[str, str] = "default",
     real: Callable[[], int] = time.time_ns,
     watch: bool = False,
@@ -102,8 +108,7 @@ def create_app(
     ValueError for a setting that is wrong.
     """
     providers = discover()
-    if public_url is not None and not public_url.startswith(("http://", "https://")):
-        raise ValueError(f"a public URL starts with http:// or https://, not {public_url!r}")
+    check_public_url(public_url)
     if admin_token is not None and not (admin_token.isascii() and admin_token.isprintable()):
         raise ValueError("an admin token is printable ASCII: it goes into a header")
     settings = changed(

@@ -2,10 +2,8 @@
 
 import gc
 import os
-import shlex
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -13,28 +11,74 @@ import click
 ROWS_MAX = 100_000  # rows that are made up at once, for each provider
 
 
+PORT = click.IntRange(0, 65000)
+
+
 def main(args: Sequence[str] | None = None, prog_name: str | None = None) -> NoReturn:
     """Runs the command line."""
+    _open_closed_streams()
     try:
         status = cli.main(args, prog_name=prog_name, standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(2)
     except click.ClickException as error:
-        click.echo(f"mockserver: {error.format_message()}", err=True)
-        sys.exit(2)
+        _fail(_message(error))
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         sys.exit(0)
+    except OSError as error:
+        _discard(sys.stdout)
+        _fail(str(error) if error.filename else f"cannot write to stdout: {error.strerror}")
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _open_closed_streams() -> None:
+    """Opens the standard descriptors that the caller closed: no socket may take their place."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _fail(message: str) -> NoReturn:
+    """Ends with exit status 2 and one line, where stderr takes one."""
+    try:
+        click.echo(f"mockserver: {message}", err=True)
+    except OSError:
+        _discard(sys.stderr)
+    sys.exit(2)
+
+
+def _discard(stream: Any) -> None:
+    """Leads what is left in a stream's buffer nowhere, so that the end has no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _message(error: click.ClickException) -> str:
+    """Returns an error in one line; a wrong value from the environment names its variable."""
+    from mockserver.edge import options
+
+    if isinstance(error, click.BadParameter) and error.ctx and error.param:
+        variable = options.variable_of(error.ctx, error.param.name or "")
+        if variable:
+            return options.wrong_variable(variable, error.message)
+    return error.format_message()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="exchange-mockserver")
 def cli() -> None:
     """Serve a fake exchange: balance APIs with their real authentication and rejects."""
+    if any(name.startswith("MOCKSERVER_") for name in os.environ):
+        from mockserver.edge import options
+
+        options.check_variables(cli, os.environ)
 
 
 def _option(name: str, **settings: Any) -> Callable[[Any], Any]:
@@ -48,83 +92,59 @@ WORLD = _option("--world", default="default", help="A shipped world's name, or a
 
 @cli.command()
 @_option("--host", default="127.0.0.1", help="Address; one that is not loopback needs a token.")
-@_option("--port", default=8490, type=click.IntRange(0, 65000), help="The gateway's; 0: any free.")
+@_option("--port", default=8490, type=PORT, help="The gateway's; 0: any free.")
 @WORLD
 @_option("--scenario", default=None, help="A shipped scenario's name, or a file.")
 @click.option("--watch", is_flag=True, help="Load the world again when its file changes.")
 @_option("--seed", default=490, type=int, help="What ids and random decisions depend on.")
 @click.option("--quirk", multiple=True, metavar="NAME.KEY=VALUE", help="Repeatable.")
 @_option("--limits", default="default", help="default, or off: no rate limit at all.")
+@click.option("--limit", multiple=True, metavar="NAME.LIMIT=N/DURATION", help="Repeatable.")
 @_option("--public-url", default=None, help="What handed-out URLs start with.")
 @click.option("--explain-header", is_flag=True, help="Tell in a header why a call was refused.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON when ready.")
-@click.option(
-    "--log-format", default="text", type=click.Choice(["text", "json"]), show_default=True
-)
+@_option("--log-format", default="text", type=click.Choice(["text", "json"]))
 @click.pass_context
 def serve(context: click.Context, /, **flags: Any) -> None:
     """Serve every provider until stopped."""
     import json
 
-    from mockserver.edge import announce, log, server
+    from mockserver.edge import announce, log, options, server
 
-    options = _merged(context, flags)
+    merged = options.merged(context, flags)
     token = os.environ.get("MOCKSERVER_ADMIN_TOKEN") or None
+    with merged.at("host"):
+        server.check_host(merged["host"], token)
+    options.check(merged)
+    log.set_up(merged["log_format"])
+    app = _app(merged, token)
     try:
-        server.check_host(options["host"], token)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    log.set_up(options["log_format"])
-    app = _app(options, token)
-    try:
-        sockets = server.bind(options["host"], options["port"], app.providers)
+        sockets = server.bind(merged["host"], merged["port"], app.providers)
     except server.PortInUse as error:
         raise click.ClickException(str(error)) from None
-    told = announce.ready(app, server.address(app, sockets), options["world"])
-    text = json.dumps(told) if options["as_json"] else announce.table(told)
+    ready = announce.ready(app, server.address(app, sockets), merged["world"])
+    text = json.dumps(ready) if merged["as_json"] else announce.table(ready)
     gc.freeze()  # what is there by now stays, and is not to be searched for garbage again
-    server.Server(app, sockets, lambda: print(text, flush=True)).serve_forever()
+    failures: list[OSError] = []
 
+    def fail(error: OSError) -> None:
+        failures.append(error)
+        running.should_exit = True
 
-def _file() -> dict[str, Any]:
-    from mockserver.edge import config
-
-    try:
-        return config.read(Path(config.NAME))
-    except config.BadConfig as error:
-        raise click.UsageError(str(error)) from None
+    running = server.Server(app, sockets, lambda: announce.write(text, fail))
+    running.serve_forever()
+    if failures:
+        raise failures[0]
 
 
 def _port() -> int:
     """Returns the port of a gateway that was started from here with no flags."""
-    told = os.environ.get("MOCKSERVER_PORT") or _file().get("port", 8490)
-    try:
-        return int(told)
-    except ValueError:
-        raise click.UsageError(f"MOCKSERVER_PORT is a number, not {told!r}") from None
+    from mockserver.edge import options
+
+    return options.gateway_port(serve)
 
 
-def _merged(context: click.Context, flags: dict[str, Any]) -> dict[str, Any]:
-    """Lets flags beat the environment, that the file, that the defaults."""
-    file = _file()
-    quirks = dict(file.pop("quirks", {}))
-    quirks.update(_quirk(text) for text in flags.pop("quirk"))
-    options = dict(flags, quirks=quirks)
-    for name, value in file.items():
-        flag = "as_json" if name == "json" else name
-        if context.get_parameter_source(flag) is click.core.ParameterSource.DEFAULT:
-            options[flag] = value
-    return options
-
-
-def _quirk(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise click.UsageError(f"--quirk {text}: write NAME.KEY=VALUE, as in cpg.replay=off")
-    return name, value
-
-
-def _app(options: dict[str, Any], token: str | None) -> Any:
+def _app(options: Any, token: str | None) -> Any:
     from mockserver.edge.app import create_app
     from mockserver.edge.files import BadFile
 
@@ -157,7 +177,8 @@ def curl(
     """Print a signed curl line for PROVIDER's main read."""
     import time
 
-    from mockserver.edge import announce, files, worlds
+    from mockserver.edge import announce, files, options, worlds
+    from mockserver.edge.curl_line import curl_line
     from mockserver.providers import discover
 
     providers = discover()
@@ -165,7 +186,7 @@ def curl(
         raise click.UsageError(f"no provider {provider}: there are {', '.join(providers)}")
     described = providers[provider]
     if context.get_parameter_source("world") is click.core.ParameterSource.DEFAULT:
-        world = _file().get("world", world)
+        world = options.from_file(serve).get("world", world)
     try:
         keys = worlds.load(world).parts[provider].credentials.values()
     except files.BadFile as error:
@@ -178,24 +199,6 @@ def curl(
     if not (query.isascii() and query.isprintable() and " " not in query):
         raise click.UsageError(f"--query {query!r} cannot be sent as it is: percent-encode it")
     print(curl_line(described, labels[credential], base, query.lstrip("?"), time.time_ns()))
-
-
-def curl_line(provider: Any, key: Any, base: str, query: str, now: int) -> str:
-    """Returns a curl line for a provider's main read, signed now (nanoseconds)."""
-    from urllib.parse import urlsplit
-
-    from mockserver.edge.auth import signed_example
-
-    signed = signed_example(provider, key, base, now, query)
-    words = ["curl", "-sS", "--fail-with-body", "-w", r"\n"]
-    if signed.method != "GET":
-        words += ["-X", signed.method]
-    for name, value in signed.headers:
-        words += ["-H", f"{name.decode()}: {value.decode()}"]
-    if signed.body:
-        words += ["--data-raw", signed.body.decode()]
-    origin = urlsplit(base)._replace(path="").geturl()
-    return shlex.join([*words, origin + signed.target.decode()])
 
 
 @cli.command()

@@ -16,6 +16,7 @@ OPTIONS = {
     "json": bool,
     "log_format": str,
 }
+TABLES = ("quirks", "limits")
 
 
 class BadConfig(Exception):
@@ -25,8 +26,8 @@ class BadConfig(Exception):
 def read(path: Path) -> dict[str, Any]:
     """Reads the file, {} when there is none; raises BadConfig.
 
-    ``quirks`` and ``limits`` are tables of text by ``provider.name``; ``limits`` may be
-    ``"default"`` or ``"off"`` instead.
+    ``quirks`` and ``limits`` are tables by ``provider.name``; ``limits`` may be
+    ``"default"`` or ``"off"`` instead. What their values may be is not checked here.
     """
     if not path.is_file():
         return {}
@@ -37,8 +38,8 @@ def read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise BadConfig(f"{path}: {error}") from None
     for key, value in data.items():
-        if key in ("quirks", "limits"):
-            data[key] = _texts(path, key, value)
+        if key in TABLES:
+            data[key] = _values(path, key, value)
         elif key not in OPTIONS:
             known = ", ".join([*OPTIONS, "limits", "quirks"])
             raise BadConfig(f"{path}: no option {key}: there are {known}")
@@ -47,19 +48,17 @@ def read(path: Path) -> dict[str, Any]:
     return data
 
 
-def _texts(path: Path, key: str, value: Any) -> Any:
+def _values(path: Path, key: str, value: Any) -> Any:
+    """Returns a table of values by ``provider.name``."""
     if key == "limits" and isinstance(value, str):
         return value
     if not isinstance(value, dict):
-        raise BadConfig(f"{path}: {key} is a table of texts")
-    flat = {}
+        raise BadConfig(f"{path}: {key} is a table of settings by name")
+    flat: dict[str, Any] = {}
     for name, inner in value.items():
         # TOML reads `cpg.key = "..."` as a table in a table.
         pairs = inner.items() if isinstance(inner, dict) else [("", inner)]
-        for below, found in pairs:
-            if not isinstance(found, str):
-                raise BadConfig(f"{path}: {key}.{name} takes text in quotes, not {found!r}")
-            flat[f"{name}.{below}" if below else name] = found
+        flat |= {f"{name}.{below}" if below else name: found for below, found in pairs}
     return flat
 
 

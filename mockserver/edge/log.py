@@ -8,10 +8,12 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from mockserver.edge.line_writer import LineHandler
 from mockserver.engine.journal import Entry
 from mockserver.wire.redaction import printable
 
 log = logging.getLogger("mockserver")
+TEXT = "%(message)s"
 
 # What a line of JSON tells of a request beside its message.
 FIELDS = ("provider", "operation", "method", "status", "reason", "credential")
@@ -67,8 +69,14 @@ class _Json(logging.Formatter):
 
 
 def set_up(form: str) -> None:
-    """Sends our lines and the server's to stderr, as ``text`` or ``json``."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if form == "json" else _Text("%(message)s"))
+    """Sends our lines and the server's to stderr, as ``text`` or ``json``.
+
+    They are written by a thread of their own; without a stderr there are none.
+    """
+    formatter = _Json() if form == "json" else _Text(TEXT)
+    try:
+        handler: logging.Handler = LineHandler(sys.stderr.fileno(), formatter)
+    except (AttributeError, OSError, ValueError):  # closed, or no file
+        handler = logging.NullHandler()
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     log.setLevel(logging.INFO)
