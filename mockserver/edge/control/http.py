@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -21,13 +21,14 @@ from starlette.types import Receive, Scope, Send
 from mockserver.edge.control.api import carry_out, find, not_allowed
 from mockserver.edge.control.stream import stream
 from mockserver.edge.control.verb import Refused
-from mockserver.wire import strict_yaml
+from mockserver.wire import strict_yaml, twice
 
 LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 STREAM = re.compile(r"/sandboxes/([^/]+)/requests/stream")
 PREFIX = "/__admin"
 DOCUMENT = "/openapi.json"
 BODY_MAX = 4 * 1024 * 1024
+LARGE = 64 * 1024  # bytes of a body that is searched in another thread
 
 encode = msgspec.json.Encoder().encode
 
@@ -103,11 +104,7 @@ def _admit(request: Request) -> None:
 
 async def _body(request: Request) -> Any:
     """Reads the JSON body, None when there is none; raises Refused."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_MAX:
-            raise Refused(413, f"the body is larger than {BODY_MAX} bytes", hint="send less")
+    body = await _received(request)
     if request.method in ("POST", "PUT", "PATCH"):
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
@@ -120,7 +117,33 @@ async def _body(request: Request) -> Any:
         raise Refused(400, f"the body is no JSON: {error}", hint="send one JSON value") from None
     if value is None:
         raise Refused(400, "null stands for nothing here", hint="send a value, or no body")
+    place = await _given_twice(body)
+    if place:
+        raise Refused(400, "the member is given twice", place, "give each member once")
     return value
+
+
+async def _given_twice(body: bytes) -> str:
+    """Returns the path of a member given twice, "" for none; raises Refused."""
+    try:
+        if len(body) > LARGE:
+            return await asyncio.to_thread(twice.given_twice, body)
+        return twice.given_twice(body)
+    except RecursionError:
+        raise Refused(400, "nested too deeply", hint="nothing has changed") from None
+
+
+async def _received(request: Request) -> bytes:
+    """Receives a body; raises Refused, which a client that has left does not see."""
+    body = bytearray()
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > BODY_MAX:
+                raise Refused(413, f"the body is larger than {BODY_MAX} bytes", hint="send less")
+    except ClientDisconnect:
+        raise Refused(400, "the body ends early", hint="send all of it") from None
+    return bytes(body)
 
 
 class Endpoint:
