@@ -5,6 +5,7 @@ Every answer that a test receives through ``steer`` is held against the document
 
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -461,14 +462,14 @@ MADE = [
     ("PUT", "/sandboxes/new", {"ttl": "0s"}, 400, "ttl lies between nothing and 24h", "$.ttl", "1h, for example"),
     ("PUT", "/sandboxes/new", {"ttl": "-1s"}, 400, "ttl lies between nothing and 24h", "$.ttl", "1h, for example"),
     ("PUT", "/sandboxes/new", {"ttl": "86401s"}, 400, "ttl lies between nothing and 24h", "$.ttl", "1h, for example"),
-    ("PUT", "/sandboxes/new", {"ttl": "1d"}, 400, "'1d' is no duration: write 250ms, 61s, 5m or 1h", "$.ttl", "1h, for example"),
-    ("PUT", "/sandboxes/new", {"ttl": 5}, 400, "Expected `str`, got `int`", "$.ttl", MEMBERS),
-    ("PUT", "/sandboxes/new", {"quirks": {"cpg.replay": "x"}}, 400, "quirk cpg.replay: 'x' is none of on, off", "$.quirks", KNOWN),
-    ("PUT", "/sandboxes/new", {"quirks": {"cpg.replay": 1}}, 400, "Expected `str`, got `int`", '$.quirks["cpg.replay"]', MEMBERS),
-    ("PUT", "/sandboxes/new", {"quirks": {"coinw.bans": "on", "cpg.replay": None}}, 400, "Expected `str`, got `null`", '$.quirks["cpg.replay"]', MEMBERS),
+    ("PUT", "/sandboxes/new", {"ttl": "1d"}, 400, "'1d' is no duration: write 250ms, 61s, 1m30s or 1h", "$.ttl", "1h, for example"),
+    ("PUT", "/sandboxes/new", {"ttl": [5]}, 400, "Expected `int | float | str`, got `array`", "$.ttl", MEMBERS),
+    ("PUT", "/sandboxes/new", {"quirks": {"cpg.replay": "x"}}, 400, "quirk cpg.replay: 'x' is none of on, off", '$.quirks["cpg.replay"]', KNOWN),
+    ("PUT", "/sandboxes/new", {"quirks": {"cpg.replay": 1}}, 400, "quirk cpg.replay: '1' is none of on, off", '$.quirks["cpg.replay"]', KNOWN),
+    ("PUT", "/sandboxes/new", {"quirks": {"coinw.bans": "on", "cpg.replay": None}}, 400, "Expected `bool | int | float | str`, got `null`", '$.quirks["cpg.replay"]', MEMBERS),
     ("PUT", "/sandboxes/new", {"limits": "none"}, 400, "limits is default, off, or single limits by name; not 'none'", "$.limits", "default, off, or an object"),
-    ("PUT", "/sandboxes/new", {"limits": {"cpg.key": "1"}}, 400, KEY + " '1'", "$.limits", KNOWN),
-    ("PUT", "/sandboxes/new", {"limits": {"cpg.key": 1.5}}, 400, "Expected `str`, got `float`", '$.limits["cpg.key"]', MEMBERS),
+    ("PUT", "/sandboxes/new", {"limits": {"cpg.key": "1"}}, 400, "limit cpg.key: write N/DURATION, as in 1/60s, or off; not '1'", '$.limits["cpg.key"]', KNOWN),
+    ("PUT", "/sandboxes/new", {"limits": {"cpg.key": 5}}, 400, "limit cpg.key: write N/DURATION, as in 5/60s, or off; not 5", '$.limits["cpg.key"]', KNOWN),
     ("PUT", "/sandboxes/new", {"limits": []}, 400, "Expected `str | object | null`, got `array`", "$.limits", MEMBERS),
     *[("PUT", "/sandboxes/new", {"world": name}, 400, "no such world", "$.world", WORLDS) for name in ("nope", "", "Default", "../worlds/default", "default.yaml", "/etc/passwd", "./default", "default\0", "~", "x" * 65, "fixtures/worlds/default.yaml")],
     ("PUT", "/sandboxes/new", {"world": 5}, 400, "Expected `str | object | null`, got `int`", "$.world", MEMBERS),
@@ -496,8 +497,8 @@ CLOCKS = [
     ("POST", CLOCK, {"x": 1}, 400, "Object contains unknown field `x`", "$", MOVES),
     ("POST", CLOCK, {"advance": "-1ms"}, 400, "advance takes a duration between 0 and 100 years", "$.advance", TABLE),
     ("POST", CLOCK, {"advance": f"{CENTURY + 1}h"}, 400, "advance takes a duration between 0 and 100 years", "$.advance", TABLE),
-    ("POST", CLOCK, {"advance": "1"}, 400, "'1' is no duration: write 250ms, 61s, 5m or 1h", "$.advance", TABLE),
-    ("POST", CLOCK, {"advance": 1}, 400, "Expected `str | null`, got `int`", "$.advance", MOVES),
+    ("POST", CLOCK, {"advance": "1"}, 400, "'1' is no duration: write 250ms, 61s, 1m30s or 1h", "$.advance", TABLE),
+    ("POST", CLOCK, {"advance": 1e-10}, 400, "1e-10 seconds are less than a nanosecond", "$.advance", TABLE),
     ("POST", CLOCK, {"freeze": 1}, 400, "Expected `bool | null`, got `int`", "$.freeze", MOVES),
     ("POST", CLOCK, {"set": "2025-12-31T23:59:59.999999999Z"}, 400, "the clock is never set backwards, nor 100 years ahead", "$.set", TABLE),
     ("POST", CLOCK, {"set": "9999-12-31T23:59:59Z"}, 400, "the clock is never set backwards, nor 100 years ahead", "$.set", TABLE),
@@ -508,7 +509,7 @@ CLOCKS = [
     ("POST", CLOCK, {"rate": "1"}, 400, "Expected `float | null`, got `str`", "$.rate", MOVES),
     ("POST", CLOCK, {"skew": f"{CENTURY + 1}h"}, 400, "skew takes a duration of at most 100 years, either way", "$.skew", TABLE),
     ("POST", CLOCK, {"skew": f"-{CENTURY + 1}h"}, 400, "skew takes a duration of at most 100 years, either way", "$.skew", TABLE),
-    ("POST", CLOCK, {"advance": "1s", "rate": 2, "freeze": True, "skew": "soon"}, 400, "'soon' is no duration: write 250ms, 61s, 5m or 1h", "$.skew", TABLE),
+    ("POST", CLOCK, {"advance": "1s", "rate": 2, "freeze": True, "skew": "soon"}, 400, "'soon' is no duration: write 250ms, 61s, 1m30s or 1h", "$.skew", TABLE),
     ("POST", CLOCK, {"set": "2027-01-01T00:00:00Z", "advance": "1s", "rate": 0}, 400, "rate must lie above 0, up to 1000000", "$.rate", TABLE),
 ]  # fmt: skip
 
@@ -552,7 +553,7 @@ SETTINGS = [
     ("PATCH", D + "/quirks", {"coinw.amounts": "number", "coinw.empty": "x"}, 400, "quirk coinw.empty: 'x' is none of object, null, zero-bytes", '$["coinw.empty"]', KNOWN),
     ("PATCH", D + "/quirks", {"cpg.confirm_after": "-1s"}, 400, "quirk cpg.confirm_after: '-1s' lies below zero", '$["cpg.confirm_after"]', KNOWN),
     ("PATCH", D + "/quirks", {"coinstats.credits": "1.5"}, 400, "quirk coinstats.credits: '1.5' is no whole number", '$["coinstats.credits"]', KNOWN),
-    ("PATCH", D + "/quirks", {"coinw.bans": None, "coinw.empty": 1}, 400, "Expected `str | null`, got `int`", '$["coinw.empty"]', ""),
+    ("PATCH", D + "/quirks", {"coinw.bans": None, "coinw.empty": []}, 400, "Expected `bool | int | float | str | null`, got `array`", '$["coinw.empty"]', ""),
     ("PATCH", D + "/quirks", [], 400, "Expected `object`, got `array`", "$", ""),
     ("PATCH", D + "/limits", {"cpg.nope": "off"}, 400, "no limit cpg.nope", '$["cpg.nope"]', LIMITS),
     ("PATCH", D + "/limits", {"cpg.nope": None}, 400, "no limit cpg.nope", '$["cpg.nope"]', LIMITS),
@@ -560,7 +561,7 @@ SETTINGS = [
     ("PATCH", D + "/limits", {"cpg.key": "1/0s"}, 400, KEY + " '1/0s'", '$["cpg.key"]', KNOWN),
     ("PATCH", D + "/limits", {"cpg.key": "-1/1s"}, 400, KEY + " '-1/1s'", '$["cpg.key"]', KNOWN),
     ("PATCH", D + "/limits", {"cpg.key": "1000000000000/1h"}, 400, KEY + " '1000000000000/1h'", '$["cpg.key"]', KNOWN),
-    ("PATCH", D + "/limits", {"cpg.key": 1.5}, 400, "Expected `str | null`, got `float`", '$["cpg.key"]', ""),
+    ("PATCH", D + "/limits", {"cpg.key": 5}, 400, "limit cpg.key: write N/DURATION, as in 5/60s, or off; not 5", '$["cpg.key"]', "see /__admin/providers"),
     ("PATCH", D + "/limits", "none", 400, "limits is default, off, or single limits by name; not 'none'", "$", KNOWN),
 ]  # fmt: skip
 
@@ -665,8 +666,70 @@ def test_a_member_nested_without_end_is_refused(
     assert state(steer) == before
 
 
-def test_of_a_member_given_twice_the_last_counts(steer: Steer) -> None:
-    assert steer.good("PUT", "/sandboxes/new", b'{"seed":1,"seed":2}', 201)["seed"] == 2
+TWICE = [
+    ("PUT", "/sandboxes/new", b'{"seed":1,"seed":2}', "$.seed"),
+    ("PUT", "/sandboxes/new", b'{"seed":1,"\\u0073eed":1}', "$.seed"),
+    ("PUT", "/sandboxes/new", b'{"quirks":{"cpg.replay":"on","cpg.replay":"on"}}', '$.quirks["cpg.replay"]'),
+    ("POST", D + "/faults", b'{"name":"a","match":{"header":{"x y":"1","x y":"2"}}}', '$.match.header["x y"]'),
+    ("PUT", CPG, b'{"balances":[{"asset":"A","total":"1"},{"asset":"A","total":"1","total":"2"}]}', "$.balances[1].total"),
+    ("PUT", CPG, b'{"x":"' + b"x" * 100_000 + b'","y":1,"y":1}', "$.y"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "body", "at"), TWICE, ids=[row[3] for row in TWICE])
+def test_a_member_given_twice_is_refused_with_its_path(
+    steer: Steer, method: str, path: str, body: bytes, at: str
+) -> None:
+    hint = "give each member once"
+    assert steer.refused(method, path, body) == (400, "the member is given twice", at, hint)
+
+
+SETTINGS = [
+    ({"coinstats.credits": 25}, "coinstats.credits", "25"),
+    ({"cpg.replay": False}, "cpg.replay", "off"),
+    ({"cdp.strict_claims": True}, "cdp.strict_claims", "true"),
+    ({"coinstats.bad_exchange_credentials": 401}, "coinstats.bad_exchange_credentials", "401"),
+    ({"cpg.timestamp_window": 90}, "cpg.timestamp_window", "90s"),
+    ({"cpg.timestamp_window": 1.5}, "cpg.timestamp_window", "1500ms"),
+    ({"cpg.timestamp_window": "1m30s"}, "cpg.timestamp_window", "1m30s"),
+]
+
+
+@pytest.mark.parametrize(("quirks", "name", "shown"), SETTINGS, ids=str)
+def test_a_quirk_is_given_as_the_value_it_is(
+    steer: Steer, quirks: dict[str, Any], name: str, shown: str
+) -> None:
+    assert steer.good("PATCH", D + "/quirks", quirks)[name] == shown
+    steer.good("PUT", "/sandboxes/new", {"quirks": quirks}, 201)
+    assert steer.good("GET", "/sandboxes/new/quirks")[name] == shown
+    steer.good("PUT", "/sandboxes/new", {"scenario": {"quirks": quirks}}, 201)
+    assert steer.good("GET", "/sandboxes/new/quirks")[name] == shown
+    with MockServer(quirks=quirks) as server:
+        assert server.quirks[name] == shown
+
+
+def test_durations_are_numbers_of_seconds_too(steer: Steer) -> None:
+    moved = steer.good("POST", CLOCK, {"advance": 61.5, "skew": -400})
+    assert (moved["now"], moved["skew"]) == ("2026-01-01T00:01:01.5Z", "-400s")
+    told = steer.good("PUT", "/sandboxes/new", {"ttl": 90}, 201)
+    assert told["expires"] == "2026-01-01T00:01:30Z"
+    rule = {"name": "late", "when": {"from": 1, "for": 1.5}, "deliver": {"hang": "1m0.5s"}}
+    steer.good("POST", D + "/faults", rule)
+
+
+def test_a_client_that_leaves_within_a_body_is_no_error(
+    server: MockServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = urlsplit(server.url)
+    half = b"POST /__admin/sandboxes HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50\r\nContent-Type: application/json\r\n\r\n{"
+    with socket.create_connection((address.hostname, address.port), WAIT) as sock:
+        sock.sendall(half)
+        sock.shutdown(socket.SHUT_WR)
+        sock.settimeout(WAIT)
+        while sock.recv(65536):
+            pass
+    assert requests.get(server.url + "/__admin/health", timeout=WAIT).status_code == 200
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize(("size", "status"), [(4 * MIB, 201), (4 * MIB + 1, 413), (40 * MIB, 413)])

@@ -150,7 +150,7 @@ def test_a_crowd_leaves_what_arithmetic_says() -> None:
         asked = list(crowd(server))
         random.Random(SEED).shuffle(asked)
         answers = asyncio.run(all_at_once(server, asked))
-        desk, now = server.app.sandboxes.default.desks["cpg"], server.clock.now
+        desk, now = server.app.sandboxes.default.desks["cpg"], server.clock.now_ns
 
         assert len(asked) == 10_000
         assert Counter((a.kind, a.status) for a in answers) == STATUSES

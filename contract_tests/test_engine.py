@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -27,6 +28,7 @@ from mockserver.providers.coinapi.world import Balance as BalanceRow
 from mockserver.providers.coinapi.world import ExchangeUnreachable
 from mockserver.wire.amount import Amount, minus, number, plus, text
 from mockserver.wire.duration import SECOND, nanoseconds
+from mockserver.wire.duration import text as duration_text
 from mockserver.wire.message import Request
 from mockserver.wire.paging import seal, unseal
 from mockserver.wire.provider import Limit, Penalty, Route
@@ -88,18 +90,39 @@ DURATIONS = [
     ("61s", 61 * SECOND),
     ("5m", 300 * SECOND),
     ("-1h", -3600 * SECOND),
+    ("1m30s", 90 * SECOND),
+    ("1h0.5m1.5s250ms", 3631_750_000_000),
+    ("-1m30s", -90 * SECOND),
+    ("0.000001ms", 1),
+    (61, 61 * SECOND),
+    (1.5, 1_500_000_000),
+    (0.1, 100_000_000),
+    (-400, -400 * SECOND),
+    (0, 0),
+    (1e-9, 1),
+    (timedelta(minutes=1, microseconds=1), 60_000_001_000),
+    (timedelta(days=-1), -86_400 * SECOND),
 ]
 
 
 @pytest.mark.parametrize(("written", "expected"), DURATIONS)
-def test_durations_are_read(written: str, expected: int) -> None:
+def test_durations_are_read(written: object, expected: int) -> None:
     assert nanoseconds(written) == expected
 
 
-@pytest.mark.parametrize("wrong", ["", "5", "5 s", "1.5s", "\u0661s", "5d", "s", "9999999999s"])
-def test_what_is_no_duration_is_refused(wrong: str) -> None:
+@pytest.mark.parametrize("wrong", ["", "-", "5", "5 s", "1.s", ".5s", "\u0661s", "5d", "s", "1s1m", "1ms1s", "--1s", "1s ", "9" * 13 + "s",
+     "0.0000000001s", "0.0000001ms", 1e-10, float("nan"), float("inf"), 10**400, 1e300, True, None, [], b"1s"])  # fmt: skip
+def test_what_is_no_duration_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError):
         nanoseconds(wrong)
+
+
+@pytest.mark.parametrize(
+    "duration", [0, 1, 999_999, 1_000_001, 61 * SECOND, 86400 * SECOND + 1, 3153600000 * SECOND]
+)
+def test_a_duration_is_read_as_it_was_written(duration: int) -> None:
+    for either in (duration, -duration):
+        assert nanoseconds(duration_text(either)) == either
 
 
 def test_the_clock_moves_stops_and_runs_while_the_auth_clock_is_real() -> None:

@@ -249,7 +249,7 @@ class Reckoner:
         btc = next(r for r in sandbox.coinw.balances() if r.asset == "BTC")
         assert [[usdt.total, usdt.held], [btc.total, btc.held]] == [self.usdt, self.btc]
         assert Counter((e.provider, e.status, e.reason) for e in sandbox.journal) == self.journal
-        assert sandbox.clock.now == self.now
+        assert sandbox.clock.now_ns == self.now
         limits = {k: v for k, v in sandbox.limits.items() if k in MADE_WITH}
         assert limits == self.made_with | {"coinapi.reads": f"{self.limit}/60s"}
         assert sandbox.quirks["cpg.timestamp_window"] == f"{self.leeway}s"
@@ -402,7 +402,7 @@ SETTINGS = [
     ("quirk", lambda s: s.set_quirks({"coinw.empty": "null"}), lambda s: s.quirks),
     ("limit", lambda s: s.set_limits({"coinapi.reads": "0/60s"}), lambda s: s.limits),
     ("limits off", lambda s: s.set_limits("off"), lambda s: s.limits),
-    ("clock", lambda s: s.clock.advance("24h"), lambda s: s.clock.now // (3600 * SECOND)),
+    ("clock", lambda s: s.clock.advance("24h"), lambda s: s.clock.now_ns // (3600 * SECOND)),
     ("row", lambda s: s.coinw.credit("main", "BTC", "1"), lambda s: s.coinw.balances()),
     ("dropped row", lambda s: s.coinw.drop_balance("main", "BTC"), lambda s: s.coinw.balances()),
     ("account", lambda s: s.cdp.set_balances("main", []), lambda s: repr(s.cdp.balances())),
@@ -501,7 +501,7 @@ def test_control_during_requests_loses_nothing_and_is_never_seen_half_made(
     with ThreadPoolExecutor(READERS + 1) as pool:
         readers = [pool.submit(check, n) for n in range(READERS)]
         other = pool.submit(credit, readers)
-        changes, before = 0, sandbox.clock.now
+        changes, before = 0, sandbox.clock.now_ns
         while not all(reader.done() for reader in readers):
             changes += 1
             steer(sandbox, changes)
@@ -509,7 +509,7 @@ def test_control_during_requests_loses_nothing_and_is_never_seen_half_made(
         credits = changes + other.result(DEADLINE)
     row = next(row for row in sandbox.coinw.balances() if row.asset == "BTC")
     assert row.total == Decimal("0.0012") + credits * Decimal("0.0001")
-    assert sandbox.clock.now - before >= changes * SECOND
+    assert sandbox.clock.now_ns - before >= changes * SECOND
     assert [e.n for e in sandbox.journal] == list(range(1, READERS * READS + 1))
     assert min(changes, credits - changes) > 10, "there was something to lose"
     server.drop(sandbox)

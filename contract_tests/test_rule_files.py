@@ -41,7 +41,7 @@ VALUE = "takes printable ASCII in one line"
 NAME = "a name has small letters, digits, . _ -, and at most 64 of them"
 NO_REQUEST = " has characters that no request has"
 NO_PATH = " is no path: it begins with /, has no query, and * ends it"
-DURATION = " is no duration: write 250ms, 61s, 5m or 1h"
+DURATION = " is no duration: write 250ms, 61s, 1m30s or 1h"
 A_DURATION = "takes a duration such as 250ms, or seconds, of at most 1h"
 A_PATH = " is no path to a member: write $.data[0].amount"
 FRACTION = "takes a fraction from 0 up to, but not, 1"
@@ -81,7 +81,7 @@ LINES: list[tuple[str, str, str]] = [
     ("when: {probability: half}", ".when.probability", "Expected `float | null`, got `str`"),
     ("when: {every: 2.0}", ".when.every", "Expected `int | null`, got `float`"),
     ("when: {times: '2'}", ".when.times", "Expected `int | null`, got `str`"),
-    ("when: {for: 5}", ".when.for", "Expected `str | null`, got `int`"),
+    ("when: {for: [5]}", ".when.for", "Expected `int | float | str | null`, got `array`"),
     ("answer: forbidden", ".answer", "Expected `object`, got `str`"),
     ("answer: null", ".answer", "Expected `object`, got `null`"),
     ("answer: {status: '500'}", ".answer.status", "Expected `int | null`, got `str`"),
@@ -118,7 +118,9 @@ LINES: list[tuple[str, str, str]] = [
     ("when: {from: -1s}", ".when", "'-1s' is negative, or longer than a year"),
     ("when: {from: 8785h}", ".when", "'8785h' is negative, or longer than a year"),
     ("when: {from: 1d}", ".when", "'1d'" + DURATION),
-    ("when: {from: 1.5s}", ".when", "'1.5s'" + DURATION),
+    ("when: {from: 1.5.5s}", ".when", "'1.5.5s'" + DURATION),
+    ("when: {from: 1s1m}", ".when", "'1s1m'" + DURATION),
+    ("when: {for: 0.0000000001}", ".when", "1e-10 seconds are less than a nanosecond"),
     ("when: {for: 0s}", ".when", "it is over before it begins"),
     ("when: {from: 10s, until: 10s}", ".when", "it is over before it begins"),
     ("when: {from: 10s, until: 9999ms}", ".when", "it is over before it begins"),
@@ -296,12 +298,15 @@ FILES: list[tuple[str, int, str, str]] = [
     ('name: a\nclient: "a\\e[31mb"\n', 2, "$.client", "is plain text of at most 1000 letters"),
     ("name: a\nquirks: {cpg.nope: x}\n", 2, "$.quirks", "no quirk cpg.nope: there are "),
     ("name: a\nquirks: {cpg.replay: maybe}\n", 2, "$.quirks", "quirk cpg.replay: 'maybe' is none of on, off"),
-    ("name: a\nquirks: {cpg.replay: true}\n", 2, "$.quirks.cpg.replay", "Expected `str`, got `bool`"),
+    ("name: a\nquirks: {cpg.replay: []}\n", 2, "$.quirks.cpg.replay", "Expected `bool | int | float | str`, got `array`"),
+    ("name: a\nlimits: {cpg.key: 5}\n", 2, "$.limits", "limit cpg.key: write N/DURATION, as in 5/60s, or off; not 5"),
+    ("name: a\nabout: Nothing.\n", 1, "$", "nothing to play: give rules, quirks, limits or skew"),
+    ("name: a\nrules: []\n", 1, "$", "nothing to play: give rules, quirks, limits or skew"),
     ("name: a\nlimits: off\n", 2, "$.limits", "Expected `object`, got `str`"),
     ("name: a\nlimits: {cpg.nope: 'off'}\n", 2, "$.limits", "no limit cpg.nope: there are "),
     ("name: a\nlimits: {cpg.key: 1/0s}\n", 2, "$.limits", "limit cpg.key: write N/DURATION, as in 120/60s, or off; not '1/0s'"),
     ("name: a\nlimits: {cpg.key: -1/1s}\n", 2, "$.limits", "limit cpg.key: write N/DURATION, as in 120/60s, or off; not '-1/1s'"),
-    ("name: a\nskew: 5\n", 2, "$.skew", "Expected `str | null`, got `int`"),
+    ("name: a\nskew: []\n", 2, "$.skew", "Expected `int | float | str | null`, got `array`"),
     ("name: a\nskew: 5d\n", 2, "$.skew", "'5d'" + DURATION),
     ("name: a\nskew: 876001h\n", 2, "$.skew", "skew takes a duration of at most 100 years, either way"),
     ("name: a\nskew: -876001h\n", 2, "$.skew", "skew takes a duration of at most 100 years, either way"),
@@ -509,12 +514,11 @@ GOOD: list[str] = [
 GOOD_FILES = [
     named("x" * 64),
     named("0.a_b-c.."),
-    f"name: {'x' * 64}\nrules: []\n",
-    f"about: {'x' * 1000}\n",
-    "client: >-\n  one\n  two\n",
+    f"name: {'x' * 64}\nskew: 5\n",
+    f"about: {'x' * 1000}\nquirks: {{cpg.timestamp_window: 1.5, cpg.replay: false}}\n",
+    "client: >-\n  one\n  two\nlimits: {cpg.key: 5/1m30s}\n",
     "skew: 876000h\n",
     "skew: -876000h\n",
-    "rules: []\n",
     "name: a\nrules:\n" + "".join(f"  - {{name: r{n}, deliver: {{close: true}}}}\n" for n in range(2000)),
 ]  # fmt: skip
 
@@ -534,9 +538,9 @@ def test_what_lies_just_within_is_good(
 
 
 def test_a_file_without_a_name_has_its_own(tmp_path: Path) -> None:
-    assert scenarios.load(str(written(tmp_path, "rules: []\n"))).name == "mine"
+    assert scenarios.load(str(written(tmp_path, "skew: 1s\n"))).name == "mine"
     file = tmp_path / "My Scenario.yaml"
-    file.write_text("rules: []\n")
+    file.write_text("skew: 1s\n")
     assert scenarios.load(str(file)).name == "my-scenario"
 
 

@@ -1085,7 +1085,7 @@ def test_a_second_scenario_takes_the_place_of_the_first(
     assert rest == list(before[1:])
     still.play("stale-cache")
     assert [rule["matched"] for rule in still.faults] == [0], "the same one begins anew"
-    still.play({"name": "nothing", "about": "No rule at all."})
+    still.play({"name": "nothing", "about": "No rule at all.", "skew": "0s"})
     assert state(still)[0] == {"scenario": "nothing", "rules": []}
 
 
@@ -1343,7 +1343,7 @@ def test_check_knows_the_shipped_ones_and_names_a_file_after_itself(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "My Bad Day.yaml"
-    file.write_text("rules: []\n")
+    file.write_text("skew: 1s\n")
     for name, told in (("half-lost", "half-lost is good, 3"), (str(file), "my-bad-day is good, 0")):
         with pytest.raises(SystemExit) as ended:
             main(["check", name])

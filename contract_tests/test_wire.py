@@ -96,8 +96,8 @@ def test_of_a_long_text_that_is_no_moment_forty_signs_are_told() -> None:
 # Durations
 
 DURATIONS = [
-    (0, "0s"), (1, "0ms"), (MILLISECOND, "1ms"), (250 * MILLISECOND, "250ms"), (SECOND, "1s"),
-    (SECOND + 1, "1000ms"), (1500 * MILLISECOND, "1500ms"), (61 * SECOND, "61s"),
+    (0, "0s"), (1, "0.000001ms"), (MILLISECOND, "1ms"), (250 * MILLISECOND, "250ms"), (SECOND, "1s"),
+    (SECOND + 1, "1000.000001ms"), (-1500 * MILLISECOND, "-1500ms"), (1500 * MILLISECOND, "1500ms"), (61 * SECOND, "61s"),
     (3600 * SECOND, "3600s"), (-400 * SECOND, "-400s"),
 ]  # fmt: skip
 
@@ -118,9 +118,9 @@ def test_a_duration_is_read_as_a_whole_number(written: str, nanoseconds: int) ->
     assert (found, type(found)) == (nanoseconds, int)
 
 
-@pytest.mark.parametrize("wrong", ["5 s", "--5s", "5", None, 5, b"5s"])
+@pytest.mark.parametrize("wrong", ["5 s", "--5s", "5", None, True, b"5s"])
 def test_what_is_no_duration_is_told_in_its_own_words(wrong: Any) -> None:
-    told = f"{wrong!r} is no duration: write 250ms, 61s, 5m or 1h"
+    told = f"{wrong!r} is no duration: write 250ms, 61s, 1m30s or 1h"
     with pytest.raises(ValueError, match=exactly(told)):
         duration.nanoseconds(wrong)
 
@@ -711,7 +711,14 @@ def test_a_limit_is_read_and_written(
     assert found.text == shown
 
 
-NO_LIMITS = ["", "OFF", "120", "/60s", "120/0s", "120/-5s", "-1/60s", "1.5/60s", "9" * 13 + "/1s", "\u0661/1s", "\u00b2/1s"]  # fmt: skip
+NO_LIMITS = ["", "OFF", "/60s", "120/0s", "120/-5s", "-1/60s", "1.5/60s", "9" * 13 + "/1s", "\u0661/1s", "\u00b2/1s"]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", ["5", 5])
+def test_a_limit_that_is_a_count_alone_is_refused_with_what_may_be_meant(count: Any) -> None:
+    told = f"write N/DURATION, as in 5/{duration.text(LIMIT.window)}, or off; not {count!r}"
+    with pytest.raises(ValueError, match=exactly(told)):
+        LIMIT.read(count)
 
 
 @pytest.mark.parametrize("written", NO_LIMITS)
@@ -747,7 +754,7 @@ NO_QUIRKS = [
     (CHOICE, "", "'' is none of any, upper"),
     (CHOICE, "ANY", "'ANY' is none of any, upper"),
     (SPAN, "-1ms", "'-1ms' lies below zero"),
-    (SPAN, "on", "'on' is no duration: write 250ms, 61s, 5m or 1h"),
+    (SPAN, "on", "'on' is no duration: write 250ms, 61s, 1m30s or 1h"),
     (COUNT, "", "'' is no whole number"),
     (COUNT, "-1", "'-1' is no whole number"),
     (COUNT, "1.0", "'1.0' is no whole number"),

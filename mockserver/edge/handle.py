@@ -5,6 +5,7 @@ call out, directly or over HTTP.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from mockserver.edge import worlds
 from mockserver.edge.provider_handle import Caller, ProviderHandle, quoted
 from mockserver.edge.rules import fail, scenario_wish
 from mockserver.engine.sandboxes import DEFAULT
+from mockserver.engine.settings import Value
 from mockserver.providers import discover
 from mockserver.wire import moment
+from mockserver.wire.duration import Duration
+from mockserver.wire.spelled import spelled
 
 PAGE = 1_000  # entries of the journal that are asked for at once
 
@@ -44,35 +48,49 @@ class Seen(Struct, frozen=True):
 
 
 class Time:
-    """A sandbox's clocks, with durations as people write them: ``250ms``, ``61s``, ``5m``."""
+    """A sandbox's clocks.
+
+    A duration is a number of seconds, a text (``250ms``, ``61s``, ``1m30s``) or a timedelta;
+    an instant is RFC 3339 text or an aware datetime.
+    """
 
     def __init__(self, call: Caller) -> None:
         self._call = call
 
-    def advance(self, duration: str) -> None:
+    def advance(self, duration: Duration) -> None:
         """Moves the sandbox clock forward."""
-        self._call("POST", "/clock", {"advance": duration})
+        self._call("POST", "/clock", {"advance": spelled(duration)})
 
     def freeze(self, frozen: bool = True) -> None:
         """Stops the sandbox clock, or lets it run on."""
         self._call("POST", "/clock", {"freeze": frozen})
 
-    def set(self, time: str) -> None:
+    def set(self, time: str | datetime) -> None:
         """Puts the sandbox clock at a time such as ``2026-01-01T00:00:00Z``, never backwards."""
-        self._call("POST", "/clock", {"set": time})
+        self._call("POST", "/clock", {"set": spelled(time)})
 
     def rate(self, rate: float) -> None:
         """Lets the sandbox clock run so many times as fast as real time."""
         self._call("POST", "/clock", {"rate": rate})
 
-    def skew(self, duration: str) -> None:
+    def skew(self, duration: Duration) -> None:
         """Sets the auth clock off real time."""
-        self._call("POST", "/clock", {"skew": duration})
+        self._call("POST", "/clock", {"skew": spelled(duration)})
 
     @property
-    def now(self) -> int:
+    def now(self) -> datetime:
+        """The sandbox time, in UTC, to the microsecond."""
+        return moment.to_datetime(self.now_ns)
+
+    @property
+    def now_ns(self) -> int:
         """The sandbox time, in nanoseconds since the epoch."""
         return moment.parse(self._call("GET", "/clock")["now"])
+
+    @property
+    def auth_now(self) -> datetime:
+        """The time that judges signatures, in UTC, to the microsecond."""
+        return moment.to_datetime(moment.parse(self._call("GET", "/clock")["auth_now"]))
 
 
 class SandboxHandle:
@@ -161,9 +179,9 @@ class SandboxHandle:
         """Every quirk in force, by ``provider.name``."""
         return self._call("GET", "/quirks")  # type: ignore[no-any-return]
 
-    def set_quirks(self, quirks: Mapping[str, str | None]) -> None:
+    def set_quirks(self, quirks: Mapping[str, Value | None]) -> None:
         """Changes quirks; None is the default."""
-        self._call("PATCH", "/quirks", dict(quirks))
+        self._call("PATCH", "/quirks", spelled(dict(quirks)))
 
     @property
     def limits(self) -> dict[str, str]:
@@ -207,6 +225,10 @@ class ServerHandle:
         world = wish.get("world")
         if isinstance(world, str | Path) and str(world) not in worlds.shipped():
             wish["world"] = worlds.data(worlds.find(str(world)))
+        if "quirks" in wish and isinstance(wish["quirks"], Mapping):
+            wish["quirks"] = spelled(dict(wish["quirks"]))
+        if "ttl" in wish:
+            wish["ttl"] = spelled(wish["ttl"])
         path = "/sandboxes" if id is None else f"/sandboxes/{quoted(id)}"
         told = self._call("POST" if id is None else "PUT", path, wish)
         return SandboxHandle(told["id"], self._call, self._real)

@@ -15,11 +15,12 @@ from typing import Any, Self
 from mockserver.edge import control
 from mockserver.edge.app import Application, create_app
 from mockserver.edge.handle import SandboxHandle, ServerHandle
-from mockserver.edge.server import address, bind, check_host, in_thread
+from mockserver.edge.server import address, bind, check_host, check_threads, in_thread
 from mockserver.engine.faults.scenario import Scenario
 from mockserver.engine.sandboxes import DEFAULT
+from mockserver.engine.settings import Value
 from mockserver.engine.world import World
-from mockserver.wire.duration import nanoseconds
+from mockserver.wire.duration import Duration, nanoseconds
 
 
 class HandClock:
@@ -32,8 +33,8 @@ class HandClock:
         """Returns the time in nanoseconds since the epoch."""
         return self.now
 
-    def advance(self, duration: str) -> None:
-        """Moves on by a duration such as ``61s``."""
+    def advance(self, duration: Duration) -> None:
+        """Moves on by a duration such as ``61s``, a number of seconds or a timedelta."""
         self.now += nanoseconds(duration)
 
 
@@ -52,7 +53,7 @@ class MockServer(ServerHandle):
         host: str = "127.0.0.1",
         port: int = 0,
         seed: int = 490,
-        quirks: Mapping[str, str] | None = None,
+        quirks: Mapping[str, Value] | None = None,
         limits: str | Mapping[str, str] = "default",
         scenario: str | Path | Mapping[str, Any] | Scenario | None = None,
         explain_header: bool = False,
@@ -86,7 +87,8 @@ class MockServer(ServerHandle):
         return Transport(self.app)
 
     def start(self) -> None:
-        """Binds the ports and serves; raises PortInUse."""
+        """Binds the ports and serves; raises PortInUse, and RuntimeError under gevent."""
+        check_threads()
         self.default = SandboxHandle(DEFAULT, self._carry_out, self._real)  # with new addresses
         sockets = bind(self._host, self._port, self.app.providers)
         self.url = address(self.app, sockets)

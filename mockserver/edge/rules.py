@@ -9,6 +9,7 @@ from typing import Any
 from mockserver.edge import scenarios
 from mockserver.engine.faults.reading import KEYWORDS, Answer, When
 from mockserver.engine.faults.rule import Match
+from mockserver.wire.spelled import spelled
 
 WORDS = KEYWORDS  # `from` and `for` are words of Python's own
 MATCH = Match.__struct_fields__
@@ -50,7 +51,7 @@ def written(match: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any
 def _plain(data: Any) -> Any:
     """Returns a copy of what JSON can say, the same over HTTP and in process."""
     try:
-        return json.loads(json.dumps(data, allow_nan=False))
+        return json.loads(json.dumps(spelled(data), allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"a rule is made of what JSON can say: {error}") from None
 

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from mockserver.edge import files
 from mockserver.engine.faults import scenario
 from mockserver.engine.faults.scenario import Scenario
@@ -75,9 +77,10 @@ def from_data(data: Any) -> Scenario:
 def _read(text: str, data: Any, name: str) -> Scenario:
     providers = discover()
     found = scenario.read(text, data, name, providers)
+    settings = Settings()
     for member in ("quirks", "limits"):
         try:
-            changed(Settings(), providers, **{member: getattr(found, member)})
+            settings = changed(settings, providers, **{member: getattr(found, member)})
         except ValueError as error:
             raise strict_yaml.wrong(text, (member,), str(error)) from None
-    return found
+    return replace(found, quirks=settings.quirks, limits=settings.limits)

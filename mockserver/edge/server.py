@@ -1,5 +1,6 @@
 """uvicorn, set rather than defaulted: several ports, one application, a clean stop."""
 
+import _thread
 import asyncio
 import contextlib
 import errno
@@ -8,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from ipaddress import ip_address
+from types import BuiltinFunctionType
 from typing import Any
 
 import uvicorn
@@ -155,9 +157,24 @@ class Server(uvicorn.Server):
             runner.run(self.serve(sockets=self._sockets))
 
 
+def check_threads() -> None:
+    """Raises RuntimeError where a library put its own in the place of threads, as gevent does.
+
+    A server in such a thread would hold up the whole process, without a word.
+    """
+    if not isinstance(_thread.start_new_thread, BuiltinFunctionType):
+        library = getattr(_thread.start_new_thread, "__module__", "something").partition(".")[0]
+        raise RuntimeError(
+            f"{library} has replaced this process's threads, and MockServer needs a real one:"
+            " start `mockserver serve` as a process of its own, and use its base URLs"
+            " (in pytest set MOCKSERVER_URL)"
+        )
+
+
 @contextlib.contextmanager
 def in_thread(app: Application, sockets: Mapping[str, socket.socket]) -> Iterator[None]:
-    """Serves in a thread for as long as the block runs."""
+    """Serves in a thread for as long as the block runs; raises RuntimeError under gevent."""
+    check_threads()
     started = threading.Event()
     server = Server(app, sockets, started.set)
     thread = threading.Thread(target=server.serve_forever, name="mockserver", daemon=True)

@@ -1,6 +1,7 @@
 """What a sandbox is made with, and how it is changed: quirks, limits, a seed."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
@@ -8,6 +9,8 @@ from msgspec.structs import replace
 
 from mockserver.engine.faults.scenario import Scenario
 from mockserver.wire.provider import Limit, Provider, Quirk
+
+Value = str | int | float | bool | timedelta  # as a quirk may be given
 
 
 class Settings(Struct, frozen=True):
@@ -27,16 +30,17 @@ class Settings(Struct, frozen=True):
 def changed(
     settings: Settings,
     providers: Mapping[str, Provider],
-    quirks: Mapping[str, str | None] | None = None,
+    quirks: Mapping[str, Value | None] | None = None,
     limits: Mapping[str, str | None] | str | None = None,
 ) -> Settings:
     """Returns settings with other quirks and limits; by name, where None is the default.
 
-    ``limits`` may be ``default`` or ``off`` instead. Raises ValueError for a quirk or a limit
-    that no provider has, or a value it lacks.
+    A quirk's value is text, and where it is a number, a duration or a switch, also a number,
+    a timedelta or a boolean; it is kept as text. ``limits`` may be ``default`` or ``off``
+    instead. Raises ValueError for a quirk or a limit that no provider has, or a value it lacks.
     """
     if quirks:
-        settings = replace(settings, quirks=_merged(settings.quirks, quirks))
+        settings = replace(settings, quirks=_merged(settings.quirks, _texts(providers, quirks)))
     if isinstance(limits, Mapping):
         if settings.limits_off:
             limits = _said(limits, providers)
@@ -50,6 +54,20 @@ def changed(
 def _merged(known: Mapping[str, str], changed: Mapping[str, str | None]) -> dict[str, str]:
     merged = known | dict(changed)  # type: ignore[operator]
     return {name: text for name, text in merged.items() if text is not None}
+
+
+def _texts(
+    providers: Mapping[str, Provider], quirks: Mapping[str, Value | None]
+) -> dict[str, str | None]:
+    names = {f"{p.name}.{q.name}": q for p in providers.values() for q in p.quirks}
+    texts: dict[str, str | None] = {}
+    for name, value in quirks.items():
+        quirk: Quirk = _known(names, name, "quirk")
+        try:
+            texts[name] = None if value is None else quirk.spell(value)
+        except ValueError as error:
+            raise ValueError(f"quirk {name}: {error}") from None
+    return texts
 
 
 def _said(

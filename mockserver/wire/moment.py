@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from mockserver.wire.duration import SECOND
 
@@ -13,17 +14,26 @@ _TIME = "[0-9]{2}:[0-9]{2}:[0-9]{2}"
 _FORM = re.compile(rf"({_DATE}T{_TIME})(?:\.([0-9]{{1,9}}))?(Z|[+-][0-9]{{2}}:[0-9]{{2}})")
 
 
-def parse(text: str) -> int:
-    """Reads an RFC 3339 time; raises ValueError for any other text, one without offset too."""
-    found = _FORM.fullmatch(text)
+def parse(text: Any) -> int:
+    """Reads an RFC 3339 time or an aware datetime; raises ValueError, without an offset too."""
+    if isinstance(text, datetime):
+        if text.utcoffset() is None:
+            raise ValueError(f"{text} has no offset: give it a tzinfo, as in datetime.now(UTC)")
+        return (text - EPOCH) // timedelta(microseconds=1) * 1000
+    found = _FORM.fullmatch(text) if isinstance(text, str) else None
     try:
         whole = datetime.fromisoformat(found[1] + found[3]) if found else None
     except ValueError:
         whole = None
     if found is None or whole is None:
-        raise ValueError(f"{text[:40]!r} is no time: write 2026-01-01T00:00:00Z")
+        raise ValueError(f"{str(text)[:40]!r} is no time: write 2026-01-01T00:00:00Z")
     seconds = (whole - EPOCH) // timedelta(seconds=1)
     return seconds * SECOND + int((found[2] or "0").ljust(9, "0"))
+
+
+def to_datetime(moment: int) -> datetime:
+    """Returns nanoseconds since the epoch as a datetime in UTC, cut to the microsecond."""
+    return EPOCH + timedelta(microseconds=moment // 1000)
 
 
 def show(moment: int) -> str:

@@ -8,12 +8,14 @@ Times are nanoseconds since the epoch; durations are nanoseconds.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.wire.duration import MILLISECOND, SECOND, nanoseconds
+from mockserver.wire.duration import SECOND, nanoseconds
+from mockserver.wire.duration import text as duration_text
 from mockserver.wire.message import Draft, Request, Response
 from mockserver.wire.reject import Reject
 from mockserver.wire.world import Change, Coin, Event, KeyRevoked, Quirks, Row, Section, View
@@ -162,24 +164,30 @@ class Limit(Struct, frozen=True):
     window: int
     rolling: bool = False
 
-    def read(self, text: str) -> "Limit":
+    def read(self, text: Any) -> "Limit":
         """Returns the limit with ``120/60s`` or ``off`` in its place; raises ValueError."""
         if text == "off":
             return replace(self, count=None)
-        count, slash, window = text.partition("/")
+        count, slash, window = text.partition("/") if isinstance(text, str) else ("", "", "")
         if slash and count.isascii() and count.isdigit() and len(count) <= COUNT_DIGITS:
             span = nanoseconds(window)
             if span > 0:
                 return replace(self, count=int(count), window=span)
-        raise ValueError(f"write N/DURATION, as in 120/60s, or off; not {text!r}")
+        raise ValueError(f"write N/DURATION, as in {self._example(text)}, or off; not {text!r}")
+
+    def _example(self, text: object) -> str:
+        """Returns a limit that may be meant: of a count alone, with the window there is."""
+        count = str(text)
+        if count.isascii() and count.isdigit() and len(count) <= COUNT_DIGITS:
+            return f"{count}/{duration_text(self.window or 60 * SECOND)}"
+        return "120/60s"
 
     @property
     def text(self) -> str:
         """How it is written in settings: ``120/60s`` or ``off``."""
         if self.count is None:
             return "off"
-        unit, size = ("s", SECOND) if self.window % SECOND == 0 else ("ms", MILLISECOND)
-        return f"{self.count}/{self.window // size}{unit}"
+        return f"{self.count}/{duration_text(self.window)}"
 
 
 class Penalty(Struct, frozen=True):
@@ -212,6 +220,17 @@ class Quirk(Struct, frozen=True):
     choices: tuple[str, ...] = ()
     duration: bool = False
     number: bool = False
+
+    def spell(self, value: Any) -> str:
+        """Returns text for text, a number, a boolean or a timedelta; raises ValueError."""
+        if isinstance(value, bool):
+            words = ("true", "on") if value else ("false", "off")
+            return next((word for word in words if word in self.choices), words[0])
+        if isinstance(value, timedelta) or (self.duration and isinstance(value, int | float)):
+            return duration_text(nanoseconds(value))
+        if not isinstance(value, str | int | float):
+            raise ValueError(f"{value!r} is no text, number or boolean")
+        return str(value)
 
     def read(self, text: str) -> str | int:
         """Returns the value for ``text``; raises ValueError for one it does not have."""

@@ -12,6 +12,7 @@ SANDBOX = "/sandboxes/{id}"
 ACCOUNT = SANDBOX + "/ledger/{provider}/{account}"
 ROW = ACCOUNT + "/{asset}"
 REQUESTS = SANDBOX + "/requests"
+Limits = dict[str, sandboxes.Setting | None] | str
 
 VERBS = (
     Verb("GET", "/health", sandboxes.health),
@@ -23,9 +24,9 @@ VERBS = (
     Verb("DELETE", SANDBOX, sandboxes.drop, status=204),
     Verb("POST", SANDBOX + "/reset", sandboxes.reset),
     Verb("GET", SANDBOX + "/quirks", sandboxes.quirks),
-    Verb("PATCH", SANDBOX + "/quirks", sandboxes.set_quirks, dict[str, str | None]),
+    Verb("PATCH", SANDBOX + "/quirks", sandboxes.set_quirks, dict[str, sandboxes.Setting | None]),
     Verb("GET", SANDBOX + "/limits", sandboxes.limits),
-    Verb("PATCH", SANDBOX + "/limits", sandboxes.set_limits, dict[str, str | None] | str),
+    Verb("PATCH", SANDBOX + "/limits", sandboxes.set_limits, Limits),
     Verb("GET", SANDBOX + "/clock", clocks.show),
     Verb("POST", SANDBOX + "/clock", clocks.move, clocks.Motion),
     Verb("GET", SANDBOX + "/faults", faults.index),

@@ -18,11 +18,11 @@ HINT = "see the table of what moves time"
 class Motion(Struct, frozen=True, forbid_unknown_fields=True):
     """What may be done to a clock; one or more at once."""
 
-    advance: str | None = None
+    advance: str | int | float | None = None
     freeze: bool | None = None
     set: str | None = None
     rate: float | None = None
-    skew: str | None = None
+    skew: str | int | float | None = None
 
 
 def show(call: Call) -> dict[str, Any]:

@@ -26,6 +26,8 @@ TTL = "1h"
 TTL_MAX = 24 * 3600 * SECOND
 ROWS_MAX = 100_000  # rows of a world given inline
 
+Setting = str | int | float | bool  # a value of a quirk or a limit in JSON
+
 
 class Wish(Struct, frozen=True, forbid_unknown_fields=True):
     """How a sandbox shall be: world and scenario, a shipped one's name or inline, and settings.
@@ -35,10 +37,10 @@ class Wish(Struct, frozen=True, forbid_unknown_fields=True):
 
     world: str | dict[str, Any] | None = None
     seed: int | None = None
-    quirks: dict[str, str] = {}
-    limits: str | dict[str, str] | None = None
+    quirks: dict[str, Setting] = {}
+    limits: str | dict[str, Setting] | None = None
     scenario: str | dict[str, Any] | None = None
-    ttl: str = TTL
+    ttl: str | int | float = TTL
 
 
 def health(call: Call) -> dict[str, str]:
@@ -107,10 +109,19 @@ def _changed(app: Any, settings: Settings, name: str, wish: Any, hint: str) -> S
     try:
         return changed(settings, app.providers, **{name: wish})
     except ValueError as error:
-        raise Refused(400, str(error), f"$.{name}", hint) from None
+        at = _named(f"$.{name}", name.removesuffix("s"), wish, str(error))
+        raise Refused(400, str(error), at, hint) from None
 
 
-def _ttl(text: str) -> int:
+def _named(at: str, what: str, settings: Any, error: str) -> str:
+    """Returns the path of the setting that an error is about."""
+    for name in settings if isinstance(settings, Mapping | list) else ():
+        if error.startswith((f"{what} {name}: ", f"no {what} {name}: ")):
+            return f'{at}["{name}"]'
+    return at
+
+
+def _ttl(text: str | float) -> int:
     try:
         ttl = nanoseconds(text)
     except ValueError as error:
@@ -232,7 +243,5 @@ def _configure(call: Call, what: str, known: Mapping[str, str], **changes: Any) 
     try:
         call.sandbox.configure(**changes)
     except ValueError as error:
-        told = str(error)
-        named = [name for name in given if told.startswith(f"{what} {name}: ")]
-        at = f'$["{named[0]}"]' if named else "$"
-        raise Refused(400, told, at, "see /__admin/providers") from None
+        at = _named("$", what, given, str(error))
+        raise Refused(400, str(error), at, "see /__admin/providers") from None

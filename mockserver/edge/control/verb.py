@@ -66,19 +66,23 @@ def typed(data: Any, kind: Any, at: str = "$") -> Any:
         return msgspec.convert(data, kind, dec_hook=decode_hook)
     except msgspec.ValidationError as error:
         what, where = parted(str(error))
-        place = at + _spelled(where, data)
+        place = at + _spelled(where, data, what)
         raise Refused(400, what, place, _hint(kind, where)) from None
 
 
-def _spelled(where: str, data: Any) -> str:
-    """Spells out ``[...]``, which stands for a key: of a table of texts the first that has none."""
+KINDS = {bool: "bool", int: "int", float: "float", type(None): "null", dict: "object"}
+
+
+def _spelled(where: str, data: Any, what: str) -> str:
+    """Spells out ``[...]``, which stands for a key: the first with a value of the wrong type."""
     before, unknown, after = where.partition("[...]")
     if not unknown:
         return where
     for step in before.split(".")[1:]:
         data = data[step]
+    kinds = {key: KINDS.get(type(value), "array") for key, value in data.items()}
     wrong = [key for key, value in data.items() if not isinstance(value, str)]
-    key = next((key for key in wrong if data[key] is not None), wrong[0])
+    key = next((key for key in wrong if what.endswith(f"got `{kinds[key]}`")), wrong[0])
     return f'{before}["{key}"]{after}'
 
 

@@ -38,6 +38,7 @@ _SPAN = re.compile(r"([0-9]{1,9})(-([0-9]{1,9})?)?")
 Place = tuple[str | int, ...]
 
 
+Duration = str | int | float  # text, or seconds
 KEYWORDS = {"from_": "from", "for_": "for"}
 
 
@@ -53,10 +54,10 @@ class When(Struct, frozen=True, forbid_unknown_fields=True, rename=KEYWORDS):
     probability: float | None = None
     every: int | None = None
     times: int | None = None
-    from_: str | None = None
-    until: str | None = None
-    for_: str | None = None
-    period: str | None = None
+    from_: Duration | None = None
+    until: Duration | None = None
+    for_: Duration | None = None
+    period: Duration | None = None
 
 
 class Answer(Struct, frozen=True, forbid_unknown_fields=True):
@@ -233,7 +234,7 @@ def _span(given: str | int | None) -> tuple[int, int | None]:
     raise ValueError(f"requests are counted from 1: write 2, 1-3 or 5-, not {given!r}")
 
 
-def _time(text: str) -> int:
+def _time(text: Duration) -> int:
     duration = nanoseconds(text)
     if not 0 <= duration <= SPAN_MAX:
         raise ValueError(f"{text!r} is negative, or longer than a year")

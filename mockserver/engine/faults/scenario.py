@@ -38,13 +38,16 @@ class Written(Struct, frozen=True, forbid_unknown_fields=True):
     about: str = ""
     client: str = ""
     rules: list[dict[str, Any]] = []
-    quirks: dict[str, str] = {}
-    limits: dict[str, str] = {}
-    skew: str | None = None
+    quirks: dict[str, str | int | float | bool] = {}
+    limits: dict[str, str | int | float | bool] = {}
+    skew: str | int | float | None = None
 
 
 def read(text: str, data: Any, name: str, providers: Mapping[str, Provider]) -> Scenario:
-    """Reads plain data, which stands in ``text``; raises Wrong with line and path."""
+    """Reads plain data, which stands in ``text``; raises Wrong with line and path.
+
+    Its quirks and limits are returned as they are written, and not checked.
+    """
     from mockserver.engine.faults.reading import NAME
 
     written: Written = strict_yaml.convert(text, data, (), Written)
@@ -58,12 +61,16 @@ def read(text: str, data: Any, name: str, providers: Mapping[str, Provider]) -> 
         skew = _skew(written.skew)
     except ValueError as error:
         raise strict_yaml.wrong(text, ("skew",), str(error)) from None
+    if not (written.rules or written.quirks or written.limits or skew is not None):
+        raise strict_yaml.wrong(text, (), "nothing to play: give rules, quirks, limits or skew")
     rules = _rules(text, written.rules, providers)
     about, client = " ".join(written.about.split()), " ".join(written.client.split())
-    return Scenario(called, about, client, rules, written.quirks, written.limits, skew)
+    quirks: Any = written.quirks
+    limits: Any = written.limits
+    return Scenario(called, about, client, rules, quirks, limits, skew)
 
 
-def _skew(text: str | None) -> int | None:
+def _skew(text: str | float | None) -> int | None:
     if text is None:
         return None
     skew = nanoseconds(text)

@@ -45,8 +45,8 @@ def whole(least: int, most: int) -> Callable[[Any], int]:
 def time(given: Any) -> int:
     """Reads a duration, as text or in seconds, in nanoseconds, up to an hour."""
     try:
-        duration = int(given * SECOND) if _number(given) else nanoseconds(given)
-    except (ValueError, OverflowError):
+        duration = nanoseconds(given)
+    except ValueError:
         duration = -1
     if not 0 <= duration <= HOUR:
         raise ValueError("takes a duration such as 250ms, or seconds, of at most 1h")
