@@ -57,6 +57,10 @@ WORLD = _option("--world", default="default", help="A shipped world's name, or a
 @_option("--limits", default="default", help="default, or off: no rate limit at all.")
 @_option("--public-url", default=None, help="What handed-out URLs start with.")
 @click.option("--explain-header", is_flag=True, help="Tell in a header why a call was refused.")
+@_option("--head-timeout", default=60.0, type=float, help="Seconds for a request's head.")
+@_option("--body-timeout", default=60.0, type=float, help="Seconds for a request's body.")
+@_option("--max-connections", type=int, help="Default: what the file descriptors allow.")
+@click.option("--cors", is_flag=True, help="Let web pages of any origin call every provider.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON when ready.")
 @click.option(
     "--log-format", default="text", type=click.Choice(["text", "json"]), show_default=True
@@ -66,12 +70,15 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     """Serve every provider until stopped."""
     import json
 
-    from mockserver.edge import announce, log, server
+    from mockserver.edge import announce, bounds, log, server
 
     options = _merged(context, flags)
     token = os.environ.get("MOCKSERVER_ADMIN_TOKEN") or None
     try:
         server.check_host(options["host"], token)
+        allowed = bounds.bounds_for(
+            options["head_timeout"], options["body_timeout"], options["max_connections"]
+        )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     log.set_up(options["log_format"])
@@ -83,7 +90,12 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     told = announce.ready(app, server.address(app, sockets), options["world"])
     text = json.dumps(told) if options["as_json"] else announce.table(told)
     gc.freeze()  # what is there by now stays, and is not to be searched for garbage again
-    server.Server(app, sockets, lambda: print(text, flush=True)).serve_forever()
+
+    def ready() -> None:
+        print(text, flush=True)
+        app.warm()
+
+    server.Server(app, sockets, ready, bounds=allowed).serve_forever()
 
 
 def _file() -> dict[str, Any]:
@@ -139,6 +151,7 @@ def _app(options: dict[str, Any], token: str | None) -> Any:
             explain_header=options["explain_header"],
             admin_token=token,
             public_url=options["public_url"],
+            cors=options["cors"],
         )
     except (BadFile, ValueError) as error:
         raise click.UsageError(str(error)) from None

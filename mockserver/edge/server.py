@@ -7,13 +7,14 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
-from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
 
 from mockserver.edge.app import Application
+from mockserver.edge.bounds import Bounds, bounds_for
 from mockserver.edge.direct import Direct
+from mockserver.wire.origin import is_loopback
 from mockserver.wire.provider import Provider
 
 GATEWAY = "gateway"
@@ -29,11 +30,7 @@ class PortInUse(Exception):
 
 def check_host(host: str, token: str | None) -> None:
     """Raises ValueError for an address that is not loopback, unless a token guards it."""
-    try:
-        loopback = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback and not token:
+    if not is_loopback(host) and not token:
         raise ValueError(f"--host {host} is not loopback: set MOCKSERVER_ADMIN_TOKEN")
 
 
@@ -99,7 +96,9 @@ class Server(uvicorn.Server):
         sockets: Mapping[str, socket.socket],
         ready: Callable[[], None] = lambda: None,
         protocol: type[asyncio.Protocol] = Direct,
+        bounds: Bounds | None = None,
     ) -> None:
+        app.bounds = bounds or bounds_for()
         app.routing.ports = {
             sock.getsockname()[1]: name for name, sock in sockets.items() if name != GATEWAY
         }
@@ -156,10 +155,12 @@ class Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def in_thread(app: Application, sockets: Mapping[str, socket.socket]) -> Iterator[None]:
+def in_thread(
+    app: Application, sockets: Mapping[str, socket.socket], bounds: Bounds | None = None
+) -> Iterator[None]:
     """Serves in a thread for as long as the block runs."""
     started = threading.Event()
-    server = Server(app, sockets, started.set)
+    server = Server(app, sockets, started.set, bounds=bounds)
     thread = threading.Thread(target=server.serve_forever, name="mockserver", daemon=True)
     thread.start()
     while not started.wait(0.05):
