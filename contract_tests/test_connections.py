@@ -484,11 +484,11 @@ def test_with_64_descriptors_120_silent_clients_lock_nobody_out(
 
 
 BOUNDS = [
-    ({"head": 0}, "a head timeout is a number of seconds, above 0, not 0"),
-    ({"body": -1}, "a body timeout is a number of seconds, above 0, not -1"),
-    ({"head": float("nan")}, "a head timeout is a number of seconds, above 0, not nan"),
-    ({"connections": 0}, "the bound on connections is 1 or more, not 0"),
-    ({"connections": 10**9}, "1000000000 connections need .* file descriptors, and [0-9]+ are"),
+    ({"head_timeout": 0}, "--head-timeout takes seconds, above 0 and up to 86400, not 0"),
+    ({"body_timeout": -1}, "--body-timeout takes seconds, .* not -1"),
+    ({"head_timeout": float("nan")}, "--head-timeout takes seconds, .* not nan"),
+    ({"max_connections": 0}, "--max-connections takes 1 to [0-9]+, not 0: [0-9]+ file descriptors"),
+    ({"max_connections": 10**9}, "--max-connections takes 1 to [0-9]+, not 1000000000"),
 ]
 
 
@@ -521,7 +521,7 @@ def test_wrong_bounds_on_the_command_line_are_one_line_and_exit_status_2(tmp_pat
         check=False,
     )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "a head timeout is a number of seconds" in done.stderr
+    assert "--head-timeout takes seconds" in done.stderr
 
 
 # Loopback is a network

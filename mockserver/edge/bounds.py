@@ -7,6 +7,7 @@ FILES = 32  # descriptors for all else: listeners, the event loop, files opened 
 CONNECTIONS_MAX = 10_000  # where nobody sets a bound
 CONNECTIONS_MIN = 8
 SECONDS_MAX = 86_400
+OPTIONS = ("head_timeout", "body_timeout", "max_connections")  # of ``serve``
 
 
 class Bounds(Struct, frozen=True):
@@ -17,25 +18,28 @@ class Bounds(Struct, frozen=True):
     connections: int = CONNECTIONS_MAX
 
 
-def bounds_for(head: float = 60, body: float = 60, connections: int | None = None) -> Bounds:
+def bounds_for(
+    head_timeout: float = 60, body_timeout: float = 60, max_connections: int | None = None
+) -> Bounds:
     """Returns bounds; without a number of connections, what the file descriptors allow.
 
     Raises ValueError for a bound that cannot be kept.
     """
-    for name, seconds in (("head", head), ("body", body)):
+    for name, seconds in (("head", head_timeout), ("body", body_timeout)):
         if not 0 < seconds <= SECONDS_MAX:
-            raise ValueError(f"a {name} timeout is a number of seconds, above 0, not {seconds!r}")
-    room = _descriptors() - FILES - RESERVE
-    if connections is None:
-        return Bounds(head, body, max(CONNECTIONS_MIN, min(room, CONNECTIONS_MAX)))
-    if connections < 1:
-        raise ValueError(f"the bound on connections is 1 or more, not {connections!r}")
-    if connections > max(room, CONNECTIONS_MIN):
+            raise ValueError(
+                f"--{name}-timeout takes seconds, above 0 and up to {SECONDS_MAX}, not {seconds!r}"
+            )
+    allowed = _descriptors()
+    most = max(CONNECTIONS_MIN, allowed - FILES - RESERVE)
+    if max_connections is None:
+        return Bounds(head_timeout, body_timeout, min(most, CONNECTIONS_MAX))
+    if not 1 <= max_connections <= most:
         raise ValueError(
-            f"{connections} connections need {connections + FILES + RESERVE} file descriptors,"
-            f" and {room + FILES + RESERVE} are allowed: raise that with ulimit -n"
+            f"--max-connections takes 1 to {most}, not {max_connections!r}:"
+            f" {allowed} file descriptors are allowed (ulimit -n)"
         )
-    return Bounds(head, body, connections)
+    return Bounds(head_timeout, body_timeout, max_connections)
 
 
 def _descriptors() -> int:

@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -76,9 +77,7 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     token = os.environ.get("MOCKSERVER_ADMIN_TOKEN") or None
     try:
         server.check_host(options["host"], token)
-        allowed = bounds.bounds_for(
-            options["head_timeout"], options["body_timeout"], options["max_connections"]
-        )
+        allowed = bounds.bounds_for(**{name: options[name] for name in bounds.OPTIONS})
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     log.set_up(options["log_format"])
@@ -90,12 +89,8 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     told = announce.ready(app, server.address(app, sockets), options["world"])
     text = json.dumps(told) if options["as_json"] else announce.table(told)
     gc.freeze()  # what is there by now stays, and is not to be searched for garbage again
-
-    def ready() -> None:
-        print(text, flush=True)
-        app.warm()
-
-    server.Server(app, sockets, ready, bounds=allowed).serve_forever()
+    ready = partial(print, text, flush=True)
+    server.Server(app, sockets, ready, bounds=allowed, warm=True).serve_forever()
 
 
 def _file() -> dict[str, Any]:

@@ -97,6 +97,7 @@ class Server(uvicorn.Server):
         ready: Callable[[], None] = lambda: None,
         protocol: type[asyncio.Protocol] = Direct,
         bounds: Bounds | None = None,
+        warm: bool = False,
     ) -> None:
         app.bounds = bounds or bounds_for()
         app.routing.ports = {
@@ -119,11 +120,14 @@ class Server(uvicorn.Server):
         )
         self._sockets = list(sockets.values())
         self._ready = ready
+        self._warm = app.warm if warm else None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Starts, then tells."""
+        """Starts, reports that, then imports what the pages need."""
         await super().startup(sockets=sockets)
         self._ready()
+        if self._warm is not None:
+            self._warm()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops; a client that has sent half a request is not waited for."""
