@@ -19,6 +19,7 @@ import pytest
 from raw import get, wire
 
 from mockserver import MockServer
+from mockserver.edge import config
 from mockserver.edge.bounds import CONNECTIONS_MIN, FILES, RESERVE, bounds_for
 from mockserver.edge.provider_handle import ProviderHandle
 from mockserver.engine.cors import FOREIGN
@@ -522,6 +523,22 @@ def test_wrong_bounds_on_the_command_line_are_one_line_and_exit_status_2(tmp_pat
     )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "--head-timeout takes seconds" in done.stderr
+
+
+FILES_READ = [
+    ("head_timeout = 1\nbody_timeout = 1.5\nmax_connections = 9\ncors = true", ""),
+    ("head_timeout = true", "head_timeout takes a number, not True"),
+    ("max_connections = 1.5", "max_connections takes a whole number, not 1.5"),
+    ("cors = 1", "cors takes true or false, not 1"),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), FILES_READ)
+def test_the_file_of_options_takes_them_too(tmp_path: Path, text: str, line: str) -> None:
+    file = tmp_path / config.NAME
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(config.BadConfig, match=line) if line else contextlib.nullcontext():
+        assert len(config.read(file)) == 4
 
 
 # Loopback is a network

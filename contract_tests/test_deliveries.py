@@ -913,6 +913,18 @@ def test_a_client_that_leaves_ends_what_waits_for_it(server: MockServer) -> None
     assert server.app.sandboxes.default.waiting == set()
 
 
+def test_a_client_that_sends_no_more_and_then_leaves_is_missed_too(
+    server: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "REST", 0.05)
+    with leaving_no_task(server), all_held(server) as connections:
+        for connection in connections:
+            connection.shutdown(socket.SHUT_WR)
+        assert connections[0].recv(1) == b"", "what only hangs ends at once"
+        abort(*connections)
+    assert server.app.sandboxes.default.waiting == set()
+
+
 SHORT = [{"delay": "800ms"}, {"dribble": {"bytes": 1 << 20, "every": "800ms"}}]
 IN_LINE = [*((given, 0.05) for given in HELD), *((given, delivery.REST) for given in SHORT)]
 

@@ -151,6 +151,7 @@ class Wire:
             while (left := _time_left(sandbox, rulebook, due)) > 0:
                 await self._wait(left, moved)
                 moved.clear()
+                self._still_there()
         finally:
             with sandbox.lock:
                 sandbox.waiting.discard(tell)
