@@ -10,6 +10,7 @@ import re
 import resource
 import socket
 import statistics
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -898,9 +899,29 @@ def all_held(server: MockServer) -> Iterator[list[socket.socket]]:
         yield connections
 
 
+def abort(*connections: socket.socket) -> None:
+    """Ends connections by a reset: an end of what is sent alone would not be one of hearing."""
+    for connection in connections:
+        linger = struct.pack("ii", 1, 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+
 def test_a_client_that_leaves_ends_what_waits_for_it(server: MockServer) -> None:
     with leaving_no_task(server), all_held(server) as connections:
         held(connections[0])
+        abort(*connections)
+    assert server.app.sandboxes.default.waiting == set()
+
+
+def test_a_client_that_sends_no_more_and_then_leaves_is_missed_too(
+    server: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "REST", 0.05)
+    with leaving_no_task(server), all_held(server) as connections:
+        for connection in connections:
+            connection.shutdown(socket.SHUT_WR)
+        assert connections[0].recv(1) == b"", "what only hangs ends at once"
+        abort(*connections)
     assert server.app.sandboxes.default.waiting == set()
 
 
@@ -924,6 +945,7 @@ def test_a_client_that_leaves_with_requests_in_line_is_missed_too(
         connection.settimeout(0.1)
         with pytest.raises(TimeoutError):
             listen(connection, 1 << 20)
+        abort(connection)
     assert server.app.sandboxes.default.waiting == set()
     assert [entry.target[-1] for entry in server.journal[1:]] == ["1", "2"]
 

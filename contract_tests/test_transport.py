@@ -86,8 +86,8 @@ def test_a_head_is_bounded_and_the_server_lives_on(server: MockServer) -> None:
         try:
             answered = connection.recv(65536)
         except ConnectionResetError:
-            answered = b"HTTP/1.1 400 "
-    assert answered.startswith(b"HTTP/1.1 400 ")
+            answered = b"HTTP/1.1 431 "
+    assert answered.startswith(b"HTTP/1.1 431 ")
     assert b" 200 " in exchange(server.cpg.base_url, get("/healthz", {}))
 
 
@@ -99,7 +99,7 @@ def test_a_large_body_is_no_large_head(server: MockServer) -> None:
 
 def test_a_body_without_end_is_not_read_to_its_end(server: MockServer) -> None:
     with dial(server.cpg.base_url) as connection:
-        connection.sendall(b"POST /v1/withdrawals HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n")
+        connection.sendall(get("/v1/withdrawals", {"Content-Length": "99999999"}, "POST"))
         connection.sendall(b" " * (DRAIN_MAX + 1))
         answer = read(connection)
         assert (answer.status, answer.headers["connection"]) == (413, "close")

@@ -14,6 +14,7 @@ from typing import Any
 
 from mockserver.edge import scenarios, worlds
 from mockserver.edge.asgi import Receive, Scope, Send, serve
+from mockserver.edge.bounds import Bounds
 from mockserver.edge.log import follow
 from mockserver.edge.routing import Routing, port_of
 from mockserver.edge.watch import watch as watch_file
@@ -38,6 +39,7 @@ class Application:
         self.admin_token: str | None = None
         self.public_url: str | None = None
         self.origins: dict[str, str] = {}  # where a server serves each provider
+        self.bounds = Bounds()
         self.watched = watched
 
     def base_url(self, provider: str, sandbox: str = DEFAULT, origin: str = "") -> str:
@@ -62,6 +64,10 @@ class Application:
             await self._live(receive, send)
         else:
             await self._people(scope, receive, send)
+
+    def warm(self) -> None:
+        """Imports what the pages need, which later could lack a file descriptor."""
+        _ = self._people
 
     @cached_property
     def _people(self) -> Any:
@@ -99,18 +105,23 @@ def create_app(
     explain_header: bool = False,
     admin_token: str | None = None,
     public_url: str | None = None,
+    cors: bool = False,
 ) -> Application:
     """Builds the application.
 
     ``world`` is a shipped name, a path or a world; so is ``scenario``, or plain data; ``limits`` is
     ``default``, ``off`` or single limits by name; ``real`` gives real time in nanoseconds;
-    ``explain_header`` tells in a header of each refusal why. Raises BadFile for a file,
+    ``explain_header`` tells in a header of each refusal why; ``cors`` sets every provider's
+    quirk ``cors``. Raises BadFile for a file,
     ValueError for a setting that is wrong.
     """
     providers = discover()
     check_public_url(public_url)
     if admin_token is not None and not (admin_token.isascii() and admin_token.isprintable()):
         raise ValueError("an admin token is printable ASCII: it goes into a header")
+    if cors:
+        known = (p.name for p in providers.values() if any(q.name == "cors" for q in p.quirks))
+        quirks = {f"{name}.cors": "on" for name in known} | dict(quirks or {})
     settings = changed(
         Settings(seed=seed, explain_header=explain_header), providers, quirks, limits
     )

@@ -21,6 +21,8 @@ DRAIN_MAX = 16 * BODY_MAX
 
 PEER = "127.0.0.1"  # where a request comes from that came through no socket
 
+BODILESS = (204, 304)  # statuses whose responses have no body, and no length of one
+
 PLAIN = ((b"content-type", b"text/plain; charset=utf-8"),)
 
 
@@ -98,7 +100,9 @@ def _no_sandbox(id: str) -> Response:
 
 
 def _start(response: Response, whole: bool) -> dict[str, Any]:
-    headers = [*response.headers, (b"content-length", b"%d" % len(response.body))]
+    headers = [*response.headers]
+    if response.status not in BODILESS:
+        headers.append((b"content-length", b"%d" % len(response.body)))
     if not whole:
         headers.append((b"connection", b"close"))
     return {"type": "http.response.start", "status": response.status, "headers": headers}

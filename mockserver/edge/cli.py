@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import click
@@ -102,6 +103,10 @@ WORLD = _option("--world", default="default", help="A shipped world's name, or a
 @click.option("--limit", multiple=True, metavar="NAME.LIMIT=N/DURATION", help="Repeatable.")
 @_option("--public-url", default=None, help="What handed-out URLs start with.")
 @click.option("--explain-header", is_flag=True, help="Tell in a header why a call was refused.")
+@_option("--head-timeout", default=60.0, type=float, help="Seconds for a request's head.")
+@_option("--body-timeout", default=60.0, type=float, help="Seconds for a request's body.")
+@_option("--max-connections", type=int, help="Default: what the file descriptors allow.")
+@click.option("--cors", is_flag=True, help="Let web pages of any origin call every provider.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON when ready.")
 @_option("--log-format", default="text", type=click.Choice(["text", "json"]))
 @click.pass_context
@@ -109,21 +114,23 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     """Serve every provider until stopped."""
     import json
 
-    from mockserver.edge import announce, log, options, server
+    from mockserver.edge import announce, bounds, log, options, server
 
     merged = options.merged(context, flags)
     token = os.environ.get("MOCKSERVER_ADMIN_TOKEN") or None
     with merged.at("host"):
         server.check_host(merged["host"], token)
     options.check(merged)
+    with merged.at(""):  # the message names the option
+        allowed = bounds.bounds_for(**{name: merged[name] for name in bounds.OPTIONS})
     log.set_up(merged["log_format"])
     app = _app(merged, token)
     try:
         sockets = server.bind(merged["host"], merged["port"], app.providers)
     except server.PortInUse as error:
         raise click.ClickException(str(error)) from None
-    ready = announce.ready(app, server.address(app, sockets), merged["world"])
-    text = json.dumps(ready) if merged["as_json"] else announce.table(ready)
+    facts = announce.ready(app, server.address(app, sockets), merged["world"])
+    text = json.dumps(facts) if merged["as_json"] else announce.table(facts)
     gc.freeze()  # what is there by now stays, and is not to be searched for garbage again
     failures: list[OSError] = []
 
@@ -131,7 +138,8 @@ def serve(context: click.Context, /, **flags: Any) -> None:
         failures.append(error)
         running.should_exit = True
 
-    running = server.Server(app, sockets, lambda: announce.write(text, fail))
+    ready = partial(announce.write, text, fail)
+    running = server.Server(app, sockets, ready, bounds=allowed, warm=True)
     running.serve_forever()
     if failures:
         raise failures[0]
@@ -159,6 +167,7 @@ def _app(options: Any, token: str | None) -> Any:
             explain_header=options["explain_header"],
             admin_token=token,
             public_url=options["public_url"],
+            cors=options["cors"],
         )
     except (BadFile, ValueError) as error:
         raise click.UsageError(str(error)) from None

@@ -15,6 +15,10 @@ OPTIONS = {
     "public_url": str,
     "json": bool,
     "log_format": str,
+    "cors": bool,
+    "head_timeout": float,
+    "body_timeout": float,
+    "max_connections": int,
 }
 TABLES = ("quirks", "limits")
 
@@ -43,7 +47,7 @@ def read(path: Path) -> dict[str, Any]:
         elif key not in OPTIONS:
             known = ", ".join([*OPTIONS, "limits", "quirks"])
             raise BadConfig(f"{path}: no option {key}: there are {known}")
-        elif type(value) is not OPTIONS[key]:
+        elif type(value) is not OPTIONS[key] and (type(value), OPTIONS[key]) != (int, float):
             raise BadConfig(f"{path}: {key} takes {_article(OPTIONS[key])}, not {value!r}")
     return data
 
@@ -63,4 +67,4 @@ def _values(path: Path, key: str, value: Any) -> Any:
 
 
 def _article(kind: type) -> str:
-    return {str: "text", int: "a whole number", bool: "true or false"}[kind]
+    return {str: "text", int: "a whole number", float: "a number", bool: "true or false"}[kind]

@@ -24,6 +24,7 @@ NO_SOCKET = "a delivery (cut, reset, delay, ...) needs a real socket: run a serv
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no goodbye
 REST = 60.0  # seconds after which whoever waits looks again at the clock and at the client
 GLANCE = 0.02  # the same, where real time is wound by hand: that tells nobody
+TCP_CLOSE = 7  # in the kernel's list of states
 TICK = 0.001  # seconds; uvloop's timers know nothing shorter, and may be early by a part of it
 
 
@@ -52,6 +53,7 @@ class Wire:
         self._cycle = cycle
         self._receive = receive
         self._transport = cycle.transport
+        self._silent = False  # whether only the end is left
         self._still_there()
         # A small piece does not wait until the one before it was acknowledged.
         with contextlib.suppress(OSError):
@@ -75,8 +77,12 @@ class Wire:
 
     async def play(self, script: Script, sandbox: Sandbox) -> bool:
         """Carries out the steps; returns whether the connection may go on."""
-        for step in script:
+        sends = [at for at, step in enumerate(script) if isinstance(step, Send)]
+        last = sends[-1] if sends else -1
+        ends = bool(script) and isinstance(script[-1], End)
+        for at, step in enumerate(script):
             self._still_there()
+            self._silent = ends and at > last
             match step:
                 case Send(data):
                     await self._send(data)
@@ -92,7 +98,7 @@ class Wire:
 
     def _still_there(self) -> None:
         """Raises Gone when the client left; of several requests uvicorn tells only the last."""
-        if self._cycle.disconnected or self._transport.is_closing():
+        if self._cycle.disconnected or self._transport.is_closing() or _is_reset(self._socket):
             self._cycle.disconnected = True
             raise Gone
 
@@ -117,11 +123,14 @@ class Wire:
             for task in tasks:
                 task.cancel()
         if tasks[0] in done:
-            raise Gone
+            self._transport.close()
+            self._still_there()
 
     async def _left(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        """Returns when the client left, or waits for nothing and sends nothing either."""
+        while not (self._silent and getattr(self._cycle, "half_closed", False)):
+            if (await self._receive())["type"] == "http.disconnect":
+                return
 
     async def _wait_for(self, sandbox: Sandbox, duration: int) -> None:
         """Waits on the sandbox clock, whoever moves it and from whichever thread.
@@ -142,6 +151,7 @@ class Wire:
             while (left := _time_left(sandbox, rulebook, due)) > 0:
                 await self._wait(left, moved)
                 moved.clear()
+                self._still_there()
         finally:
             with sandbox.lock:
                 sandbox.waiting.discard(tell)
@@ -153,6 +163,15 @@ class Wire:
         else:
             self._transport.close()
         self._cycle.disconnected = True  # uvicorn need not wonder where the rest is
+
+
+def _is_reset(sock: Any) -> bool:
+    """Returns whether a connection is gone that is not read from any more."""
+    if not hasattr(socket, "TCP_INFO"):
+        return False
+    with contextlib.suppress(OSError):
+        return bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE)
+    return True
 
 
 async def _first(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from mockserver.edge import transport
 from mockserver.edge.app import Application
-from mockserver.edge.asgi import PEER, PLAIN
+from mockserver.edge.asgi import BODILESS, PEER, PLAIN
 from mockserver.engine import pipeline
 from mockserver.wire.message import Headers, Request, Response
 
@@ -55,9 +55,12 @@ class Direct(transport.Protocol):
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
+        self.stage = transport.HEAD
+        self.hosts = 0
 
     def on_headers_complete(self) -> None:
         """Takes a head, and chooses the way."""
+        self._check_head()
         if not self.transport.is_closing() and self._needs_uvicorn():
             self._hand_over()
         else:
@@ -92,6 +95,7 @@ class Direct(transport.Protocol):
 
     def on_message_complete(self) -> None:
         """Answers a whole request; nothing behind the end of a connection is carried out."""
+        self._whole()
         if self.body is not None and not self.transport.is_closing():
             if not self._answered(bytes(self.body)):
                 self._hand_over()
@@ -115,7 +119,7 @@ class Direct(transport.Protocol):
         HttpToolsProtocol.on_message_begin(self)
         self.url, self.expect_100_continue, self.body = url, expects, None
         self.headers.extend(headers)
-        super().on_headers_complete()
+        self._begin()
         if body:
             super().on_body(bytes(body))
 
@@ -150,7 +154,10 @@ class Direct(transport.Protocol):
             self.dated = state.default_headers
             self.common = lines(tuple(self.dated))
         head = STATUS_LINE[response.status] + self.common + lines(response.headers)
-        self.transport.soon(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        if response.status in BODILESS:
+            self.transport.soon(head + b"\r\n")
+        else:
+            self.transport.soon(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         self.answers += 1
         state.total_requests += 1
         self._unset_keepalive_if_required()

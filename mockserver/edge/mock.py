@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from mockserver.edge import control
 from mockserver.edge.app import Application, create_app
+from mockserver.edge.bounds import bounds_for
 from mockserver.edge.handle import SandboxHandle, ServerHandle
 from mockserver.edge.server import address, bind, check_host, check_threads, in_thread
 from mockserver.engine.faults.scenario import Scenario
@@ -43,10 +44,11 @@ class MockServer(ServerHandle):
 
     Each provider of the sandbox ``default`` is an attribute: ``server.cpg.base_url``;
     ``sandbox()`` makes another one. ``real`` replaces real time, ``HandClock()`` for
-    example; ``clock`` moves the sandbox clock.
+    example; ``clock`` moves the sandbox clock. ``head_timeout`` and ``body_timeout`` are seconds
+    in which the parts of a request must come; ``max_connections`` bounds connections.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, each by name
         self,
         world: str | World = "default",
         *,
@@ -59,7 +61,12 @@ class MockServer(ServerHandle):
         explain_header: bool = False,
         real: Callable[[], int] = time.time_ns,
         admin_token: str | None = None,
+        cors: bool = False,
+        head_timeout: float = 60,
+        body_timeout: float = 60,
+        max_connections: int | None = None,
     ) -> None:
+        self._bounds = bounds_for(head_timeout, body_timeout, max_connections)
         self.app: Application = create_app(
             world,
             seed=seed,
@@ -69,6 +76,7 @@ class MockServer(ServerHandle):
             explain_header=explain_header,
             real=real,
             admin_token=admin_token,
+            cors=cors,
         )
         check_host(host, admin_token)
         self.url = "http://mockserver"
@@ -92,7 +100,7 @@ class MockServer(ServerHandle):
         self.default = SandboxHandle(DEFAULT, self._carry_out, self._real)  # with new addresses
         sockets = bind(self._host, self._port, self.app.providers)
         self.url = address(self.app, sockets)
-        self._stack.enter_context(in_thread(self.app, sockets))
+        self._stack.enter_context(in_thread(self.app, sockets, self._bounds))
 
     def stop(self) -> None:
         """Stops serving and frees the ports."""

@@ -8,14 +8,15 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
-from ipaddress import ip_address
 from types import BuiltinFunctionType
 from typing import Any
 
 import uvicorn
 
 from mockserver.edge.app import Application
+from mockserver.edge.bounds import Bounds, bounds_for
 from mockserver.edge.direct import Direct
+from mockserver.wire.origin import is_loopback
 from mockserver.wire.provider import Provider
 
 GATEWAY = "gateway"
@@ -31,11 +32,7 @@ class PortInUse(Exception):
 
 def check_host(host: str, token: str | None) -> None:
     """Raises ValueError for an address that is not loopback, unless a token guards it."""
-    try:
-        loopback = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback and not token:
+    if not is_loopback(host) and not token:
         raise ValueError(f"--host {host} is not loopback: set MOCKSERVER_ADMIN_TOKEN")
 
 
@@ -101,7 +98,10 @@ class Server(uvicorn.Server):
         sockets: Mapping[str, socket.socket],
         ready: Callable[[], None] = lambda: None,
         protocol: type[asyncio.Protocol] = Direct,
+        bounds: Bounds | None = None,
+        warm: bool = False,
     ) -> None:
+        app.bounds = bounds or bounds_for()
         app.routing.ports = {
             sock.getsockname()[1]: name for name, sock in sockets.items() if name != GATEWAY
         }
@@ -122,11 +122,14 @@ class Server(uvicorn.Server):
         )
         self._sockets = list(sockets.values())
         self._ready = ready
+        self._warm = app.warm if warm else None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Starts, then tells."""
+        """Starts, reports that, then imports what the pages need."""
         await super().startup(sockets=sockets)
         self._ready()
+        if self._warm is not None:
+            self._warm()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops; a client that has sent half a request is not waited for."""
@@ -172,11 +175,13 @@ def check_threads() -> None:
 
 
 @contextlib.contextmanager
-def in_thread(app: Application, sockets: Mapping[str, socket.socket]) -> Iterator[None]:
+def in_thread(
+    app: Application, sockets: Mapping[str, socket.socket], bounds: Bounds | None = None
+) -> Iterator[None]:
     """Serves in a thread for as long as the block runs; raises RuntimeError under gevent."""
     check_threads()
     started = threading.Event()
-    server = Server(app, sockets, started.set)
+    server = Server(app, sockets, started.set, bounds=bounds)
     thread = threading.Thread(target=server.serve_forever, name="mockserver", daemon=True)
     thread.start()
     while not started.wait(0.05):

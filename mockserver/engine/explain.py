@@ -84,6 +84,10 @@ def _general(refused: Refused, around: Around) -> Explanation | None:
             from mockserver.engine.addresses import bad_method
 
             return bad_method(refused, around.provider, around.providers)
+        case "foreign_origin":
+            from mockserver.engine import cors
+
+            return cors.explain(refused, around.provider.name)
         case "rate_limited":
             return _rate_limited(refused, around)
         case "missing_credential" | "unknown_credential":

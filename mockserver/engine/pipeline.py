@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mockserver.engine import cors
 from mockserver.engine.explain import Around, by_key, by_rule, explain, without
 from mockserver.engine.faults.good import Good
 from mockserver.engine.faults.plan import FRONT, ROUTE, Instead, Plan
@@ -70,6 +71,8 @@ def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
             response = _refuse(call, reject)
             reason = reject.reason
             label = call.credential.label if call.credential else reject.facts.get("credential", "")
+        if desk.cors:
+            response = cors.allowed(request, response)
         if call.plan is not None:
             response = call.plan.sent(response)
         explanation = _explained(sandbox, call, reject, label) if reject else None
@@ -120,6 +123,7 @@ def _told(response: Response, explanation: Explanation) -> Response:
 def _accept(call: Call) -> Response:
     desk, request, now = call.desk, call.request, call.now
     desk.settle(now, call.auth_now)
+    cors.screen(request, desk.cors)
     if desk.rulebook.rules:
         _ask(call, None, FRONT)
     for gate in desk.provider.outer:
@@ -257,6 +261,8 @@ def _refuse(call: Call, reject: Reject) -> Response:
     if reject.reason == "rate_limited":
         for offenders, caller in call.watched:
             offenders.offend(caller, call.now)
+    if reject.reason == cors.FOREIGN:
+        return cors.refuse(request, desk.provider.name)
     asked = Asked(desk.quirks, request.path, request.query, desk.seed, desk.count)
     return desk.provider.refuse(reject, asked)
 

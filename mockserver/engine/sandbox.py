@@ -61,6 +61,7 @@ class Desk:
             q.name: q.read(settings.quirks.get(f"{provider.name}.{q.name}", q.default))
             for q in provider.quirks
         }
+        self.cors = self.quirks.get("cors") == "on"
         limits = [limit_of(provider, limit, settings) for limit in provider.limits]
         self.counters = {
             limit.name: known

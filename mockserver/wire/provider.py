@@ -248,6 +248,14 @@ class Quirk(Struct, frozen=True):
         raise ValueError(f"{text!r} is none of {', '.join(self.choices)}")
 
 
+CORS = Quirk(
+    "cors",
+    "off",
+    "Whether web pages of any origin may call; off refuses bodies with a foreign Origin.",
+    choices=("off", "on"),
+)
+
+
 # Errors
 
 

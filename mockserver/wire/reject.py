@@ -12,6 +12,7 @@ REASONS = (
     "no_route",
     "bad_method",
     "too_large",
+    "foreign_origin",
     "bad_request",
     "bad_exchange_credentials",
     "business_rule",

@@ -22,8 +22,8 @@ from mockserver.edge.control.api import carry_out, find, not_allowed
 from mockserver.edge.control.stream import stream
 from mockserver.edge.control.verb import Refused
 from mockserver.wire import strict_yaml, twice
+from mockserver.wire.origin import host_of, is_foreign, is_loopback
 
-LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 STREAM = re.compile(r"/sandboxes/([^/]+)/requests/stream")
 PREFIX = "/__admin"
 DOCUMENT = "/openapi.json"
@@ -51,6 +51,7 @@ async def _answer(request: Request) -> Response:
     streamed = STREAM.fullmatch(path)
     if streamed:
         _only_get(request, path)
+        request.scope["endless"] = True  # a client that closes its sending side has left
         lines = stream(request.app.state.exchange, unquote(streamed[1]))
         return StreamingResponse(lines, media_type="text/event-stream")
     body = await _body(request)
@@ -90,13 +91,15 @@ def _admit(request: Request) -> None:
     """Raises Refused for one who may not steer the server."""
     exchange, origin = request.app.state.exchange, request.headers.get("origin")
     token = exchange.admin_token
-    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
+    host = request.headers.get("host", "")
+    if origin is not None and is_foreign(origin, host):
         raise Refused(403, "foreign origin", hint="call from the page's own origin, or no page")
     if token is not None:
-        given = request.headers.get("authorization", "")
-        if not hmac.compare_digest(given.encode("latin-1"), f"Bearer {token}".encode()):
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        genuine = hmac.compare_digest(given.strip().encode("latin-1"), token.strip().encode())
+        if scheme.lower() != "bearer" or not genuine:
             raise Refused(401, "no admin token", hint="send Authorization: Bearer TOKEN")
-    elif not LOOPBACK.fullmatch(request.headers.get("host", "")):
+    elif not is_loopback(host_of(host)):
         raise Refused(403, "foreign host", hint="call 127.0.0.1, or set an admin token")
     if exchange.routing.provider_at(request.scope) is not None:
         raise Refused(403, "a provider's host", hint="call the gateway by a name of its own")

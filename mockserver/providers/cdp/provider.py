@@ -6,6 +6,7 @@ from mockserver.providers.cdp import accounts, auth, balances, claims, errors, w
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Draft
 from mockserver.wire.provider import (
+    CORS,
     Authenticate,
     Limit,
     Provider,
@@ -131,6 +132,7 @@ PROVIDER = Provider(
             "Whether a 429 carries Retry-After.",
             choices=SWITCH,
         ),
+        CORS,
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

@@ -4,6 +4,7 @@ from mockserver.providers.coinapi import auth, balances, errors, world
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Draft
 from mockserver.wire.provider import (
+    CORS,
     Authenticate,
     Limit,
     Provider,
@@ -84,6 +85,7 @@ PROVIDER = Provider(
             "Whether a 429 carries X-RateLimit-* beside Retry-After.",
             choices=("off", "on"),
         ),
+        CORS,
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

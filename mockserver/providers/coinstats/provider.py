@@ -1,6 +1,7 @@
 """CoinStats, as rows."""
 
 import msgspec
+from msgspec.structs import replace
 
 from mockserver.providers.coinstats import (
     auth,
@@ -15,6 +16,7 @@ from mockserver.providers.coinstats import (
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Draft
 from mockserver.wire.provider import (
+    CORS,
     Authenticate,
     Limit,
     Provider,
@@ -127,6 +129,7 @@ PROVIDER = Provider(
             number=True,
         ),
         Quirk("credits", "100000", "How many credits a key starts with.", number=True),
+        replace(CORS, default="on"),  # coinstats-cors
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

@@ -4,6 +4,7 @@ from mockserver.providers.coinw import auth, balances, errors, world
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Draft, Request
 from mockserver.wire.provider import (
+    CORS,
     Authenticate,
     Escalate,
     Limit,
@@ -138,6 +139,7 @@ PROVIDER = Provider(
             "Whether those who go on after a refusal are warned, banned and blacklisted.",
             choices=("off", "on"),
         ),
+        CORS,
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

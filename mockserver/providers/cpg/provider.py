@@ -4,6 +4,7 @@ from mockserver.providers.cpg import auth, balances, errors, orders, withdrawals
 from mockserver.wire.duration import SECOND
 from mockserver.wire.message import Draft
 from mockserver.wire.provider import (
+    CORS,
     Authenticate,
     Check,
     Limit,
@@ -91,6 +92,7 @@ PROVIDER = Provider(
             choices=("off",),
             duration=True,
         ),
+        CORS,
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

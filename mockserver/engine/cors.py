@@ -1,0 +1,77 @@
+"""Requests of web pages: a foreign one is refused, or allowed as the provider's ``cors`` says.
+
+The quirk is ``off`` unless the provider sets another default; a provider without it refuses.
+"""
+
+from msgspec.structs import replace
+
+from mockserver.engine.faults.plan import Instead
+from mockserver.wire.explain import Explanation, Refused, shown
+from mockserver.wire.message import Request, Response
+from mockserver.wire.origin import is_foreign
+from mockserver.wire.reject import Reject
+
+FOREIGN = "foreign_origin"
+ALLOW_ORIGIN = b"access-control-allow-origin"
+PLAIN = ((b"content-type", b"text/plain; charset=utf-8"),)
+PREFLIGHT = Response(
+    204,
+    (
+        (b"access-control-allow-methods", b"GET,HEAD,PUT,PATCH,POST,DELETE"),
+        (b"access-control-allow-headers", b"*, authorization"),  # * does not include this one
+    ),
+    b"",
+)
+
+
+def screen(request: Request, pages: bool) -> None:
+    """Lets a request pass, unless a web page sends it.
+
+    Where ``pages`` may call, raises Instead with the answer to a browser that asks whether they
+    may; elsewhere raises Reject for a body with a foreign Origin.
+    """
+    if not pages:
+        if (request.body or request.oversize) and _is_foreign(request):
+            raise Reject(FOREIGN)
+    elif request.method == "OPTIONS" and _is_preflight(request):
+        raise Instead(PREFLIGHT)
+
+
+def _is_foreign(request: Request) -> bool:
+    origin, host = request.header(b"origin"), request.header(b"host")
+    return bool(origin) and is_foreign(origin.decode("latin-1"), host.decode("latin-1"))
+
+
+def _is_preflight(request: Request) -> bool:
+    return bool(request.header(b"origin") and request.header(b"access-control-request-method"))
+
+
+def allowed(request: Request, response: Response) -> Response:
+    """Returns the response with the header that lets a page read it, if a page asks."""
+    names = [name for name, _ in response.headers]
+    if not request.header(b"origin") or ALLOW_ORIGIN in names:
+        return response
+    return replace(response, headers=(*response.headers, (ALLOW_ORIGIN, b"*")))
+
+
+def refuse(request: Request, provider: str) -> Response:
+    """Returns the refusal of a foreign page, in plain text."""
+    return Response(403, PLAIN, f"foreign origin {_origin(request)}: {_fix(provider)}\n".encode())
+
+
+def explain(refused: Refused, provider: str) -> Explanation:
+    """Explains the refusal of a foreign page."""
+    return Explanation(
+        "foreign origin",
+        "no Origin, a loopback one, or the server's own",
+        _origin(refused.request),
+        _fix(provider),
+    )
+
+
+def _origin(request: Request) -> str:
+    return shown(request.header(b"origin")[:200])
+
+
+def _fix(provider: str) -> str:
+    return f"A web page sent this; set the quirk {provider}.cors=on, or --cors, to allow pages."
