@@ -56,6 +56,8 @@ WORLD = _option("--world", default="default", help="A shipped world's name, or a
 @click.option("--quirk", multiple=True, metavar="NAME.KEY=VALUE", help="Repeatable.")
 @_option("--limits", default="default", help="default, or off: no rate limit at all.")
 @_option("--public-url", default=None, help="What handed-out URLs start with.")
+@_option("--memory-budget", default="256MiB", help="Journals and kept answers of all sandboxes.")
+@_option("--max-sandboxes", default=2_000, type=click.IntRange(1), help="How many there may be.")
 @click.option("--explain-header", is_flag=True, help="Tell in a header why a call was refused.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON when ready.")
 @click.option(
@@ -139,6 +141,8 @@ def _app(options: dict[str, Any], token: str | None) -> Any:
             explain_header=options["explain_header"],
             admin_token=token,
             public_url=options["public_url"],
+            memory_budget=options["memory_budget"],
+            max_sandboxes=options["max_sandboxes"],
         )
     except (BadFile, ValueError) as error:
         raise click.UsageError(str(error)) from None
@@ -159,10 +163,11 @@ def curl(
 
     from mockserver.edge import announce, files, worlds
     from mockserver.providers import discover
+    from mockserver.wire import names
 
     providers = discover()
     if provider not in providers:
-        raise click.UsageError(f"no provider {provider}: there are {', '.join(providers)}")
+        raise click.UsageError(names.unknown("provider", provider, providers))
     described = providers[provider]
     if context.get_parameter_source("world") is click.core.ParameterSource.DEFAULT:
         world = _file().get("world", world)
@@ -172,8 +177,8 @@ def curl(
         raise click.UsageError(str(error)) from None
     labels = {key.label: key for key in keys}
     if credential not in labels:
-        known = ", ".join(labels)
-        raise click.UsageError(f"no credential {credential} for {provider}: there are {known}")
+        there = names.choices(credential, labels)
+        raise click.UsageError(f"no credential {credential} for {provider}: {there}")
     base = (url or announce.base_url(described, _port())).rstrip("/")
     if not (query.isascii() and query.isprintable() and " " not in query):
         raise click.UsageError(f"--query {query!r} cannot be sent as it is: percent-encode it")
@@ -251,11 +256,12 @@ def facts(provider: str | None, as_json: bool) -> None:
 
     from mockserver.edge import documents
     from mockserver.providers import discover
+    from mockserver.wire import names
 
-    names = list(discover())
-    if provider is not None and provider not in names:
-        raise click.UsageError(f"no provider {provider}: there are {', '.join(names)}")
-    found = [f for name in names if provider in (None, name) for f in documents.facts(name)]
+    known = list(discover())
+    if provider is not None and provider not in known:
+        raise click.UsageError(names.unknown("provider", provider, known))
+    found = [f for name in known if provider in (None, name) for f in documents.facts(name)]
     if as_json:
         print(msgspec.json.encode(found).decode())
         return
@@ -311,10 +317,10 @@ def explain(provider: str | None, at: str | None, world: str) -> int:
     from mockserver.edge import told
     from mockserver.edge.judge import judge, verdict
     from mockserver.providers import discover
-    from mockserver.wire import moment
+    from mockserver.wire import moment, names
 
     if provider is not None and provider not in discover():
-        raise click.UsageError(f"no provider {provider}: there are {', '.join(discover())}")
+        raise click.UsageError(names.unknown("provider", provider, discover()))
     try:
         now = time.time_ns() if at is None else moment.parse(at)
         request = told.read(sys.stdin.buffer.read(told.SIZE_MAX + 1))

@@ -15,6 +15,8 @@ OPTIONS = {
     "public_url": str,
     "json": bool,
     "log_format": str,
+    "memory_budget": str,
+    "max_sandboxes": int,
 }
 
 

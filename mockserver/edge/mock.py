@@ -17,7 +17,8 @@ from mockserver.edge.app import Application, create_app
 from mockserver.edge.handle import SandboxHandle, ServerHandle
 from mockserver.edge.server import address, bind, check_host, in_thread
 from mockserver.engine.faults.scenario import Scenario
-from mockserver.engine.sandboxes import DEFAULT
+from mockserver.engine.memory import BUDGET
+from mockserver.engine.sandboxes import DEFAULT, SANDBOXES_MAX
 from mockserver.engine.world import World
 from mockserver.wire.duration import nanoseconds
 
@@ -45,7 +46,7 @@ class MockServer(ServerHandle):
     example; ``clock`` moves the sandbox clock.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- settings by name
         self,
         world: str | World = "default",
         *,
@@ -58,6 +59,8 @@ class MockServer(ServerHandle):
         explain_header: bool = False,
         real: Callable[[], int] = time.time_ns,
         admin_token: str | None = None,
+        memory_budget: int | str = BUDGET,
+        max_sandboxes: int = SANDBOXES_MAX,
     ) -> None:
         self.app: Application = create_app(
             world,
@@ -68,6 +71,8 @@ class MockServer(ServerHandle):
             explain_header=explain_header,
             real=real,
             admin_token=admin_token,
+            memory_budget=memory_budget,
+            max_sandboxes=max_sandboxes,
         )
         check_host(host, admin_token)
         self.url = "http://mockserver"
