@@ -24,6 +24,7 @@ from mockserver.edge import worlds
 from mockserver.edge.control.api import VERBS
 from mockserver.edge.control.http import document
 from mockserver.edge.generate import generate
+from mockserver.engine import counts, journal
 from mockserver.providers import discover
 from mockserver.wire import moment
 from mockserver.wire.document import Document
@@ -211,7 +212,10 @@ def contents(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_the_server_tells_that_it_lives(steer: Steer) -> None:
-    assert steer.good("GET", "/health") == {"status": "ok"}
+    told = steer.good("GET", "/health")
+    assert told["status"] == "ok"
+    assert told["memory"]["budget"] == 256 * MIB
+    assert told["sandboxes"] == {"count": 1, "max": 2_000}
 
 
 def test_every_provider_is_described(steer: Steer) -> None:
@@ -338,8 +342,10 @@ def test_a_sandbox_inherits_what_the_server_was_started_with() -> None:
     assert set(off.values()) == {"off"}
 
 
-def test_the_number_of_sandboxes_is_bounded(steer: Steer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockserver.engine.sandboxes.SANDBOXES_MAX", 2)
+def test_the_number_of_sandboxes_is_bounded(
+    running: MockServer, steer: Steer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running.app.sandboxes, "most", 2)
     steer.good("PUT", "/sandboxes/one", {}, 201)
     refusal = (
         409,
@@ -355,10 +361,9 @@ def test_the_number_of_sandboxes_is_bounded(steer: Steer, monkeypatch: pytest.Mo
     steer.good("PUT", "/sandboxes/two", {}, 201)
 
 
-def test_a_sandbox_goes_when_nobody_uses_it_for_its_ttl(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sandbox_goes_when_nobody_uses_it_for_its_ttl() -> None:
     hand = HandClock(moment.parse(START))
-    monkeypatch.setattr("mockserver.engine.sandboxes.SANDBOXES_MAX", 3)
-    with MockServer(real=hand) as server:
+    with MockServer(real=hand, max_sandboxes=3) as server:
         steer = Steer(server.url)
         for id in ("idle", "used"):
             steer.good("PUT", f"/sandboxes/{id}", {"ttl": "10s"}, 201)
@@ -424,8 +429,11 @@ ROUTES = [
     ("GET", "/health?x=1", None, 400, "no parameter x", "?x", "it takes none"),
     ("GET", "/openapi.json?x=1", None, 400, "no parameter x", "?x", "it takes none"),
     ("GET", REQUESTS + "/stream?x=1", None, 400, "no parameter x", "?x", "it takes none"),
+    *[("GET", f"{D}/ledger?after={after}", None, 400, f"{after} is no place in a ledger", "?after", "give what next said") for after in ("1", "a.b.c", "1.2.3.4", "-1.0.0")],
+    ("GET", D + "/ledger?limit=0", None, 400, "a page holds one row at least", "?limit", "from 1 to 1000"),
+    ("GET", D + "/ledger?limit=1001", None, 400, "limit is too large", "?limit", "at most 1000"),
     ("GET", CPG + "?venue=ETH", None, 400, "no parameter venue", "?venue", "it takes none"),
-    ("DELETE", USDT + "?vanue=ETH", None, 400, "no parameter vanue", "?vanue", "there are venue"),
+    ("DELETE", USDT + "?vanue=ETH", None, 400, "no parameter vanue", "?vanue", "there are venue; did you mean venue?"),
     ("GET", "/sandboxes/nobody", None, 404, "no sandbox nobody", "$", MAKE),
     ("GET", "/sandboxes/%ff%00", None, 404, "no sandbox \ufffd\0", "$", MAKE),
     ("GET", "/sandboxes/nobody/requests/stream", None, 404, "no sandbox nobody", "$", MAKE),
@@ -471,7 +479,8 @@ MADE = [
     ("PUT", "/sandboxes/new", {"limits": {"cpg.key": "1"}}, 400, "limit cpg.key: write N/DURATION, as in 1/60s, or off; not '1'", '$.limits["cpg.key"]', KNOWN),
     ("PUT", "/sandboxes/new", {"limits": {"cpg.key": 5}}, 400, "limit cpg.key: write N/DURATION, as in 5/60s, or off; not 5", '$.limits["cpg.key"]', KNOWN),
     ("PUT", "/sandboxes/new", {"limits": []}, 400, "Expected `str | object | null`, got `array`", "$.limits", MEMBERS),
-    *[("PUT", "/sandboxes/new", {"world": name}, 400, "no such world", "$.world", WORLDS) for name in ("nope", "", "Default", "../worlds/default", "default.yaml", "/etc/passwd", "./default", "default\0", "~", "x" * 65, "fixtures/worlds/default.yaml")],
+    *[("PUT", "/sandboxes/new", {"world": name}, 400, "no such world", "$.world", f"{WORLDS}; did you mean default?") for name in ("Default", "default.yaml", "./default", "default\0")],
+    *[("PUT", "/sandboxes/new", {"world": name}, 400, "no such world", "$.world", WORLDS) for name in ("nope", "", "../worlds/default", "/etc/passwd", "~", "x" * 65, "fixtures/worlds/default.yaml")],
     ("PUT", "/sandboxes/new", {"world": 5}, 400, "Expected `str | object | null`, got `int`", "$.world", MEMBERS),
     ("PUT", "/sandboxes/new", inline(binance={}), 400, "no provider binance: " + NAMES, "$.world.binance", CHAPTER),
     ("PUT", "/sandboxes/new", inline(name=5), 400, "name is text", "$.world.name", CHAPTER),
@@ -555,8 +564,8 @@ SETTINGS = [
     ("PATCH", D + "/quirks", {"coinstats.credits": "1.5"}, 400, "quirk coinstats.credits: '1.5' is no whole number", '$["coinstats.credits"]', KNOWN),
     ("PATCH", D + "/quirks", {"coinw.bans": None, "coinw.empty": []}, 400, "Expected `bool | int | float | str | null`, got `array`", '$["coinw.empty"]', ""),
     ("PATCH", D + "/quirks", [], 400, "Expected `object`, got `array`", "$", ""),
-    ("PATCH", D + "/limits", {"cpg.nope": "off"}, 400, "no limit cpg.nope", '$["cpg.nope"]', LIMITS),
-    ("PATCH", D + "/limits", {"cpg.nope": None}, 400, "no limit cpg.nope", '$["cpg.nope"]', LIMITS),
+    ("PATCH", D + "/limits", {"cpg.nope": "off"}, 400, "no limit cpg.nope", '$["cpg.nope"]', f"{LIMITS}; did you mean cpg.ip?"),
+    ("PATCH", D + "/limits", {"cpg.nope": None}, 400, "no limit cpg.nope", '$["cpg.nope"]', f"{LIMITS}; did you mean cpg.ip?"),
     ("PATCH", D + "/limits", {"cpg.ip": "off", "cpg.key": "1.5/1s"}, 400, KEY + " '1.5/1s'", '$["cpg.key"]', KNOWN),
     ("PATCH", D + "/limits", {"cpg.key": "1/0s"}, 400, KEY + " '1/0s'", '$["cpg.key"]', KNOWN),
     ("PATCH", D + "/limits", {"cpg.key": "-1/1s"}, 400, KEY + " '-1/1s'", '$["cpg.key"]', KNOWN),
@@ -1050,6 +1059,7 @@ def test_an_account_may_be_named_by_its_label(steer: Steer) -> None:
 
 def test_the_whole_ledger_is_told(steer: Steer) -> None:
     told = steer.good("GET", D + "/ledger")
+    assert told.pop("next") is None
     assert {name: len(accounts) for name, accounts in told.items()} == {
         "cdp": 3,
         "coinapi": 2,
@@ -1058,6 +1068,39 @@ def test_the_whole_ledger_is_told(steer: Steer) -> None:
         "cpg": 2,
     }
     assert told["cpg"]["main"] == steer.good("GET", CPG)
+
+
+def whole(told: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Returns every row of a page: provider, account, asset, venue."""
+    return [
+        (name, id, row["asset"], row["venue"])
+        for name, accounts in told.items()
+        if name != "next"
+        for id, account in accounts.items()
+        for row in account["balances"]
+    ]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 1000])
+def test_the_ledger_is_paged_and_streamed_whole(steer: Steer, limit: int) -> None:
+    everything = whole(steer.good("GET", D + "/ledger"))
+    paged, after = [], "0.0.0"
+    while after is not None:
+        told = steer.good("GET", f"{D}/ledger?after={after}&limit={limit}")
+        rows = whole(told)
+        assert len(rows) <= limit
+        paged += rows
+        after = told["next"]
+    assert paged == everything
+    assert len(set(paged)) == len(paged)
+    answer = steer.session.get(
+        f"{steer.url}/__admin{D}/ledger", headers={"Accept": "application/x-ndjson"}, timeout=WAIT
+    )
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    rows = [(li["provider"], li["account"], li["balance"]) for li in lines]
+    assert [(name, id, row["asset"], row["venue"]) for name, id, row in rows] == everything
+    assert all(line["label"] for line in lines)
 
 
 # Events
@@ -1227,7 +1270,6 @@ def met(server: MockServer, steer: Steer) -> Steer:
 FILTERS = [
     ("", [1, 2, 3, 4, 5]),
     ("?provider=coinapi", [1, 2, 3]),
-    ("?provider=nobody", []),
     ("?operation=balances", [1, 2, 3, 4]),
     ("?operation=getBalances", [1, 2, 3]),
     ("?operation=balances&provider=cpg", [4]),
@@ -1345,7 +1387,8 @@ def test_requests_are_counted(met: Steer, match: dict[str, Any], count: int) -> 
     assert wrong.status_code == 409
     assert wrong.json()["count"] == count
     assert wrong.json()["error"] == f"{count} requests match"
-    assert len(wrong.json()["nearest"]) == min(3, 5 - count)
+    of_it = {"cpg": 2, "coinapi": 3}.get(match.get("provider", ""), 5)  # of others none
+    assert len(wrong.json()["nearest"]) == min(3, of_it - count)
 
 
 EXPECTED = [
@@ -1370,6 +1413,120 @@ def test_a_number_of_requests_is_expected(
 ) -> None:
     answer = met("POST", VERIFY, {"match": {"status": 200}, **expected})
     assert (answer.status_code, answer.json()["count"]) == (status, 2)
+
+
+def test_what_the_journal_has_dropped_is_counted_all_the_same(
+    server: MockServer, steer: Steer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("wrong", "wrong", ""):
+        read(server, key=key)
+    monkeypatch.setattr(journal, "ENTRIES_MAX", 2)
+    for _ in range(4):
+        read(server)
+    assert [e["n"] for e in steer.good("GET", REQUESTS)["requests"]] == [6, 7]
+
+    def count(match: dict[str, Any], **expected: int) -> tuple[int, int]:
+        answer = steer("POST", VERIFY, {"match": match, **expected})
+        return answer.status_code, answer.json()["count"]
+
+    assert count({"reason": "unknown_credential"}, exactly=0) == (409, 2)
+    assert count({"reason": "unknown_credential", "credential": ""}, exactly=2) == (200, 2)
+    assert count({"status": 200, "operation": "balances"}, exactly=5) == (200, 5)
+    assert count({}, at_most=2) == (409, 7)
+    assert count({"provider": "cpg"}, exactly=0) == (200, 0)
+    # What entries alone tell: none is counted that might be one.
+    assert count({"method": "GET"}, at_least=2) == (200, 2)
+    assert count({"method": "GET"}, exactly=2) == (409, 2)
+    assert count({"method": "POST"}, at_most=0) == (409, 0)
+    assert count({"method": "GET", "provider": "cpg"}, exactly=0) == (200, 0)
+    told = steer("POST", VERIFY, {"match": {"target": "/x"}, "exactly": 0}).json()
+    assert "the journal has dropped 5 others that may match" in told["error"]
+    assert "clear the journal" in told["hint"]
+    steer.good("DELETE", REQUESTS, status=204)
+    assert count({"method": "POST"}, exactly=0) == (200, 0)
+    assert count({}, exactly=0) == (200, 0)
+
+
+def test_requests_of_too_many_kinds_are_counted_by_fewer_members(
+    server: MockServer, steer: Steer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "KEYS_MAX", 1)
+    monkeypatch.setattr(journal, "ENTRIES_MAX", 1)
+    for key in ("", "wrong", "wrong"):
+        read(server, key=key)
+    assert steer.good("POST", VERIFY, {"match": {"reason": "unknown_credential"}, "exactly": 2})
+    assert steer.good("POST", VERIFY, {"match": {"status": 401}, "at_least": 1})
+    wrong = steer("POST", VERIFY, {"match": {"status": 401}, "exactly": 1})
+    assert wrong.status_code == 409
+    assert "too many different requests" in wrong.json()["hint"]
+    assert steer.good("GET", D + "/coverage")["coinapi"]["reasons"]["unknown_credential"] == 2
+
+
+UNKNOWN = [
+    ({"provider": "binance"}, "provider", "there are cdp, coinapi, coinstats, coinw, cpg"),
+    ({"provider": "coinapy"}, "provider", "did you mean coinapi?"),
+    ({"provider": ""}, "provider", "there are cdp, "),
+    ({"operation": "nope"}, "operation", "there are balances, "),
+    ({"operation": "listbalance"}, "operation", "did you mean listBalances?"),
+    (
+        {"provider": "coinapi", "operation": "listBalances"},
+        "operation",
+        "there are balances, getB",
+    ),
+    ({"reason": "rate_limit"}, "reason", "did you mean rate_limited?"),
+    ({"provider": "cpg", "reason": "exchange_unreachable"}, "reason", "there are "),
+]
+
+
+@pytest.mark.parametrize(("match", "member", "hint"), UNKNOWN)
+def test_a_name_that_does_not_exist_is_no_count_of_none(
+    steer: Steer, match: dict[str, str], member: str, hint: str
+) -> None:
+    query = "&".join(f"{name}={value}" for name, value in match.items())
+    for refused in (
+        steer.refused("POST", VERIFY, {"match": match, "exactly": 0}),
+        steer.refused("GET", f"{REQUESTS}?{query}"),
+    ):
+        status, error, at, told = refused
+        assert (status, error) == (400, f"no {member} {match[member]}")
+        assert at in (f"$.match.{member}", f"?{member}")
+        assert hint in told
+
+
+LABELS = [("main", 200), ("reject-unknown_credential", 200), ("mian", 400), ("reject-x", 400)]
+
+
+@pytest.mark.parametrize(("label", "status"), LABELS)
+def test_a_credential_is_counted_by_a_label_that_exists(
+    steer: Steer, label: str, status: int
+) -> None:
+    match = {"provider": "coinapi", "credential": label}
+    answer = steer("POST", VERIFY, {"match": match, "exactly": 0})
+    assert answer.status_code == status
+    rule = {"name": "one", "match": match, "answer": {"status": 500}}
+    put = steer("POST", D + "/faults", rule)
+    assert put.status_code == status
+    assert (
+        steer("PUT", D + "/scenario", {"name": "s", "rules": [rule | {"name": "two"}]}).status_code
+        == status
+    )
+    if status == 400:
+        assert answer.json()["error"] == put.json()["error"] == f"no credential {label}"
+        assert put.json()["at"] == "$.match.credential"
+        assert ("did you mean main?" in put.json()["hint"]) is (label == "mian")
+
+
+def test_the_nearest_misses_are_of_what_was_asked_for(met: Steer) -> None:
+    match = {"provider": "cpg", "operation": "listBalances", "status": 201}
+    told = met("POST", VERIFY, {"match": match, "exactly": 1}).json()
+    assert [miss["n"] for miss in told["nearest"]] == [4, 5]
+    match = {"provider": "coinapi", "status": 201, "method": "PUT", "reason": "rate_limited"}
+    told = met("POST", VERIFY, {"match": match, "exactly": 1}).json()
+    assert {miss["request"]["provider"] for miss in told["nearest"]} == {"coinapi"}
+    told = met(
+        "POST", VERIFY, {"match": {"operation": "listBalances", "status": 404}, "exactly": 1}
+    )
+    assert told.json()["nearest"][0]["n"] == 4, "its operation, though another has the status"
 
 
 def test_the_nearest_misses_come_first(met: Steer) -> None:

@@ -899,6 +899,6 @@ def test_what_is_refused_does_not_slow_down_what_is_good(unwitnessed: None) -> N
     while len(shares) < ROUNDS and max(shares, default=0) < 0.8:
         alone = rate_of_good_ones(sandbox, numbers, 0)
         shares.append(rate_of_good_ones(sandbox, numbers, PACE) / alone)
-    assert sandbox.journal.met["cpg", "listBalances", "bad_signature"] > 20
-    assert sandbox.journal.met["cpg", "listBalances", ""] == 2 * GOODS * len(shares)
+    assert sandbox.journal.counts.met["cpg", "listBalances", "bad_signature"] > 20
+    assert sandbox.journal.counts.met["cpg", "listBalances", ""] == 2 * GOODS * len(shares)
     assert max(shares) >= 0.8, shares

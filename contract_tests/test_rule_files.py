@@ -161,7 +161,7 @@ LINES: list[tuple[str, str, str]] = [
     # names that nobody has
     ("match: {provider: binance}", ".match", "no provider binance: " + PROVIDERS),
     ("match: {provider: ''}", ".match", "no provider : " + PROVIDERS),
-    ("match: {provider: CDP}", ".match", "no provider CDP: " + PROVIDERS),
+    ("match: {provider: CDP}", ".match", "no provider CDP: " + PROVIDERS + "; did you mean cdp?"),
     ("match: {operation: getBalance, provider: cpg}", ".match", "no operation getBalance: there are balances, listBalances, submitWithdrawal, "),
     ("match: {operation: nothing}", ".match", "no operation nothing: there are balances, listAccounts, "),
     ("match: {operation: balances, method: PATCH}", ".match", "no method PATCH: there are GET, POST"),

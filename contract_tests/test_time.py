@@ -19,9 +19,12 @@ from clients.senders import Sent, by_hand, tool, typed
 from raw import exchange, wire
 
 from mockserver import HandClock, MockServer, create_app
+from mockserver.edge import steady
 from mockserver.edge.curl_line import curl_line
 from mockserver.edge.provider_handle import ProviderHandle
 from mockserver.engine import journal, pipeline
+from mockserver.engine.sandbox import Sandbox
+from mockserver.engine.sandboxes import DEFAULT, Sandboxes
 from mockserver.providers import discover
 from mockserver.wire.message import Request
 
@@ -447,9 +450,64 @@ def test_after_100_000_requests_the_journal_is_as_large_as_after_10_000() -> Non
         kept = sandbox.journal
         size = kept._size  # noqa: SLF001
         assert size == sum(entry.size for entry in kept.entries)
-        return size, len(kept.entries), len(kept.met)
+        return size, len(kept.entries), len(kept.counts.exact)
 
     early = ask(10_000)
     assert early[1] == journal.ENTRIES_MAX
     assert ask(90_000) == early
     assert (sandbox.journal.entries[0].n, sandbox.journal.count) == (90_001, 100_000)
+
+
+# Time that is moved from outside
+
+MOVED = [-365 * 24 * 3600 * 10**9, -(10**9), 2 * 3600 * 10**9]
+
+
+@pytest.mark.parametrize("by", MOVED)
+def test_a_wall_clock_that_is_set_ends_no_sandbox_and_moves_no_sandbox_clock(by: int) -> None:
+    wall, passing = HandClock(), HandClock(5 * 10**9)
+    first = create_app().sandboxes.default
+    box = Sandbox(DEFAULT, first.world, wall, first.made, steady=passing)
+    known = Sandboxes(box, wall)
+    made = known.make("made", first.world, first.made, 60 * 10**9)
+    before = made.clock.now()
+    wall.now += by
+    assert known.get("made") is made
+    assert made in known
+    assert (made.clock.now(), made.clock.read()[1]) == (before, before + by)
+    passing.advance("59s")
+    assert made.clock.now() == before + 59 * 10**9
+    assert known.get("made") is made
+    passing.advance("61s")
+    assert known.get("made") is None
+
+
+def test_a_given_clock_that_goes_back_never_takes_the_sandbox_clock_back(
+    wound: MockServer, real: HandClock
+) -> None:
+    sandbox = wound.sandbox(ttl="60s", limits={"cdp.reads": "1/10s"})
+    assert read(sandbox.cdp).status == 200
+    before = sandbox.clock.now
+    real.now -= 24 * 3600 * 10**9
+    assert sandbox.clock.now == before
+    assert read(sandbox.cdp).status == 429
+    real.advance("11s")
+    assert sandbox.clock.now == before + 11 * 10**9
+    assert read(sandbox.cdp).status == 200, "the window has passed, whatever the wall says"
+
+
+def test_a_server_takes_monotonic_time_that_is_not_replaced_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hand = HandClock(0)
+    monkeypatch.setattr(steady.HELD, "monotonic", hand)
+    for name in ("monotonic_ns", "monotonic", "time_ns", "time"):  # as freezegun does
+        monkeypatch.setattr(f"time.{name}", lambda: 7)
+    server = MockServer()
+    sandbox = server.sandbox(ttl="60s")
+    before = sandbox.clock.now
+    hand.advance("59s")
+    assert sandbox.clock.now == before + 59 * 10**9
+    hand.advance("61s")
+    with pytest.raises(ValueError, match="no sandbox"):
+        sandbox.reset()

@@ -17,24 +17,27 @@ from mockserver.edge.asgi import Receive, Scope, Send, serve
 from mockserver.edge.bounds import Bounds
 from mockserver.edge.log import follow
 from mockserver.edge.routing import Routing, port_of
+from mockserver.edge.steady import steady_for
 from mockserver.edge.watch import watch as watch_file
 from mockserver.engine.faults.scenario import Scenario
+from mockserver.engine.memory import BUDGET, MemoryBudget
 from mockserver.engine.sandbox import Sandbox
-from mockserver.engine.sandboxes import DEFAULT, Sandboxes
+from mockserver.engine.sandboxes import DEFAULT, SANDBOXES_MAX, Sandboxes
 from mockserver.engine.settings import Settings, Value, changed
 from mockserver.engine.world import World
 from mockserver.providers import discover
 from mockserver.wire.provider import Provider
+from mockserver.wire.sizes import size
 
 
 class Application:
     """The fake exchange: its providers, its sandboxes, and where requests go."""
 
     def __init__(
-        self, providers: Mapping[str, Provider], sandbox: Sandbox, watched: Path | None
+        self, providers: Mapping[str, Provider], sandboxes: Sandboxes, watched: Path | None
     ) -> None:
         self.providers = providers
-        self.sandboxes = Sandboxes(sandbox, sandbox.clock.real)
+        self.sandboxes = sandboxes
         self.routing = Routing(providers)
         self.admin_token: str | None = None
         self.public_url: str | None = None
@@ -93,7 +96,7 @@ def check_public_url(url: str | None) -> None:
         raise ValueError(f"a public URL starts with http:// or https://, not {url!r}")
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 -- settings by name
     world: str | World = "default",
     *,
     seed: int = 490,
@@ -106,14 +109,17 @@ def create_app(
     admin_token: str | None = None,
     public_url: str | None = None,
     cors: bool = False,
+    memory_budget: int | str = BUDGET,
+    max_sandboxes: int = SANDBOXES_MAX,
 ) -> Application:
     """Builds the application.
 
     ``world`` is a shipped name, a path or a world; so is ``scenario``, or plain data; ``limits`` is
     ``default``, ``off`` or single limits by name; ``real`` gives real time in nanoseconds;
     ``explain_header`` tells in a header of each refusal why; ``cors`` sets every provider's
-    quirk ``cors``. Raises BadFile for a file,
-    ValueError for a setting that is wrong.
+    quirk ``cors``; ``memory_budget`` bounds what all
+    sandboxes keep together, in bytes or as ``256MiB``. Raises BadFile for a file, ValueError for
+    a setting that is wrong.
     """
     providers = discover()
     check_public_url(public_url)
@@ -128,8 +134,10 @@ def create_app(
     file = worlds.find(world) if isinstance(world, str) else None
     loaded = world if isinstance(world, World) else worlds.load(world)
     plays = scenarios.given(scenario)
-    sandbox = Sandbox(DEFAULT, loaded, real, settings, scenario=plays)
+    budget = MemoryBudget(size(memory_budget))
+    sandbox = Sandbox(DEFAULT, loaded, real, settings, scenario=plays, steady=steady_for(real))
     sandbox.journal.followers.append(follow)
-    app = Application(providers, sandbox, file if watch else None)
+    sandboxes = Sandboxes(sandbox, real, max_sandboxes, budget)
+    app = Application(providers, sandboxes, file if watch else None)
     app.admin_token, app.public_url = admin_token, public_url
     return app

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from mockserver.providers import discover
 from mockserver.wire.message import Draft
+from mockserver.wire.names import unknown
 from mockserver.wire.provider import Provider
 
 # The headers that a signature may depend on.
@@ -107,7 +108,7 @@ def _joined(own: bytes, given: bytes) -> bytes:
 def _known(name: str) -> Provider:
     providers = discover()
     if name not in providers:
-        raise ValueError(f"no provider {name}: there are {', '.join(providers)}")
+        raise ValueError(unknown("provider", name, providers))
     return providers[name]
 
 

@@ -102,6 +102,8 @@ WORLD = _option("--world", default="default", help="A shipped world's name, or a
 @_option("--limits", default="default", help="default, or off: no rate limit at all.")
 @click.option("--limit", multiple=True, metavar="NAME.LIMIT=N/DURATION", help="Repeatable.")
 @_option("--public-url", default=None, help="What handed-out URLs start with.")
+@_option("--memory-budget", default="256MiB", help="Journals and kept answers of all sandboxes.")
+@_option("--max-sandboxes", default=2_000, type=click.IntRange(1), help="How many there may be.")
 @click.option("--explain-header", is_flag=True, help="Tell in a header why a call was refused.")
 @_option("--head-timeout", default=60.0, type=float, help="Seconds for a request's head.")
 @_option("--body-timeout", default=60.0, type=float, help="Seconds for a request's body.")
@@ -168,6 +170,8 @@ def _app(options: Any, token: str | None) -> Any:
             admin_token=token,
             public_url=options["public_url"],
             cors=options["cors"],
+            memory_budget=options["memory_budget"],
+            max_sandboxes=options["max_sandboxes"],
         )
     except (BadFile, ValueError) as error:
         raise click.UsageError(str(error)) from None
@@ -189,10 +193,11 @@ def curl(
     from mockserver.edge import announce, files, options, worlds
     from mockserver.edge.curl_line import curl_line
     from mockserver.providers import discover
+    from mockserver.wire import names
 
     providers = discover()
     if provider not in providers:
-        raise click.UsageError(f"no provider {provider}: there are {', '.join(providers)}")
+        raise click.UsageError(names.unknown("provider", provider, providers))
     described = providers[provider]
     if context.get_parameter_source("world") is click.core.ParameterSource.DEFAULT:
         world = options.from_file(serve).get("world", world)
@@ -202,8 +207,8 @@ def curl(
         raise click.UsageError(str(error)) from None
     labels = {key.label: key for key in keys}
     if credential not in labels:
-        known = ", ".join(labels)
-        raise click.UsageError(f"no credential {credential} for {provider}: there are {known}")
+        there = names.choices(credential, labels)
+        raise click.UsageError(f"no credential {credential} for {provider}: {there}")
     base = (url or announce.base_url(described, _port())).rstrip("/")
     if not (query.isascii() and query.isprintable() and " " not in query):
         raise click.UsageError(f"--query {query!r} cannot be sent as it is: percent-encode it")
@@ -263,11 +268,12 @@ def facts(provider: str | None, as_json: bool) -> None:
 
     from mockserver.edge import documents
     from mockserver.providers import discover
+    from mockserver.wire import names
 
-    names = list(discover())
-    if provider is not None and provider not in names:
-        raise click.UsageError(f"no provider {provider}: there are {', '.join(names)}")
-    found = [f for name in names if provider in (None, name) for f in documents.facts(name)]
+    known = list(discover())
+    if provider is not None and provider not in known:
+        raise click.UsageError(names.unknown("provider", provider, known))
+    found = [f for name in known if provider in (None, name) for f in documents.facts(name)]
     if as_json:
         print(msgspec.json.encode(found).decode())
         return
@@ -323,10 +329,10 @@ def explain(provider: str | None, at: str | None, world: str) -> int:
     from mockserver.edge import told
     from mockserver.edge.judge import judge, verdict
     from mockserver.providers import discover
-    from mockserver.wire import moment
+    from mockserver.wire import moment, names
 
     if provider is not None and provider not in discover():
-        raise click.UsageError(f"no provider {provider}: there are {', '.join(discover())}")
+        raise click.UsageError(names.unknown("provider", provider, discover()))
     try:
         now = time.time_ns() if at is None else moment.parse(at)
         request = told.read(sys.stdin.buffer.read(told.SIZE_MAX + 1))

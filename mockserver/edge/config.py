@@ -19,6 +19,8 @@ OPTIONS = {
     "head_timeout": float,
     "body_timeout": float,
     "max_connections": int,
+    "memory_budget": str,
+    "max_sandboxes": int,
 }
 TABLES = ("quirks", "limits")
 

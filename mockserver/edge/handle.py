@@ -20,6 +20,7 @@ from mockserver.engine.settings import Value
 from mockserver.providers import discover
 from mockserver.wire import moment
 from mockserver.wire.duration import Duration
+from mockserver.wire.names import nearest
 from mockserver.wire.spelled import spelled
 
 PAGE = 1_000  # entries of the journal that are asked for at once
@@ -196,8 +197,10 @@ class SandboxHandle:
         """Returns a provider by its name."""
         providers = discover()
         if name.startswith("_") or name not in providers:
+            near = nearest(name, providers)
+            meant = f"; did you mean {near}?" if near else ""
             known = ", ".join(providers)
-            raise AttributeError(f"a sandbox has no {name}: providers are {known}")
+            raise AttributeError(f"a sandbox has no {name}: providers are {known}{meant}")
         if not self._handles:
             told = self._call("GET", "")["providers"]
             self._handles = {

@@ -18,7 +18,8 @@ from mockserver.edge.bounds import bounds_for
 from mockserver.edge.handle import SandboxHandle, ServerHandle
 from mockserver.edge.server import address, bind, check_host, check_threads, in_thread
 from mockserver.engine.faults.scenario import Scenario
-from mockserver.engine.sandboxes import DEFAULT
+from mockserver.engine.memory import BUDGET
+from mockserver.engine.sandboxes import DEFAULT, SANDBOXES_MAX
 from mockserver.engine.settings import Value
 from mockserver.engine.world import World
 from mockserver.wire.duration import Duration, nanoseconds
@@ -65,6 +66,8 @@ class MockServer(ServerHandle):
         head_timeout: float = 60,
         body_timeout: float = 60,
         max_connections: int | None = None,
+        memory_budget: int | str = BUDGET,
+        max_sandboxes: int = SANDBOXES_MAX,
     ) -> None:
         self._bounds = bounds_for(head_timeout, body_timeout, max_connections)
         self.app: Application = create_app(
@@ -77,6 +80,8 @@ class MockServer(ServerHandle):
             real=real,
             admin_token=admin_token,
             cors=cors,
+            memory_budget=memory_budget,
+            max_sandboxes=max_sandboxes,
         )
         check_host(host, admin_token)
         self.url = "http://mockserver"

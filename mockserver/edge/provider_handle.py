@@ -12,6 +12,7 @@ from mockserver.edge.auth import Auth
 from mockserver.edge.rules import fail
 from mockserver.wire.amount import decode_hook
 from mockserver.wire.message import Draft
+from mockserver.wire.names import unknown
 from mockserver.wire.provider import Provider
 
 Caller = Callable[..., Any]
@@ -35,8 +36,8 @@ class ProviderHandle:
         if label == "main" and self.credentials:
             return self.credentials
         if label not in self.others:
-            known = ", ".join(["main", *self.others] if self.credentials else self.others)
-            raise KeyError(f"no credential {label}: there are {known}")
+            known = ["main", *self.others] if self.credentials else self.others
+            raise KeyError(unknown("credential", label, known))
         return self.others[label]
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 from mockserver.edge import scenarios
 from mockserver.engine.faults.reading import KEYWORDS, Answer, When
 from mockserver.engine.faults.rule import Match
+from mockserver.wire.names import choices
 from mockserver.wire.spelled import spelled
 
 WORDS = KEYWORDS  # `from` and `for` are words of Python's own
@@ -39,8 +40,8 @@ def written(match: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any
         homes = (("match", MATCH), ("when", WHEN), ("answer", ANSWER))
         home = next((home for home, words in homes if word in words), None)
         if home is None:
-            known = ", ".join((*MATCH, *WHEN, *ANSWER, *WHOLE))
-            raise ValueError(f"a rule has no {keyword}: there are {known}")
+            known = (*MATCH, *WHEN, *ANSWER, *WHOLE)
+            raise ValueError(f"a rule has no {keyword}: {choices(keyword, known)}")
         if word in rule.get(home, {}):
             raise ValueError(f"{word} is given already: {rule[home][word]!r}")
         rule.setdefault(home, {})[word] = value

@@ -8,7 +8,7 @@ from typing import Any
 from mockserver.edge import files
 from mockserver.engine.world import Part, World, build
 from mockserver.providers import discover
-from mockserver.wire import strict_yaml
+from mockserver.wire import names, strict_yaml
 from mockserver.wire.provider import Provider
 from mockserver.wire.strict_yaml import Wrong
 
@@ -62,8 +62,8 @@ def _world(text: str, data: Any, name: str, providers: Mapping[str, Provider] | 
         raise strict_yaml.wrong(text, ("name",), "name is text")
     unknown = [key for key in data if key != "name" and key not in providers]
     if unknown:
-        known = ", ".join(providers)
-        raise strict_yaml.wrong(text, (unknown[0],), f"no provider {unknown[0]}: there are {known}")
+        lack = names.unknown("provider", str(unknown[0]), providers)
+        raise strict_yaml.wrong(text, (unknown[0],), lack)
     return World(given, {key: _part(text, p, data.get(key, {})) for key, p in providers.items()})
 
 

@@ -2,9 +2,11 @@
 
 The *clock* can be moved and drives windows, expiry and events. The *auth clock*
 is real time plus ``skew`` and judges signatures, because real clients sign with
-real time: moving the clock must never break a client.
+real time: moving the clock must never break a client. What passes on the *clock* is
+monotonic: a machine's clock that is set does not move it.
 """
 
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -14,13 +16,31 @@ END = 253_402_300_799 * 1_000_000_000  # the last second of the year 9999: the c
 ADVANCE_MAX = 100 * 365 * 24 * 3600 * 1_000_000_000
 
 
-class Clock:
-    """Both times, on top of ``real``, a source of real time."""
+class Rising:
+    """Monotonic time made of a source of real time: what it goes back by is left out."""
 
     def __init__(self, real: Callable[[], int]) -> None:
+        self._real = real
+        self._last = self._sum = real()
+        self._lock = threading.Lock()
+
+    def __call__(self) -> int:
+        """Returns the time in nanoseconds."""
+        with self._lock:
+            real = self._real()
+            self._sum += max(0, real - self._last)
+            self._last = real
+            return self._sum
+
+
+class Clock:
+    """Both times, on top of ``real``, a source of real time, and ``steady``, a monotonic one."""
+
+    def __init__(self, real: Callable[[], int], steady: Callable[[], int] | None = None) -> None:
         self.real = real
-        self._anchor = real()
-        self._then = self._anchor
+        self.steady = steady or Rising(real)
+        self._anchor = self.steady()
+        self._then = real()
         self.rate = REAL
         self.frozen = False
         self.skew = 0
@@ -28,16 +48,16 @@ class Clock:
     def read(self) -> tuple[int, int, int]:
         """Returns sandbox time, auth time and real time, all of one moment."""
         real = self.real()
-        return self._at(real), real + self.skew, real
+        return self._at(self.steady()), real + self.skew, real
 
     def now(self) -> int:
         """Returns the sandbox time."""
-        return self._at(self.real())
+        return self._at(self.steady())
 
-    def _at(self, real: int) -> int:
+    def _at(self, steady: int) -> int:
         if self.frozen:
             return self._then
-        passed = real - self._anchor
+        passed = steady - self._anchor
         if self.rate is not REAL:
             passed = int(passed * self.rate)
         return min(self._then + passed, END)
@@ -80,4 +100,5 @@ class Clock:
         self._then = now
 
     def _settle(self) -> None:
-        self._then, self._anchor = self.now(), self.real()
+        steady = self.steady()
+        self._then, self._anchor = self._at(steady), steady

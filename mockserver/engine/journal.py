@@ -1,18 +1,25 @@
 """What was asked and what was answered, bounded, redacted before it is kept."""
 
+import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from sys import getsizeof
 
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from mockserver.engine.counts import Counts
 from mockserver.engine.hiding import Hiding
+from mockserver.engine.memory import Share
 from mockserver.wire.explain import Explanation
 from mockserver.wire.message import Headers
 
 ENTRIES_MAX = 10_000
 BYTES_MAX = 16 * 1024 * 1024
-ENTRY_SIZE = 512  # what an entry takes beside the bytes it holds
+# What an entry takes beside the bytes it holds, as measured: objects have heads, numbers too.
+ENTRY_SIZE = 640
+HEADER_SIZE = 128
+EXPLANATION_SIZE = 64
 TARGET_MAX = 2048  # bytes kept of a target
 HEADERS_MAX = 4096  # bytes kept of a request's headers
 FAULT_MAX = 1024  # characters kept of the rules' names, and of the deliveries
@@ -51,37 +58,53 @@ class Entry(Struct, frozen=True, gc=False):
     def size(self) -> int:
         """The bytes it counts for."""
         sizes = len(self.target) + len(self.request_headers) + len(self.request_body)
-        sizes += len(self.fault) + len(self.delivery) + len(self.response_body)
+        sizes += len(self.response_body)
+        sizes += len(self.response_headers) * HEADER_SIZE
+        if self.fault:  # a rule may bring headers of any size
+            sizes += sum([len(name) + len(value) for name, value in self.response_headers])
+            sizes += getsizeof(self.fault) + getsizeof(self.delivery)
         if self.explanation is not None:
-            sizes += sum(map(len, astuple(self.explanation)))
+            sizes += EXPLANATION_SIZE + sum(map(getsizeof, astuple(self.explanation)))
         return ENTRY_SIZE + sizes
 
 
 class Journal:
     """The last entries, at most ENTRIES_MAX of them and BYTES_MAX of bytes.
 
-    ``followers`` are called with each entry; ``hiding`` takes secrets out of one. ``met``
-    counts what was met since the start or a reset: (provider, operation, reason); ``took``
-    counts the requests on which a rule had an effect.
+    ``followers`` are called with each entry; ``hiding`` takes secrets out of one. ``counts``
+    counts all requests, those too whose entries were dropped; ``took`` the requests on which a
+    rule had an effect. Bytes count towards ``share``.
     """
 
-    def __init__(self, hiding: Hiding) -> None:
+    def __init__(self, hiding: Hiding, share: Share | None = None) -> None:
         self.hiding = hiding
         self.followers: list[Callable[[Entry], None]] = []
+        self._share = share or Share(threading.RLock())
+        self.counts = Counts()
+        self.count = 0
+        self._size = 0
         self.reset()
 
     def reset(self) -> None:
         """Starts anew, with number 1."""
-        self.clear()
-        self.met: Counter[tuple[str, str, str]] = Counter()
-        self.took: Counter[str] = Counter()
         self.count = 0
+        self.clear()
+        self.counts = Counts()
+        self.took: Counter[str] = Counter()
 
     def clear(self) -> None:
-        """Forgets the entries; numbers go on, and so does what was met."""
+        """Forgets the entries; numbers go on, and so does what coverage tells."""
+        freed = self._size + self.counts.clear()
+        self._cleared = self.count
         self.entries: deque[Entry] = deque()
         self._sizes: deque[int] = deque()
         self._size = 0
+        self._share.add(-freed)
+
+    @property
+    def dropped(self) -> int:
+        """How many entries were dropped since the start or the last ``clear``."""
+        return self.count - self._cleared - len(self.entries)
 
     def add(self, entry: Entry) -> None:
         """Keeps an entry."""
@@ -90,8 +113,26 @@ class Journal:
         self._sizes.append(size)
         self._size += size
         while self._size > BYTES_MAX or len(entries) > ENTRIES_MAX:
-            entries.popleft()
-            self._size -= self._sizes.popleft()
-        self.met[entry.provider, entry.operation, entry.reason] += 1
+            size -= self.drop_oldest()
+        exact = self.counts.exact
+        key = (entry.provider, entry.operation, entry.status, entry.reason, entry.credential)
+        if key in exact:
+            exact[key] += 1
+        else:
+            size += self.counts.add(key)
+        self._share.add(size)
         for follow in self.followers:
             follow(entry)
+
+    def drop_oldest(self) -> int:
+        """Drops the oldest entry; returns the bytes that this frees."""
+        if not self.entries:
+            return 0
+        self.entries.popleft()
+        freed = self._sizes.popleft()
+        self._size -= freed
+        return freed
+
+    def fold(self) -> int:
+        """Gives up by which status and credential requests are counted; returns bytes freed."""
+        return self.counts.fold()

@@ -129,6 +129,14 @@ class Book:
         for place, row in rows.items():
             held.change(place, row)
 
+    def put(self, account: str, held: Holdings) -> None:
+        """Puts an account that was made before in the place of the one that is there."""
+        if not self._own:
+            self.accounts = Accounts(self.accounts)
+        self._own.add(account)
+        self.accounts[account] = held
+        self.version += 1
+
     def named(self, account: str) -> str:
         """Returns an account's id, given that or its label; raises KeyError."""
         if account in self.accounts:

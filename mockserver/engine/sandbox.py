@@ -16,6 +16,7 @@ from mockserver.engine.journal import Journal
 from mockserver.engine.kept import Kept
 from mockserver.engine.ledger import Book
 from mockserver.engine.limits import Window, window
+from mockserver.engine.memory import Share
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.replay import ReplayMemory
 from mockserver.engine.settings import Settings, changed, limit_of, over, restored
@@ -36,7 +37,9 @@ HIDDEN_MAX = 64
 class Desk:
     """One provider in one sandbox: credentials, ledger, counters, replay memory, quirks."""
 
-    def __init__(self, part: Part, sandbox: str, settings: Settings, rulebook: Rulebook) -> None:
+    def __init__(
+        self, part: Part, sandbox: str, settings: Settings, rulebook: Rulebook, share: Share
+    ) -> None:
         provider = part.provider
         self.provider = provider
         self.router = part.router
@@ -47,7 +50,7 @@ class Desk:
         self.offenders: dict[str, Offenders] = {}
         self.configure(settings)
         self.replay = ReplayMemory()
-        self.answers = Kept()
+        self.answers = Kept(share)
         self.sandbox = sandbox
         self.rulebook = rulebook
         self.seed = settings.seed
@@ -131,9 +134,9 @@ class Desk:
 class Sandbox:
     """One isolated exchange: clocks, a desk for every provider, and the journal.
 
-    ``real`` gives real time in nanoseconds. Every use takes ``lock``. ``ttl`` is for how long
-    it may stay unused, in real time; None is for ever. ``scenario`` plays from the start.
-    ``waiting`` are called whenever the clock was moved.
+    ``real`` gives real time in nanoseconds, ``steady`` monotonic time. Every use takes ``lock``.
+    ``ttl`` is for how long it may stay unused, in ``steady`` time, as ``used`` is; None is for
+    ever. ``scenario`` plays from the start. ``waiting`` are called whenever the clock was moved.
     """
 
     def __init__(
@@ -144,19 +147,23 @@ class Sandbox:
         settings: Settings | None = None,
         ttl: int | None = None,
         scenario: Scenario | None = None,
+        *,
+        steady: Callable[[], int] | None = None,
     ) -> None:
         self.id = id
         self.lock = threading.RLock()
         self.waiting: set[Callable[[], None]] = set()
-        self.clock = Clock(real)
+        self.clock = Clock(real, steady)
         self.made = self.settings = settings or Settings()
         self.made_with = scenario
-        self.allowance = Allowance(real)
+        self.allowance = Allowance(self.clock.steady)
         self.whose = self.own
         self.ttl = ttl
-        self.used = real()
+        self.used = self.clock.steady()
+        self.share = Share(self.lock)
         parts = world.parts.values()
-        self.journal = Journal(Hiding(redactor(tuple(p.provider.secrets for p in parts))))
+        hiding = Hiding(redactor(tuple(p.provider.secrets for p in parts)))
+        self.journal = Journal(hiding, self.share)
         self.desks: dict[str, Desk] = {}
         self._begin(world)
 
@@ -175,11 +182,14 @@ class Sandbox:
         """Puts a world in the place of the one there was; clocks, settings and journal go on."""
         with self.lock:
             self.world = world
+            for desk in self.desks.values():
+                desk.answers.clear()
             self.desks = {
-                name: Desk(part, self.id, self.settings, self.rulebook)
+                name: Desk(part, self.id, self.settings, self.rulebook, self.share)
                 for name, part in world.parts.items()
             }
             desks = self.desks.values()
+            self.share.stores = (*(desk.answers for desk in desks), self.journal)
             keys = [c for desk in desks for c in desk.vault.labels.values() if not c.rejects]
             # So many keys have more secrets: those need not be written out to be counted.
             known = {form for desk in desks if len(keys) <= HIDDEN_MAX for form in desk.secrets()}
@@ -191,7 +201,7 @@ class Sandbox:
     def reset(self) -> None:
         """Returns to how the sandbox was made: ledger, keys, settings, clocks, empty journal."""
         with self.lock:
-            self.put_clock(Clock(self.clock.real))
+            self.put_clock(Clock(self.clock.real, self.clock.steady))
             self.journal.reset()
             self._begin(self.world)
 
@@ -200,6 +210,7 @@ class Sandbox:
         with self.lock:
             self.rulebook = Rulebook(self.providers, self.made.seed)
             self.put_clock(self.clock)
+            self.share.leave()
 
     def put_clock(self, clock: Clock) -> None:
         """Puts a clock that was moved in the place of the one there was."""

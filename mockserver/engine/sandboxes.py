@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from mockserver.engine.faults.scenario import Scenario
+from mockserver.engine.memory import MemoryBudget
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.settings import Settings
 from mockserver.engine.world import World
@@ -22,13 +23,26 @@ class Sandboxes:
     """The sandboxes by id, for any thread; ``real`` gives real time in nanoseconds.
 
     ``default`` is always there and never expires. One that was not used for its ttl is
-    gone at the next look.
+    gone at the next look; that time is monotonic. There are at most ``most``, and what they
+    keep together stays within ``budget``.
     """
 
-    def __init__(self, default: Sandbox, real: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        default: Sandbox,
+        real: Callable[[], int],
+        most: int = SANDBOXES_MAX,
+        budget: MemoryBudget | None = None,
+    ) -> None:
+        if most < 1:
+            raise ValueError(f"there is at least one sandbox, default, not {most}")
         self.default = default
+        self.most = most
+        self.budget = budget or MemoryBudget()
+        default.share.join(self.budget)
         self._sandboxes = {default.id: default}
         self._real = real
+        self._steady = default.clock.steady
         self._swept = 0
         self._lock = threading.Lock()
         self._allowance = default.allowance
@@ -36,15 +50,19 @@ class Sandboxes:
 
     def __iter__(self) -> Iterator[Sandbox]:
         """Iterates over those that are there."""
-        now = self._real()
+        now = self._steady()
         with self._lock:
             return iter([box for box in self._sandboxes.values() if not _idle(box, now)])
+
+    def __len__(self) -> int:
+        """Returns how many are there, those that go with the next sweep included."""
+        return len(self._sandboxes)
 
     def get(self, id: str) -> Sandbox | None:
         """Returns a sandbox, and remembers that it was used."""
         sandbox = self._sandboxes.get(id)
         if sandbox is not None and sandbox.ttl is not None:
-            now = self._real()
+            now = self._steady()
             if _idle(sandbox, now):
                 return None  # it goes with the next sweep
             sandbox.used = now
@@ -54,12 +72,13 @@ class Sandboxes:
         self, id: str, world: World, settings: Settings, ttl: int, scenario: Scenario | None = None
     ) -> Sandbox:
         """Makes a sandbox, in the place of one with the same id; raises TooMany."""
-        sandbox = Sandbox(id, world, self._real, settings, ttl, scenario)
+        sandbox = Sandbox(id, world, self._real, settings, ttl, scenario, steady=self._steady)
         sandbox.allowance, sandbox.whose = self._allowance, self.whose
         with self._lock:
-            self._sweep(at_once=len(self._sandboxes) >= SANDBOXES_MAX)
-            if id not in self._sandboxes and len(self._sandboxes) >= SANDBOXES_MAX:
-                raise TooMany(f"there are {SANDBOXES_MAX} sandboxes already")
+            self._sweep(at_once=len(self._sandboxes) >= self.most)
+            if id not in self._sandboxes and len(self._sandboxes) >= self.most:
+                raise TooMany(f"there are {self.most} sandboxes already")
+            sandbox.share.join(self.budget)
             before = self._sandboxes.get(id)
             self._sandboxes[id] = sandbox
         if before is not None:
@@ -84,7 +103,7 @@ class Sandboxes:
             gone.end()
 
     def _sweep(self, at_once: bool) -> None:
-        now = self._real()
+        now = self._steady()
         if at_once or now - self._swept >= SWEEP_EVERY:
             self._swept = now
             for sandbox in list(self._sandboxes.values()):

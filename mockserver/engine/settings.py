@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.engine.faults.scenario import Scenario
+from mockserver.wire.names import unknown
 from mockserver.wire.provider import Limit, Provider, Quirk
 
 Value = str | int | float | bool | timedelta  # as a quirk may be given
@@ -103,7 +104,7 @@ def _check(providers: Mapping[str, Provider], settings: Settings) -> None:
 
 def _known(names: Mapping[str, Any], name: str, what: str) -> Any:
     if name not in names:
-        raise ValueError(f"no {what} {name}: there are {', '.join(sorted(names))}")
+        raise ValueError(unknown(what, name, sorted(names)))
     return names[name]
 
 

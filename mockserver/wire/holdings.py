@@ -128,6 +128,13 @@ class Holdings(Struct, gc=False):
         derived = {kind: found.copy() for kind, found in [*(self.derived or {}).items()]}
         return Holdings(self.account, self.make, dict(self.rows), derived)
 
+    def with_rows(self, rows: dict[Place, Any]) -> "Holdings":
+        """Returns the account with other rows, and what was found out from them found out anew."""
+        other = Holdings(self.account, self.make, rows)
+        for kind in [*(self.derived or {})]:
+            other.derive(kind)
+        return other
+
     def change(self, place: Place, new: Any) -> None:
         """Puts a row in a place, or takes away what is there."""
         rows = self.rows

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from mockserver.wire.amount import Amount, check_size
 from mockserver.wire.holdings import Accounts
+from mockserver.wire.names import unknown
 
 ZERO = Amount("0")
 
@@ -210,5 +211,5 @@ class KeyRevoked(Event, frozen=True, tag="key_revoked"):
 def known_key(view: View, label: str) -> Any:
     """Returns the credential with a label; raises ValueError."""
     if label not in view.keys:
-        raise ValueError(f"no credential {label}: there are {', '.join(view.keys)}")
+        raise ValueError(unknown("credential", label, view.keys))
     return view.keys[label]

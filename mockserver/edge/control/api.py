@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from mockserver.edge.control import clocks, entries, faults, ledgers, sandboxes
+from mockserver.edge.control import clocks, entries, faults, ledgers, sandboxes, verification
+from mockserver.edge.control.large import plain
 from mockserver.edge.control.verb import Call, Refused, Verb, known_sandbox, typed
+from mockserver.wire.names import choices
 
 SANDBOX = "/sandboxes/{id}"
 ACCOUNT = SANDBOX + "/ledger/{provider}/{account}"
@@ -18,36 +20,43 @@ VERBS = (
     Verb("GET", "/health", sandboxes.health),
     Verb("GET", "/providers", sandboxes.providers),
     Verb("GET", "/sandboxes", sandboxes.index),
-    Verb("POST", "/sandboxes", sandboxes.make, sandboxes.Wish, status=201, makes=True),
-    Verb("PUT", SANDBOX, sandboxes.make, sandboxes.Wish, status=201, makes=True),
+    Verb("POST", "/sandboxes", sandboxes.make, sandboxes.Wish, status=201, makes=True, large=True),
+    Verb("PUT", SANDBOX, sandboxes.make, sandboxes.Wish, status=201, makes=True, large=True),
     Verb("GET", SANDBOX, sandboxes.show),
     Verb("DELETE", SANDBOX, sandboxes.drop, status=204),
-    Verb("POST", SANDBOX + "/reset", sandboxes.reset),
+    Verb("POST", SANDBOX + "/reset", sandboxes.reset, large=True),
     Verb("GET", SANDBOX + "/quirks", sandboxes.quirks),
     Verb("PATCH", SANDBOX + "/quirks", sandboxes.set_quirks, dict[str, sandboxes.Setting | None]),
     Verb("GET", SANDBOX + "/limits", sandboxes.limits),
     Verb("PATCH", SANDBOX + "/limits", sandboxes.set_limits, Limits),
     Verb("GET", SANDBOX + "/clock", clocks.show),
-    Verb("POST", SANDBOX + "/clock", clocks.move, clocks.Motion),
-    Verb("GET", SANDBOX + "/faults", faults.index),
-    Verb("POST", SANDBOX + "/faults", faults.put, dict[str, Any]),
+    Verb("POST", SANDBOX + "/clock", clocks.move, clocks.Motion, large=True),
+    Verb("GET", SANDBOX + "/faults", faults.index, large=True),
+    Verb("POST", SANDBOX + "/faults", faults.put, dict[str, Any], large=True),
     Verb("DELETE", SANDBOX + "/faults", faults.clear, status=204),
     Verb("DELETE", SANDBOX + "/faults/{name}", faults.drop, status=204),
-    Verb("PUT", SANDBOX + "/scenario", faults.play, dict[str, Any]),
+    Verb("PUT", SANDBOX + "/scenario", faults.play, dict[str, Any], large=True),
     Verb("DELETE", SANDBOX + "/scenario", faults.stop, status=204),
-    Verb("GET", SANDBOX + "/ledger", ledgers.show_all),
-    Verb("GET", ACCOUNT, ledgers.show),
-    Verb("PUT", ACCOUNT, ledgers.replace_rows, ledgers.Rows),
-    Verb("PUT", ROW, ledgers.put_row, dict[str, Any], query=("venue",)),
-    Verb("DELETE", ROW, ledgers.drop_row, query=("venue",), status=204),
-    Verb("POST", ROW + "/moves", ledgers.move, ledgers.Movement, query=("venue",)),
-    Verb("POST", SANDBOX + "/events/{provider}", ledgers.happen, dict[str, Any]),
-    Verb("GET", REQUESTS, entries.index, query=(*entries.FILTERS, "after", "limit")),
+    Verb(
+        "GET",
+        SANDBOX + "/ledger",
+        ledgers.show_all,
+        query=("after", "limit"),
+        large=True,
+        lines=ledgers.lines,
+    ),
+    Verb("GET", ACCOUNT, ledgers.show, large=True),
+    Verb("PUT", ACCOUNT, ledgers.replace_rows, ledgers.Rows, large=True),
+    Verb("PUT", ROW, ledgers.put_row, dict[str, Any], query=("venue",), large=True),
+    Verb("DELETE", ROW, ledgers.drop_row, query=("venue",), status=204, large=True),
+    Verb("POST", ROW + "/moves", ledgers.move, ledgers.Movement, query=("venue",), large=True),
+    Verb("POST", SANDBOX + "/events/{provider}", ledgers.happen, dict[str, Any], large=True),
+    Verb("GET", REQUESTS, entries.index, query=(*entries.FILTERS, "after", "limit"), large=True),
     Verb("DELETE", REQUESTS, entries.clear, status=204),
-    Verb("POST", REQUESTS + "/verify", entries.verify, entries.Verification),
-    Verb("GET", REQUESTS + "/{n}", entries.show),
-    Verb("GET", REQUESTS + ".har", entries.har),
-    Verb("GET", SANDBOX + "/coverage", entries.coverage),
+    Verb("POST", REQUESTS + "/verify", verification.verify, verification.Verification, large=True),
+    Verb("GET", REQUESTS + "/{n}", entries.show, large=True),
+    Verb("GET", REQUESTS + ".har", entries.har, large=True),
+    Verb("GET", SANDBOX + "/coverage", entries.coverage, large=True),
 )
 
 
@@ -89,7 +98,8 @@ def call(
     origin: str = "",
 ) -> tuple[int, Any]:
     """Carries a call out; returns status and answer, raises Refused and then nothing changed."""
-    return carry_out(app, *find(method, path), body, query or {}, origin)
+    status, answer = carry_out(app, *find(method, path), body, query or {}, origin)
+    return status, plain(answer)
 
 
 def carry_out(
@@ -100,10 +110,10 @@ def carry_out(
     query: Mapping[str, str],
     origin: str,
 ) -> tuple[int, Any]:
-    """Carries out a verb that was found; as ``call``."""
+    """Carries out a verb that was found; as ``call``, but an answer may hold Items."""
     for name in query:
         if name not in verb.query:
-            known = f"there are {', '.join(verb.query)}" if verb.query else "it takes none"
+            known = choices(name, verb.query) if verb.query else "it takes none"
             raise Refused(400, f"no parameter {name}", f"?{name}", known)
     if verb.body is None and body is not None:
         raise Refused(400, "a body where none is read", hint="send none")

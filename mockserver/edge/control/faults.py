@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from mockserver.edge import scenarios
+from mockserver.edge.control.matching import check_credential
 from mockserver.edge.control.verb import Call, Refused
 from mockserver.engine.faults.reading import Reader
+from mockserver.engine.faults.rule import EVERY, Rule
 from mockserver.engine.faults.rulebook import Active
 from mockserver.engine.faults.scenario import Scenario
 from mockserver.engine.sandbox import Sandbox
+from mockserver.wire.names import choices
 from mockserver.wire.strict_yaml import Wrong
 
 HINT = "see the chapter on faults"
@@ -48,9 +51,19 @@ def put(call: Call) -> dict[str, Any]:
     except Wrong as wrong:
         raise Refused(400, wrong.what, wrong.path, HINT) from None
     sandbox = call.sandbox
+    _check_credential(sandbox, rule, "$.match.credential")
     with sandbox.lock:
         sandbox.rulebook.put([rule], sandbox.clock.now())
         return _told(sandbox.rulebook.rules[rule.name], sandbox.clock.now())
+
+
+def _check_credential(sandbox: Sandbox, rule: Rule, at: str) -> None:
+    """Raises Refused for a rule that waits for a credential which the sandbox has not."""
+    match = rule.match
+    if match.credential:
+        check_credential(
+            sandbox, None if match.provider == EVERY else match.provider, match.credential, at
+        )
 
 
 def clear(call: Call) -> None:
@@ -66,8 +79,8 @@ def drop(call: Call) -> None:
     sandbox, name = call.sandbox, call.path["name"]
     with sandbox.lock:
         if name not in sandbox.rulebook.rules:
-            known = ", ".join(sandbox.rulebook.rules) or "none"
-            raise Refused(404, f"no rule {name}", "name", f"there are {known}")
+            there = choices(name, sandbox.rulebook.rules)
+            raise Refused(404, f"no rule {name}", "name", there)
         sandbox.rulebook.drop([name])
 
 
@@ -77,6 +90,8 @@ def play(call: Call) -> dict[str, Any]:
     if not call.body:
         raise Refused(400, "nothing to play", hint="give the name of a scenario, or one inline")
     found = read(call.body, "$")
+    for n, rule in enumerate(found.rules):
+        _check_credential(sandbox, rule, f"$.rules[{n}].match.credential")
     with sandbox.lock:
         sandbox.play(found)
         return told(sandbox)
@@ -97,6 +112,6 @@ def read(wish: str | Mapping[str, Any], at: str) -> Scenario:
         except Wrong as wrong:
             raise Refused(400, wrong.what, at + wrong.path.removeprefix("$"), HINT) from None
     if wish not in scenarios.shipped():
-        known = ", ".join(scenarios.shipped())
-        raise Refused(400, "no such scenario", at, f"there are {known}; or give one inline")
+        there = choices(wish, scenarios.shipped(), "; or give one inline")
+        raise Refused(400, "no such scenario", at, there)
     return scenarios.load_shipped(wish)

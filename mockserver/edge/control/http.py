@@ -7,18 +7,22 @@ what changes something must be JSON, which no page of another origin can send un
 import asyncio
 import hmac
 import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import msgspec
+from msgspec.structs import replace
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from mockserver.edge.control.api import carry_out, find, not_allowed
+from mockserver.edge.control.large import chunks, has_items
 from mockserver.edge.control.stream import stream
 from mockserver.edge.control.verb import Refused
 from mockserver.wire import strict_yaml, twice
@@ -29,6 +33,10 @@ PREFIX = "/__admin"
 DOCUMENT = "/openapi.json"
 BODY_MAX = 4 * 1024 * 1024
 LARGE = 64 * 1024  # bytes of a body that is searched in another thread
+LINES = "application/x-ndjson"
+WORKERS = 2  # large calls at once
+
+T = TypeVar("T")
 
 encode = msgspec.json.Encoder().encode
 
@@ -58,9 +66,35 @@ async def _answer(request: Request) -> Response:
     origin = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
     query = dict(request.query_params)
     verb, parameters = find(request.method, path)
+    if verb.lines is not None and LINES in request.headers.get("accept", ""):
+        verb = replace(verb, do=verb.lines, query=())
+        asked = (request.app.state.exchange, verb, parameters, body, query, origin)
+        _, rows = await _in_worker(carry_out, *asked)
+        return StreamingResponse(_pieces(rows), media_type=LINES)
     asked = (request.app.state.exchange, verb, parameters, body, query, origin)
-    status, answer = await asyncio.to_thread(carry_out, *asked) if verb.makes else carry_out(*asked)
-    return Response(status_code=status) if status == 204 else _json(status, answer)
+    status, answer = await _in_worker(carry_out, *asked) if verb.large else carry_out(*asked)
+    if status == 204:
+        return Response(status_code=status)
+    if has_items(answer):
+        return StreamingResponse(_pieces(chunks(answer)), status, media_type="application/json")
+    return _json(status, answer)
+
+
+async def _in_worker(do: Callable[..., T], *given: Any) -> T:
+    """Does what may take a while where it does not keep requests waiting."""
+    return await asyncio.get_running_loop().run_in_executor(_workers(), do, *given)
+
+
+@cache
+def _workers() -> ThreadPoolExecutor:
+    """Returns the threads for large calls: few, since they share one interpreter with requests."""
+    return ThreadPoolExecutor(WORKERS, "mockserver-control")
+
+
+async def _pieces(made: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yields what an iterator makes, each piece made in a worker."""
+    while piece := await _in_worker(next, made, b""):
+        yield piece
 
 
 def _headers(refused: Refused) -> dict[str, str]:

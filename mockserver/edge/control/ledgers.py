@@ -1,15 +1,18 @@
 """Ledgers: rows shown, put, moved and dropped, accounts replaced, events on the provider's side."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
-from mockserver.edge.control.verb import Call, Refused, typed
-from mockserver.engine.sandbox import Desk
-from mockserver.wire.amount import Amount, minus, text
-from mockserver.wire.world import ZERO, DropRow, Move, Row, SetRow, SetRows
+from mockserver.edge.control.large import Items, encode
+from mockserver.edge.control.pages import PAGE, page, shown, taken
+from mockserver.edge.control.verb import Call, Refused, typed, whole_number
+from mockserver.engine.sandbox import Desk, Sandbox
+from mockserver.wire.amount import Amount, minus
+from mockserver.wire.names import choices
+from mockserver.wire.world import ZERO, DropRow, Move, Row, SetRow
 
 
 class Rows(Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,58 +31,64 @@ class Movement(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def show_all(call: Call) -> dict[str, Any]:
-    """Tells every row of every account of every provider."""
+    """Tells rows of every account of every provider, a page of them; ``next`` leads on."""
+    limit = whole_number(call.query, "limit", PAGE, PAGE)
+    if not limit:
+        raise Refused(400, "a page holds one row at least", "?limit", f"from 1 to {PAGE}")
+    return page(call.sandbox, call.query.get("after", "0.0.0"), limit)
+
+
+def lines(call: Call) -> Iterator[bytes]:
+    """Returns every row of every account as a line of JSON, a few at a time."""
     sandbox = call.sandbox
-    with sandbox.lock:
-        sandbox.settle()
-        return {
-            name: {id: _account(id, held) for id, held in desk.book.accounts.items()}
-            for name, desk in sandbox.desks.items()
-        }
+    sandbox.settle()
+    return _lines(sandbox)
+
+
+def _lines(sandbox: Sandbox) -> Iterator[bytes]:
+    for name, desk in sandbox.desks.items():
+        for id in desk.book.accounts:
+            account, rows = taken(sandbox, desk, id)
+            place = {"provider": name, "account": id, "label": account.label or id}
+            items = Items(rows, lambda row, place=place: place | {"balance": shown(row)})  # type: ignore[misc]
+            for batch in items.batches():
+                yield b"".join([encode(line) + b"\n" for line in batch])
 
 
 def show(call: Call) -> dict[str, Any]:
     """Tells the rows of one account."""
-    with call.sandbox.lock:
-        desk, id = _found(call)
-        return _account(id, desk.book.accounts[id])
-
-
-def _account(id: str, held: Any) -> dict[str, Any]:
-    rows = [shown(row) for row in held.rows.values()]
-    return {"account": id, "label": held.account.label or id, "balances": rows}
-
-
-def shown(row: Row) -> dict[str, Any]:
-    """Returns a row with its amounts as text, and what is available."""
-    told = {f.name: getattr(row, f.name) for f in fields(row)}
-    told["available"] = minus(row.total, row.held)
-    return {k: text(v) if isinstance(v, Amount) else v for k, v in told.items()}
+    desk, id = _found(call)
+    account, rows = taken(call.sandbox, desk, id)
+    return {"account": id, "label": account.label or id, "balances": Items(rows, shown)}
 
 
 def replace_rows(call: Call) -> dict[str, Any]:
-    """Puts rows in the place of all that an account has."""
-    with call.sandbox.lock:
-        desk, id = _found(call)
-        given = call.body.balances
-        rows = [_typed(desk, row, f"$.balances[{n}]") for n, row in enumerate(given)]
-        seen: set[tuple[str, str]] = set()
-        for n, row in enumerate(rows):
-            if (row.asset, row.venue) in seen:
-                raise Refused(
-                    400, f"{row.asset} is there twice", f"$.balances[{n}]", "give it once"
-                )
-            seen.add((row.asset, row.venue))
-        _check(desk, id, rows)
-        call.sandbox.change(desk.provider.name, SetRows(id, tuple(rows)))
-        return show(call)
+    """Puts rows in the place of all that an account has; they are made before the lock is taken."""
+    desk, id = _found(call)
+    rows: dict[tuple[str, str], Row] = {}
+    for n, said in enumerate(call.body.balances):
+        row = _typed(desk, said, f"$.balances[{n}]")
+        if (row.asset, row.venue) in rows:
+            raise Refused(400, f"{row.asset} is there twice", f"$.balances[{n}]", "give it once")
+        rows[row.asset, row.venue] = row.touched("control")
+    _check(desk, id, list(rows.values()))
+    held = desk.book.accounts[id].with_rows(rows)
+    sandbox = call.sandbox
+    with sandbox.lock:
+        sandbox.desks[desk.provider.name].book.put(id, held)
+    return {
+        "account": id,
+        "label": held.account.label or id,
+        "balances": Items([*rows.values()], shown),
+    }
 
 
 def put_row(call: Call) -> dict[str, Any]:
     """Puts one row; what the provider prints beside amounts stays where it is not given."""
+    _, _, venue = _placed(call)
     with call.sandbox.lock:
         desk, id = _found(call)
-        asset, venue = call.path["asset"], _venue(call, desk, id)
+        asset = call.path["asset"]
         known = desk.book.accounts[id].rows.get((asset, venue))
         told = shown(known) if known else {}
         place = {"asset": asset, "venue": venue}
@@ -95,9 +104,8 @@ def put_row(call: Call) -> dict[str, Any]:
 
 def drop_row(call: Call) -> None:
     """Takes one row away."""
+    desk, id, venue = _placed(call)
     with call.sandbox.lock:
-        desk, id = _found(call)
-        venue = _venue(call, desk, id)
         _change(call, desk, DropRow(id, call.path["asset"], venue))
 
 
@@ -110,9 +118,9 @@ def move(call: Call) -> dict[str, Any]:
     ((name, amount),) = wanted
     if amount <= 0:
         raise Refused(400, "an amount is above zero", f"$.{name}", "name the other movement")
+    _, _, venue = _placed(call)
     with call.sandbox.lock:
         desk, id = _found(call)
-        venue = _venue(call, desk, id)
         signed = amount if name in ("credit", "hold") else minus(ZERO, amount)
         member = "total" if name in ("credit", "debit") else "held"
         _change(call, desk, Move(id, call.path["asset"], venue, **{member: signed}), f"$.{name}")
@@ -125,7 +133,8 @@ def happen(call: Call) -> dict[str, Any]:
     kinds = {e.named(): e for e in provider.happenings}
     kind = kinds.get(str(call.body.get("event")))
     if kind is None:
-        raise Refused(400, "no such event", "$.event", f"there are {', '.join(kinds)}")
+        told = str(call.body.get("event"))
+        raise Refused(400, "no such event", "$.event", choices(told, kinds))
     event = typed(call.body, kind)
     try:
         call.sandbox.happen(provider.name, event)
@@ -138,7 +147,7 @@ def _provider(call: Call) -> Desk:
     name = call.path["provider"]
     desks = call.sandbox.desks
     if name not in desks:
-        raise Refused(404, f"no provider {name}", hint=f"there are {', '.join(desks)}")
+        raise Refused(404, f"no provider {name}", hint=choices(name, desks))
     desk: Desk = desks[name]
     return desk
 
@@ -153,15 +162,17 @@ def _found(call: Call) -> tuple[Desk, str]:
         raise Refused(404, _said(error), hint="an account's id or its label") from None
 
 
-def _venue(call: Call, desk: Desk, account: str) -> str:
-    """Returns the venue asked for; without one that of the only row the asset has."""
+def _placed(call: Call) -> tuple[Desk, str, str]:
+    """Returns desk, account and the venue asked for; without one that of the asset's only row."""
+    desk, id = _found(call)
     if "venue" in call.query:
-        return call.query["venue"]
+        return desk, id, call.query["venue"]
     asset = call.path["asset"]
-    venues = [venue for known, venue in desk.book.accounts[account].rows if known == asset]
+    _, rows = taken(call.sandbox, desk, id)
+    venues = [row.venue for row in rows if row.asset == asset]
     if len(venues) > 1:
         raise Refused(400, f"{asset} has rows at {', '.join(venues)}", "?venue", "say which")
-    return venues[0] if venues else ""
+    return desk, id, venues[0] if venues else ""
 
 
 def _typed(desk: Desk, given: Mapping[str, Any], at: str) -> Row:

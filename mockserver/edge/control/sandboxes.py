@@ -17,6 +17,7 @@ from mockserver.engine.sandboxes import DEFAULT, TooMany
 from mockserver.engine.settings import Settings, changed
 from mockserver.wire import moment
 from mockserver.wire.duration import SECOND, nanoseconds
+from mockserver.wire.names import choices
 from mockserver.wire.provider import Provider
 from mockserver.wire.strict_yaml import Wrong
 
@@ -43,9 +44,15 @@ class Wish(Struct, frozen=True, forbid_unknown_fields=True):
     ttl: str | int | float = TTL
 
 
-def health(call: Call) -> dict[str, str]:
-    """Tells that the server lives."""
-    return {"status": "ok"}
+def health(call: Call) -> dict[str, Any]:
+    """Tells that the server lives, and how much of its bounds is used; memory in bytes."""
+    sandboxes = call.app.sandboxes
+    budget = sandboxes.budget
+    return {
+        "status": "ok",
+        "memory": {"used": budget.used, "budget": budget.limit},
+        "sandboxes": {"count": len(sandboxes), "max": sandboxes.most},
+    }
 
 
 def providers(call: Call) -> dict[str, Any]:
@@ -136,8 +143,8 @@ def _world(app: Any, wish: str | Mapping[str, Any] | None) -> Any:
         return app.sandboxes.default.world
     if isinstance(wish, str):
         if not NAME.fullmatch(wish) or wish not in worlds.shipped():
-            known = ", ".join(worlds.shipped())
-            raise Refused(400, "no such world", "$.world", f"there are {known}; or give one inline")
+            there = choices(wish, worlds.shipped(), "; or give one inline")
+            raise Refused(400, "no such world", "$.world", there)
         return worlds.load_shipped(wish)
     if _rows(wish) > ROWS_MAX:
         raise Refused(400, "too many rows", "$.world", f"at most {ROWS_MAX} in all")
@@ -183,7 +190,11 @@ def _provider(sandbox: Sandbox, provider: Provider, base_url: str) -> dict[str, 
 
 
 def _expires(sandbox: Sandbox) -> str | None:
-    return None if sandbox.ttl is None else moment.show(sandbox.used + sandbox.ttl)
+    """Returns when a sandbox goes if it is not used, by the machine's clock as it is now."""
+    if sandbox.ttl is None:
+        return None
+    clock = sandbox.clock
+    return moment.show(clock.real() + sandbox.used + sandbox.ttl - clock.steady())
 
 
 def drop(call: Call) -> None:
@@ -238,8 +249,7 @@ def _configure(call: Call, what: str, known: Mapping[str, str], **changes: Any) 
     given = [name for told in changes.values() if isinstance(told, dict) for name in told]
     for name in given:
         if name not in known:
-            there = f"there are {', '.join(known)}"
-            raise Refused(400, f"no {what} {name}", f'$["{name}"]', there)
+            raise Refused(400, f"no {what} {name}", f'$["{name}"]', choices(name, known))
     try:
         call.sandbox.configure(**changes)
     except ValueError as error:

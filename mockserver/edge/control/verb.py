@@ -48,7 +48,8 @@ class Verb(Struct, frozen=True):
     """A row: ``do`` returns what is answered, None for nothing; ``body`` types what is sent.
 
     ``query`` are the parameters it knows; ``makes`` says that it makes the sandbox which its
-    path names, and may take a while.
+    path names. A ``large`` one may take a while, and is carried out in another thread. ``lines``
+    yields the whole as lines of JSON, for those who accept that.
     """
 
     method: str
@@ -58,6 +59,8 @@ class Verb(Struct, frozen=True):
     query: tuple[str, ...] = ()
     status: int = 200
     makes: bool = False
+    large: bool = False
+    lines: Callable[[Call], Any] | None = None
 
 
 def typed(data: Any, kind: Any, at: str = "$") -> Any:

@@ -6,6 +6,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from mockserver.engine.faults import deliveries, mutations
+from mockserver.wire.names import choices
 
 MUTATIONS = "mutations"
 DELIVERIES = "deliveries"
@@ -22,7 +23,7 @@ def names(kind: str) -> list[str]:
 def find(kind: str, name: str) -> Any:
     """Returns the module of a fault; raises ValueError."""
     if name not in names(kind):
-        raise ValueError(f"there is no {name}: there are {', '.join(names(kind))}")
+        raise ValueError(f"there is no {name}: {choices(name, names(kind))}")
     return import_module(f"{_FOLDERS[kind].__name__}.{name}")
 
 

@@ -23,6 +23,7 @@ from mockserver.engine.faults.rule import (
 from mockserver.wire import strict_yaml
 from mockserver.wire.duration import nanoseconds
 from mockserver.wire.message import Response
+from mockserver.wire.names import choices, unknown
 from mockserver.wire.provider import Provider
 
 BODY_MAX = 1024 * 1024
@@ -153,12 +154,12 @@ def _named(name: str) -> None:
 
 def _known_match(match: Match, providers: Mapping[str, Provider]) -> None:
     if match.provider not in (EVERY, *providers):
-        raise ValueError(f"no provider {match.provider}: there are {', '.join(providers)}, or *")
+        raise ValueError(unknown("provider", match.provider, providers, ", or *"))
     found = meant(match, providers)
     if not found:
         named = [p for p in providers.values() if match.provider in (EVERY, p.name)]
-        known = ", ".join(route.id for p in named for route in p.routes)
-        raise ValueError(f"no operation {match.operation}: there are balances, {known}")
+        known = ["balances", *(route.id for p in named for route in p.routes)]
+        raise ValueError(unknown("operation", str(match.operation), known))
     for text in (match.method, match.path, match.credential):
         _plain(text)
     for texts in (match.header, match.query):
@@ -263,8 +264,8 @@ def _answered(
 def _known_reason(reason: str, names: Iterable[str], providers: Mapping[str, Provider]) -> None:
     lacking = [name for name in names if reason not in providers[name].errors]
     if lacking:
-        known = ", ".join(sorted(set.intersection(*(set(providers[n].errors) for n in names))))
-        raise ValueError(f"{', '.join(lacking)} never says {reason}: there are {known}")
+        known = sorted(set.intersection(*(set(providers[n].errors) for n in names)))
+        raise ValueError(f"{', '.join(lacking)} never says {reason}: {choices(reason, known)}")
 
 
 def _raw(answer: Answer) -> Response:

@@ -1,0 +1,205 @@
+"""Control calls that take a while keep no request waiting, and work in bounded steps.
+
+Each is stopped in the middle of its work, and requests must be answered all the same: so it holds
+neither the event loop nor the sandbox's lock there. No time is measured.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from mockserver import MockServer
+from mockserver.edge import control
+from mockserver.edge.control import (
+    api,
+    entries,
+    faults,
+    ledgers,
+    pages,
+    sandboxes,
+    verification,
+)
+from mockserver.edge.control.large import ITEMS_MAX, chunks, plain
+
+WAIT = 30  # seconds, so that a hang fails
+ROWS = [{"asset": f"A{n:05d}", "total": "1"} for n in range(300)]
+D = "/sandboxes/default"
+ACCOUNT = D + "/ledger/coinw/main"
+LINES = {"accept": "application/x-ndjson"}
+RULE = {"name": "one", "match": {"provider": "cpg"}, "answer": {"status": 500}}
+
+
+class Large(NamedTuple):
+    """A call, and what it is stopped in."""
+
+    method: str
+    path: str
+    inside: tuple[Any, str]
+    body: Any = None
+    headers: dict[str, str] = {}
+
+
+LARGE = {
+    "a page of the ledger": Large("GET", D + "/ledger", (pages, "shown")),
+    "the ledger as lines": Large("GET", D + "/ledger", (ledgers, "shown"), headers=LINES),
+    "rows of an account": Large("GET", ACCOUNT, (ledgers, "shown")),
+    "rows put": Large("PUT", ACCOUNT, (ledgers, "_typed"), {"balances": ROWS}),
+    "rows put, told": Large("PUT", ACCOUNT, (ledgers, "shown"), {"balances": ROWS}),
+    "the journal": Large("GET", D + "/requests?limit=1000", (entries, "told")),
+    "the archive": Large("GET", D + "/requests.har", (entries, "told")),
+    "verify": Large(
+        "POST",
+        D + "/requests/verify",
+        (verification, "differs"),
+        {"match": {"method": "GET"}, "at_least": 1},
+    ),
+    "coverage": Large("GET", D + "/coverage", (entries, "_covered")),
+    "a rule": Large("POST", D + "/faults", (faults, "Reader"), RULE),
+    "a scenario": Large("PUT", D + "/scenario", (faults, "read"), {"name": "rate-limit-storm"}),
+    "a sandbox": Large("POST", "/sandboxes", (sandboxes, "_world"), {"world": "empty"}),
+    "an event": Large(
+        "POST", D + "/events/cpg", (ledgers, "typed"), {"event": "key_revoked", "key": "main"}
+    ),
+}
+
+
+@pytest.fixture
+def server() -> Iterator[MockServer]:
+    with MockServer(limits="off") as server:
+        balance(server)
+        yield server
+
+
+def balance(server: MockServer) -> None:
+    """Asks the sandbox ``default``."""
+    handle = server.coinapi
+    answer = httpx.get(f"{handle.base_url}/v1/balances", auth=handle.auth, timeout=WAIT)
+    assert answer.status_code == 200
+
+
+class Stop:
+    """Stands in front of a function, which goes on when it is released."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, inside: tuple[Any, str]) -> None:
+        self.reached, self.released = threading.Event(), threading.Event()
+        self._goes_on = getattr(*inside)
+        patch.setattr(*inside, self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.reached.set()
+        assert self.released.wait(WAIT)
+        return self._goes_on(*args, **kwargs)
+
+
+@pytest.mark.parametrize("large", LARGE.values(), ids=LARGE)
+def test_requests_are_answered_while_a_large_call_works(
+    server: MockServer, monkeypatch: pytest.MonkeyPatch, large: Large
+) -> None:
+    other = server.sandbox()
+    stop = Stop(monkeypatch, large.inside)
+    url = f"{server.url}/__admin{large.path}"
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(
+            httpx.request, large.method, url, json=large.body, headers=large.headers, timeout=WAIT
+        )
+        try:
+            assert stop.reached.wait(WAIT)
+            for handle in (server, other):
+                target = f"{handle.coinapi.base_url}/v1/balances"
+                answer = httpx.get(target, auth=handle.coinapi.auth, timeout=WAIT / 3)
+                assert answer.status_code == 200
+        finally:
+            stop.released.set()
+        assert asked.result(WAIT).is_success
+
+
+STEPS = [
+    ("GET", ACCOUNT, (ledgers, "shown")),
+    ("GET", D + "/requests", (entries, "told")),
+    ("GET", D + "/requests.har", (entries, "told")),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "shows"), STEPS)
+def test_a_large_answer_is_made_and_encoded_a_bounded_number_of_items_at_a_time(
+    server: MockServer,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    shows: tuple[Any, str],
+) -> None:
+    control.call(server.app, "PUT", ACCOUNT, {"balances": ROWS})
+    journal = server.app.sandboxes.default.journal
+    for n in range(300):
+        journal.add(journal.entries[0].__class__(*[n + 2, *_rest(journal.entries[0])]))
+    made, show, lock = [0], getattr(*shows), server.app.sandboxes.default.lock
+
+    def counted(source: Any) -> Any:
+        assert not lock._is_owned()  # noqa: SLF001 -- nothing is made under it
+        made[0] += 1
+        return show(source)
+
+    monkeypatch.setattr(*shows, counted)
+    query = {"limit": "1000"} if path.endswith("/requests") else {}
+    verb, parameters = api.find(method, path)
+    _, answer = api.carry_out(server.app, verb, parameters, None, query, "http://x")
+    pieces, total = [], 0
+    assert made == [0]
+    for piece in chunks(answer):
+        pieces.append(piece)
+        assert made[0] <= ITEMS_MAX
+        total += made[0]
+        made[0] = 0
+    assert total >= 300
+    assert json.loads(b"".join(pieces)) == json.loads(json.dumps(plain(answer)))
+
+
+def _rest(entry: Any) -> list[Any]:
+    return [getattr(entry, name) for name in entry.__struct_fields__[1:]]
+
+
+def test_rows_are_put_in_one_step_under_the_lock(
+    server: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = server.app.sandboxes.default
+    kind = type(sandbox.desks["coinw"].book)
+    put, rows_made = kind.put, []
+    row = sandbox.desks["coinw"].provider.row
+    touched = row.touched
+
+    def watched(self: Any, by: str) -> Any:
+        rows_made.append(sandbox.lock._is_owned())  # noqa: SLF001
+        return touched(self, by)
+
+    puts: list[bool] = []
+
+    def seen(self: Any, account: str, held: Any) -> None:
+        puts.append(sandbox.lock._is_owned())  # noqa: SLF001
+        put(self, account, held)
+
+    monkeypatch.setattr(row, "touched", watched)
+    monkeypatch.setattr(kind, "put", seen)
+    control.call(server.app, "PUT", ACCOUNT, {"balances": ROWS})
+    assert (puts, len(rows_made), any(rows_made)) == ([True], 300, False)
+    told = control.call(server.app, "GET", ACCOUNT)[1]
+    assert [r["asset"] for r in told["balances"]] == [r["asset"] for r in ROWS]
+
+
+def test_a_ledger_of_half_a_million_rows_is_read_in_pages_of_a_thousand() -> None:
+    with MockServer("whale", limits="off") as server:
+        url = f"{server.url}/__admin{D}/ledger"
+        first = httpx.get(url, timeout=WAIT).json()
+        rows = sum(len(a["balances"]) for n, p in first.items() if n != "next" for a in p.values())
+        assert rows == 1000
+        assert first["next"] == "0.0.1000"
+        with httpx.stream("GET", url, headers=LINES, timeout=WAIT) as answer:
+            for count, line in enumerate(answer.iter_lines()):
+                assert json.loads(line)["provider"] == "cdp"
+                if count == 500:  # who leaves in the middle harms no other
+                    break
+        balance(server)
