@@ -6,17 +6,14 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from mockserver.engine.hiding import Hiding
+from mockserver.engine.hiding import JournalRedactor
 from mockserver.wire.explain import Explanation
 from mockserver.wire.message import Headers
 
 ENTRIES_MAX = 10_000
 BYTES_MAX = 16 * 1024 * 1024
 ENTRY_SIZE = 512  # what an entry takes beside the bytes it holds
-TARGET_MAX = 2048  # bytes kept of a target
-HEADERS_MAX = 4096  # bytes kept of a request's headers
 FAULT_MAX = 1024  # characters kept of the rules' names, and of the deliveries
-BODY_MAX = 4096  # bytes kept of a body, either way
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -60,13 +57,13 @@ class Entry(Struct, frozen=True, gc=False):
 class Journal:
     """The last entries, at most ENTRIES_MAX of them and BYTES_MAX of bytes.
 
-    ``followers`` are called with each entry; ``hiding`` takes secrets out of one. ``met``
+    ``followers`` are called with each entry; ``redactor`` takes secrets out of one. ``met``
     counts what was met since the start or a reset: (provider, operation, reason); ``took``
     counts the requests on which a rule had an effect.
     """
 
-    def __init__(self, hiding: Hiding) -> None:
-        self.hiding = hiding
+    def __init__(self, redactor: JournalRedactor) -> None:
+        self.redactor = redactor
         self.followers: list[Callable[[Entry], None]] = []
         self.reset()
 

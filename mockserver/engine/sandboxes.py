@@ -54,11 +54,13 @@ class Sandboxes:
         self, id: str, world: World, settings: Settings, ttl: int, scenario: Scenario | None = None
     ) -> Sandbox:
         """Makes a sandbox, in the place of one with the same id; raises TooMany."""
-        sandbox = Sandbox(id, world, self._real, settings, ttl, scenario)
+        redactor = self.default.journal.redactor
+        sandbox = Sandbox(id, world, self._real, settings, ttl, scenario, redactor=redactor)
         sandbox.allowance, sandbox.whose = self._allowance, self.whose
         with self._lock:
             self._sweep(at_once=len(self._sandboxes) >= SANDBOXES_MAX)
             if id not in self._sandboxes and len(self._sandboxes) >= SANDBOXES_MAX:
+                redactor.drop(sandbox)
                 raise TooMany(f"there are {SANDBOXES_MAX} sandboxes already")
             before = self._sandboxes.get(id)
             self._sandboxes[id] = sandbox

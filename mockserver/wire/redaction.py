@@ -2,21 +2,21 @@
 
 Secrets are known by the name under which they are sent: by those that the providers
 declare, and by names that say it themselves (``apiKeySecret``, ``X-Auth``), since a
-client under development sends them in wrong places. Those of the caller, and of others
-where they are few, are known by their value, too. A body that names one and cannot be
-read is replaced as a whole.
+client under development sends them in wrong places. A body that names one and cannot be
+read is replaced as a whole. Those that a server has are known by their value, too: see
+``secret_index``.
 """
 
-import hashlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from mockserver.wire.memo import Memo
+from mockserver.wire.secret_index import fingerprint
 
 SECRET_MIN = 4  # signs; what is shorter is not looked for elsewhere in its body
 HIDDEN_MIN = 6  # signs; what is shorter is not looked for by its value
@@ -43,11 +43,9 @@ PLAIN = frozenset(
 SUSPECT = re.compile(TELLING.pattern + rb"|api.?key|\\u|\0", re.IGNORECASE)
 FORM = re.compile(rb"[\w.%~+-]*=")
 SEPARATORS = re.compile(rb"([&;])")
-
-
-def fingerprint(secret: bytes, label: str = "redacted") -> str:
-    """Returns the label and the first eight hex digits of the secret's SHA-256."""
-    return f"{label}:{hashlib.sha256(secret).hexdigest()[:8]}"
+NO_LETTERS = bytes(sign for sign in range(256) if not chr(sign).isalnum())
+# The words in a text of a JSON body that may repeat a secret of the same body.
+WORD = re.compile(r"[^\s\"'`&;,=:?(){}<>\[\]|\\]{4,}")
 
 
 def printable(raw: bytes) -> str:
@@ -62,7 +60,7 @@ def telling(name: bytes) -> bool:
 
 
 def _telling(name: bytes) -> bool:
-    plain = bytes(sign for sign in unquote_to_bytes(name).lower() if chr(sign).isalnum())
+    plain = unquote_to_bytes(name).lower().translate(None, NO_LETTERS)
     return plain not in PUBLIC and TELLING.search(plain) is not None
 
 
@@ -81,22 +79,13 @@ class Redactor:
         self._query: frozenset[bytes] = frozenset().union(*(s.query for s in told))
         self._members: frozenset[str] = frozenset().union(*(s.members for s in told))
         self._names = [name.encode() for name in self._members]
-        self._lines = Memo(self._line, size=lambda header: len(header[0]) + len(header[1]))
         self._values = Memo(_value, size=len)
         self._bodies = Memo(self._body, size=len)
 
-    def headers(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
-        """Returns headers as lines, secret values replaced; and what may hold one all the same."""
-        found = [self._lines[header] for header in headers]
-        return b"\r\n".join([line for line, _ in found]), b"\n".join([v for _, v in found if v])
-
-    def _line(self, header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-        name, value = header
-        if name in PLAIN:
-            return name + b": " + value, b""
-        if name in self._headers or telling(name):
-            return name + b": " + fingerprint(value).encode(), b""
-        return name + b": " + value, value
+    def header(self, name: bytes, value: bytes) -> bytes:
+        """Returns the value of a header, replaced where the name says that it is secret."""
+        secret = name in self._headers or telling(name)
+        return fingerprint(value).encode() if secret else value
 
     def query(self, query: bytes) -> bytes:
         """Returns a query or a form with the values of secret parameters replaced."""
@@ -124,10 +113,10 @@ class Redactor:
     def _json(self, body: bytes) -> bytes:
         secrets: set[str] = set()
         try:
-            redacted = msgspec.json.encode(self._redacted(msgspec.json.decode(body), secrets))
+            redacted = self._redacted(msgspec.json.decode(body), secrets)
+            return msgspec.json.encode(_unrepeated(redacted, secrets) if secrets else redacted)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return fingerprint(body).encode()
-        return hide(redacted, [msgspec.json.encode(secret)[1:-1] for secret in secrets])
 
     def _redacted(self, value: Any, secrets: set[str], secret: bool = False) -> Any:
         """Returns a JSON value without its secrets, and collects those that are long enough."""
@@ -163,16 +152,29 @@ def _value(written: bytes) -> bytes:
     return fingerprint(unquote_to_bytes(written)).encode()
 
 
+def _unrepeated(value: Any, secrets: set[str]) -> Any:
+    """Returns a JSON value in which no text is a secret, and no word of a text is one."""
+    if isinstance(value, dict):
+        return {_unrepeated(k, secrets): _unrepeated(v, secrets) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_unrepeated(v, secrets) for v in value]
+    if str(value) in secrets:
+        return fingerprint(str(value).encode())
+    if not isinstance(value, str):
+        return value
+    return WORD.sub(lambda word: _word(word[0], secrets), value)
+
+
+def _word(word: str, secrets: set[str]) -> str:
+    return fingerprint(word.encode()) if word in secrets else word
+
+
 def writings(secret: str) -> list[bytes]:
-    """Returns how a secret may be written in a request; of more lines, each on its own."""
+    """Returns what is looked for of a secret: each line, also as HTTP libraries lower it.
+
+    A form writes blanks as plus signs; other escapes are taken off by who looks.
+    """
     lines = [line for line in secret.splitlines() if not line.startswith("-----")]
     long = [line for line in lines if len(line) >= HIDDEN_MIN]
-    return [form for line in long for form in {line.encode(), quote(line, safe="").encode()}]
-
-
-def hide(text: bytes, secrets: Collection[bytes]) -> bytes:
-    """Replaces secrets wherever they stand."""
-    for secret in secrets:
-        if secret in text:
-            text = text.replace(secret, fingerprint(secret).encode())
-    return text
+    forms = [form for line in long for form in (line, line.lower(), line.replace(" ", "+"))]
+    return [form.encode() for form in dict.fromkeys(forms)]
