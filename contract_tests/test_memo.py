@@ -112,7 +112,7 @@ def test_what_hiding_remembers_is_bounded(varied: str) -> None:
     for n in range(300 if varied == "names" else 10_000):
         for _ in range(2):
             journal.redact(VARIED[varied](n), b"", refused=False)
-    memos = journal._lines, redactor._values, redactor._bodies
+    memos = journal._lines, redactor._values, journal._bodies, journal._paths
     assert remembered(*memos) < 4 * ROOM
 
 
@@ -125,6 +125,23 @@ def test_queries_and_paths_that_are_remembered_are_bounded() -> None:
             router.find(replace(asked_like([], b"", b""), method="GET", path=path))
     assert remembered(query.PAIRS) < 4 * ROOM
     assert remembered(router._known) < 4 * ROOM
+
+
+def test_an_answer_is_searched_where_it_may_repeat_a_secret() -> None:
+    """Most answers are not searched: what was asked for had no secret by value."""
+    journal = JournalRedactor(Redactor([]))
+    journal.put("one", [LONG])
+    plain = asked_like([(b"x-a", b"1"), (b"x-api-key", LONG)], b"", b"")
+    for _ in range(3):
+        assert journal.redact(plain, LONG, refused=False)[3] == LONG
+        for odd in (
+            ([(b"x-a", LONG)], b"", b""),
+            ([(LONG, b"")], b"", b""),
+            ([], LONG, b""),
+            ([], b"", LONG),
+        ):
+            assert LONG not in journal.redact(asked_like(*odd), LONG, refused=False)[3]
+    assert LONG not in journal.redact(plain, LONG, refused=True)[3]
 
 
 SHORT, LONG = b"cpg_main", b"cpg_main_s3cret9"

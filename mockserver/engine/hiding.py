@@ -1,18 +1,20 @@
 """What may be kept of a request and its answer: secrets taken out by name, then by value."""
 
 from collections.abc import Hashable, Iterable
+from urllib.parse import unquote_to_bytes
 
 from mockserver.wire.memo import Memo
 from mockserver.wire.message import Request
+from mockserver.wire.query import PERCENT
 from mockserver.wire.redaction import Redactor
-from mockserver.wire.secret_index import SecretIndex
+from mockserver.wire.secret_index import MARGIN, SecretIndex, fingerprint
 
 TARGET_MAX = 2048  # bytes kept of a target
 HEADERS_MAX = 4096  # bytes kept of a request's headers
 BODY_MAX = 4096  # bytes kept of a body, either way
 
 Texts = tuple[bytes, bytes, bytes, bytes]
-Line = tuple[bytes, bool]
+Redacted = tuple[bytes, bool]  # and whether it differs
 
 
 class JournalRedactor:
@@ -35,15 +37,39 @@ class JournalRedactor:
         self.index.drop(owner)
 
     def _forget(self) -> None:
-        self._version = self.index.version
-        self._lines: Memo[tuple[bytes, bytes], Line] = Memo(self._line, size=_size)
+        version = self.index.version
+        self._lines: Memo[tuple[bytes, bytes], Redacted] = Memo(self._line, size=_size)
+        self._paths: Memo[bytes, Redacted] = Memo(self._path, size=len)
+        self._bodies: Memo[bytes, Redacted] = Memo(self._body, size=len)
+        self._header_names: Memo[bytes, bytes] = Memo(self._header_name, size=len)
+        self._version = version  # last: until then other threads forget, too
 
-    def _line(self, header: tuple[bytes, bytes]) -> Line:
+    def _line(self, header: tuple[bytes, bytes]) -> Redacted:
         """Returns a header as a line, and whether it holds a secret that is in use."""
         name, value = header
-        line = name + b": " + self._names.header(name, value)
-        redacted = self.index.redact(line)
-        return redacted, redacted is not line
+        kept_name, kept = self._header_names[name], self._names.header(name, value)
+        holds = kept_name != name
+        if kept is value:
+            kept = self.index.redact(value)
+            holds = holds or kept is not value
+        return kept_name + b": " + kept, holds
+
+    def _header_name(self, name: bytes) -> bytes:
+        """Returns a name, which HTTP libraries lower, escapes in it not."""
+        redacted = self.index.redact(name)
+        if redacted is name and PERCENT in name:
+            plain = unquote_to_bytes(name).lower()
+            return name if self.index.redact(plain) is plain else fingerprint(plain).encode()
+        return redacted
+
+    def _body(self, body: bytes) -> Redacted:
+        named = self._names.body(body, BODY_MAX + MARGIN)
+        redacted = self.index.redact(named, BODY_MAX)
+        return redacted, redacted is not named
+
+    def _path(self, path: bytes) -> Redacted:
+        redacted = self.index.redact(path, TARGET_MAX)
+        return redacted, redacted is not path
 
     def redact(self, request: Request, answer: bytes, *, refused: bool) -> Texts:
         """Returns target, headers, body and answer as they may be kept.
@@ -53,17 +79,20 @@ class JournalRedactor:
         if self._version != self.index.version:
             self._forget()
         redact, names, lines = self.index.redact, self._names, self._lines
-        query = names.query(request.query)
-        target = request.dialled + b"?" + query if query else request.dialled
-        kept_target = redact(target, TARGET_MAX)
+        if request.query:
+            target = request.dialled + b"?" + names.query(request.query)
+            kept_target = redact(target, TARGET_MAX)
+            repeats = refused or kept_target is not target
+        else:
+            kept_target, holds = self._paths[request.dialled]
+            repeats = refused or holds
         found = [lines[header] for header in request.headers]
         headers = b"\r\n".join([line for line, _ in found])[:HEADERS_MAX]
-        repeats = refused or kept_target is not target or any(holds for _, holds in found)
+        repeats = repeats or True in [holds for _, holds in found]
         kept_body = b""
         if request.body:
-            body = names.body(request.body)
-            kept_body = redact(body, BODY_MAX)
-            repeats = repeats or kept_body is not body
+            kept_body, holds = self._bodies[request.body]
+            repeats = repeats or holds
         kept_answer = redact(answer, BODY_MAX) if repeats else answer[:BODY_MAX]
         return kept_target, headers, kept_body, kept_answer
 

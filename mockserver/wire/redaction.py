@@ -8,9 +8,10 @@ read is replaced as a whole. Those that a server has are known by their value, t
 """
 
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -18,6 +19,7 @@ import msgspec
 from mockserver.wire.memo import Memo
 from mockserver.wire.secret_index import fingerprint
 
+ENDLESS = sys.maxsize
 SECRET_MIN = 4  # signs; what is shorter is not looked for elsewhere in its body
 HIDDEN_MIN = 6  # signs; what is shorter is not looked for by its value
 
@@ -39,13 +41,18 @@ PLAIN = frozenset(
     }
 )
 
-# What a body has to contain before it is taken apart.
-SUSPECT = re.compile(TELLING.pattern + rb"|api.?key|\\u|\0", re.IGNORECASE)
+# What a body has to contain, in small letters, before it is taken apart: one of these words, or
+# a name of a key. To look for each word is much faster than one pattern.
+WORDS = (b"secret", b"sign", b"auth", b"token", b"jwt", b"pass", b"credential", b"cookie")
+SUSPECT = (*WORDS, b"\\u", b"\0")
+KEYS = re.compile(rb"api.?key|(?:access|private|secret)key|keyid")
 FORM = re.compile(rb"[\w.%~+-]*=")
 SEPARATORS = re.compile(rb"([&;])")
 NO_LETTERS = bytes(sign for sign in range(256) if not chr(sign).isalnum())
 # The words in a text of a JSON body that may repeat a secret of the same body.
 WORD = re.compile(r"[^\s\"'`&;,=:?(){}<>\[\]|\\]{4,}")
+
+Item = TypeVar("Item")
 
 
 def printable(raw: bytes) -> str:
@@ -80,18 +87,26 @@ class Redactor:
         self._members: frozenset[str] = frozenset().union(*(s.members for s in told))
         self._names = [name.encode() for name in self._members]
         self._values = Memo(_value, size=len)
-        self._bodies = Memo(self._body, size=len)
 
     def header(self, name: bytes, value: bytes) -> bytes:
         """Returns the value of a header, replaced where the name says that it is secret."""
         secret = name in self._headers or telling(name)
         return fingerprint(value).encode() if secret else value
 
-    def query(self, query: bytes) -> bytes:
-        """Returns a query or a form with the values of secret parameters replaced."""
+    def query(self, query: bytes, limit: int = ENDLESS) -> bytes:
+        """Returns a query or a form with the values of secret parameters replaced.
+
+        Of a long one at least ``limit`` bytes are returned, and not all of it.
+        """
         if not query:
             return query
-        return b"".join([self._pair(part) for part in SEPARATORS.split(query)])
+        parts, size = [], 0
+        for part in SEPARATORS.split(query):
+            parts.append(self._pair(part))
+            size += len(parts[-1])
+            if size > limit:
+                break
+        return b"".join(parts)
 
     def _pair(self, pair: bytes) -> bytes:
         name, equals, value = pair.partition(b"=")
@@ -99,47 +114,91 @@ class Redactor:
             return pair
         return name + equals + self._values[value]
 
-    def body(self, body: bytes) -> bytes:
-        """Returns a JSON body or a form with its secrets replaced."""
-        return self._bodies[body] if body else body
+    def body(self, body: bytes, limit: int = ENDLESS) -> bytes:
+        """Returns a JSON body or a form with its secrets replaced.
 
-    def _body(self, body: bytes) -> bytes:
-        if not (SUSPECT.search(body) or any(name in body for name in self._names)):
+        Of a long one at least ``limit`` bytes are returned, and maybe not all of it.
+        """
+        if not (_suspect(body) or any(name in body for name in self._names)):
             return body
         if body.lstrip()[:1] in (b"{", b"["):
-            return self._json(body)
-        return self.query(body) if FORM.match(body) else fingerprint(body).encode()
+            return self._json(body, limit)
+        return self.query(body, limit) if FORM.match(body) else fingerprint(body).encode()
 
-    def _json(self, body: bytes) -> bytes:
-        secrets: set[str] = set()
+    def _json(self, body: bytes, limit: int) -> bytes:
         try:
-            redacted = self._redacted(msgspec.json.decode(body), secrets)
-            return msgspec.json.encode(_unrepeated(redacted, secrets) if secrets else redacted)
+            value = msgspec.json.decode(body)
+            writer = _Writer(limit)
+            self._collect(value, writer.secrets)
+            return msgspec.json.encode(self._redacted(value, writer))
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return fingerprint(body).encode()
 
-    def _redacted(self, value: Any, secrets: set[str], secret: bool = False) -> Any:
-        """Returns a JSON value without its secrets, and collects those that are long enough."""
+    def _collect(self, value: Any, secrets: set[str], secret: bool = False) -> None:
+        """Collects what is secret in a JSON value, where it is long enough to be looked for."""
         if isinstance(value, dict):
-            return self._object(value, secrets, secret)
-        if isinstance(value, list):
-            return [self._redacted(v, secrets, secret) for v in value]
-        if not secret:
-            return value
-        if len(str(value)) >= SECRET_MIN:
-            secrets.add(str(value))
-        return fingerprint(str(value).encode())
+            named, secret = self._named(value, secret)
+            for k, v in value.items():
+                self._collect(v, secrets, secret or k in named)
+        elif isinstance(value, list):
+            for v in value:
+                self._collect(v, secrets, secret)
+        elif secret and len(text := str(value)) >= SECRET_MIN:
+            secrets.add(text)
 
-    def _object(self, value: dict[str, Any], secrets: set[str], secret: bool) -> dict[str, Any]:
-        """Where one text is secret, so are its neighbours, and the names nobody knows."""
+    def _redacted(self, value: Any, writer: "_Writer", secret: bool = False) -> Any:
+        """Returns a JSON value without its secrets, as much of it as the writer has room for."""
+        if isinstance(value, dict):
+            named, secret = self._named(value, secret)
+            return {
+                writer.text(k, secret and k not in named): self._redacted(
+                    v, writer, secret or k in named
+                )
+                for k, v in writer.fitting(value.items())
+            }
+        if isinstance(value, list):
+            return [self._redacted(v, writer, secret) for v in writer.fitting(value)]
+        if secret or str(value) in writer.secrets:
+            return writer.text(str(value), True)
+        return writer.text(value, False) if isinstance(value, str) else value
+
+    def _named(self, value: dict[str, Any], secret: bool) -> tuple[set[str], bool]:
+        """Returns the names that tell of secrets, and whether all in an object is secret.
+
+        Where one text is secret, so are its neighbours, and the names nobody knows.
+        """
         named = {k for k in value if k in self._members or telling(k.encode())}
-        secret = secret or any(isinstance(value[k], str) for k in named)
-        return {
-            k if not secret or k in named else fingerprint(k.encode()): self._redacted(
-                v, secrets, secret or k in named
-            )
-            for k, v in value.items()
-        }
+        return named, secret or any(isinstance(value[k], str) for k in named)
+
+
+class _Writer:
+    """Writes texts of one JSON body, in ``limit`` bytes or a little more."""
+
+    def __init__(self, limit: int) -> None:
+        self.secrets: set[str] = set()
+        self._left = limit
+
+    def fitting(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yields items while there is room."""
+        for item in items:
+            if self._left < 0:
+                return
+            self._left -= 1
+            yield item
+
+    def text(self, text: str, secret: bool) -> str:
+        """Returns what stands for a text: all of it is ``secret``, or single words may be."""
+        if secret or text in self.secrets:
+            written = fingerprint(text.encode())
+        elif self.secrets:
+            written = WORD.sub(self._word, text)
+        else:
+            written = text
+        self._left -= len(written)
+        return written
+
+    def _word(self, word: "re.Match[str]") -> str:
+        return fingerprint(word[0].encode()) if word[0] in self.secrets else word[0]
 
 
 @lru_cache(16)
@@ -148,25 +207,15 @@ def redactor(secrets: tuple[Any, ...]) -> Redactor:
     return Redactor(secrets)
 
 
+def _suspect(body: bytes) -> bool:
+    small = body.lower()
+    if any(word in small for word in SUSPECT):
+        return True
+    return b"key" in small and KEYS.search(small) is not None
+
+
 def _value(written: bytes) -> bytes:
     return fingerprint(unquote_to_bytes(written)).encode()
-
-
-def _unrepeated(value: Any, secrets: set[str]) -> Any:
-    """Returns a JSON value in which no text is a secret, and no word of a text is one."""
-    if isinstance(value, dict):
-        return {_unrepeated(k, secrets): _unrepeated(v, secrets) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_unrepeated(v, secrets) for v in value]
-    if str(value) in secrets:
-        return fingerprint(str(value).encode())
-    if not isinstance(value, str):
-        return value
-    return WORD.sub(lambda word: _word(word[0], secrets), value)
-
-
-def _word(word: str, secrets: set[str]) -> str:
-    return fingerprint(word.encode()) if word in secrets else word
 
 
 def writings(secret: str) -> list[bytes]:

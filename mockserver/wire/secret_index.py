@@ -20,9 +20,9 @@ LAYERS_MAX = 4  # layers of escapes that are taken off
 MARGIN = 32 * 1024  # bytes searched beyond a cut, so that a secret across it is found whole
 STALE_MAX = 1024  # removed secrets after which the anchors are collected anew
 
-# A secret is looked up where it first has a digit in front of a letter, which random texts
-# have everywhere and other texts rarely.
-ANCHOR = re.compile(rb"[0-9](?=[A-Za-z])")
+# A secret is looked up where it first has a digit, a hyphen or an underscore in front of a
+# letter, which keys have everywhere and other texts rarely.
+ANCHOR = re.compile(rb"[0-9_-](?=[A-Za-z])")
 ANCHOR_SIZE = 6  # bytes
 
 PERCENT, BACKSLASH = b"%\\"
@@ -31,7 +31,6 @@ ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})|\\u00([0-9A-Fa-f]{2})|\\([/\"\\])")
 # Three parts of base64url, the first of which is an object in JSON: `{"`, or `{` and a blank.
 DOTTED = re.compile(rb"(?<![\w-])[\w-]{12,}(?:\.[\w-]*){2,}")
 JWT_START = re.compile(rb"(?:ey[A-L]|ew[0ok])[\w-]{9}")
-JWT_STARTS = ("eyJ", "eyA", "ewo", "ew0", "ewk")
 
 Shape = tuple[int, int]  # where a secret's anchor is, and how long the secret is
 
@@ -148,8 +147,11 @@ class SecretIndex:
 
     def find(self, text: bytes) -> list[Span]:
         """Returns where a text has secrets, in order; those that overlap are one."""
+        if PERCENT not in text and BACKSLASH not in text:
+            spans = self._within(text)
+            return _merged(spans) if spans else spans
         layers = [text]
-        while PERCENT in layers[-1] or BACKSLASH in layers[-1]:
+        while True:
             plain = ESCAPE.sub(_unescaped, layers[-1])
             if plain == layers[-1] or len(layers) > LAYERS_MAX:
                 break
@@ -165,16 +167,20 @@ class SecretIndex:
     def _within(self, text: bytes) -> list[Span]:
         written = text.decode("latin-1")  # a text is searched several times faster than bytes
         spans: list[Span] = []
-        if self._few is None:
+        few, anchors = self._few, self._anchors
+        if few is None:
             spans += self._many_plain(text)
         else:
-            for plain, secret in self._few:
+            for plain, secret in few:
                 if plain in written:
                     starts = _starts(written, plain)
                     spans += [Span(at, at + len(plain), secret) for at in starts]
-        if self._anchors:
-            spans += self._anchored(text)
-        if any(start in written for start in JWT_STARTS):
+        for match in ANCHOR.finditer(text):
+            at = match.start()
+            gram = text[at : at + ANCHOR_SIZE]
+            if gram in anchors:
+                spans += self._anchored(text, at, anchors[gram])
+        if ("ey" in written or "ew" in written) and JWT_START.search(text):
             spans += _tokens(text)
         return spans
 
@@ -187,20 +193,18 @@ class SecretIndex:
                 if secret in known:
                     yield Span(at, at + length, secret)
 
-    def _anchored(self, text: bytes) -> Iterator[Span]:
-        anchors, known = self._anchors, self._counts
-        for match in ANCHOR.finditer(text):
-            at = match.start()
-            for before, length in anchors.get(text[at : at + ANCHOR_SIZE], ()):
-                start = at - before
-                secret = text[max(start, 0) : start + length]
-                if secret in known:
-                    yield Span(start, start + length, secret)
+    def _anchored(self, text: bytes, at: int, shapes: Iterable[Shape]) -> Iterator[Span]:
+        """Yields the secrets that have their anchor at a place."""
+        for before, length in shapes:
+            start = at - before
+            secret = text[start : start + length] if start >= 0 else b""
+            if secret in self._counts:
+                yield Span(start, start + length, secret)
 
 
 def _anchors(secret: bytes) -> Iterator[tuple[int, bytes]]:
     """Yields the places by which a secret may be looked up, each with what stands there."""
-    for match in ANCHOR.finditer(secret, 0, len(secret) - ANCHOR_SIZE + 1):
+    for match in ANCHOR.finditer(secret, 0, max(0, len(secret) - ANCHOR_SIZE + 2)):
         yield match.start(), secret[match.start() : match.start() + ANCHOR_SIZE]
 
 
