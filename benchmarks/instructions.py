@@ -117,7 +117,7 @@ def counts() -> dict[str, Count]:
         prepared = folder / "prepared"
         prepared.write_bytes(pickle.dumps((loads, time.time_ns())))
         _under_callgrind(prepared, folder / "out")
-        totals = [_total(folder / f"out.{n + 1}") for n in range(2 * len(loads))]
+        totals = [total(folder / f"out.{n + 1}") for n in range(2 * len(loads))]
     each = CONNECTIONS * COUNTED
     pairs = zip(totals[::2], totals[1::2], strict=True)
     return {p: Count(b / each, o / each) for p, (b, o) in zip(loads, pairs, strict=True)}
@@ -145,18 +145,19 @@ def _load(app: Application, name: str, path: Path) -> Load:
 def _under_callgrind(prepared: Path, out: Path) -> None:
     command = (sys.executable, "-m", "benchmarks.instructions", "--prepared", str(prepared))
     counted = (*CALLGRIND, f"--callgrind-out-file={out}", *command)
-    ran = subprocess.run(counted, check=False, cwd=ROOT, env=_settings(), stderr=subprocess.PIPE)
+    ran = subprocess.run(counted, check=False, cwd=ROOT, env=settings(), stderr=subprocess.PIPE)
     if ran.returncode:
         raise RuntimeError(f"{' '.join(counted)}: {ran.returncode}, {ran.stderr.decode()}")
 
 
-def _settings() -> dict[str, str]:
+def settings() -> dict[str, str]:
     """Returns this environment without what would change the counts."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MOCKSERVER_", "PYTHON"))}
     return kept | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
 
 
-def _total(dump: Path) -> int:
+def total(dump: Path) -> int:
+    """Returns the instructions of a dump of callgrind's."""
     return int(re.search(r"^summary: (\d+)$", dump.read_text(), re.MULTILINE)[1])
 
 

@@ -31,12 +31,13 @@ from mockserver.edge.provider_handle import ProviderHandle
 from mockserver.engine import explain as engine
 from mockserver.engine import pipeline
 from mockserver.engine.addresses import no_route
-from mockserver.engine.explain import RESERVE, SHARE, SHED, Allowance, without
+from mockserver.engine.explain import RESERVE, SHARE, SHED, Allowance, redact
 from mockserver.providers import discover
 from mockserver.wire import jwt
 from mockserver.wire.duration import SECOND
 from mockserver.wire.explain import SHOWN_MAX, Explanation, Refused
 from mockserver.wire.message import Request
+from mockserver.wire.secret_index import SecretIndex
 
 pytest_plugins = ["pytester"]
 
@@ -838,12 +839,16 @@ def test_a_credential_that_nobody_knows_is_shown_by_its_fingerprint_alone(
 
 def test_a_text_without_secrets_is_left_as_it_is_and_a_long_one_is_cut() -> None:
     plain_text = Explanation("rule", "a%20b", "é€", "fix")
-    assert without(plain_text, [b"secret-value"]) == plain_text
+    index, secret = SecretIndex(), b"secret-value"
+    index.put("a sandbox", [secret])
+    assert redact(plain_text, index, [secret]) == plain_text
     long = Explanation("r", "a" * 10**6, "", "f")
-    assert len(without(long, []).expected) == 4 * SHOWN_MAX
-    hidden = without(Explanation("r", "x secret-value y", "%73ecret-value", "f"), [b"secret-value"])
-    assert re.fullmatch(r"x redacted:[0-9a-f]{8} y", hidden.expected)
-    assert re.fullmatch(r"redacted:[0-9a-f]{8}", hidden.received)
+    assert len(redact(long, index, []).expected) == 4 * SHOWN_MAX
+    rule = secret.hex()
+    redacted = redact(Explanation(rule, "x secret-value y", "%73ecret-value", "f"), index, [secret])
+    assert re.fullmatch(r"redacted:[0-9a-f]{8}", redacted.rule)
+    assert re.fullmatch(r"x redacted:[0-9a-f]{8} y", redacted.expected)
+    assert re.fullmatch(r"redacted:[0-9a-f]{8}", redacted.received)
 
 
 # Speed

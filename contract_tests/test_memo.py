@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from mockserver.edge.app import create_app
-from mockserver.engine.hiding import Hiding
+from mockserver.engine.hiding import JournalRedactor
 from mockserver.providers import discover
 from mockserver.wire import query
 from mockserver.wire.memo import ENTRY_SIZE, KEYS_MIN, ROOM, Memo
@@ -108,11 +108,11 @@ VARIED = {
 @pytest.mark.parametrize("varied", VARIED)
 def test_what_hiding_remembers_is_bounded(varied: str) -> None:
     redactor = Redactor([provider.secrets for provider in discover().values()])
-    hiding = Hiding(redactor)
+    journal = JournalRedactor(redactor)
     for n in range(300 if varied == "names" else 10_000):
         for _ in range(2):
-            hiding.texts(VARIED[varied](n), b"", ())
-    memos = redactor._lines, redactor._values, redactor._bodies, hiding._in_headers
+            journal.redact(VARIED[varied](n), b"", refused=False)
+    memos = journal._lines, redactor._values, journal._bodies, journal._paths
     assert remembered(*memos) < 4 * ROOM
 
 
@@ -127,6 +127,23 @@ def test_queries_and_paths_that_are_remembered_are_bounded() -> None:
     assert remembered(router._known) < 4 * ROOM
 
 
+def test_an_answer_is_searched_where_it_may_repeat_a_secret() -> None:
+    """Most answers are not searched: what was asked for had no secret by value."""
+    journal = JournalRedactor(Redactor([]))
+    journal.put("one", [LONG])
+    plain = asked_like([(b"x-a", b"1"), (b"x-api-key", LONG)], b"", b"")
+    for _ in range(3):
+        assert journal.redact(plain, LONG, refused=False)[3] == LONG
+        for odd in (
+            ([(b"x-a", LONG)], b"", b""),
+            ([(LONG, b"")], b"", b""),
+            ([], LONG, b""),
+            ([], b"", LONG),
+        ):
+            assert LONG not in journal.redact(asked_like(*odd), LONG, refused=False)[3]
+    assert LONG not in journal.redact(plain, LONG, refused=True)[3]
+
+
 SHORT, LONG = b"cpg_main", b"cpg_main_s3cret9"
 SENT = {
     "the query": ([(b"x-note", SHORT)], b"q=" + LONG, b""),
@@ -136,10 +153,11 @@ SENT = {
 }
 
 
-@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("refused", [True, False])
 @pytest.mark.parametrize("where", SENT)
-def test_of_a_secret_that_holds_another_nothing_is_left(where: str, whole: bool) -> None:
-    hiding = Hiding(Redactor([]))
-    hiding.know([LONG, SHORT] if whole else [SHORT], whole=whole)
-    kept = hiding.texts(asked_like(*SENT[where]), LONG, [] if whole else [LONG])
+def test_of_a_secret_that_holds_another_nothing_is_left(where: str, refused: bool) -> None:
+    journal = JournalRedactor(Redactor([]))
+    journal.put("one", [SHORT])
+    journal.put("other", [LONG])
+    kept = journal.redact(asked_like(*SENT[where]), LONG, refused=refused)
     assert [text for text in kept if b"s3cret" in text or SHORT in text] == []

@@ -140,4 +140,8 @@ def create_app(  # noqa: PLR0913 -- settings by name
     sandboxes = Sandboxes(sandbox, real, max_sandboxes, budget)
     app = Application(providers, sandboxes, file if watch else None)
     app.admin_token, app.public_url = admin_token, public_url
+    if admin_token is not None:
+        # As it is, and as HTTP libraries lower it in the name of a header.
+        forms = {admin_token.encode(), admin_token.lower().encode()}
+        sandbox.journal.redactor.put("the admin token", forms)
     return app

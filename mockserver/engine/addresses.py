@@ -48,7 +48,7 @@ def _no_operation(refused: Refused, provider: Provider) -> Explanation:
     name = refused.facts["parameter"]
     known = [r.path.rpartition("=")[2] for r in provider.routes if "?" in r.path]
     given = parameter(refused.request, name.encode())
-    received = f"{name}={shown(given[:VALUE_MAX])}" if given else f"no {name}, or an empty one"
+    received = f"{name}={shown(given, VALUE_MAX)}" if given else f"no {name}, or an empty one"
     meant = nearest(given.decode("utf-8", "replace"), known)
     fix = f"Send the parameter {name} with one of: {', '.join(known)}."
     hint = f" Did you mean {meant}?" if meant else ""

@@ -5,12 +5,11 @@ a provider can know, its own ``mistakes`` tell.
 """
 
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from itertools import islice
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct
 
@@ -19,7 +18,7 @@ from mockserver.wire.duration import SECOND
 from mockserver.wire.explain import KEY_MAX, SHOWN_MAX, Explanation, Refused, sent, shown, veiled
 from mockserver.wire.provider import Escalate, Limit, Penalty, Provider
 from mockserver.wire.redaction import PLAIN as EVERYBODYS
-from mockserver.wire.redaction import fingerprint, hide
+from mockserver.wire.secret_index import SecretIndex
 
 SHARE = 10  # of so many parts of real time one may go into explanations
 RESERVE = SECOND  # what may be saved up: more than a run of tests needs at once
@@ -255,30 +254,33 @@ def _plain(refused: Refused) -> Explanation:
     return Explanation(refused.reason, expected, told, fix)
 
 
-# No secrets, and no end of text
+# Redaction
 
 
-def without(explanation: Explanation, secrets: Sequence[bytes]) -> Explanation:
-    """Returns an explanation in which no secret stands, however it is written; bounded."""
-    texts = (getattr(explanation, name) for name in explanation.__struct_fields__)
-    return Explanation(*(_clean(text, secrets) for text in texts))
+def redact(explanation: Explanation, index: SecretIndex, coded: Iterable[bytes]) -> Explanation:
+    """Returns an explanation without secrets: of those in ``coded`` neither hex nor base64.
+
+    Texts are cut after they are redacted.
+    """
+    codes = _codes(frozenset(coded))
+    texts = (getattr(explanation, name).encode("utf-8", "replace") for name in FIELDS)
+    cleaned = (codes.redact(index.redact(text), TEXT_MAX) for text in texts)
+    return Explanation(*(text.decode("utf-8", "ignore") for text in cleaned))
 
 
-def _clean(text: str, secrets: Sequence[bytes]) -> str:
-    raw = text.encode("utf-8", "replace")
-    plain = unquote_to_bytes(raw) if b"%" in raw else raw
-    found = [form for secret in secrets for form in _forms(secret) if form in plain]
-    raw = hide(raw, found)
-    # What was written with escapes of its own is taken out with all that stands round it.
-    if plain is not raw and any(form in unquote_to_bytes(raw) for form in found):
-        return fingerprint(plain)
-    return raw[:TEXT_MAX].decode("utf-8", "ignore")
+FIELDS = Explanation.__struct_fields__
 
 
-@lru_cache(4096)
-def _forms(secret: bytes) -> tuple[bytes, ...]:
-    """Returns a secret as it is, in hex and in base64 of either alphabet."""
-    coded = secret.hex().encode()
-    base = b64encode(secret).rstrip(b"=")
-    url = urlsafe_b64encode(secret).rstrip(b"=")
-    return tuple({secret: 0, coded: 0, coded.upper(): 0, base: 0, url: 0})
+@lru_cache(64)
+def _codes(secrets: frozenset[bytes]) -> SecretIndex:
+    """Returns an index of secrets as hex and as base64 of either alphabet."""
+    index = SecretIndex()
+    index.put("codes", (code for secret in secrets for code in _coded(secret)))
+    return index
+
+
+def _coded(secret: bytes) -> Iterator[bytes]:
+    yield secret.hex().encode()
+    yield secret.hex().upper().encode()
+    yield b64encode(secret).rstrip(b"=")
+    yield urlsafe_b64encode(secret).rstrip(b"=")

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from mockserver.engine.counts import Counts
-from mockserver.engine.hiding import Hiding
+from mockserver.engine.hiding import JournalRedactor
 from mockserver.engine.memory import Share
 from mockserver.wire.explain import Explanation
 from mockserver.wire.message import Headers
@@ -20,10 +20,7 @@ BYTES_MAX = 16 * 1024 * 1024
 ENTRY_SIZE = 640
 HEADER_SIZE = 128
 EXPLANATION_SIZE = 64
-TARGET_MAX = 2048  # bytes kept of a target
-HEADERS_MAX = 4096  # bytes kept of a request's headers
 FAULT_MAX = 1024  # characters kept of the rules' names, and of the deliveries
-BODY_MAX = 4096  # bytes kept of a body, either way
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -71,13 +68,13 @@ class Entry(Struct, frozen=True, gc=False):
 class Journal:
     """The last entries, at most ENTRIES_MAX of them and BYTES_MAX of bytes.
 
-    ``followers`` are called with each entry; ``hiding`` takes secrets out of one. ``counts``
+    ``followers`` are called with each entry; ``redactor`` takes secrets out of one. ``counts``
     counts all requests, those too whose entries were dropped; ``took`` the requests on which a
     rule had an effect. Bytes count towards ``share``.
     """
 
-    def __init__(self, hiding: Hiding, share: Share | None = None) -> None:
-        self.hiding = hiding
+    def __init__(self, redactor: JournalRedactor, share: Share | None = None) -> None:
+        self.redactor = redactor
         self.followers: list[Callable[[Entry], None]] = []
         self._share = share or Share(threading.RLock())
         self.counts = Counts()

@@ -14,14 +14,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.engine import cors
-from mockserver.engine.explain import Around, by_key, by_rule, explain, without
+from mockserver.engine.explain import Around, by_key, by_rule, explain, redact
 from mockserver.engine.faults.good import Good
 from mockserver.engine.faults.plan import FRONT, ROUTE, Instead, Plan
-from mockserver.engine.journal import BODY_MAX, FAULT_MAX, HEADERS_MAX, TARGET_MAX, Entry
+from mockserver.engine.journal import FAULT_MAX, Entry
 from mockserver.engine.limits import Window
 from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
-from mockserver.wire.explain import Explanation, Refused, shown
+from mockserver.wire.explain import Explanation, Refused, redacting, shown
 from mockserver.wire.message import Request, Response
 from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Throttle
 from mockserver.wire.query import parameter
@@ -84,7 +84,7 @@ def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
 
 def _explained(sandbox: Sandbox, call: Call, reject: Reject, label: str) -> Explanation | None:
     """Explains a refusal while the secrets are at hand; none of them is in what it returns."""
-    desk = call.desk
+    desk, index = call.desk, sandbox.journal.redactor.index
     refused = Refused(
         call.request, reject.reason, reject.facts, desk.vault, desk.quirks, call.auth_now
     )
@@ -96,8 +96,9 @@ def _explained(sandbox: Sandbox, call: Call, reject: Reject, label: str) -> Expl
         elif key is not None and key.rejects == reject.reason:
             told = by_key(label, reject.reason)
         else:
-            told = explain(refused, _around(sandbox, call))
-        return without(told, sandbox.secrets(desk, label))
+            with redacting(index.redact):
+                told = explain(refused, _around(sandbox, call))
+        return redact(told, index, sandbox.secrets(desk, label))
 
     try:
         return sandbox.allowance.spend(made)
@@ -286,20 +287,18 @@ def _note(
         fault = ", ".join(call.plan.took)[:FAULT_MAX]
         delivery = ", ".join(d.fault.said for d in response.deliveries)[:FAULT_MAX]
     journal = sandbox.journal
-    desk, hiding = call.desk, journal.hiding
-    callers = () if hiding.whole else desk.secrets(label)
-    kept = hiding.texts(call.request, response.body[:BODY_MAX], callers)
-    target, headers, body, answered = kept
+    redacted = journal.redactor.redact(call.request, response.body, refused=response.status >= 400)
+    target, headers, body, answered = redacted
     journal.count += 1
     journal.add(
         Entry(
             journal.count,
             call.now,
             call.auth_now,
-            desk.provider.name,
+            call.desk.provider.name,
             call.route.id if call.route is not None else _named(call),
             call.request.method,
-            target[:TARGET_MAX],
+            target,
             label,
             response.status,
             reason,
@@ -307,8 +306,8 @@ def _note(
             fault,
             delivery,
             sandbox.clock.real() - call.began,
-            headers[:HEADERS_MAX],
-            body[:BODY_MAX],
+            headers,
+            body,
             response.headers,
             answered,
             explanation,

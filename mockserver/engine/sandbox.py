@@ -11,7 +11,7 @@ from mockserver.engine.clock import Clock
 from mockserver.engine.explain import Allowance
 from mockserver.engine.faults.rulebook import Rulebook
 from mockserver.engine.faults.scenario import Scenario
-from mockserver.engine.hiding import Hiding
+from mockserver.engine.hiding import JournalRedactor
 from mockserver.engine.journal import Journal
 from mockserver.engine.kept import Kept
 from mockserver.engine.ledger import Book
@@ -22,16 +22,17 @@ from mockserver.engine.replay import ReplayMemory
 from mockserver.engine.settings import Settings, changed, limit_of, over, restored
 from mockserver.engine.world import Part, Vault, World
 from mockserver.wire.provider import Escalate, Provider, Route, Throttle
-from mockserver.wire.redaction import redactor, writings
+from mockserver.wire.redaction import redactor as named_secrets
+from mockserver.wire.redaction import writings
 from mockserver.wire.reject import Reject
 from mockserver.wire.world import Change, Event, SetKey, View
 
 log = logging.getLogger("mockserver")
 
 MAIN = "main"
-# Secrets that a journal looks for by their value, in every request. Where there are more,
-# it looks for those of the credentials ``main`` and of the caller.
-HIDDEN_MAX = 64
+# Secrets whose hex and base64 explanations look for, too. Where there are more, they look
+# for those of the credentials ``main`` and of the caller.
+CODED_MAX = 64
 
 
 class Desk:
@@ -149,6 +150,7 @@ class Sandbox:
         scenario: Scenario | None = None,
         *,
         steady: Callable[[], int] | None = None,
+        redactor: JournalRedactor | None = None,
     ) -> None:
         self.id = id
         self.lock = threading.RLock()
@@ -161,9 +163,9 @@ class Sandbox:
         self.ttl = ttl
         self.used = self.clock.steady()
         self.share = Share(self.lock)
-        parts = world.parts.values()
-        hiding = Hiding(redactor(tuple(p.provider.secrets for p in parts)))
-        self.journal = Journal(hiding, self.share)
+        names = tuple(part.provider.secrets for part in world.parts.values())
+        redactor = redactor or JournalRedactor(named_secrets(names))
+        self.journal = Journal(redactor, self.share)
         self.desks: dict[str, Desk] = {}
         self._begin(world)
 
@@ -191,12 +193,9 @@ class Sandbox:
             desks = self.desks.values()
             self.share.stores = (*(desk.answers for desk in desks), self.journal)
             keys = [c for desk in desks for c in desk.vault.labels.values() if not c.rejects]
-            # So many keys have more secrets: those need not be written out to be counted.
-            known = {form for desk in desks if len(keys) <= HIDDEN_MAX for form in desk.secrets()}
-            whole = max(len(keys), len(known)) <= HIDDEN_MAX
-            if not whole:
-                known = {form for desk in self.desks.values() for form in desk.secrets(MAIN)}
-            self.journal.hiding.know(sorted(known, key=len, reverse=True), whole=whole)
+            self.journal.redactor.put(self, {form for desk in desks for form in desk.secrets()})
+            label = None if len(keys) <= CODED_MAX else MAIN
+            self._coded = {form for desk in desks for form in desk.secrets(label)}
 
     def reset(self) -> None:
         """Returns to how the sandbox was made: ledger, keys, settings, clocks, empty journal."""
@@ -206,8 +205,9 @@ class Sandbox:
             self._begin(self.world)
 
     def end(self) -> None:
-        """Lets nobody wait any more for the clock of a sandbox that is gone."""
+        """Closes the sandbox and wakes deliveries that wait on its clock."""
         with self.lock:
+            self.journal.redactor.drop(self)
             self.rulebook = Rulebook(self.providers, self.made.seed)
             self.put_clock(self.clock)
             self.share.leave()
@@ -257,10 +257,9 @@ class Sandbox:
                 return f"the {name} key {key.label}"
         return ""
 
-    def secrets(self, desk: Desk, label: str) -> list[bytes]:
-        """Returns what must not be found in anything that is kept of a request to a desk."""
-        hiding = self.journal.hiding
-        return [*hiding.secrets, *(() if hiding.whole else desk.secrets(label))]
+    def secrets(self, desk: Desk, label: str) -> set[bytes]:
+        """Returns what must not stand in an explanation, in hex and in base64 either."""
+        return self._coded | desk.secrets(label)
 
     def _played(self) -> list[str]:
         return self.rulebook.of_scenario(self.scenario.name) if self.scenario else []

@@ -72,11 +72,15 @@ class Sandboxes:
         self, id: str, world: World, settings: Settings, ttl: int, scenario: Scenario | None = None
     ) -> Sandbox:
         """Makes a sandbox, in the place of one with the same id; raises TooMany."""
-        sandbox = Sandbox(id, world, self._real, settings, ttl, scenario, steady=self._steady)
+        redactor = self.default.journal.redactor
+        sandbox = Sandbox(
+            id, world, self._real, settings, ttl, scenario, steady=self._steady, redactor=redactor
+        )
         sandbox.allowance, sandbox.whose = self._allowance, self.whose
         with self._lock:
             self._sweep(at_once=len(self._sandboxes) >= self.most)
             if id not in self._sandboxes and len(self._sandboxes) >= self.most:
+                redactor.drop(sandbox)
                 raise TooMany(f"there are {self.most} sandboxes already")
             sandbox.share.join(self.budget)
             before = self._sandboxes.get(id)

@@ -2,22 +2,24 @@
 
 Secrets are known by the name under which they are sent: by those that the providers
 declare, and by names that say it themselves (``apiKeySecret``, ``X-Auth``), since a
-client under development sends them in wrong places. Those of the caller, and of others
-where they are few, are known by their value, too. A body that names one and cannot be
-read is replaced as a whole.
+client under development sends them in wrong places. A body that names one and cannot be
+read is replaced as a whole. Those that a server has are known by their value, too: see
+``secret_index``.
 """
 
-import hashlib
 import re
-from collections.abc import Collection, Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any
-from urllib.parse import quote, unquote_to_bytes
+from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from mockserver.wire.memo import Memo
+from mockserver.wire.secret_index import fingerprint
 
+ENDLESS = sys.maxsize
 SECRET_MIN = 4  # signs; what is shorter is not looked for elsewhere in its body
 HIDDEN_MIN = 6  # signs; what is shorter is not looked for by its value
 
@@ -39,15 +41,18 @@ PLAIN = frozenset(
     }
 )
 
-# What a body has to contain before it is taken apart.
-SUSPECT = re.compile(TELLING.pattern + rb"|api.?key|\\u|\0", re.IGNORECASE)
+# What a body has to contain, in small letters, before it is taken apart: one of these words, or
+# a name of a key. To look for each word is much faster than one pattern.
+WORDS = (b"secret", b"sign", b"auth", b"token", b"jwt", b"pass", b"credential", b"cookie")
+SUSPECT = (*WORDS, b"\\u", b"\0")
+KEYS = re.compile(rb"api.?key|(?:access|private|secret)key|keyid")
 FORM = re.compile(rb"[\w.%~+-]*=")
 SEPARATORS = re.compile(rb"([&;])")
+NO_LETTERS = bytes(sign for sign in range(256) if not chr(sign).isalnum())
+# The words in a text of a JSON body that may repeat a secret of the same body.
+WORD = re.compile(r"[^\s\"'`&;,=:?(){}<>\[\]|\\]{4,}")
 
-
-def fingerprint(secret: bytes, label: str = "redacted") -> str:
-    """Returns the label and the first eight hex digits of the secret's SHA-256."""
-    return f"{label}:{hashlib.sha256(secret).hexdigest()[:8]}"
+Item = TypeVar("Item")
 
 
 def printable(raw: bytes) -> str:
@@ -62,7 +67,7 @@ def telling(name: bytes) -> bool:
 
 
 def _telling(name: bytes) -> bool:
-    plain = bytes(sign for sign in unquote_to_bytes(name).lower() if chr(sign).isalnum())
+    plain = unquote_to_bytes(name).lower().translate(None, NO_LETTERS)
     return plain not in PUBLIC and TELLING.search(plain) is not None
 
 
@@ -81,28 +86,27 @@ class Redactor:
         self._query: frozenset[bytes] = frozenset().union(*(s.query for s in told))
         self._members: frozenset[str] = frozenset().union(*(s.members for s in told))
         self._names = [name.encode() for name in self._members]
-        self._lines = Memo(self._line, size=lambda header: len(header[0]) + len(header[1]))
         self._values = Memo(_value, size=len)
-        self._bodies = Memo(self._body, size=len)
 
-    def headers(self, headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
-        """Returns headers as lines, secret values replaced; and what may hold one all the same."""
-        found = [self._lines[header] for header in headers]
-        return b"\r\n".join([line for line, _ in found]), b"\n".join([v for _, v in found if v])
+    def header(self, name: bytes, value: bytes) -> bytes:
+        """Returns the value of a header, replaced where the name says that it is secret."""
+        secret = name in self._headers or telling(name)
+        return fingerprint(value).encode() if secret else value
 
-    def _line(self, header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-        name, value = header
-        if name in PLAIN:
-            return name + b": " + value, b""
-        if name in self._headers or telling(name):
-            return name + b": " + fingerprint(value).encode(), b""
-        return name + b": " + value, value
+    def query(self, query: bytes, limit: int = ENDLESS) -> bytes:
+        """Returns a query or a form with the values of secret parameters replaced.
 
-    def query(self, query: bytes) -> bytes:
-        """Returns a query or a form with the values of secret parameters replaced."""
+        Of a long one at least ``limit`` bytes are returned, and not all of it.
+        """
         if not query:
             return query
-        return b"".join([self._pair(part) for part in SEPARATORS.split(query)])
+        parts, size = [], 0
+        for part in SEPARATORS.split(query):
+            parts.append(self._pair(part))
+            size += len(parts[-1])
+            if size > limit:
+                break
+        return b"".join(parts)
 
     def _pair(self, pair: bytes) -> bytes:
         name, equals, value = pair.partition(b"=")
@@ -110,47 +114,91 @@ class Redactor:
             return pair
         return name + equals + self._values[value]
 
-    def body(self, body: bytes) -> bytes:
-        """Returns a JSON body or a form with its secrets replaced."""
-        return self._bodies[body] if body else body
+    def body(self, body: bytes, limit: int = ENDLESS) -> bytes:
+        """Returns a JSON body or a form with its secrets replaced.
 
-    def _body(self, body: bytes) -> bytes:
-        if not (SUSPECT.search(body) or any(name in body for name in self._names)):
+        Of a long one at least ``limit`` bytes are returned, and maybe not all of it.
+        """
+        if not (_suspect(body) or any(name in body for name in self._names)):
             return body
         if body.lstrip()[:1] in (b"{", b"["):
-            return self._json(body)
-        return self.query(body) if FORM.match(body) else fingerprint(body).encode()
+            return self._json(body, limit)
+        return self.query(body, limit) if FORM.match(body) else fingerprint(body).encode()
 
-    def _json(self, body: bytes) -> bytes:
-        secrets: set[str] = set()
+    def _json(self, body: bytes, limit: int) -> bytes:
         try:
-            redacted = msgspec.json.encode(self._redacted(msgspec.json.decode(body), secrets))
+            value = msgspec.json.decode(body)
+            writer = _Writer(limit)
+            self._collect(value, writer.secrets)
+            return msgspec.json.encode(self._redacted(value, writer))
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return fingerprint(body).encode()
-        return hide(redacted, [msgspec.json.encode(secret)[1:-1] for secret in secrets])
 
-    def _redacted(self, value: Any, secrets: set[str], secret: bool = False) -> Any:
-        """Returns a JSON value without its secrets, and collects those that are long enough."""
+    def _collect(self, value: Any, secrets: set[str], secret: bool = False) -> None:
+        """Collects what is secret in a JSON value, where it is long enough to be looked for."""
         if isinstance(value, dict):
-            return self._object(value, secrets, secret)
-        if isinstance(value, list):
-            return [self._redacted(v, secrets, secret) for v in value]
-        if not secret:
-            return value
-        if len(str(value)) >= SECRET_MIN:
-            secrets.add(str(value))
-        return fingerprint(str(value).encode())
+            named, secret = self._named(value, secret)
+            for k, v in value.items():
+                self._collect(v, secrets, secret or k in named)
+        elif isinstance(value, list):
+            for v in value:
+                self._collect(v, secrets, secret)
+        elif secret and len(text := str(value)) >= SECRET_MIN:
+            secrets.add(text)
 
-    def _object(self, value: dict[str, Any], secrets: set[str], secret: bool) -> dict[str, Any]:
-        """Where one text is secret, so are its neighbours, and the names nobody knows."""
+    def _redacted(self, value: Any, writer: "_Writer", secret: bool = False) -> Any:
+        """Returns a JSON value without its secrets, as much of it as the writer has room for."""
+        if isinstance(value, dict):
+            named, secret = self._named(value, secret)
+            return {
+                writer.text(k, secret and k not in named): self._redacted(
+                    v, writer, secret or k in named
+                )
+                for k, v in writer.fitting(value.items())
+            }
+        if isinstance(value, list):
+            return [self._redacted(v, writer, secret) for v in writer.fitting(value)]
+        if secret or str(value) in writer.secrets:
+            return writer.text(str(value), True)
+        return writer.text(value, False) if isinstance(value, str) else value
+
+    def _named(self, value: dict[str, Any], secret: bool) -> tuple[set[str], bool]:
+        """Returns the names that tell of secrets, and whether all in an object is secret.
+
+        Where one text is secret, so are its neighbours, and the names nobody knows.
+        """
         named = {k for k in value if k in self._members or telling(k.encode())}
-        secret = secret or any(isinstance(value[k], str) for k in named)
-        return {
-            k if not secret or k in named else fingerprint(k.encode()): self._redacted(
-                v, secrets, secret or k in named
-            )
-            for k, v in value.items()
-        }
+        return named, secret or any(isinstance(value[k], str) for k in named)
+
+
+class _Writer:
+    """Writes texts of one JSON body, in ``limit`` bytes or a little more."""
+
+    def __init__(self, limit: int) -> None:
+        self.secrets: set[str] = set()
+        self._left = limit
+
+    def fitting(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yields items while there is room."""
+        for item in items:
+            if self._left < 0:
+                return
+            self._left -= 1
+            yield item
+
+    def text(self, text: str, secret: bool) -> str:
+        """Returns what stands for a text: all of it is ``secret``, or single words may be."""
+        if secret or text in self.secrets:
+            written = fingerprint(text.encode())
+        elif self.secrets:
+            written = WORD.sub(self._word, text)
+        else:
+            written = text
+        self._left -= len(written)
+        return written
+
+    def _word(self, word: "re.Match[str]") -> str:
+        return fingerprint(word[0].encode()) if word[0] in self.secrets else word[0]
 
 
 @lru_cache(16)
@@ -159,20 +207,23 @@ def redactor(secrets: tuple[Any, ...]) -> Redactor:
     return Redactor(secrets)
 
 
+def _suspect(body: bytes) -> bool:
+    small = body.lower()
+    if any(word in small for word in SUSPECT):
+        return True
+    return b"key" in small and KEYS.search(small) is not None
+
+
 def _value(written: bytes) -> bytes:
     return fingerprint(unquote_to_bytes(written)).encode()
 
 
 def writings(secret: str) -> list[bytes]:
-    """Returns how a secret may be written in a request; of more lines, each on its own."""
+    """Returns what is looked for of a secret: each line, also as HTTP libraries lower it.
+
+    A form writes blanks as plus signs; other escapes are taken off by who looks.
+    """
     lines = [line for line in secret.splitlines() if not line.startswith("-----")]
     long = [line for line in lines if len(line) >= HIDDEN_MIN]
-    return [form for line in long for form in {line.encode(), quote(line, safe="").encode()}]
-
-
-def hide(text: bytes, secrets: Collection[bytes]) -> bytes:
-    """Replaces secrets wherever they stand."""
-    for secret in secrets:
-        if secret in text:
-            text = text.replace(secret, fingerprint(secret).encode())
-    return text
+    forms = [form for line in long for form in (line, line.lower(), line.replace(" ", "+"))]
+    return [form.encode() for form in dict.fromkeys(forms)]

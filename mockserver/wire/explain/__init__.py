@@ -33,6 +33,7 @@ from mockserver.wire.explain.writing import (
     SHOWN_MAX,
     hidden,
     marked,
+    redacting,
     shown,
     veiled,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "marked",
     "mistaken",
     "nearest",
+    "redacting",
     "sent",
     "shown",
     "solve",

@@ -31,7 +31,7 @@ class Sent(Struct, frozen=True):
     @property
     def place(self) -> str:
         """Where it is, in words."""
-        return f"the {self.where} {shown(self.name.encode()[:NAME_MAX])}"
+        return f"the {self.where} {shown(self.name.encode(), NAME_MAX)}"
 
 
 def sent(request: Request) -> Iterator[Sent]:

@@ -1,17 +1,35 @@
 """How an explanation writes bytes: in one line, bounded, without a secret."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
 
-from mockserver.wire.redaction import HIDDEN_MIN, fingerprint, writings
+from mockserver.wire.redaction import HIDDEN_MIN, writings
+from mockserver.wire.secret_index import SecretIndex, fingerprint
 
 SHOWN_MAX = 700  # characters of one text
 NEAR_MAX = 160  # bytes that are shown before a difference
 URL_ALPHABET = bytes.maketrans(b"+/", b"-_")
 
+# Redacts what is about to be cut or compared; without a server there is nothing to redact.
+REDACT: ContextVar[Callable[[bytes], bytes]] = ContextVar("redact", default=bytes)
 
-def shown(raw: bytes) -> str:
-    """Writes bytes in one line, line ends and what cannot be read escaped."""
+
+@contextmanager
+def redacting(redact: Callable[[bytes], bytes]) -> Iterator[None]:
+    """Redacts all bytes that are written within, before they are cut."""
+    token = REDACT.set(redact)
+    try:
+        yield
+    finally:
+        REDACT.reset(token)
+
+
+def shown(raw: bytes, size: int | None = None) -> str:
+    """Writes bytes, at most ``size`` of them, in one line; escapes what cannot be read."""
+    raw = REDACT.get()(raw)[:size]
     raw = raw[: 4 * SHOWN_MAX + 4]  # as many bytes as so many characters can have
     text = raw.decode("utf-8", "backslashreplace")
     plain = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
@@ -20,6 +38,7 @@ def shown(raw: bytes) -> str:
 
 def marked(expected: bytes, received: bytes) -> tuple[str, str]:
     """Writes two strings, each with what differs from the other between ``>>`` and ``<<``."""
+    expected, received = map(REDACT.get(), (expected, received))
     start = common(expected, received)
     end = common(expected[start:][::-1], received[start:][::-1])
     return _mark(expected, start, end), _mark(received, start, end)
@@ -54,11 +73,23 @@ def hidden(raw: bytes, secrets: Mapping[str, str]) -> bytes:
 
     ``secrets`` are labels by secret.
     """
-    for secret in sorted(secrets, key=len, reverse=True):
-        for form in _forms(secret):
-            if form in raw:
-                raw = raw.replace(form, veiled(secret, secrets[secret]).encode())
-    return raw
+    index, owners = _finder(tuple(secrets.items()))
+
+    def replacement(form: bytes) -> str:
+        return veiled(*owners[form]) if form in owners else fingerprint(form)
+
+    return index.redact(raw, replacement=replacement)
+
+
+@lru_cache(8)
+def _finder(
+    secrets: tuple[tuple[str, str], ...],
+) -> tuple[SecretIndex, dict[bytes, tuple[str, str]]]:
+    """Returns an index of secrets in all their forms, and secret and label by form."""
+    index = SecretIndex()
+    owners = {form: pair for pair in secrets for form in _forms(pair[0])}
+    index.put("forms", owners)
+    return index, owners
 
 
 def _forms(secret: str) -> list[bytes]:

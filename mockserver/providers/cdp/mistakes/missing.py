@@ -1,6 +1,7 @@
 """Why no token was found: it is somewhere else, or something else came in its place."""
 
 import re
+from itertools import islice
 
 from mockserver.providers.cdp.mistakes.names import MAKE, WANTED, key_in
 from mockserver.wire import jwt
@@ -12,6 +13,7 @@ from mockserver.wire.redaction import telling
 SCHEMES = (b"basic", b"digest", b"token", b"jwt", b"key", b"apikey", b"hmac")
 LEGACY = "CB-ACCESS-"
 WALLET = "x-wallet-auth"
+NAMED_MAX = 12  # headers that are named
 
 PLACES = {
     "header": ("token in another header", "Send it in the header Authorization."),
@@ -57,12 +59,12 @@ def _elsewhere(found: Sent) -> Explanation:
 
 
 def _legacy(request: Request) -> Explanation | None:
-    names = [name.decode("latin-1").upper() for name, _ in request.headers]
-    found = ", ".join(name for name in names if name.startswith(LEGACY))
+    names = [name for name, _ in request.headers if name.upper().startswith(LEGACY.encode())]
+    found = ", ".join(shown(name).upper() for name in islice(names, NAMED_MAX))
     if not found:
         return None
     fix = "CB-ACCESS-* signs for another API of Coinbase: this one takes a JWT of a CDP key."
-    return Explanation("legacy headers", WANTED, f"the headers {shown(found.encode())}", fix)
+    return Explanation("legacy headers", WANTED, f"the headers {found}", fix)
 
 
 def _key_sent(refused: Refused) -> Explanation | None:

@@ -102,7 +102,8 @@ def _elsewhere(refused: Refused, value: Sent) -> Mistake:
 def _named(refused: Refused, names: Sequence[bytes]) -> str:
     """Returns the names of parameters, a few of them."""
     secrets = secrets_of(refused)
-    told = [shown(hidden(name, secrets)[:SHOWN]) for name in dict.fromkeys(names)]
+    few = islice(dict.fromkeys(names), NAMED_MAX + 1)
+    told = [shown(hidden(name, secrets), SHOWN) for name in few]
     more = ["..."] if len(told) > NAMED_MAX else []
     return ", ".join([*told[:NAMED_MAX], *more]) or "no parameter"
 
@@ -165,10 +166,10 @@ def _twice(refused: Refused) -> Explanation | None:
     for place, pairs in places.items():
         values = [value for n, value in pairs if n.decode("utf-8", "replace") == name]
         veil = telling(name.encode())
-        texts = [veiled(v) if veil else shown(hidden(v, secrets)[:SHOWN]) for v in values[:3]]
+        texts = [veiled(v) if veil else shown(hidden(v, secrets), SHOWN) for v in values[:3]]
         if texts:
             told.append(f"{' and '.join(texts)} in the {place}")
-    plain = shown(hidden(name.encode(), secrets)[:SHOWN])
+    plain = shown(hidden(name.encode(), secrets), SHOWN)
     return Explanation(
         f"{plain} given twice",
         f"one value of {plain}",

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from msgspec import Struct
 
@@ -15,6 +16,7 @@ from mockserver.wire.redaction import telling
 
 ALGORITHM = "md5"
 KEYS_MAX = 64  # keys whose secrets are looked for
+VALUES_MAX = 64  # values with a name that says they are secret, which are looked for
 READ_MAX = 16 * 1024  # bytes of query and form that are taken apart once more
 
 # What a digest of so many bytes was made with.
@@ -147,7 +149,8 @@ def secrets_of(refused: Refused) -> dict[str, str]:
     """Returns labels of what nobody may read, by itself: keys, and what is named like one."""
     request = refused.request
     named = [*request.headers, *raw_pairs(request.query), *raw_pairs(form_of(request))]
-    found = {value.decode("utf-8", "replace"): "value" for name, value in named if telling(name)}
+    values = (value.decode("utf-8", "replace") for name, value in named if telling(name))
+    found = dict.fromkeys(islice(values, VALUES_MAX), "value")
     presented = {value for name, value in named if name == b"api_key"}
     keys = refused.keys
     callers = [key for key in keys if key.api_key.encode() in presented]

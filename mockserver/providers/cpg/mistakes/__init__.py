@@ -151,7 +151,7 @@ def _outside(refused: Refused) -> Explanation:
     now = refused.auth_now // SECOND
     window = refused.quirks["timestamp_window"] // SECOND
     expected = f"Unix seconds between {now - window} and {now + window}"
-    told = f"{TIMESTAMP}: {shown(hidden(text, secrets_of(refused))[:SHOWN])}"
+    told = f"{TIMESTAMP}: {shown(hidden(text, secrets_of(refused)), SHOWN)}"
     if not text.isdigit():
         return _odd_time(text, expected, told)
     if len(text) <= 20:

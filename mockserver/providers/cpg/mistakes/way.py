@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from msgspec import Struct
 
@@ -16,6 +17,7 @@ from mockserver.wire.signing import sha256_hex
 ORDER = ("timestamp", "method", "path", "query", "body")
 ALGORITHM = "sha256"
 KEYS_MAX = 64  # keys whose secrets are looked for
+VALUES_MAX = 64  # values with a name that says they are secret, which are looked for
 
 # What a digest of so many bytes was made with.
 ALGORITHMS = {16: "md5", 20: "sha1", 28: "sha224", 32: ALGORITHM, 48: "sha384", 64: "sha512"}
@@ -92,7 +94,8 @@ def secrets_of(refused: Refused) -> dict[str, str]:
     """Returns labels of what nobody may read, by itself: keys, and what is named like one."""
     request = refused.request
     named = [*request.headers, *raw_pairs(request.query)]
-    found = {value.decode("utf-8", "replace"): "value" for name, value in named if telling(name)}
+    values = (value.decode("utf-8", "replace") for name, value in named if telling(name))
+    found = dict.fromkeys(islice(values, VALUES_MAX), "value")
     presented = request.header(b"x-cpg-key")
     keys = refused.keys
     callers = [key for key in keys if key.key_id.encode() == presented]

@@ -1,0 +1,254 @@
+r"""Known secrets, found in one pass over a text, however many there are and however escaped.
+
+A text is searched as it is, and once more for each layer of escapes that is taken off it:
+percent escapes, JSON's ``\/``, ``\"`` and ``\u00XX``. Whatever has the shape of a JWT is
+a secret, too. The work is linear in the text and does not depend on the number of secrets.
+"""
+
+import hashlib
+import re
+import threading
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator
+
+from msgspec import Struct
+
+SECRET_MIN = 4  # bytes; a shorter secret is not looked for
+FEW = 64  # secrets without an anchor that are searched for one by one
+LAYERS_MAX = 4  # layers of escapes that are taken off
+MARGIN = 32 * 1024  # bytes searched beyond a cut, so that a secret across it is found whole
+STALE_MAX = 1024  # removed secrets after which the anchors are collected anew
+
+# A secret is looked up where it first has a digit, a hyphen or an underscore in front of a
+# letter, which keys have everywhere and other texts rarely.
+ANCHOR = re.compile(rb"[0-9_-](?=[A-Za-z])")
+ANCHOR_SIZE = 6  # bytes
+
+PERCENT, BACKSLASH = b"%\\"
+ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})|\\u00([0-9A-Fa-f]{2})|\\([/\"\\])")
+
+# Three parts of base64url, the first of which is an object in JSON: `{"`, or `{` and a blank.
+DOTTED = re.compile(rb"(?<![\w-])[\w-]{12,}(?:\.[\w-]*){2,}")
+JWT_START = re.compile(rb"(?:ey[A-L]|ew[0ok])[\w-]{9}")
+
+Shape = tuple[int, int]  # where a secret's anchor is, and how long the secret is
+
+
+def fingerprint(secret: bytes, label: str = "redacted") -> str:
+    """Returns the label and the first eight hex digits of the secret's SHA-256."""
+    return f"{label}:{hashlib.sha256(secret).hexdigest()[:8]}"
+
+
+class Span(Struct, frozen=True, gc=False):
+    """Where a text has a secret, escapes included, and which."""
+
+    start: int
+    end: int
+    secret: bytes
+
+
+class SecretIndex:
+    """The secrets of any number of owners; for any thread."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._owners: dict[Hashable, frozenset[bytes]] = {}
+        self._counts: Counter[bytes] = Counter()
+        self._anchors: dict[bytes, tuple[Shape, ...]] = {}
+        self._plain: dict[bytes, None] = {}  # secrets without an anchor
+        self._few: tuple[tuple[str, bytes], ...] | None = ()
+        self._starts: dict[bytes, tuple[int, ...]] = {}
+        self._firsts = re.compile(rb"(?!)")
+        self._stale = 0
+        self._lock = threading.Lock()
+
+    def put(self, owner: Hashable, secrets: Iterable[bytes]) -> None:
+        """Replaces the secrets of an owner."""
+        known = frozenset(secret for secret in secrets if len(secret) >= SECRET_MIN)
+        with self._lock:
+            before = self._owners.get(owner, frozenset())
+            self._owners[owner] = known
+            self._change(known - before, before - known)
+
+    def drop(self, owner: Hashable) -> None:
+        """Removes an owner and what only this owner had."""
+        with self._lock:
+            self._change(frozenset(), self._owners.pop(owner, frozenset()))
+
+    def _change(self, added: frozenset[bytes], removed: frozenset[bytes]) -> None:
+        plain = len(self._plain), 0
+        self._counts.update(added)
+        for secret in added:
+            self._add(secret)
+        for secret in removed:
+            self._counts[secret] -= 1
+            if not self._counts[secret]:
+                del self._counts[secret]
+                self._stale += 1
+                if secret in self._plain:
+                    del self._plain[secret]
+                    plain = -1, 0
+        if self._stale > max(STALE_MAX, len(self._counts)):
+            self._collect()
+        if plain[0] != len(self._plain):
+            self._prepare_plain()
+        if added or removed:
+            self.version += 1
+
+    def _add(self, secret: bytes) -> None:
+        found = next(_anchors(secret), None)
+        if found is None:
+            self._plain[secret] = None
+            return
+        at, gram = found
+        shapes = self._anchors.get(gram, ())
+        if (at, len(secret)) not in shapes:
+            self._anchors[gram] = (*shapes, (at, len(secret)))
+
+    def _collect(self) -> None:
+        """Collects the anchors anew, without those of secrets that were removed."""
+        self._anchors, self._stale = {}, 0
+        for secret in self._counts:
+            self._add(secret)
+
+    def _prepare_plain(self) -> None:
+        if len(self._plain) <= FEW:
+            self._few = tuple((secret.decode("latin-1"), secret) for secret in self._plain)
+            return
+        lengths: dict[bytes, set[int]] = {}
+        for secret in self._plain:
+            lengths.setdefault(secret[:SECRET_MIN], set()).add(len(secret))
+        firsts = {bytes([start[0]]) for start in lengths}
+        self._starts = {start: tuple(found) for start, found in lengths.items()}
+        self._firsts = re.compile(b"[" + b"".join(map(re.escape, firsts)) + b"]")
+        self._few = None
+
+    def redact(
+        self,
+        text: bytes,
+        limit: int | None = None,
+        replacement: Callable[[bytes], str] = fingerprint,
+    ) -> bytes:
+        """Returns a text, at most ``limit`` bytes of it, with its secrets replaced."""
+        searched = text if limit is None else text[: limit + MARGIN]
+        spans = self.find(searched)
+        if not spans:
+            return text[:limit]
+        end = len(text) if limit is None else limit
+        pieces, at = [], 0
+        for span in spans:
+            if span.start >= end:
+                break
+            pieces += [text[at : span.start], replacement(span.secret).encode()]
+            at = span.end
+        pieces.append(text[at:end])
+        return b"".join(pieces)[:limit]
+
+    def find(self, text: bytes) -> list[Span]:
+        """Returns where a text has secrets, in order; those that overlap are one."""
+        if PERCENT not in text and BACKSLASH not in text:
+            spans = self._within(text)
+            return _merged(spans) if spans else spans
+        layers = [text]
+        while True:
+            plain = ESCAPE.sub(_unescaped, layers[-1])
+            if plain == layers[-1] or len(layers) > LAYERS_MAX:
+                break
+            layers.append(plain)
+        spans = []
+        for depth, layer in enumerate(layers):
+            found = self._within(layer)
+            for outer in reversed(layers[:depth] if found else ()):
+                found = _located(outer, found)
+            spans += found
+        return _merged(spans) if spans else spans
+
+    def _within(self, text: bytes) -> list[Span]:
+        written = text.decode("latin-1")  # a text is searched several times faster than bytes
+        spans: list[Span] = []
+        few, anchors = self._few, self._anchors
+        if few is None:
+            spans += self._many_plain(text)
+        else:
+            for plain, secret in few:
+                if plain in written:
+                    starts = _starts(written, plain)
+                    spans += [Span(at, at + len(plain), secret) for at in starts]
+        for match in ANCHOR.finditer(text):
+            at = match.start()
+            gram = text[at : at + ANCHOR_SIZE]
+            if gram in anchors:
+                spans += self._anchored(text, at, anchors[gram])
+        if ("ey" in written or "ew" in written) and JWT_START.search(text):
+            spans += _tokens(text)
+        return spans
+
+    def _many_plain(self, text: bytes) -> Iterator[Span]:
+        starts, known = self._starts, self._counts
+        for match in self._firsts.finditer(text):
+            at = match.start()
+            for length in starts.get(text[at : at + SECRET_MIN], ()):
+                secret = text[at : at + length]
+                if secret in known:
+                    yield Span(at, at + length, secret)
+
+    def _anchored(self, text: bytes, at: int, shapes: Iterable[Shape]) -> Iterator[Span]:
+        """Yields the secrets that have their anchor at a place."""
+        for before, length in shapes:
+            start = at - before
+            secret = text[start : start + length] if start >= 0 else b""
+            if secret in self._counts:
+                yield Span(start, start + length, secret)
+
+
+def _anchors(secret: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yields the places by which a secret may be looked up, each with what stands there."""
+    for match in ANCHOR.finditer(secret, 0, max(0, len(secret) - ANCHOR_SIZE + 2)):
+        yield match.start(), secret[match.start() : match.start() + ANCHOR_SIZE]
+
+
+def _starts(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + len(part))
+
+
+def _tokens(text: bytes) -> Iterator[Span]:
+    """Yields what has the shape of a JWT, with all its parts."""
+    for run in DOTTED.finditer(text):
+        second_last = text.rfind(b".", run.start(), text.rfind(b".", run.start(), run.end()))
+        token = JWT_START.search(text, run.start(), second_last)
+        if token is not None:
+            yield Span(token.start(), run.end(), text[token.start() : run.end()])
+
+
+def _unescaped(match: "re.Match[bytes]") -> bytes:
+    code = match[1] or match[2]
+    return bytes.fromhex(code.decode()) if code else match[3]
+
+
+def _located(escaped: bytes, spans: Iterable[Span]) -> list[Span]:
+    """Returns where spans of a text are in the text as it was before its escapes were taken off."""
+    places, lost = [], [0]
+    for match in ESCAPE.finditer(escaped):
+        places.append(match.start() - lost[-1])
+        lost.append(lost[-1] + match.end() - match.start() - 1)
+
+    def before(at: int) -> int:
+        return at + lost[bisect_left(places, at)]
+
+    return [Span(before(span.start), before(span.end), span.secret) for span in spans]
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        if merged and span.start < merged[-1].end:
+            last = merged[-1]
+            longer = max(last.secret, span.secret, key=len)
+            merged[-1] = Span(last.start, max(last.end, span.end), longer)
+        else:
+            merged.append(span)
+    return merged
