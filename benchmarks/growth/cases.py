@@ -11,6 +11,7 @@ from benchmarks.growth.traffic import (
     callers,
     filled,
     gone,
+    refused,
     remembered,
     rules,
     sandboxes,
@@ -66,5 +67,6 @@ CASES = (
     Case("replay memory", "cpg", remembered, 0, 2 * replay.GENERATION_MAX - 50_000, "digest"),
     Case("pending events", "coinapi", pending, 0, 100_000, "event"),
     Case("withdrawals", "cpg", records, 1, 100_000, "withdrawal"),
+    Case("a refusal among 50 requests", "cpg", refused, 0, 1),
     Case("a window that has passed", "cdp", gone, 0, 200_000, turn=100),
 )
