@@ -10,11 +10,9 @@ import argparse
 import asyncio
 import gc
 import json
-import os
 import pickle
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,8 +23,8 @@ from typing import Any, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from benchmarks import bare, signed
-from benchmarks.subject import ENDLESS, HOST, ROOT, raised
+from benchmarks import bare, callgrind, signed
+from benchmarks.subject import ENDLESS, HOST, raised
 from mockserver.edge.app import Application, create_app
 from mockserver.edge.credentials import credentials
 from mockserver.edge.server import Server
@@ -37,13 +35,6 @@ WARM_UP = 4  # requests on each connection
 COUNTED = 8  # the same
 TURNS = 2  # of the event loop, within which a request is answered
 DATE = (b"date", b"Sat, 01 Jan 2028 00:00:00 GMT")
-
-# Two calls that nothing else in the process makes: callgrind knows functions by their names.
-begin, end = os.getsid, os.getpgid
-CALLGRIND = (
-    *("valgrind", "--quiet", "--tool=callgrind", "--read-inline-info=no"),
-    *("--zero-before=getsid", "--dump-before=getpgid"),
-)
 
 MARGIN = 0.10  # by which a limit stands above what was reached
 LOOSE = 0.25  # a limit further above than this would let a slowdown pass
@@ -116,8 +107,8 @@ def counts() -> dict[str, Count]:
         loads = _loads(folder / "requests")
         prepared = folder / "prepared"
         prepared.write_bytes(pickle.dumps((loads, time.time_ns())))
-        _under_callgrind(prepared, folder / "out")
-        totals = [total(folder / f"out.{n + 1}") for n in range(2 * len(loads))]
+        callgrind.run(folder / "out", "-m", "benchmarks.instructions", "--prepared", str(prepared))
+        totals = [callgrind.total(folder / f"out.{n + 1}") for n in range(2 * len(loads))]
     each = CONNECTIONS * COUNTED
     pairs = zip(totals[::2], totals[1::2], strict=True)
     return {p: Count(b / each, o / each) for p, (b, o) in zip(loads, pairs, strict=True)}
@@ -140,25 +131,6 @@ def _load(app: Application, name: str, path: Path) -> Load:
     requests = [whole[n * size : (n + 1) * size] for n in range(count)]
     example = signed.example(provider, credentials(sandbox, provider)["main"])
     return requests, bare.record(app, name, example)
-
-
-def _under_callgrind(prepared: Path, out: Path) -> None:
-    command = (sys.executable, "-m", "benchmarks.instructions", "--prepared", str(prepared))
-    counted = (*CALLGRIND, f"--callgrind-out-file={out}", *command)
-    ran = subprocess.run(counted, check=False, cwd=ROOT, env=settings(), stderr=subprocess.PIPE)
-    if ran.returncode:
-        raise RuntimeError(f"{' '.join(counted)}: {ran.returncode}, {ran.stderr.decode()}")
-
-
-def settings() -> dict[str, str]:
-    """Returns this environment without what would change the counts."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MOCKSERVER_", "PYTHON"))}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
-
-
-def total(dump: Path) -> int:
-    """Returns the instructions of a dump of callgrind's."""
-    return int(re.search(r"^summary: (\d+)$", dump.read_text(), re.MULTILINE)[1])
 
 
 # What is counted
@@ -211,9 +183,9 @@ async def _serve(server: Server, requests: list[bytes], port: int) -> None:
     await _send(protocols, rounds[:WARM_UP])
     gc.collect()
     gc.freeze()  # so that what was there before is not searched while we count
-    begin(0)
+    callgrind.begin(0)
     await _send(protocols, rounds[WARM_UP:])
-    end(0)
+    callgrind.end(0)
     _check(wires, len(rounds))
     for protocol in protocols:
         protocol.connection_lost(None)

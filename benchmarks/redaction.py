@@ -6,7 +6,6 @@ process, under valgrind, hands the requests to the pipeline; callgrind counts ea
 """
 
 import gc
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -14,8 +13,8 @@ from itertools import cycle, repeat
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.instructions import CALLGRIND, begin, end, settings, total
-from benchmarks.subject import ROOT
+from benchmarks import callgrind
+from benchmarks.callgrind import begin, end
 from mockserver.edge.app import create_app
 from mockserver.engine import pipeline
 from mockserver.wire.message import Request
@@ -118,10 +117,9 @@ def costs() -> dict[str, Cost]:
     """Returns what each shape costs; raises when it cannot be counted."""
     with tempfile.TemporaryDirectory() as name:
         out = Path(name) / "out"
-        command = (sys.executable, "-m", "benchmarks.redaction", "--counted")
-        counted = (*CALLGRIND, f"--callgrind-out-file={out}", *command)
-        subprocess.run(counted, check=True, cwd=ROOT, env=settings(), stderr=subprocess.PIPE)
-        totals = iter([total(Path(f"{out}.{n + 1}")) for n in range(2 * len(SHAPES))])
+        callgrind.run(out, "-m", "benchmarks.redaction", "--counted")
+        dumps = [Path(f"{out}.{n + 1}") for n in range(2 * len(SHAPES))]
+        totals = iter([callgrind.total(dump) for dump in dumps])
         return {shape: Cost(next(totals), next(totals)) for shape in SHAPES}
 
 

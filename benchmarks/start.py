@@ -1,4 +1,4 @@
-"""How long a start takes: to the first 200, to the help text, to an import.
+"""How long a start takes: to the first 200, to the help text, to an import; and a stop.
 
 Bytecode is cached, as it is for whoever installed the product: where the environment forbids
 it, every start would compile the whole source anew, and that is what would be measured.
@@ -6,6 +6,7 @@ it, every start would compile the whole source anew, and that is what would be m
 
 import http.client
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ COMMANDS = {
     "pytest and the plugin": (sys.executable, "-c", "import pytest, mockserver.edge.pytest_plugin"),
 }
 
+HALF = b"POST /cpg/v1/withdrawals HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"
 ASKED = "coinapi"  # signs with a header, so the client's part is nothing
 
 
@@ -37,6 +39,7 @@ def starts(times: int, core: int) -> dict[str, float]:
     found = {"cold start to the first 200": _median(times, lambda: _first_200(core))}
     for name, command in COMMANDS.items():
         found[name] = _median(times, lambda command=command: _whole(command, core))
+    found["a stop, one request half sent"] = _median(times, lambda: _stop(core))
     return found
 
 
@@ -78,6 +81,19 @@ def _first_200(core: int) -> float:
             return time.perf_counter() - began
         finally:
             process.terminate()
+
+
+def _stop(core: int) -> float:
+    """Returns the seconds from SIGTERM to the end, while a client has sent half a request."""
+    with _spawn(SERVE, core) as process:
+        line = process.stdout.readline() if process.stdout else b""
+        url = urlsplit(msgspec.json.decode(line)["gateway"])
+        with socket.create_connection((url.hostname, url.port)) as idle:
+            idle.sendall(HALF)
+            began = time.perf_counter()
+            process.terminate()
+            process.wait()
+            return time.perf_counter() - began
 
 
 def _ask(name: str, told: dict[str, Any]) -> None:

@@ -71,7 +71,7 @@ wrong_length: +10
 wrong_length: -10
 """.strip().splitlines()
 
-PATIENCE = 3  # seconds
+PATIENCE = 3  # seconds, after which a client says that nothing comes
 WORKERS = 16
 
 Answer = tuple[int, bytes]

@@ -1,9 +1,9 @@
 """Proves that the proofs can fail: plants each defect on its own, and runs the proof alone.
 
 ``python contract_tests/prove.py [FACT or PROVIDER ...] [--root FOLDER]`` prints fact, proof,
-defect and whether it was caught, and ends with 1 unless every one was. A defect is a text in a
-file of the server and what to put in its place (``defects/PROVIDER.yaml``); it is planted in
-a copy, never in the tree.
+defect and whether it was caught, and ends with 1 unless every one was. A defect is a piece of
+code in a function of the server and what to put in its place (``defects/PROVIDER.yaml``, see
+``anchor``); it is planted in a copy, never in the tree.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 
+import anchor
 from msgspec import Struct
 
 from mockserver.edge.documents import Fact, facts
@@ -32,18 +33,33 @@ LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "dist", "build", "*.egg-i
 
 
 class Defect(Struct, frozen=True, forbid_unknown_fields=True):
-    """A small patch of the server that breaks one fact: ``find`` stands once in ``file``."""
+    """A small patch of the server that breaks one fact: ``find`` stands once in ``file``.
+
+    In Python it is a piece of code that stands once ``within`` a function, a class or a name of
+    the module, as ``anchor`` compares it; in any other file it is a text that stands there once.
+    """
 
     fact: str
     about: str
     file: str
     find: str
     put: str
+    within: str = ""
 
     def planted(self, text: str) -> str:
         """Returns a file's text with the defect in it; raises ValueError."""
-        if text.count(self.find) != 1 or self.put == self.find:
-            raise ValueError(f"{self.fact}: {self.find!r} is not once in {self.file}")
+        try:
+            return self._planted(text)
+        except ValueError as error:
+            raise ValueError(f"{self.fact}: {self.file}: {error}") from None
+
+    def _planted(self, text: str) -> str:
+        if self.put == self.find:
+            raise ValueError(f"{self.put!r} changes nothing")
+        if self.file.endswith(".py"):
+            return anchor.splice(text, self.within, self.find, self.put)
+        if self.within or text.count(self.find) != 1:
+            raise ValueError(f"{self.find!r} is {text.count(self.find)} times there, not once")
         return text.replace(self.find, self.put)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from mockserver.wire.message import Draft
 
-DEADLINE = 10  # seconds
+DEADLINE = 30  # seconds
 
 
 def exchange(url: str, request: bytes) -> bytes:

@@ -30,7 +30,7 @@ from mockserver.wire import moment
 from mockserver.wire.document import Document
 from mockserver.wire.message import Response
 
-WAIT = 10  # seconds, for each answer
+WAIT = 30  # seconds, for each answer
 MIB = 1024 * 1024
 START = "2026-01-01T00:00:00Z"
 JSON = {"Content-Type": "application/json"}

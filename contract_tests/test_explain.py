@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
+from counting import calls_of_at_most
 from msgspec.structs import replace
 from raw import exchange, get
 from signer import sign
@@ -707,7 +708,7 @@ HUGE = {
 
 @pytest.mark.parametrize("made", HUGE.values(), ids=HUGE)
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_what_is_huge_is_explained_in_few_words_and_little_time(
+def test_what_is_huge_is_explained_in_few_words(
     provider: str, made: Callable[[int], bytes], server: MockServer
 ) -> None:
     handle = getattr(server, provider)
@@ -715,15 +716,15 @@ def test_what_is_huge_is_explained_in_few_words_and_little_time(
     found = last(server)
     assert found["rule"]
     assert sum(map(len, found.values())) < 6 * SHOWN_MAX
-    taken = server.journal[-1].duration_us
-    assert taken < 1_000_000  # however busy the machine is
 
 
-def test_ten_thousand_paths_take_little_time_each(server: MockServer) -> None:
+CALLS = 10_000  # of functions, for one explanation: some 3,000 are had
+
+
+def test_ten_thousand_paths_take_few_calls_each(server: MockServer) -> None:
     chance = random.Random(490)
     known = [p.base_path + r.path.partition("?")[0] for p in PROVIDERS.values() for r in p.routes]
     desks = server.app.sandboxes.default.desks
-    begun = time.process_time()
     for n in range(10_000):
         path = bytearray(chance.choice(known).encode())
         for _ in range(chance.randrange(4)):
@@ -731,10 +732,10 @@ def test_ten_thousand_paths_take_little_time_each(server: MockServer) -> None:
         desk = desks[list(desks)[n % len(desks)]]
         request = Request("GET", bytes(path), b"", [], b"", "", bytes(path))
         refused = Refused(request, "no_route", {}, desk.vault, desk.quirks, 0)
-        found = no_route(refused, desk.provider, PROVIDERS)
+        with calls_of_at_most(CALLS) if n % 10 == 0 else contextlib.nullcontext():
+            found = no_route(refused, desk.provider, PROVIDERS)
         assert found.rule
         assert found.fix
-    assert time.process_time() - begun < 20
 
 
 # Nothing secret
@@ -849,61 +850,3 @@ def test_a_text_without_secrets_is_left_as_it_is_and_a_long_one_is_cut() -> None
     assert re.fullmatch(r"redacted:[0-9a-f]{8}", redacted.rule)
     assert re.fullmatch(r"x redacted:[0-9a-f]{8} y", redacted.expected)
     assert re.fullmatch(r"redacted:[0-9a-f]{8}", redacted.received)
-
-
-# Speed
-
-PACE = 200  # refused requests for each second of real time
-GOODS = 12_000  # in a round, which takes some tenths of a second
-ROUNDS = 8
-
-
-def cpg_request(good_one: bool, n: int) -> Request:
-    query = f"n={n}"
-    headers = sign("GET", "/v1/balances", query)
-    if not good_one:
-        headers["X-CPG-Signature"] = f"{n:064x}"
-    scope = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
-    return Request("GET", b"/v1/balances", query.encode(), scope, b"", "127.0.0.1", b"/v1/balances")
-
-
-def spend_what_was_saved(sandbox: Any, numbers: Iterator[int]) -> None:
-    """Refuses until nothing is explained any more: a burst is paid for beforehand."""
-    for _ in range(1000):
-        pipeline.answer(sandbox, "cpg", cpg_request(False, next(numbers)))
-        if sandbox.journal.entries[-1].explanation == SHED:
-            return
-    raise AssertionError("the allowance has no end")
-
-
-def rate_of_good_ones(sandbox: Any, numbers: Iterator[int], pace: int) -> float:
-    """Returns good requests by second of CPU, with so many refused ones by second of real time."""
-    goods = [cpg_request(True, next(numbers)) for _ in range(GOODS)]
-    refused = [cpg_request(False, next(numbers)) for _ in range(GOODS * bool(pace))]
-    spend_what_was_saved(sandbox, numbers)
-    sent = 0
-    begun, cpu = time.perf_counter(), time.process_time()
-    for one in goods:
-        while sent < (time.perf_counter() - begun) * pace:
-            pipeline.answer(sandbox, "cpg", refused[sent])
-            sent += 1
-        pipeline.answer(sandbox, "cpg", one)
-    return GOODS / (time.process_time() - cpu)
-
-
-@pytest.fixture
-def unwitnessed(monkeypatch: pytest.MonkeyPatch, witnessed: None) -> None:
-    """Answers without the witness that the other tests have, which takes more than an answer."""
-    monkeypatch.undo()
-
-
-def test_what_is_refused_does_not_slow_down_what_is_good(unwitnessed: None) -> None:
-    sandbox = MockServer(limits="off").app.sandboxes.default
-    numbers = itertools.count()
-    shares: list[float] = []
-    while len(shares) < ROUNDS and max(shares, default=0) < 0.8:
-        alone = rate_of_good_ones(sandbox, numbers, 0)
-        shares.append(rate_of_good_ones(sandbox, numbers, PACE) / alone)
-    assert sandbox.journal.counts.met["cpg", "listBalances", "bad_signature"] > 20
-    assert sandbox.journal.counts.met["cpg", "listBalances", ""] == 2 * GOODS * len(shares)
-    assert max(shares) >= 0.8, shares

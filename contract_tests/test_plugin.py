@@ -31,7 +31,7 @@ WITH_XDIST = (*ALONE, "-p", "xdist")
 
 Run = Callable[..., pytest.RunResult]
 
-DEADLINE = 10  # seconds
+DEADLINE = 30  # seconds
 SETTINGS = ("URL", "WORLD", "SEED", "LIMITS", "ADMIN_TOKEN")
 INI = """
 [pytest]

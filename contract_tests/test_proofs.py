@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anchor import splice
 from prove import DEFECTS, TREE, Copy, Defect, Proof, defects, proofs, prove
 
 from mockserver.edge.documents import Fact, facts
@@ -65,7 +66,7 @@ def test_every_defect_stands_in_the_server_and_is_another_one(provider: str) -> 
         assert file.is_relative_to(TREE / "mockserver") or file.is_relative_to(TREE / "fixtures")
         text = file.read_text(encoding="utf-8")
         assert defect.planted(text) != text
-    patches = Counter((d.file, d.find, d.put) for d in defects(provider))
+    patches = Counter((d.file, d.within, d.find, d.put) for d in defects(provider))
     assert [patch for patch, n in patches.items() if n > 1] == []
 
 
@@ -116,8 +117,8 @@ def test_a_sample_of_the_defects_is_caught() -> None:
 
 
 FALSE = [
-    ("what changes nothing is missed", '"""The two times', '"""Two times', "MISSED"),
-    ("what stops the server proves nothing", "class Clock:", "class Clock(", "BROKEN"),
+    ("what changes nothing is missed", "RATE_MAX = 1_000_000", "RATE_MAX = 1_000_001", "MISSED"),
+    ("what stops the server proves nothing", "RATE_MAX = 1_000_000", "RATE_MAX = 1 / 0", "BROKEN"),
 ]
 
 
@@ -137,12 +138,97 @@ def test_a_defect_that_is_none_is_told(tmp_path: Path, find: str, put: str, verd
     assert Copy(tmp_path, 0).verdict(Proof(fact, defect)).startswith(verdict)
 
 
-def test_a_defect_that_does_not_stand_in_its_file_is_refused() -> None:
-    defect = Defect("cpg-x", "X.", "mockserver/engine/clock.py", "no such text", "other")
-    with pytest.raises(ValueError, match="is not once in"):
-        defect.planted("some text")
-    with pytest.raises(ValueError, match="is not once in"):
-        defect.planted("no such text, no such text")
+# Anchors
+
+SOURCE = '''\
+"""Doc: é."""
+LIMIT = 20
+TABLE = {
+    "a": Row(1, "one"),  # the first
+    "b": Row(
+        2,
+        'two',
+    ),
+}
+
+
+class Clock(Struct, frozen=True):
+    def now(self) -> int:
+        x = f"{LIMIT}é"; total = self.base + self.skew
+        if total > LIMIT:
+            raise Late(total)
+        return total
+
+    def later(self) -> int:
+        return self.base + self.skew
+'''
+
+# Where it is looked for, what is found and what is put there; the source's text before and after.
+PUT = [
+    ("a statement", "LIMIT", "LIMIT = 20", "LIMIT = 25", "LIMIT = 20", "LIMIT = 25"),
+    ("an expression, however it is quoted and spaced", "TABLE", "Row(2,'two')", 'Row(3, "two")',
+     "Row(\n        2,\n        'two',\n    )", 'Row(3, "two")'),
+    ("some arguments of a call", "TABLE", '2, "two"', "4", "2,\n        'two'", "4"),
+    ("a pair of a dict", "TABLE", '"a": Row(1, "one")', '"c": Row(1)', '"a": Row(1, "one")', '"c": Row(1)'),
+    ("an expression in one of two methods", "Clock.later", "self.base + self.skew", "self.base",
+     "return self.base + self.skew", "return self.base"),
+    ("behind a character of two bytes", "Clock.now", "self.base+self.skew", "self.base",
+     "total = self.base + self.skew", "total = self.base"),
+    ("an argument of a class", "Clock", "frozen=True", "frozen=True, gc=False", "frozen=True", "frozen=True, gc=False"),
+    ("some statements", "Clock.now", "if total > LIMIT:\n  raise Late(total)\nreturn total", "if total:\n    return 0\nreturn 1",
+     "if total > LIMIT:\n            raise Late(total)\n        return total",
+     "if total:\n            return 0\n        return 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("within", "find", "put", "before", "after"), [r[1:] for r in PUT], ids=[r[0] for r in PUT]
+)
+def test_a_piece_is_replaced_and_every_other_byte_stays(
+    within: str, find: str, put: str, before: str, after: str
+) -> None:
+    assert SOURCE.count(before) == 1
+    expected = SOURCE.replace(before, after)
+    assert splice(SOURCE, within, find, put) == expected
+    assert splice(moved(SOURCE), within, find, put) == moved(expected)
+
+
+def moved(source: str) -> str:
+    """Returns the source among other code, which has the same statements elsewhere."""
+    more = "\n\ndef more() -> int:\n    LIMIT = 20\n    return Row(2, 'two')\n"
+    return f"import other\n\n\n{source}{more}"
+
+
+REFUSED = [
+    ("nothing like it", "LIMIT", "LIMIT = 30", "X = 1", "'LIMIT = 30' is 0 times in 'LIMIT', not once"),
+    ("twice in a class", "Clock", "self.base + self.skew", "0", "'self.base + self.skew' is 2 times in 'Clock', not once"),
+    ("no such name", "Watch.now", "total", "0", "there is no 'Watch.now'"),
+    ("no such method", "Clock.never", "total", "0", "there is no 'Clock.never'"),
+    ("not at module level", "", "self.base", "0", "'self.base' is 0 times at module level, not once"),
+    ("no Python", "LIMIT", "LIMIT = =", "0", "'LIMIT = =' is no Python"),
+    ("a statement for an expression", "Clock.later", "self.base", "return 1", "'return 1' cannot stand in the place of 'self.base'"),
+    ("inside a text", "Clock.now", "{LIMIT}", "0", "'{LIMIT}' is 0 times in 'Clock.now', not once"),
+    ("nothing changes", "LIMIT", "LIMIT = 20", "LIMIT = 20", "'LIMIT = 20' changes nothing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("within", "find", "put", "told"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED]
+)
+def test_a_piece_that_is_not_there_once_is_refused(
+    within: str, find: str, put: str, told: str
+) -> None:
+    defect = Defect("cpg-x", "X.", "mockserver/x.py", find, put, within)
+    with pytest.raises(ValueError, match=f"^cpg-x: mockserver/x.py: {re.escape(told)}$"):
+        defect.planted(SOURCE)
+
+
+def test_a_text_of_another_file_that_is_not_there_once_is_refused() -> None:
+    defect = Defect("cpg-x", "X.", "fixtures/x.yaml", "a: 1", "a: 2")
+    assert defect.planted("a: 1\nb: 1\n") == "a: 2\nb: 1\n"
+    for text in ("", "a: 1\na: 1\n"):
+        with pytest.raises(ValueError, match="not once"):
+            defect.planted(text)
 
 
 def test_no_defects_file_is_left_over() -> None:

@@ -30,7 +30,7 @@ from mockserver.wire import moment, strict_yaml
 WORLD = worlds.load("default")
 START = moment.parse("2026-01-01T00:00:00Z")
 D = "/sandboxes/default"
-SOON = 20  # seconds, for a process
+SOON = 30  # seconds, for a process
 
 PROVIDERS = "there are cdp, coinapi, coinstats, coinw, cpg, or *"
 SPANS = "requests are counted from 1: write 2, 1-3 or 5-, not "

@@ -31,7 +31,7 @@ from mockserver.wire.duration import SECOND
 
 pytest_plugins = ["pytester"]
 
-DEADLINE = 10  # seconds
+DEADLINE = 30  # seconds
 PROVIDERS = list(discover())
 MANY = "/v2/accounts/account_00000000-0000-4000-8000-000000000250/balances"
 HTML = "text/html; charset=utf-8"
@@ -661,7 +661,7 @@ def test_slow_brown_out_is_late_and_sometimes_never(
     still: MockServer, session: httpx.Client
 ) -> None:
     still.play("slow-brown-out")
-    timeout = httpx.Timeout(connect=DEADLINE, read=3, write=DEADLINE, pool=DEADLINE)
+    timeout = httpx.Timeout(connect=DEADLINE, read=10, write=DEADLINE, pool=DEADLINE)
     caller = Caller(still, "cdp", session)
 
     def took(_: int) -> float | None:

@@ -35,7 +35,7 @@ from mockserver.edge.remote import RemoteServer
 from mockserver.providers import discover
 from mockserver.wire.message import Draft
 
-DEADLINE = 10  # seconds
+DEADLINE = 30  # seconds
 SEED = 490
 
 # Members of a credential that are no secret: anybody may know them.

@@ -19,7 +19,7 @@ from mockserver import Auth
 
 COMMAND = ("-X", "importtime", "-m", "mockserver")
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("MOCKSERVER_")}
-SOON = 10  # seconds
+SOON = 30  # seconds
 
 PEOPLE = {"starlette", "anyio", "mockserver.edge.people", "mockserver.edge.control"}
 SERVER = {"asyncio", "uvicorn", "uvloop", "httptools", "msgspec", "yaml", "mockserver.engine"}

@@ -28,7 +28,7 @@ from mockserver.engine.sandboxes import DEFAULT, Sandboxes
 from mockserver.providers import discover
 from mockserver.wire.message import Request
 
-DEADLINE = 10  # seconds
+DEADLINE = 30  # seconds
 
 # A full minute, ahead of all that a machine's own clock may say.
 NEW_YEAR = "2090-01-01T00:00:00Z"

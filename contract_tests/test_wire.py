@@ -13,6 +13,7 @@ import pytest
 from mockserver.wire import (
     amount,
     duration,
+    fresh,
     moment,
     paging,
     query,
@@ -782,7 +783,40 @@ def test_a_value_that_a_quirk_lacks_is_refused(quirk: Quirk, written: str, told:
 def test_the_secrets_of_a_credential_are_its_own_and_those_it_maps() -> None:
     key = SimpleNamespace(secret="s1", fields={"apiKey": "s2", "apiSecret": "s3"}, label="main")
     assert Secrets(values=("secret", "fields")).of(key) == ["s1", "s2", "s3"]
-    assert Secrets().of(key) == []
+    assert Secrets(values=()).of(key) == []
+
+
+class Key(Credential, frozen=True, kw_only=True):
+    token: str
+    account: str
+    fields: dict[str, str] = {}
+    level: int = 1
+
+
+def test_unless_its_provider_says_otherwise_every_text_of_a_credential_is_secret() -> None:
+    key = Key(label="main", token="t", account="a", fields={"b": "s"})
+    assert Secrets().of(key) == ["t", "s"]
+
+
+# A text, and the shape of what takes its place
+SHAPES = [
+    ("a-fake-token", r"[a-z]-[a-z]{4}-[a-z]{7}"),
+    ("sk_TEST_0123456789", r"[a-z]{2}_[A-Z]{4}_[0-9]{10}"),
+    ("00ff" * 8, r"[0-9a-f]{32}"),
+    ("B0A7-C0DE-4900", r"[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}"),
+    ("123456789012", r"[0-9]{12}"),
+    ("k1", r"[a-z][0-9][a-z]{10}"),
+    ("é" + 12 * "a", "é[a-z]{12}"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "shape"), SHAPES)
+def test_a_new_secret_has_the_shape_of_the_old_one(text: str, shape: str) -> None:
+    made = {fresh.like(text, bytes([n])) for n in range(50)}
+    assert [one for one in made if not re.fullmatch(shape, one)] == []
+    assert len(made) == (50 if text else 1)
+    assert fresh.like(text, b"1") == fresh.like(text, b"1")
 
 
 def test_callers_are_counted_by_label_or_by_address() -> None:
@@ -946,7 +980,6 @@ def test_a_key_is_revoked_by_its_label() -> None:
 
 
 def test_what_a_provider_leaves_out_says_so() -> None:
-    with pytest.raises(NotImplementedError):
-        Credential().fresh(b"")
+    assert Credential().fresh(b"") is None
     with pytest.raises(NotImplementedError):
         Event().changes(None)  # type: ignore[arg-type]

@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 from benchmarks.growth.ledgers import accounts, chosen, listed, middle, pending, records, rows
 from benchmarks.growth.requests import Asks
+from benchmarks.growth.rules import KINDS, ruled
 from benchmarks.growth.traffic import (
     addresses,
     callers,
     filled,
     gone,
+    refused,
     remembered,
     rules,
     sandboxes,
@@ -53,6 +55,10 @@ CASES = (
     *(Case("sandboxes", name, sandboxes, 1, 1_000, "sandbox") for name in THREE),
     Case("rules for another operation", "cpg", rules("ping"), 0, 1_000, "rule"),
     *(Case("rules for headers", name, rules(""), 0, 1_000, "rule") for name in ("cpg", "coinapi")),
+    *(
+        Case("rules of 12 kinds", name, ruled([*KINDS][2:]), 0, 1_000, "rule")
+        for name in discover()
+    ),
     *(Case("callers", name, callers, 1, 10_000, "caller") for name in discover()),
     *(Case("addresses", name, addresses, 1, 10_000, "address") for name in ("coinw", "cpg")),
     Case("addresses, more than are counted", "cpg", addresses, 1, 70_000, turn=5_000),
@@ -61,5 +67,6 @@ CASES = (
     Case("replay memory", "cpg", remembered, 0, 2 * replay.GENERATION_MAX - 50_000, "digest"),
     Case("pending events", "coinapi", pending, 0, 100_000, "event"),
     Case("withdrawals", "cpg", records, 1, 100_000, "withdrawal"),
+    Case("a refusal among 50 requests", "cpg", refused, 0, 1),
     Case("a window that has passed", "cdp", gone, 0, 200_000, turn=100),
 )

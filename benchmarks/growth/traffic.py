@@ -4,6 +4,8 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from benchmarks.growth.asking import took, warmed
 from benchmarks.growth.requests import Ask, Asks, asks
 from benchmarks.growth.worlds import box, world
@@ -15,6 +17,7 @@ from mockserver.wire.duration import SECOND
 from mockserver.wire.provider import Provider
 from mockserver.wire.signing import seeded
 
+REFUSED_EACH = 50  # requests, one of which is refused
 GONE = 2 * 3600 * SECOND  # longer ago than any window is long
 
 
@@ -86,6 +89,21 @@ def remembered(provider: Provider, size: int) -> Asks:
     for n in range(size):
         memory.accept(seeded(n, size=61), time.time_ns(), GONE)
     return warmed(provider, asks(sandbox, provider))
+
+
+def refused(provider: Provider, size: int) -> Asks:
+    """One request that is refused, and explained while time for it is left, among 50; or none."""
+    sandbox = box(world(provider))
+    more = warmed(provider, asks(sandbox, provider))
+
+    def ask(many: int) -> Sequence[Ask]:
+        found = [*more(many)]
+        for n in range(0, many - 1, REFUSED_EACH) if size else ():
+            one = found[n][1]
+            found[n] = sandbox, replace(one, query=one.query + b"&x=1")  # the signature covers it
+        return found
+
+    return ask
 
 
 def gone(provider: Provider, size: int) -> Asks:

@@ -30,7 +30,7 @@ from mockserver import Auth
 from mockserver.edge.provider_handle import ProviderHandle
 from mockserver.wire.message import Draft
 
-DEADLINE = 10  # seconds, for each wait on a socket or a process
+DEADLINE = 30  # seconds, for each wait on a socket or a process
 
 SCRIPT = Path(__file__).with_name("send.mjs")
 

@@ -29,9 +29,17 @@ class Part(Struct, frozen=True):
     credentials: dict[bytes, Any]
 
     def renewed(self, entropy: Callable[[int], bytes]) -> "Part":
-        """Returns the part with fresh keys under the same labels; all else is shared."""
-        keys = {label: key.fresh(entropy(64)) for label, key in self.keys.items()}
-        return replace(self, keys=keys, credentials=_index(self.provider, keys))
+        """Returns the part with fresh keys under the same labels; all else is shared.
+
+        Raises ValueError when the provider's credentials refuse what they would become.
+        """
+        renewed = self.provider.renewed
+        try:
+            keys = {label: renewed(key, entropy(64)) for label, key in self.keys.items()}
+            credentials = _index(self.provider, keys)
+        except ValueError as error:
+            raise ValueError(f"no new keys for {self.provider.name}: {error}") from error
+        return replace(self, keys=keys, credentials=credentials)
 
 
 class World(Struct, frozen=True):
@@ -41,7 +49,10 @@ class World(Struct, frozen=True):
     parts: dict[str, Part]
 
     def renewed(self, entropy: Callable[[int], bytes]) -> "World":
-        """Returns the world with fresh keys; ``entropy`` gives so many random bytes."""
+        """Returns the world with fresh keys; ``entropy`` gives so many random bytes.
+
+        Raises ValueError when a provider cannot have them.
+        """
         return World(self.name, {name: p.renewed(entropy) for name, p in self.parts.items()})
 
 

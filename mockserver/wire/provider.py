@@ -16,9 +16,20 @@ from msgspec.structs import replace
 
 from mockserver.wire.duration import SECOND, nanoseconds
 from mockserver.wire.duration import text as duration_text
+from mockserver.wire.fresh import renewed
 from mockserver.wire.message import Draft, Request, Response
 from mockserver.wire.reject import Reject
-from mockserver.wire.world import Change, Coin, Event, KeyRevoked, Quirks, Row, Section, View
+from mockserver.wire.world import (
+    Change,
+    Coin,
+    Credential,
+    Event,
+    KeyRevoked,
+    Quirks,
+    Row,
+    Section,
+    View,
+)
 
 # Routes
 
@@ -280,23 +291,33 @@ class Asked(Struct, frozen=True):
     number: int = 0
 
 
+PUBLIC = frozenset({*Credential.__struct_fields__, "account"})  # never secret by default
+
+
 class Secrets(Struct, frozen=True):
     """Where a request carries secrets.
 
     ``headers`` are names in lower case, ``query`` parameters of a query or a form, ``members``
     names in a JSON body, whose text or every text below is secret; ``values`` are the members
-    of a credential that are.
+    of a credential that are: None is every text but its label and the account that it names.
     """
 
     headers: frozenset[bytes] = frozenset()
     query: frozenset[bytes] = frozenset()
     members: frozenset[str] = frozenset()
-    values: tuple[str, ...] = ()
+    values: tuple[str, ...] | None = None
+
+    def names(self, credential: Any) -> tuple[str, ...]:
+        """Returns the members of a credential that are secret."""
+        if self.values is not None:
+            return self.values
+        return tuple(name for name in credential.__struct_fields__ if name not in PUBLIC)
 
     def of(self, credential: Any) -> "list[str]":
         """Returns what is secret of a credential."""
-        found = [getattr(credential, name) for name in self.values]
-        return [t for v in found for t in (v.values() if isinstance(v, Mapping) else (v,))]
+        found = [getattr(credential, name) for name in self.names(credential)]
+        texts = [t for v in found for t in (v.values() if isinstance(v, Mapping) else (v,))]
+        return [text for text in texts if isinstance(text, str)]
 
 
 class Person(Struct, frozen=True):
@@ -350,3 +371,17 @@ class Provider(Struct, frozen=True, kw_only=True):
     def happenings(self) -> tuple[type[Event], ...]:
         """The provider's own events, and those that every one has."""
         return (*self.events, KeyRevoked)
+
+    def renewed(self, credential: Any, entropy: bytes) -> Any:
+        """Returns a credential as a new sandbox has it, made from 64 bytes.
+
+        Where the credential has no ``fresh`` of its own, the key is new text, and so is every
+        secret text that a client is given. Raises ValueError when the credential refuses that.
+        """
+        fresh = credential.fresh(entropy)
+        if fresh is not None:
+            return fresh
+        handed = {*self.members} & {*self.secrets.names(credential)} | {self.key}
+        fields = [name for name in credential.__struct_fields__ if name in handed]
+        texts = [name for name in fields if isinstance(getattr(credential, name), str)]
+        return renewed(credential, texts, entropy)

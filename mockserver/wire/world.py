@@ -34,9 +34,13 @@ class Credential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     revoked: bool = False
     rejects: str = ""
 
-    def fresh(self, entropy: bytes) -> Self:
-        """Returns the credential with new key and secret, made from 64 bytes."""
-        raise NotImplementedError
+    def fresh(self, entropy: bytes) -> Self | None:
+        """Returns the credential with a new key and secret, made from 64 bytes.
+
+        None, unless a provider says otherwise: then its key and secrets become random text in
+        the shape of the old one (``Provider.renewed``).
+        """
+        return None
 
 
 class Row(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):

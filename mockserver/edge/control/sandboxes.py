@@ -90,7 +90,7 @@ def make(call: Call) -> dict[str, Any]:
         raise Refused(409, "the sandbox default is there already", "id", "choose another id")
     settings = _settings(call.app, wish)
     ttl = _ttl(wish.ttl)
-    world = _world(call.app, wish.world).renewed(secrets.token_bytes)
+    world = _renewed(_world(call.app, wish.world))
     scenario = call.app.sandboxes.default.made_with
     if wish.scenario is not None:
         scenario = faults.read(wish.scenario, "$.scenario")
@@ -153,6 +153,15 @@ def _world(app: Any, wish: str | Mapping[str, Any] | None) -> Any:
     except Wrong as wrong:
         at = "$.world" + wrong.path.removeprefix("$")
         raise Refused(400, wrong.what, at, "see the chapter on worlds") from None
+
+
+def _renewed(world: Any) -> Any:
+    """Returns the world with fresh keys; one clear line when a provider cannot have any."""
+    try:
+        return world.renewed(secrets.token_bytes)
+    except ValueError as error:
+        hint = "give the provider's credential a fresh(entropy) of its own"
+        raise Refused(500, str(error), "$.world", hint) from None
 
 
 def _rows(node: Any) -> int:
