@@ -4,9 +4,9 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from mockserver.edge.app import Application
-from mockserver.edge.asgi import Receive, Scope, Send
-from mockserver.wire.message import Draft
+from mockserver.http.app import Application
+from mockserver.http.asgi import Receive, Scope, Send
+from mockserver.model.http import Draft
 
 
 class Bare:

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from benchmarks.bare import Bare
-from mockserver.edge.asgi import Receive, Scope, Send
+from mockserver.http.asgi import Receive, Scope, Send
+from mockserver.model.signing import EMPTY_SHA256
 from mockserver.providers.cdp import keys
-from mockserver.wire.signing import EMPTY_SHA256
 
 Credentials = Mapping[str, Mapping[str, Any]]
 Genuine = Callable[[Scope], bool]

@@ -10,9 +10,9 @@ from benchmarks import peers, signed, subject
 from benchmarks.cases import Case
 from benchmarks.peers.stub import PROVIDER
 from benchmarks.rounds import Entrant, Group
-from mockserver.edge.app import create_app
+from mockserver.http.app import create_app
+from mockserver.model.http import Draft
 from mockserver.providers import discover
-from mockserver.wire.message import Draft
 
 PEERS = "peers"
 OURS = "ours"

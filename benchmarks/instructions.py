@@ -25,10 +25,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from benchmarks import bare, callgrind, signed
 from benchmarks.subject import ENDLESS, HOST, raised
-from mockserver.edge.app import Application, create_app
-from mockserver.edge.credentials import credentials
-from mockserver.edge.server import Server
+from mockserver.http.app import Application, create_app
+from mockserver.http.server import Server
 from mockserver.providers import discover
+from mockserver.tools.credentials import credentials
 
 CONNECTIONS = 32
 WARM_UP = 4  # requests on each connection

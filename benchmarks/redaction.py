@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from benchmarks import callgrind
 from benchmarks.callgrind import begin, end
-from mockserver.edge.app import create_app
 from mockserver.engine import pipeline
-from mockserver.wire.message import Request
+from mockserver.http.app import create_app
+from mockserver.model.http import Request
 
 SMALL, LARGE = 64 * 1024, 1024 * 1024
 MOST = 17  # times the instructions of the small request

@@ -16,9 +16,9 @@ import msgspec
 
 from benchmarks import signed
 from mockserver import MockServer
-from mockserver.edge.credentials import credentials
 from mockserver.engine import pipeline
-from mockserver.wire.message import Request
+from mockserver.model.http import Request
+from mockserver.tools.credentials import credentials
 
 TIMES = 300
 TESTS = 1_000
@@ -106,7 +106,7 @@ def _resident() -> float:
 
 def _import() -> float:
     """Returns the milliseconds that the plugin adds to an interpreter that has pytest."""
-    with_it = _median(10, lambda: _python("import pytest, mockserver.edge.pytest_plugin"))
+    with_it = _median(10, lambda: _python("import pytest, mockserver.client.pytest_plugin"))
     return with_it - _median(10, lambda: _python("import pytest"))
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.edge.auth import Auth
-from mockserver.edge.credentials import credentials
+from mockserver.client.auth import Auth
 from mockserver.engine.sandbox import Sandbox
-from mockserver.wire.message import Draft
-from mockserver.wire.provider import Provider
+from mockserver.model.http import Draft
+from mockserver.model.provider import Provider
+from mockserver.tools.credentials import credentials
 
 # Where the signature covers the query, a parameter of no meaning makes each one different.
 NUMBERED = ("coinw", "cpg")

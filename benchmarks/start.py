@@ -27,7 +27,11 @@ COMMANDS = {
     "import mockserver": (sys.executable, "-c", "import mockserver"),
     "mockserver --help": (sys.executable, "-m", "mockserver", "--help"),
     "pytest alone": (sys.executable, "-c", "import pytest"),
-    "pytest and the plugin": (sys.executable, "-c", "import pytest, mockserver.edge.pytest_plugin"),
+    "pytest and the plugin": (
+        sys.executable,
+        "-c",
+        "import pytest, mockserver.client.pytest_plugin",
+    ),
 }
 
 HALF = b"POST /cpg/v1/withdrawals HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"

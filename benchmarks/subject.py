@@ -16,12 +16,12 @@ from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from benchmarks import bare, signed, tree
-from mockserver.edge.app import Application, create_app
-from mockserver.edge.credentials import credentials
-from mockserver.edge.direct import Direct
-from mockserver.edge.server import Server, bind
+from mockserver.http.app import Application, create_app
+from mockserver.http.direct import Direct
+from mockserver.http.server import Server, bind
+from mockserver.model.provider import Provider
 from mockserver.providers import discover
-from mockserver.wire.provider import Provider
+from mockserver.tools.credentials import credentials
 
 ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"

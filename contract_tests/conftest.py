@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from mockserver import MockServer
-from mockserver.edge.documents import document
 from mockserver.engine import pipeline
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
+from mockserver.files.documents import document
+from mockserver.files.openapi import Document, Mismatch
+from mockserver.model.http import Request, Response
 from mockserver.providers import discover
-from mockserver.wire.document import Document, Mismatch
-from mockserver.wire.message import Request, Response
 
 DOCUMENTS = {name: Document(document(name)) for name in discover()}
 

@@ -22,9 +22,9 @@ import urllib3
 from clients.senders import tool
 
 from mockserver import MockServer
-from mockserver.engine.faults import kinds
-from mockserver.engine.faults.pages import PAGES
-from mockserver.wire import strict_yaml
+from mockserver.faults import kinds
+from mockserver.faults.pages import PAGES
+from mockserver.files import strict_yaml
 
 PAGE = Path(kinds.__file__).with_name("README.md")
 PROBE = Path(__file__).with_name("clients") / "probe.mjs"

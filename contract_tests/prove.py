@@ -22,9 +22,9 @@ from queue import SimpleQueue
 import anchor
 from msgspec import Struct
 
-from mockserver.edge.documents import Fact, facts
+from mockserver.files import strict_yaml
+from mockserver.files.documents import Fact, facts
 from mockserver.providers import discover
-from mockserver.wire import strict_yaml
 
 TREE = Path(__file__).resolve().parent.parent
 DEFECTS = Path(__file__).resolve().parent / "defects"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
-from mockserver.wire.message import Draft
+from mockserver.model.http import Draft
 
 DEADLINE = 30  # seconds
 

@@ -26,13 +26,13 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from mockserver import Auth
-from mockserver.edge.handle import SandboxHandle
-from mockserver.edge.provider_handle import ProviderHandle
-from mockserver.edge.remote import RemoteServer
+from mockserver.client.provider import ProviderHandle
+from mockserver.client.remote import RemoteServer
+from mockserver.client.sandbox import SandboxHandle
+from mockserver.files import strict_yaml
+from mockserver.model.durations import SECOND
+from mockserver.model.provider import Once, Provider
 from mockserver.providers import discover
-from mockserver.wire import strict_yaml
-from mockserver.wire.duration import SECOND
-from mockserver.wire.provider import Once, Provider
 
 HOOKS = "SCHEMATHESIS_HOOKS"  # how ``st`` is told of this file
 GATEWAY = "http://127.0.0.1:8490"

@@ -14,10 +14,10 @@ from clients.senders import by_hand, written
 from test_clients import instead, state
 
 from mockserver import Auth, MockServer
-from mockserver.edge.provider_handle import ProviderHandle
+from mockserver.client.provider import ProviderHandle
+from mockserver.model.provider import Asked
+from mockserver.model.reject import Reject
 from mockserver.providers import discover
-from mockserver.wire.provider import Asked
-from mockserver.wire.reject import Reject
 
 Edit = Callable[[bytes], bytes]
 Ask = Callable[[Auth], bytes]

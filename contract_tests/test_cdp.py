@@ -22,12 +22,13 @@ from raw import exchange, get, without_noise
 from test_fixtures import masked, rows
 
 from mockserver import Auth, HandClock, MockServer
-from mockserver.edge import files, worlds
+from mockserver.files import lookup as files
+from mockserver.files import strict_yaml, worlds
+from mockserver.model import jwt
+from mockserver.model.http import Draft
+from mockserver.model.provider import Person
 from mockserver.providers.cdp import keys
 from mockserver.providers.cdp.balances import ByValue
-from mockserver.wire import jwt, strict_yaml
-from mockserver.wire.message import Draft
-from mockserver.wire.provider import Person
 
 NOW = 1_747_444_800
 MAIN = "account_af2937b0-9846-4fe7-bfe9-ccc22d935114"
@@ -762,7 +763,7 @@ def test_the_highest_worth_comes_first_and_what_has_none_last(server: MockServer
 
 
 def _set(row: Any) -> Any:
-    from mockserver.wire.world import SetRow
+    from mockserver.model.world import SetRow
 
     return SetRow(MAIN, row)
 
@@ -1248,7 +1249,7 @@ def test_a_made_person_has_a_key_and_an_account_that_work(tmp_path: Path) -> Non
 
 def test_a_world_is_loaded_without_the_library_that_signs() -> None:
     code = (
-        "import sys; from mockserver.edge import worlds; worlds.load('default');"
+        "import sys; from mockserver.cli import worlds; worlds.load('default');"
         "sys.exit(any(name.startswith('cryptography') for name in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)

@@ -35,10 +35,10 @@ from test_cdp import (
 from urllib3 import Retry
 
 from mockserver import HandClock, MockServer
-from mockserver.edge import worlds
-from mockserver.edge.documents import document
+from mockserver.files import strict_yaml, worlds
+from mockserver.files.documents import document
+from mockserver.model import jwt
 from mockserver.providers.cdp import keys
-from mockserver.wire import jwt, strict_yaml
 
 REAL_HOST = "api.cdp.coinbase.com"
 ACCOUNTS = "/platform/v2/accounts"

@@ -27,9 +27,9 @@ from clients.senders import (
 )
 
 from mockserver import MockServer
-from mockserver.edge.provider_handle import ProviderHandle
+from mockserver.client.provider import ProviderHandle
+from mockserver.model.redaction import Redactor
 from mockserver.providers import discover
-from mockserver.wire.redaction import Redactor
 
 Change = Callable[[bytes], bytes]
 

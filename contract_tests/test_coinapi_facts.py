@@ -10,9 +10,9 @@ from test_coinapi import HEADER, KEY, PATH, ask, exchanges
 from test_fixtures import rows
 
 from mockserver import HandClock, MockServer
-from mockserver.edge.documents import document
-from mockserver.wire.document import Document
-from mockserver.wire.message import Response
+from mockserver.files.documents import document
+from mockserver.files.openapi import Document
+from mockserver.model.http import Response
 
 NOBODY = {"X-CoinAPI-Key": "nobody"}
 EMPTY = {"X-CoinAPI-Key": "00000000-EMPTY-KEY"}

@@ -13,10 +13,11 @@ from raw import exchange, get, without_noise
 from test_fixtures import masked, rows
 
 from mockserver import HandClock, MockServer
-from mockserver.edge import files, worlds
+from mockserver.files import lookup as files
+from mockserver.files import worlds
+from mockserver.model.provider import Person
+from mockserver.model.world import Coin
 from mockserver.providers.coinstats.world import holder, sample
-from mockserver.wire.provider import Person
-from mockserver.wire.world import Coin
 
 KEY, TOKEN = "coinstats-test-key", "coinstats-test-oauth-token"
 HEADER = {"X-API-KEY": KEY}

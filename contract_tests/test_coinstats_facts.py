@@ -21,7 +21,7 @@ from test_coinstats import (
 )
 
 from mockserver import MockServer, create_app
-from mockserver.edge.documents import document
+from mockserver.files.documents import document
 
 NOBODY: dict[str, str] = {}  # the headers of a client without a key
 

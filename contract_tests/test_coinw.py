@@ -15,10 +15,10 @@ from raw import exchange, get, without_noise
 from test_fixtures import rows
 
 from mockserver import Auth, HandClock, MockServer
-from mockserver.edge import worlds
+from mockserver.files import worlds
+from mockserver.files.strict_yaml import Wrong
+from mockserver.model.provider import Person
 from mockserver.providers.coinw.provider import PROVIDER
-from mockserver.wire.provider import Person
-from mockserver.wire.strict_yaml import Wrong
 
 NOW = 1_747_444_800
 PRIVATE = "/api/v1/private"

@@ -19,12 +19,12 @@ import pytest
 from raw import get, wire
 
 from mockserver import MockServer
-from mockserver.edge import config
-from mockserver.edge.bounds import CONNECTIONS_MIN, FILES, RESERVE, bounds_for
-from mockserver.edge.provider_handle import ProviderHandle
+from mockserver.cli import config
+from mockserver.client.provider import ProviderHandle
 from mockserver.engine.cors import FOREIGN
+from mockserver.http.bounds import CONNECTIONS_MIN, FILES, RESERVE, bounds_for
+from mockserver.model.origin import host_of, is_foreign, is_loopback
 from mockserver.providers import discover
-from mockserver.wire.origin import host_of, is_foreign, is_loopback
 
 PATIENCE = 30  # seconds until something that hangs is a failure
 HOST = b"Host: 127.0.0.1\r\n"

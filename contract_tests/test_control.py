@@ -20,15 +20,16 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from raw import exchange, get
 
 from mockserver import HandClock, MockServer, __version__
-from mockserver.edge import worlds
-from mockserver.edge.control.api import VERBS
-from mockserver.edge.control.http import document
-from mockserver.edge.generate import generate
-from mockserver.engine import counts, journal
+from mockserver.control.api import VERBS
+from mockserver.control.endpoint import document
+from mockserver.engine import journal
+from mockserver.engine import request_counts as counts
+from mockserver.files import worlds
+from mockserver.files.openapi import Document
+from mockserver.model import instants as moment
+from mockserver.model.http import Response
 from mockserver.providers import discover
-from mockserver.wire import moment
-from mockserver.wire.document import Document
-from mockserver.wire.message import Response
+from mockserver.tools.generate import generate
 
 WAIT = 30  # seconds, for each answer
 MIB = 1024 * 1024
@@ -1629,7 +1630,7 @@ def forgotten(server: MockServer, steer: Steer, id: str, left: int) -> bool:
 def test_streams_are_bounded_and_a_closed_one_makes_room(
     server: MockServer, steer: Steer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mockserver.edge.control.stream.STREAMS_MAX", 2)
+    monkeypatch.setattr("mockserver.control.stream.STREAMS_MAX", 2)
     steer.good("PUT", "/sandboxes/mine", {}, 201)
     with follow(steer, "mine") as one:
         with follow(steer, "mine") as other:
@@ -1643,7 +1644,7 @@ def test_streams_are_bounded_and_a_closed_one_makes_room(
 
 
 def test_a_stream_ends_with_its_sandbox(steer: Steer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mockserver.edge.control.stream.STILL_HERE", 0.01)
+    monkeypatch.setattr("mockserver.control.stream.STILL_HERE", 0.01)
     steer.good("PUT", "/sandboxes/mine", {}, 201)
     with follow(steer, "mine") as followed:
         lines = followed.iter_lines()
@@ -1655,7 +1656,7 @@ def test_a_stream_ends_with_its_sandbox(steer: Steer, monkeypatch: pytest.Monkey
 def test_a_reader_that_falls_behind_is_cut_off(
     server: MockServer, steer: Steer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mockserver.edge.control.stream.WAITING_MAX", 0)
+    monkeypatch.setattr("mockserver.control.stream.WAITING_MAX", 0)
     with follow(steer) as followed:
         lines = followed.iter_lines()
         assert next(lines) == b": following"

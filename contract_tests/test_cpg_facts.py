@@ -14,7 +14,7 @@ from test_fixtures import rows
 
 from mockserver import HandClock, MockServer, create_app
 from mockserver.engine import pipeline
-from mockserver.wire.message import Request
+from mockserver.model.http import Request
 
 MIB = 1024 * 1024
 WITHDRAWALS = "/v1/withdrawals"

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from mockserver import Auth, MockServer
 from mockserver.engine import limits
-from mockserver.wire.reject import Reject
+from mockserver.model.reject import Reject
 
 CONNECTIONS = 50
 DEADLINE = 30  # seconds, for all of it

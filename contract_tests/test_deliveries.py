@@ -27,20 +27,21 @@ from msgspec.structs import replace
 from raw import get, wire
 from starlette.testclient import TestClient
 
-from mockserver import HandClock, MockServer, create_app
-from mockserver.edge import control, delivery, worlds
-from mockserver.edge.delivery import NO_SOCKET
-from mockserver.edge.handle import ServerHandle
-from mockserver.edge.provider_handle import ProviderHandle
-from mockserver.edge.remote import RemoteServer
-from mockserver.engine.faults import kinds
-from mockserver.engine.faults.chance import Chance
-from mockserver.engine.faults.deliveries.bandwidth import TICKS
-from mockserver.engine.faults.plan import Delivery, script
-from mockserver.engine.faults.rule import Fault
-from mockserver.engine.faults.script import PIECES_MAX, STEPS_MAX, Script, Send, Wait, pieces
-from mockserver.engine.faults.takes import HOUR
-from mockserver.wire.duration import MILLISECOND
+from mockserver import HandClock, MockServer, control, create_app
+from mockserver.client.provider import ProviderHandle
+from mockserver.client.remote import RemoteServer
+from mockserver.client.sandbox import ServerHandle
+from mockserver.faults import kinds
+from mockserver.faults.chance import Chance
+from mockserver.faults.deliveries.bandwidth import TICKS
+from mockserver.faults.parameters import HOUR
+from mockserver.faults.plan import Delivery, script
+from mockserver.faults.rules import Fault
+from mockserver.faults.script import PIECES_MAX, STEPS_MAX, Script, Send, Wait, pieces
+from mockserver.files import worlds
+from mockserver.http import delivery
+from mockserver.http.delivery import NO_SOCKET
+from mockserver.model.durations import MILLISECOND
 
 OPEN, CLOSED, RESET = "open", "closed", "reset"
 RULE = "hurt"

@@ -10,13 +10,12 @@ from clients.senders import PROGRAMS, tool
 from msgspec.structs import replace
 
 from mockserver import MockServer
-from mockserver.edge import scenarios
-from mockserver.edge.handle import SandboxHandle
-from mockserver.engine.faults import kinds
-from mockserver.engine.faults.reading import Answer, When
-from mockserver.engine.faults.rule import Match, Rule
+from mockserver.client.sandbox import SandboxHandle
 from mockserver.engine.sandbox import Sandbox
-from mockserver.wire import strict_yaml
+from mockserver.faults import kinds
+from mockserver.faults.parsing import Answer, When
+from mockserver.faults.rules import Match, Rule
+from mockserver.files import scenarios, strict_yaml
 
 PAGE = tables.PAGE.read_text("utf-8")
 LOCK = Path(__file__).with_name("requirements.lock").read_text("utf-8")

@@ -25,12 +25,12 @@ from test_bad_input import KIB, MIB, chunked, instead, last, order, post, target
 from test_clients import state
 
 from mockserver import HandClock, MockServer
-from mockserver.edge import server as serving
-from mockserver.edge import worlds
-from mockserver.edge.direct import URL_MAX, Direct
-from mockserver.edge.provider_handle import ProviderHandle
-from mockserver.edge.transport import Protocol
+from mockserver.client.provider import ProviderHandle
 from mockserver.engine.journal import Entry
+from mockserver.files import worlds
+from mockserver.http import server as serving
+from mockserver.http.direct import URL_MAX, Direct
+from mockserver.http.transport import Protocol
 from mockserver.providers import discover
 
 BALANCES = "/v1/balances"

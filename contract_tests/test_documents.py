@@ -14,13 +14,13 @@ from msgspec.structs import replace
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from raw import exchange, wire
 
-from mockserver.edge.documents import Fact, document, facts
-from mockserver.edge.provider_handle import ProviderHandle
+from mockserver.client.provider import ProviderHandle
+from mockserver.files.documents import Fact, document, facts
+from mockserver.files.openapi import Document, Mismatch
+from mockserver.model.http import Response
+from mockserver.model.provider import Asked, Provider, Route
+from mockserver.model.reject import Reject
 from mockserver.providers import discover
-from mockserver.wire.document import Document, Mismatch
-from mockserver.wire.message import Response
-from mockserver.wire.provider import Asked, Provider, Route
-from mockserver.wire.reject import Reject
 
 pytestmark = pytest.mark.parametrize("provider", discover().values(), ids=list(discover()))
 

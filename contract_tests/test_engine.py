@@ -11,31 +11,31 @@ from hypothesis import strategies as st
 from msgspec.structs import astuple, replace
 
 from mockserver import HandClock
-from mockserver.edge import worlds
-from mockserver.edge.log import follow
+from mockserver.engine.bans import Offenders
 from mockserver.engine.clock import Clock
-from mockserver.engine.hiding import TARGET_MAX
 from mockserver.engine.journal import ENTRIES_MAX, Entry
 from mockserver.engine.ledger import Book
 from mockserver.engine.limits import CALLERS_MAX, FixedWindow, RollingWindow, window
-from mockserver.engine.penalties import Offenders
 from mockserver.engine.pipeline import answer
+from mockserver.engine.redactor import TARGET_MAX
 from mockserver.engine.replay import GENERATION_MAX, ReplayMemory
 from mockserver.engine.router import Router
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.settings import Settings
+from mockserver.files import worlds
+from mockserver.http.log import follow
+from mockserver.model.amounts import Amount, minus, number, plus, text
+from mockserver.model.durations import SECOND, nanoseconds
+from mockserver.model.durations import text as duration_text
+from mockserver.model.http import Request
+from mockserver.model.paging import seal, unseal
+from mockserver.model.provider import Limit, Penalty, Route
+from mockserver.model.redaction import Redactor, printable
+from mockserver.model.reject import REASONS, Reject
+from mockserver.model.world import Move, Put, Row, Schedule, SetRow
 from mockserver.providers import discover
 from mockserver.providers.coinapi.world import Balance as BalanceRow
 from mockserver.providers.coinapi.world import ExchangeUnreachable
-from mockserver.wire.amount import Amount, minus, number, plus, text
-from mockserver.wire.duration import SECOND, nanoseconds
-from mockserver.wire.duration import text as duration_text
-from mockserver.wire.message import Request
-from mockserver.wire.paging import seal, unseal
-from mockserver.wire.provider import Limit, Penalty, Route
-from mockserver.wire.redaction import Redactor, printable
-from mockserver.wire.reject import REASONS, Reject
-from mockserver.wire.world import Move, Put, Row, Schedule, SetRow
 
 KEY, BALANCES = b"73034021-THIS-IS-SAMPLE-KEY", b"/v1/balances"
 

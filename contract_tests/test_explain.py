@@ -26,19 +26,19 @@ from test_secrets import secret_members
 from test_serve import SOON, serving
 
 from mockserver import HandClock, MockServer
-from mockserver.edge import log
-from mockserver.edge.inprocess import Transport
-from mockserver.edge.provider_handle import ProviderHandle
-from mockserver.engine import explain as engine
+from mockserver.client.httpx_transport import Transport
+from mockserver.client.provider import ProviderHandle
 from mockserver.engine import pipeline
-from mockserver.engine.addresses import no_route
-from mockserver.engine.explain import RESERVE, SHARE, SHED, Allowance, redact
+from mockserver.explain import SHOWN_MAX, Explanation, Refused
+from mockserver.explain import general as engine
+from mockserver.explain.addresses import no_route
+from mockserver.explain.general import RESERVE, SHARE, SHED, Allowance, redact
+from mockserver.http import log
+from mockserver.model import jwt
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Request
+from mockserver.model.secret_index import SecretIndex
 from mockserver.providers import discover
-from mockserver.wire import jwt
-from mockserver.wire.duration import SECOND
-from mockserver.wire.explain import SHOWN_MAX, Explanation, Refused
-from mockserver.wire.message import Request
-from mockserver.wire.secret_index import SecretIndex
 
 pytest_plugins = ["pytester"]
 

@@ -16,14 +16,15 @@ from signer import sign
 from test_serve import CLEAN, COMMAND, SOON
 
 from mockserver import MockServer
-from mockserver.edge import curl, told
-from mockserver.edge.announce import base_url
-from mockserver.edge.auth import signed_example
-from mockserver.edge.cli import main
-from mockserver.edge.curl_line import curl_line
-from mockserver.edge.worlds import find, load
+from mockserver.cli.banner import base_url
+from mockserver.cli.main import main
+from mockserver.cli.signed_curl import curl_line
+from mockserver.client.auth import signed_example
+from mockserver.files.worlds import find, load
+from mockserver.model import instants as moment
 from mockserver.providers import discover
-from mockserver.wire import moment
+from mockserver.tools import curl_line as curl
+from mockserver.tools import pasted_request as told
 
 PORT = 8490  # the gateway's, where nothing else is said
 CPG = f"http://127.0.0.1:{PORT + 5}"

@@ -15,7 +15,7 @@ from test_fixtures import masked, rows
 from test_rules import PROVIDERS, READ, RETURN, TEAPOT, Ask, Bench
 
 from mockserver import MockServer
-from mockserver.wire.message import Request, Response
+from mockserver.model.http import Request, Response
 
 REASONS = [(p, reason) for p, provider in PROVIDERS.items() for reason in provider.errors]
 

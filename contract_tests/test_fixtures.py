@@ -9,9 +9,9 @@ import requests
 from raw import exchange, get, wire, without_noise
 
 from mockserver import Auth, HandClock, MockServer
-from mockserver.edge.files import fixtures
+from mockserver.files import strict_yaml
+from mockserver.files.lookup import fixtures
 from mockserver.providers import discover
-from mockserver.wire import strict_yaml
 
 
 def rows(provider: str, name: str) -> Any:

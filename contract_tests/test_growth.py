@@ -16,16 +16,17 @@ sys.path.append(str(Path(__file__).parent.parent))  # where `pytest` alone does 
 
 from benchmarks import growth
 from benchmarks.growth.counted import Counted, complaints, counted
-from mockserver.engine import kept, ledger
-from mockserver.engine.kept import Kept
+from mockserver.engine import cache as kept
+from mockserver.engine import ledger
+from mockserver.engine.cache import Kept
 from mockserver.engine.world import Vault
+from mockserver.model.account_rows import ByVenue
+from mockserver.model.amounts import Amount
+from mockserver.model.http import Response
+from mockserver.model.world import DropRow, Move, SetRow, SetRows
 from mockserver.providers import discover
 from mockserver.providers.cdp.balances import ByValue, Items
 from mockserver.providers.cpg.balances import ByCurrency
-from mockserver.wire.amount import Amount
-from mockserver.wire.holdings import ByVenue
-from mockserver.wire.message import Response
-from mockserver.wire.world import DropRow, Move, SetRow, SetRows
 
 # In CI a missing valgrind is a failure.
 COUNTABLE = shutil.which("valgrind") or "CI" in os.environ

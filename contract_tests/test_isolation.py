@@ -24,11 +24,11 @@ from msgspec.structs import replace
 from raw import wire
 
 from mockserver import Auth, MockServer
-from mockserver.edge.handle import ProviderHandle, SandboxHandle
+from mockserver.client.sandbox import ProviderHandle, SandboxHandle
 from mockserver.engine.settings import Settings
+from mockserver.model import instants as moment
+from mockserver.model.http import Draft
 from mockserver.providers import discover
-from mockserver.wire import moment
-from mockserver.wire.message import Draft
 
 DEADLINE = 30  # seconds, for all threads
 SEED = 490

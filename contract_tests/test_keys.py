@@ -13,6 +13,11 @@ import jwt as pyjwt
 import pytest
 from msgspec.structs import replace
 
+from mockserver.model import jwt
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Draft, Request
+from mockserver.model.provider import Route, parse_nothing
+from mockserver.model.reject import Reject
 from mockserver.providers import discover
 from mockserver.providers.cdp import auth as cdp
 from mockserver.providers.cdp import claims, keys
@@ -20,11 +25,6 @@ from mockserver.providers.coinapi import auth as coinapi
 from mockserver.providers.coinstats import auth as coinstats
 from mockserver.providers.coinw import auth as coinw
 from mockserver.providers.cpg import auth as cpg
-from mockserver.wire import jwt
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Draft, Request
-from mockserver.wire.provider import Route, parse_nothing
-from mockserver.wire.reject import Reject
 
 NOW = 1_747_444_800
 

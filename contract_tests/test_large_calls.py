@@ -13,18 +13,12 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from mockserver import MockServer
-from mockserver.edge import control
-from mockserver.edge.control import (
-    api,
-    entries,
-    faults,
-    ledgers,
-    pages,
-    sandboxes,
-    verification,
-)
-from mockserver.edge.control.large import ITEMS_MAX, chunks, plain
+from mockserver import MockServer, control
+from mockserver.control import api, faults, sandboxes, verification
+from mockserver.control import journal as entries
+from mockserver.control import ledger as ledgers
+from mockserver.control import ledger_pages as pages
+from mockserver.control.chunks import ITEMS_MAX, chunks, plain
 
 WAIT = 30  # seconds, so that a hang fails
 ROWS = [{"asset": f"A{n:05d}", "total": "1"} for n in range(300)]

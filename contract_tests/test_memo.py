@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mockserver.edge.app import create_app
-from mockserver.engine.hiding import JournalRedactor
+from mockserver.caches import ENTRY_SIZE, KEYS_MIN, ROOM, Memo
+from mockserver.engine.redactor import JournalRedactor
+from mockserver.http.app import create_app
+from mockserver.model import query
+from mockserver.model.http import Request
+from mockserver.model.redaction import Redactor
 from mockserver.providers import discover
-from mockserver.wire import query
-from mockserver.wire.memo import ENTRY_SIZE, KEYS_MIN, ROOM, Memo
-from mockserver.wire.message import Request
-from mockserver.wire.redaction import Redactor
 
 
 class Upper:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from mockserver import MockServer, create_app
-from mockserver.edge.app import Application
 from mockserver.engine import journal, pipeline
-from mockserver.engine.memory import BUDGET_MIN, STEP
+from mockserver.engine.memory_budget import BUDGET_MIN, STEP
 from mockserver.engine.sandbox import Sandbox
-from mockserver.wire.message import Request
+from mockserver.http.app import Application
+from mockserver.model.http import Request
 
 KEY = (b"x-coinapi-key", b"00000000-EMPTY-KEY")
 BODY = b'{"note": "' + b"x" * 4000 + b'"}'

@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from raw import exchange, get
 
 from mockserver import HandClock, MockServer
+from mockserver.explain import Refused
+from mockserver.model.http import Request
+from mockserver.model.jwt import OPENED_MAX
 from mockserver.providers.cdp import mistakes
 from mockserver.providers.cdp.mistakes import signature
-from mockserver.wire.explain import Refused
-from mockserver.wire.jwt import OPENED_MAX
-from mockserver.wire.message import Request
 
 NOW = 1_747_444_800
 HOST = "exchange:8491"

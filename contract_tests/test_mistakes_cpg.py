@@ -20,9 +20,9 @@ import requests
 from raw import exchange, get
 
 from mockserver import HandClock, MockServer
+from mockserver.explain import TRIES_MAX
 from mockserver.providers.cpg.mistakes import signature
 from mockserver.providers.cpg.mistakes.way import digest, message
-from mockserver.wire.explain import TRIES_MAX
 
 NOW = 1_747_444_800
 SECOND = 10**9

@@ -13,10 +13,10 @@ import pytest
 from raw import exchange, get
 
 from mockserver import HandClock, MockServer
+from mockserver.explain import Refused, sent, worn
+from mockserver.model.http import Request
 from mockserver.providers.coinapi import mistakes as coinapi
 from mockserver.providers.coinstats import mistakes as coinstats
-from mockserver.wire.explain import Refused, sent, worn
-from mockserver.wire.message import Request
 
 NOW = 1_747_444_800 * 10**9
 SEED = 490

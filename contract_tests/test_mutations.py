@@ -11,13 +11,14 @@ import pytest
 from test_documents import documented, good, resolved, send
 
 from mockserver import HandClock, MockServer
-from mockserver.edge.documents import document
-from mockserver.engine.faults import kinds, places
-from mockserver.engine.faults.good import BODY_MAX, TYPE, Good
-from mockserver.engine.faults.mutations import media_type, repeat_row, retype, stale
+from mockserver.faults import json_path as places
+from mockserver.faults import kinds
+from mockserver.faults.mutations import media_type, repeat_row, retype, stale
+from mockserver.faults.response_body import BODY_MAX, TYPE, Good
+from mockserver.files.documents import document
+from mockserver.model.http import Response
+from mockserver.model.provider import Provider, Route, Shape
 from mockserver.providers import discover
-from mockserver.wire.message import Response
-from mockserver.wire.provider import Provider, Route, Shape
 
 CLOCK = HandClock(1_747_444_800 * 10**9)
 

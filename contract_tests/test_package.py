@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 import mockserver
 from mockserver import HandClock, MockServer, create_app
-from mockserver.edge.server import PortInUse, bind
+from mockserver.http.server import PortInUse, bind
 from mockserver.providers import discover
 
 

@@ -19,14 +19,14 @@ import pytest
 import requests
 
 from mockserver import HandClock, MockServer
-from mockserver.edge.handle import ProviderHandle, SandboxHandle, ServerHandle
-from mockserver.edge.inprocess import Transport
-from mockserver.edge.remote import RemoteServer
+from mockserver.client.httpx_transport import Transport
+from mockserver.client.remote import RemoteServer
+from mockserver.client.sandbox import ProviderHandle, SandboxHandle, ServerHandle
 from mockserver.providers import discover
 
 pytest_plugins = ["pytester"]
 
-ALONE = ("-p", "mockserver.edge.pytest_plugin")
+ALONE = ("-p", "mockserver.client.pytest_plugin")
 WITH_XDIST = (*ALONE, "-p", "xdist")
 
 Run = Callable[..., pytest.RunResult]
@@ -455,7 +455,7 @@ def test_a_providers_own_port_is_no_gateway(run: Run, running: MockServer, provi
 GOES = """
 import pytest
 from mockserver import MockServer
-from mockserver.edge.remote import RemoteServer
+from mockserver.client.remote import RemoteServer
 
 @pytest.fixture(scope="session")
 def running():
@@ -832,7 +832,7 @@ def test_the_plugin_imports_nothing_until_a_fixture_is_used(
     plain = "def test_alone(): pass"
     without = imported(plain)
     added = imported(plain, *ALONE) - without
-    assert added == {"mockserver", "mockserver.edge", "mockserver.edge.pytest_plugin"}
+    assert added == {"mockserver", "mockserver.cli", "mockserver.client.pytest_plugin"}
     used = imported("def test_it(sandbox): sandbox.cpg.client().close()", *ALONE)
     assert set(HEAVY) <= used - without
 

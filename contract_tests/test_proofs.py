@@ -14,9 +14,9 @@ import pytest
 from anchor import splice
 from prove import DEFECTS, TREE, Copy, Defect, Proof, defects, proofs, prove
 
-from mockserver.edge.documents import Fact, facts
+from mockserver.files import strict_yaml
+from mockserver.files.documents import Fact, facts
 from mockserver.providers import discover
-from mockserver.wire import strict_yaml
 
 PROVIDERS = list(discover())
 HERE = Path(__file__).parent

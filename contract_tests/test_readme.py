@@ -10,14 +10,14 @@ import pytest
 from clients.senders import tool
 
 from mockserver import MockServer, create_app
-from mockserver.edge import announce, documents, scenarios, worlds
-from mockserver.edge.announce import base_url
-from mockserver.edge.cli import serve
-from mockserver.edge.control.api import VERBS
-from mockserver.engine.faults import kinds
-from mockserver.engine.faults.reading import Reader
+from mockserver.cli import banner as announce
+from mockserver.cli.banner import base_url
+from mockserver.cli.main import serve
+from mockserver.control.api import VERBS
+from mockserver.faults import kinds
+from mockserver.faults.parsing import Reader
+from mockserver.files import documents, scenarios, strict_yaml, worlds
 from mockserver.providers import discover
-from mockserver.wire import strict_yaml
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 

@@ -28,10 +28,10 @@ from test_documents import examples, resolved
 from test_fixtures import rows
 
 from mockserver import HandClock, MockServer
-from mockserver.edge.documents import document
+from mockserver.files.documents import document
+from mockserver.files.openapi import Document
+from mockserver.model.http import Response
 from mockserver.providers import discover
-from mockserver.wire.document import Document
-from mockserver.wire.message import Response
 
 CLIENTS: dict[str, Any] = {
     "cdp": CdpClient,

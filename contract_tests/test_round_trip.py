@@ -23,8 +23,8 @@ from test_reference_clients import (
 )
 
 from mockserver import MockServer
-from mockserver.edge import worlds
-from mockserver.edge.handle import SandboxHandle
+from mockserver.client.sandbox import SandboxHandle
+from mockserver.files import worlds
 
 PLACES = 40
 DIGITS = 80

@@ -19,13 +19,14 @@ from raw import exchange, wire
 from test_control import Steer
 
 from mockserver import HandClock, MockServer
-from mockserver.edge import cli, scenarios, worlds
-from mockserver.edge.app import create_app
-from mockserver.edge.files import BadFile
-from mockserver.edge.rules import ANSWER, MATCH, WHEN
-from mockserver.engine.faults.reading import BODY_MAX, Answer, When
-from mockserver.engine.faults.rule import Match
-from mockserver.wire import moment, strict_yaml
+from mockserver.cli import main as cli
+from mockserver.client.fault_keywords import ANSWER, MATCH, WHEN
+from mockserver.faults.parsing import BODY_MAX, Answer, When
+from mockserver.faults.rules import Match
+from mockserver.files import scenarios, strict_yaml, worlds
+from mockserver.files.lookup import BadFile
+from mockserver.http.app import create_app
+from mockserver.model import instants as moment
 
 WORLD = worlds.load("default")
 START = moment.parse("2026-01-01T00:00:00Z")

@@ -16,19 +16,19 @@ from test_control import Steer
 
 from benchmarks.growth.rules import KINDS
 from mockserver import HandClock, MockServer
-from mockserver.edge import scenarios, worlds
-from mockserver.edge.files import fixtures
-from mockserver.edge.remote import RemoteServer
+from mockserver.client.remote import RemoteServer
 from mockserver.engine import pipeline
-from mockserver.engine.faults import rule as rules_module
-from mockserver.engine.faults.chance import Chance
-from mockserver.engine.faults.reading import Reader
-from mockserver.engine.faults.rule import BYTES_MAX, Moments
-from mockserver.engine.faults.rulebook import RULES_MAX
+from mockserver.faults import rules as rules_module
+from mockserver.faults.chance import Chance
+from mockserver.faults.matching import RULES_MAX
+from mockserver.faults.parsing import Reader
+from mockserver.faults.rules import BYTES_MAX, Moments
+from mockserver.files import scenarios, worlds
+from mockserver.files.lookup import fixtures
+from mockserver.model import instants as moment
+from mockserver.model.durations import SECOND, nanoseconds
+from mockserver.model.http import Request, Response
 from mockserver.providers import discover
-from mockserver.wire import moment
-from mockserver.wire.duration import SECOND, nanoseconds
-from mockserver.wire.message import Request, Response
 
 PROVIDERS = discover()
 WORLD = worlds.load("default")

@@ -20,14 +20,14 @@ import pytest
 from test_coinw import read as read_coinw
 from test_serve import run, serving
 
-from mockserver import Auth, HandClock, MockServer
-from mockserver.edge import control, scenarios
-from mockserver.edge.cli import main
-from mockserver.edge.handle import SandboxHandle
-from mockserver.edge.provider_handle import ProviderHandle
-from mockserver.engine.faults.pages import PAGES
+from mockserver import Auth, HandClock, MockServer, control
+from mockserver.cli.main import main
+from mockserver.client.provider import ProviderHandle
+from mockserver.client.sandbox import SandboxHandle
+from mockserver.faults.pages import PAGES
+from mockserver.files import scenarios
+from mockserver.model.durations import SECOND
 from mockserver.providers import discover
-from mockserver.wire.duration import SECOND
 
 pytest_plugins = ["pytester"]
 

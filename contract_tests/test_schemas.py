@@ -36,14 +36,14 @@ from test_serve import CLEAN, serving
 from test_sixth import BLOCKS, folder, follow, forget  # noqa: F401
 
 from mockserver import HandClock, MockServer
-from mockserver.edge.documents import document, facts
-from mockserver.edge.provider_handle import ProviderHandle
-from mockserver.edge.remote import RemoteServer
+from mockserver.client.provider import ProviderHandle
+from mockserver.client.remote import RemoteServer
 from mockserver.engine.journal import Entry
+from mockserver.files.documents import document, facts
+from mockserver.files.openapi import Document
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Draft
 from mockserver.providers import discover
-from mockserver.wire.document import Document
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Draft
 
 SEED = 490
 START = 1_800_000_000 * SECOND  # a whole hour

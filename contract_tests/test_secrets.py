@@ -29,11 +29,11 @@ from msgspec.structs import replace
 from test_serve import serving
 
 from mockserver import MockServer
-from mockserver.edge import worlds
-from mockserver.edge.provider_handle import ProviderHandle
-from mockserver.edge.remote import RemoteServer
+from mockserver.client.provider import ProviderHandle
+from mockserver.client.remote import RemoteServer
+from mockserver.files import worlds
+from mockserver.model.http import Draft
 from mockserver.providers import discover
-from mockserver.wire.message import Draft
 
 DEADLINE = 30  # seconds
 SEED = 490

@@ -22,14 +22,14 @@ from clients.senders import dial
 from test_secrets import DEADLINE
 
 from mockserver import MockServer
-from mockserver.engine.explain import Allowance
-from mockserver.engine.hiding import BODY_MAX, HEADERS_MAX, TARGET_MAX, JournalRedactor
+from mockserver.engine.redactor import BODY_MAX, HEADERS_MAX, TARGET_MAX, JournalRedactor
 from mockserver.engine.sandboxes import Sandboxes
+from mockserver.explain.general import Allowance
+from mockserver.model import jwt
+from mockserver.model.http import Request
+from mockserver.model.redaction import HIDDEN_MIN, Redactor
+from mockserver.model.secret_index import LAYERS_MAX, SecretIndex
 from mockserver.providers import discover
-from mockserver.wire import jwt
-from mockserver.wire.message import Request
-from mockserver.wire.redaction import HIDDEN_MIN, Redactor
-from mockserver.wire.secret_index import LAYERS_MAX, SecretIndex
 
 ADMIN_TOKEN = "adm1n/t0ken+4711"
 AUTHORIZED = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

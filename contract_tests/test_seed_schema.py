@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.edge.documents import document
+from mockserver.files.documents import document
 
 DOCUMENT = document("coinstats")
 

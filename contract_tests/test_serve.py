@@ -21,9 +21,9 @@ from clients.senders import tool
 from raw import taken
 
 from mockserver import Auth, HandClock, MockServer
-from mockserver.edge.curl_line import curl_line
-from mockserver.edge.files import fixtures
-from mockserver.edge.worlds import shipped
+from mockserver.cli.signed_curl import curl_line
+from mockserver.files.lookup import fixtures
+from mockserver.files.worlds import shipped
 from mockserver.providers import discover
 
 COMMAND = [sys.executable, "-m", "mockserver"]
@@ -583,7 +583,7 @@ def test_the_wheel_serves_the_same_from_an_empty_directory(tmp_path: Path) -> No
             line = " ".join(command + words[words.index("curl") :])
             assert shell(line, empty, CLEAN | env)[0] == 0
     where = (
-        "import mockserver, mockserver.edge.files as f; print(mockserver.__file__, f.fixtures())"
+        "import mockserver, mockserver.files.lookup as f; print(mockserver.__file__, f.fixtures())"
     )
     paths = subprocess.check_output(
         [sys.executable, "-c", where], env=CLEAN | env, cwd=empty, text=True

@@ -13,8 +13,8 @@ import requests
 import yaml
 
 from mockserver import MockServer, providers
-from mockserver.edge import files
-from mockserver.wire import strict_yaml
+from mockserver.files import lookup as files
+from mockserver.files import strict_yaml
 
 GUIDE = Path(providers.__file__).with_name("README.md").read_text("utf-8")
 OTHERS = tuple(providers.discover())

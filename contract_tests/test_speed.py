@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.instructions import LOOSE, MARGIN, Count, complaints, counts, limits
+from mockserver.files import strict_yaml
 from mockserver.providers import discover
-from mockserver.wire import strict_yaml
 
 
 def read(text: str) -> dict[str, float]:

@@ -21,9 +21,9 @@ COMMAND = ("-X", "importtime", "-m", "mockserver")
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("MOCKSERVER_")}
 SOON = 30  # seconds
 
-PEOPLE = {"starlette", "anyio", "mockserver.edge.people", "mockserver.edge.control"}
+PEOPLE = {"starlette", "anyio", "mockserver.http.pages", "mockserver.control"}
 SERVER = {"asyncio", "uvicorn", "uvloop", "httptools", "msgspec", "yaml", "mockserver.engine"}
-RULES = {"mockserver.engine.faults.reading"}
+RULES = {"mockserver.faults.parsing"}
 RARE = {"cryptography", "tomllib", "difflib", "httpx"} | RULES
 
 
@@ -48,9 +48,9 @@ def after(*args: str, cwd: Path) -> set[str]:
 
 def test_the_help_text_brings_the_command_line_alone(tmp_path: Path) -> None:
     found = after(*COMMAND, "--help", cwd=tmp_path)
-    assert {"click", "mockserver.edge.cli"} <= found
+    assert {"click", "mockserver.cli.main"} <= found
     ours = {name for name in found if name.partition(".")[0] == "mockserver"}
-    assert ours == {"mockserver", "mockserver.edge", "mockserver.edge.cli"}
+    assert ours == {"mockserver", "mockserver.cli", "mockserver.cli.main"}
     assert not found & (PEOPLE | SERVER | RARE | {"json"})
 
 
@@ -68,8 +68,8 @@ def test_the_plugin_brings_nothing_that_pytest_has_not(tmp_path: Path) -> None:
         )
         return set(done.split())
 
-    added = loaded("import pytest, mockserver.edge.pytest_plugin") - loaded("import pytest")
-    assert added == {"mockserver", "mockserver.edge", "mockserver.edge.pytest_plugin"}
+    added = loaded("import pytest, mockserver.client.pytest_plugin") - loaded("import pytest")
+    assert added == {"mockserver", "mockserver.cli", "mockserver.client.pytest_plugin"}
 
 
 # The first requests of a server

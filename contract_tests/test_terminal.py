@@ -17,8 +17,8 @@ import requests
 from raw import taken
 from test_serve import CLEAN, COMMAND
 
-from mockserver.edge.line_writer import LineHandler
-from mockserver.edge.log import TEXT
+from mockserver.http.line_writer import LineHandler
+from mockserver.http.log import TEXT
 
 SOON = 30  # seconds
 REFUSALS = 10_000

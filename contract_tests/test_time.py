@@ -19,14 +19,14 @@ from clients.senders import Sent, by_hand, tool, typed
 from raw import exchange, wire
 
 from mockserver import HandClock, MockServer, create_app
-from mockserver.edge import steady
-from mockserver.edge.curl_line import curl_line
-from mockserver.edge.provider_handle import ProviderHandle
+from mockserver.cli.signed_curl import curl_line
+from mockserver.client.provider import ProviderHandle
 from mockserver.engine import journal, pipeline
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT, Sandboxes
+from mockserver.http import monotonic_clock as monotonic
+from mockserver.model.http import Request
 from mockserver.providers import discover
-from mockserver.wire.message import Request
 
 DEADLINE = 30  # seconds
 
@@ -467,7 +467,7 @@ MOVED = [-365 * 24 * 3600 * 10**9, -(10**9), 2 * 3600 * 10**9]
 def test_a_wall_clock_that_is_set_ends_no_sandbox_and_moves_no_sandbox_clock(by: int) -> None:
     wall, passing = HandClock(), HandClock(5 * 10**9)
     first = create_app().sandboxes.default
-    box = Sandbox(DEFAULT, first.world, wall, first.made, steady=passing)
+    box = Sandbox(DEFAULT, first.world, wall, first.made, monotonic=passing)
     known = Sandboxes(box, wall)
     made = known.make("made", first.world, first.made, 60 * 10**9)
     before = made.clock.now()
@@ -500,7 +500,7 @@ def test_a_server_takes_monotonic_time_that_is_not_replaced_by_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hand = HandClock(0)
-    monkeypatch.setattr(steady.HELD, "monotonic", hand)
+    monkeypatch.setattr(monotonic.HELD, "monotonic", hand)
     for name in ("monotonic_ns", "monotonic", "time_ns", "time"):  # as freezegun does
         monkeypatch.setattr(f"time.{name}", lambda: 7)
     server = MockServer()

@@ -10,29 +10,23 @@ from typing import Any
 import msgspec
 import pytest
 
-from mockserver.wire import (
-    amount,
-    duration,
-    fresh,
-    moment,
-    paging,
-    query,
-    redaction,
-    secret_index,
-    signing,
-    strict_yaml,
-)
-from mockserver.wire.amount import Amount, decode_hook
-from mockserver.wire.document import Document, Mismatch
-from mockserver.wire.duration import MILLISECOND, SECOND
-from mockserver.wire.holdings import Accounts
-from mockserver.wire.jwt import Key as JwtKey
-from mockserver.wire.jwt import Token, genuine, read, sign
-from mockserver.wire.members import once_each
-from mockserver.wire.message import Draft, Request, Response
-from mockserver.wire.provider import Limit, Quirk, Secrets, by_address, by_key
-from mockserver.wire.reject import Reject
-from mockserver.wire.world import (
+from mockserver.files import strict_yaml
+from mockserver.files.openapi import Document, Mismatch
+from mockserver.model import amounts as amount
+from mockserver.model import durations as duration
+from mockserver.model import fresh_credentials as fresh
+from mockserver.model import instants as moment
+from mockserver.model import paging, query, redaction, secret_index, signing
+from mockserver.model.account_rows import Accounts
+from mockserver.model.amounts import Amount, decode_hook
+from mockserver.model.durations import MILLISECOND, SECOND
+from mockserver.model.http import Draft, Request, Response
+from mockserver.model.jwt import Key as JwtKey
+from mockserver.model.jwt import Token, genuine, read, sign
+from mockserver.model.provider import Limit, Quirk, Secrets, by_address, by_key
+from mockserver.model.reject import Reject
+from mockserver.model.unique_members import once_each
+from mockserver.model.world import (
     Account,
     Credential,
     Event,

@@ -7,9 +7,10 @@ from msgspec.structs import astuple
 from raw import exchange, wire
 
 from mockserver import MockServer
-from mockserver.edge import files, worlds
-from mockserver.edge.generate import generate
+from mockserver.files import lookup as files
+from mockserver.files import worlds
 from mockserver.providers import discover
+from mockserver.tools.generate import generate
 
 KEY = "    main: {key_id: a, secret: b, account: c}\n"
 ROW = "{asset: USDT, venue: ETH, decimals: 6, total: %s}"

@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mockserver.edge.app import Application, create_app
-    from mockserver.edge.auth import Auth
-    from mockserver.edge.mock import HandClock, MockServer
+    from mockserver.client.auth import Auth
+    from mockserver.client.server import HandClock, MockServer
+    from mockserver.http.app import Application, create_app
 
     app: Application
 
@@ -19,10 +19,10 @@ __all__ = ["Auth", "HandClock", "MockServer", "app", "create_app"]
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Auth": "mockserver.edge.auth",
-    "HandClock": "mockserver.edge.mock",
-    "MockServer": "mockserver.edge.mock",
-    "create_app": "mockserver.edge.app",
+    "Auth": "mockserver.client.auth",
+    "HandClock": "mockserver.client.server",
+    "MockServer": "mockserver.client.server",
+    "create_app": "mockserver.http.app",
 }
 
 

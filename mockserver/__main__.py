@@ -1,5 +1,5 @@
 """``python -m mockserver`` is the command ``mockserver``."""
 
-from mockserver.edge.cli import main
+from mockserver.cli.main import main
 
 main(prog_name="mockserver")

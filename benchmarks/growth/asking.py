@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from benchmarks.growth.requests import Ask, Asks
 from mockserver.engine import pipeline
 from mockserver.engine.sandbox import Sandbox
-from mockserver.wire.amount import Amount
-from mockserver.wire.message import Request
-from mockserver.wire.provider import Provider
-from mockserver.wire.world import Move
+from mockserver.model.amounts import Amount
+from mockserver.model.http import Request
+from mockserver.model.provider import Provider
+from mockserver.model.world import Move
 
 PART = 500  # requests of a warm-up that are held at a time
 

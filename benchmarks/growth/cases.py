@@ -17,8 +17,8 @@ from benchmarks.growth.traffic import (
     sandboxes,
 )
 from mockserver.engine import journal, replay
+from mockserver.model.provider import Provider
 from mockserver.providers import discover
-from mockserver.wire.provider import Provider
 
 PER_TURN = 500
 # Both sides of a pair leave a rest: a page that has a next one names it, which costs more.

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 from benchmarks.growth.asking import answered, change, warmed
 from benchmarks.growth.requests import Asks, asks, get, request
 from benchmarks.growth.worlds import ROWS, box, world
-from mockserver.edge.auth import Auth
-from mockserver.edge.credentials import credentials
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Draft
-from mockserver.wire.provider import Provider
-from mockserver.wire.world import KeyRevoked, Put, Schedule
+from mockserver.client.auth import Auth
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Draft
+from mockserver.model.provider import Provider
+from mockserver.model.world import KeyRevoked, Put, Schedule
+from mockserver.tools.credentials import credentials
 
 LATER = 2 * 3600 * SECOND
 RICH = "1" + 20 * "0"  # no other row is worth as much

@@ -16,17 +16,18 @@ from benchmarks.growth.requests import Asks, asks, request
 from benchmarks.growth.rules import KINDS, ruled
 from benchmarks.growth.traffic import addresses, callers, filled, gone, remembered
 from benchmarks.growth.worlds import box, world
-from mockserver.edge.mock import HandClock
-from mockserver.engine import limits, penalties, pipeline
-from mockserver.engine.explain import RESERVE, SHED, Allowance
+from mockserver.client.server import HandClock
+from mockserver.engine import bans as penalties
+from mockserver.engine import limits, pipeline
+from mockserver.engine.bans import Offenders
 from mockserver.engine.limits import FixedWindow, RollingWindow
-from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Sandbox
+from mockserver.explain import Explanation
+from mockserver.explain.general import RESERVE, SHED, Allowance
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Draft, Request
+from mockserver.model.provider import Limit, Penalty
 from mockserver.providers import discover
-from mockserver.wire.duration import SECOND
-from mockserver.wire.explain import Explanation
-from mockserver.wire.message import Draft, Request
-from mockserver.wire.provider import Limit, Penalty
 
 Counting = Callable[[], Any]  # makes a context: what happens inside is counted
 Work = Callable[[Counting], None]

@@ -4,11 +4,11 @@ import itertools
 from collections.abc import Callable, Sequence
 
 from benchmarks.growth.worlds import person
-from mockserver.edge.auth import Auth
-from mockserver.edge.credentials import credentials
+from mockserver.client.auth import Auth
 from mockserver.engine.sandbox import Sandbox
-from mockserver.wire.message import Draft, Request
-from mockserver.wire.provider import Once, Provider
+from mockserver.model.http import Draft, Request
+from mockserver.model.provider import Once, Provider
+from mockserver.tools.credentials import credentials
 
 HOST = "http://127.0.0.1"
 

@@ -6,9 +6,9 @@ from typing import Any
 from benchmarks.growth.asking import warmed
 from benchmarks.growth.requests import Asks, asks
 from benchmarks.growth.worlds import box, world
-from mockserver.engine.faults.reading import Reader
+from mockserver.faults.parsing import Reader
+from mockserver.model.provider import Provider
 from mockserver.providers import discover
-from mockserver.wire.provider import Provider
 
 READ = "/v1/balances"
 

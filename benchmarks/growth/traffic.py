@@ -9,13 +9,13 @@ from msgspec.structs import replace
 from benchmarks.growth.asking import took, warmed
 from benchmarks.growth.requests import Ask, Asks, asks
 from benchmarks.growth.worlds import box, world
-from mockserver.engine.faults.reading import Reader
 from mockserver.engine.limits import window
 from mockserver.engine.sandboxes import Sandboxes
+from mockserver.faults.parsing import Reader
+from mockserver.model.durations import SECOND
+from mockserver.model.provider import Provider
+from mockserver.model.signing import seeded
 from mockserver.providers import discover
-from mockserver.wire.duration import SECOND
-from mockserver.wire.provider import Provider
-from mockserver.wire.signing import seeded
 
 REFUSED_EACH = 50  # requests, one of which is refused
 GONE = 2 * 3600 * SECOND  # longer ago than any window is long

@@ -3,14 +3,14 @@
 import time
 
 from benchmarks.subject import ENDLESS, raised
-from mockserver.edge import worlds
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Settings
 from mockserver.engine.world import World
+from mockserver.files import worlds
+from mockserver.model.provider import Person, Provider
+from mockserver.model.signing import seeded
 from mockserver.providers import discover
-from mockserver.wire.provider import Person, Provider
-from mockserver.wire.signing import seeded
 
 ROWS = 20
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from benchmarks import signed
 from mockserver import MockServer
-from mockserver.edge.credentials import credentials
+from mockserver.tools.credentials import credentials
 
 PROVIDER = "coinapi"  # its key is a header as it stands: what every stub can match
 PATIENCE = 10  # seconds for one answer

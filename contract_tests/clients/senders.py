@@ -27,8 +27,8 @@ from raw import wire
 from yarl import URL
 
 from mockserver import Auth
-from mockserver.edge.provider_handle import ProviderHandle
-from mockserver.wire.message import Draft
+from mockserver.client.provider import ProviderHandle
+from mockserver.model.http import Draft
 
 DEADLINE = 30  # seconds, for each wait on a socket or a process
 

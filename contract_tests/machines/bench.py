@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from mockserver import HandClock, MockServer
-from mockserver.edge.provider_handle import ProviderHandle
+from mockserver.client.provider import ProviderHandle
 from mockserver.engine import pipeline
 from mockserver.engine.world import World
-from mockserver.wire.message import Draft, Request
+from mockserver.model.http import Draft, Request
 
 SECOND = 10**9
 MILLISECOND = 10**6

@@ -21,9 +21,8 @@ from hypothesis.stateful import (
 )
 
 from machines.bench import MILLISECOND, PLAN, SECOND, START
-from mockserver import HandClock, MockServer
-from mockserver.edge import control
-from mockserver.wire import moment
+from mockserver import HandClock, MockServer, control
+from mockserver.model import instants as moment
 
 HOUR = 3600 * SECOND
 CENTURY = 876_000 * HOUR

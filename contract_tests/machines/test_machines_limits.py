@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from machines.bench import HOST, PLAN, SECOND, WAITS, Bench, Timed, Told, mine, posted
 from machines.windows import Opinion, Window
-from mockserver.edge import worlds
-from mockserver.wire.message import Draft
+from mockserver.files import worlds
+from mockserver.model.http import Draft
 
 ADDRESSES = ("127.0.0.1", "198.51.100.9")
 

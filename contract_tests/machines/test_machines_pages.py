@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, initialize, multiple, rule, run_state_machine_as_test
 
 from machines.bench import PLAN, SECOND, Bench, Timed, Told
-from mockserver.edge import worlds
+from mockserver.files import worlds
 
 MAIN, MANY = (f"account_00000000-0000-4000-8000-{n:012}" for n in (1, 2))
 SYMBOLS = ("aa", "ab", "b", "c", "d", "e", "usd", "z")

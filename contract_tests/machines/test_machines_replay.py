@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from signer import sign
 
 from machines.bench import PLAN, SECOND, WAITS, Bench
-from mockserver.wire.message import Draft
+from mockserver.model.http import Draft
 
 OK = (200, "OK")
 BROKEN = (422, "body: JSON decode error")

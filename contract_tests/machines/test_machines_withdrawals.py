@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from machines.bench import PLAN, SECOND, WAITS, Bench, Timed, Told, mine, posted
-from mockserver.edge import worlds
+from mockserver.files import worlds
 
 ADDRESS = "0xrecipient0"
 ACCOUNTS = {"main": "one", "second": "one", "other": "two"}  # by key

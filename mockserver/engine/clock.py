@@ -16,7 +16,7 @@ END = 253_402_300_799 * 1_000_000_000  # the last second of the year 9999: the c
 ADVANCE_MAX = 100 * 365 * 24 * 3600 * 1_000_000_000
 
 
-class Rising:
+class NeverBackwards:
     """Monotonic time made of a source of real time: what it goes back by is left out."""
 
     def __init__(self, real: Callable[[], int]) -> None:
@@ -34,12 +34,12 @@ class Rising:
 
 
 class Clock:
-    """Both times, on top of ``real``, a source of real time, and ``steady``, a monotonic one."""
+    """Both times, on top of ``real``, a source of real time, and ``monotonic``, a monotonic one."""
 
-    def __init__(self, real: Callable[[], int], steady: Callable[[], int] | None = None) -> None:
+    def __init__(self, real: Callable[[], int], monotonic: Callable[[], int] | None = None) -> None:
         self.real = real
-        self.steady = steady or Rising(real)
-        self._anchor = self.steady()
+        self.monotonic = monotonic or NeverBackwards(real)
+        self._anchor = self.monotonic()
         self._then = real()
         self.rate = REAL
         self.frozen = False
@@ -48,16 +48,16 @@ class Clock:
     def read(self) -> tuple[int, int, int]:
         """Returns sandbox time, auth time and real time, all of one moment."""
         real = self.real()
-        return self._at(self.steady()), real + self.skew, real
+        return self._at(self.monotonic()), real + self.skew, real
 
     def now(self) -> int:
         """Returns the sandbox time."""
-        return self._at(self.steady())
+        return self._at(self.monotonic())
 
-    def _at(self, steady: int) -> int:
+    def _at(self, monotonic: int) -> int:
         if self.frozen:
             return self._then
-        passed = steady - self._anchor
+        passed = monotonic - self._anchor
         if self.rate is not REAL:
             passed = int(passed * self.rate)
         return min(self._then + passed, END)
@@ -100,5 +100,5 @@ class Clock:
         self._then = now
 
     def _settle(self) -> None:
-        steady = self.steady()
-        self._then, self._anchor = self._at(steady), steady
+        monotonic = self.monotonic()
+        self._then, self._anchor = self._at(monotonic), monotonic

@@ -5,11 +5,11 @@ The quirk is ``off`` unless the provider sets another default; a provider withou
 
 from msgspec.structs import replace
 
-from mockserver.engine.faults.plan import Instead
-from mockserver.wire.explain import Explanation, Refused, shown
-from mockserver.wire.message import Request, Response
-from mockserver.wire.origin import is_foreign
-from mockserver.wire.reject import Reject
+from mockserver.explain import Explanation, Refused, shown
+from mockserver.faults.plan import Instead
+from mockserver.model.http import Request, Response
+from mockserver.model.origin import is_foreign
+from mockserver.model.reject import Reject
 
 FOREIGN = "foreign_origin"
 ALLOW_ORIGIN = b"access-control-allow-origin"

@@ -8,11 +8,11 @@ from sys import getsizeof
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from mockserver.engine.counts import Counts
-from mockserver.engine.hiding import JournalRedactor
-from mockserver.engine.memory import Share
-from mockserver.wire.explain import Explanation
-from mockserver.wire.message import Headers
+from mockserver.engine.memory_budget import MemoryShare
+from mockserver.engine.redactor import JournalRedactor
+from mockserver.engine.request_counts import Counts
+from mockserver.explain import Explanation
+from mockserver.model.http import Headers
 
 ENTRIES_MAX = 10_000
 BYTES_MAX = 16 * 1024 * 1024
@@ -73,10 +73,10 @@ class Journal:
     rule had an effect. Bytes count towards ``share``.
     """
 
-    def __init__(self, redactor: JournalRedactor, share: Share | None = None) -> None:
+    def __init__(self, redactor: JournalRedactor, share: MemoryShare | None = None) -> None:
         self.redactor = redactor
         self.followers: list[Callable[[Entry], None]] = []
-        self._share = share or Share(threading.RLock())
+        self._share = share or MemoryShare(threading.RLock())
         self.counts = Counts()
         self.count = 0
         self._size = 0

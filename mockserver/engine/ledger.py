@@ -12,11 +12,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mockserver.wire.amount import plus
-from mockserver.wire.holdings import Accounts, Holdings, Place
-from mockserver.wire.provider import Provider
-from mockserver.wire.signing import seeded
-from mockserver.wire.world import (
+from mockserver.model.account_rows import Accounts, Holdings, Place
+from mockserver.model.amounts import plus
+from mockserver.model.provider import Provider
+from mockserver.model.signing import seeded
+from mockserver.model.world import (
     Change,
     Coin,
     DropRow,

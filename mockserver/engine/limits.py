@@ -6,8 +6,8 @@ every gate and its handler, so a refused call uses up no window.
 
 from collections import OrderedDict, deque
 
-from mockserver.wire.provider import Limit
-from mockserver.wire.reject import Reject
+from mockserver.model.provider import Limit
+from mockserver.model.reject import Reject
 
 CALLERS_MAX = 65_536
 GONE_MAX = 2  # times that are let go with each one that is kept

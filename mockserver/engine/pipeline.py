@@ -14,18 +14,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.engine import cors
-from mockserver.engine.explain import Around, by_key, by_rule, explain, redact
-from mockserver.engine.faults.good import Good
-from mockserver.engine.faults.plan import FRONT, ROUTE, Instead, Plan
+from mockserver.engine.bans import Offenders
 from mockserver.engine.journal import FAULT_MAX, Entry
 from mockserver.engine.limits import Window
-from mockserver.engine.penalties import Offenders
 from mockserver.engine.sandbox import Desk, Sandbox
-from mockserver.wire.explain import Explanation, Refused, redacting, shown
-from mockserver.wire.message import Request, Response
-from mockserver.wire.provider import Asked, Authenticate, Check, Escalate, Once, Throttle
-from mockserver.wire.query import parameter
-from mockserver.wire.reject import Reject
+from mockserver.explain import Explanation, Refused, redacting, shown
+from mockserver.explain.general import Around, by_key, by_rule, explain, redact
+from mockserver.faults.plan import FRONT, ROUTE, Instead, Plan
+from mockserver.faults.response_body import Good
+from mockserver.model.http import Request, Response
+from mockserver.model.provider import Asked, Authenticate, Check, Escalate, Once, Throttle
+from mockserver.model.query import parameter
+from mockserver.model.reject import Reject
 
 log = logging.getLogger("mockserver")
 

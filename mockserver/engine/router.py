@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
-from mockserver.wire.memo import Memo
-from mockserver.wire.message import Request
-from mockserver.wire.provider import Route
-from mockserver.wire.query import parameter
-from mockserver.wire.reject import Reject
+from mockserver.caches import Memo
+from mockserver.model.http import Request
+from mockserver.model.provider import Route
+from mockserver.model.query import parameter
+from mockserver.model.reject import Reject
 
 NOTHING: Mapping[str, str] = {}
 

@@ -7,25 +7,25 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from mockserver.engine.bans import Offenders
+from mockserver.engine.cache import Kept
 from mockserver.engine.clock import Clock
-from mockserver.engine.explain import Allowance
-from mockserver.engine.faults.rulebook import Rulebook
-from mockserver.engine.faults.scenario import Scenario
-from mockserver.engine.hiding import JournalRedactor
 from mockserver.engine.journal import Journal
-from mockserver.engine.kept import Kept
 from mockserver.engine.ledger import Book
 from mockserver.engine.limits import Window, window
-from mockserver.engine.memory import Share
-from mockserver.engine.penalties import Offenders
+from mockserver.engine.memory_budget import MemoryShare
+from mockserver.engine.redactor import JournalRedactor
 from mockserver.engine.replay import ReplayMemory
 from mockserver.engine.settings import Settings, changed, limit_of, over, restored
 from mockserver.engine.world import Part, Vault, World
-from mockserver.wire.provider import Escalate, Provider, Route, Throttle
-from mockserver.wire.redaction import redactor as named_secrets
-from mockserver.wire.redaction import writings
-from mockserver.wire.reject import Reject
-from mockserver.wire.world import Change, Event, SetKey, View
+from mockserver.explain.general import Allowance
+from mockserver.faults.matching import Rulebook
+from mockserver.faults.scenario import Scenario
+from mockserver.model.provider import Escalate, Provider, Route, Throttle
+from mockserver.model.redaction import redactor as named_secrets
+from mockserver.model.redaction import writings
+from mockserver.model.reject import Reject
+from mockserver.model.world import Change, Event, SetKey, View
 
 log = logging.getLogger("mockserver")
 
@@ -39,7 +39,7 @@ class Desk:
     """One provider in one sandbox: credentials, ledger, counters, replay memory, quirks."""
 
     def __init__(
-        self, part: Part, sandbox: str, settings: Settings, rulebook: Rulebook, share: Share
+        self, part: Part, sandbox: str, settings: Settings, rulebook: Rulebook, share: MemoryShare
     ) -> None:
         provider = part.provider
         self.provider = provider
@@ -135,8 +135,8 @@ class Desk:
 class Sandbox:
     """One isolated exchange: clocks, a desk for every provider, and the journal.
 
-    ``real`` gives real time in nanoseconds, ``steady`` monotonic time. Every use takes ``lock``.
-    ``ttl`` is for how long it may stay unused, in ``steady`` time, as ``used`` is; None is for
+    ``real`` gives real time in nanoseconds, ``monotonic`` monotonic time. Every use takes ``lock``.
+    ``ttl`` is for how long it may stay unused, in ``monotonic`` time, as ``used`` is; None is for
     ever. ``scenario`` plays from the start. ``waiting`` are called whenever the clock was moved.
     """
 
@@ -149,20 +149,20 @@ class Sandbox:
         ttl: int | None = None,
         scenario: Scenario | None = None,
         *,
-        steady: Callable[[], int] | None = None,
+        monotonic: Callable[[], int] | None = None,
         redactor: JournalRedactor | None = None,
     ) -> None:
         self.id = id
         self.lock = threading.RLock()
         self.waiting: set[Callable[[], None]] = set()
-        self.clock = Clock(real, steady)
+        self.clock = Clock(real, monotonic)
         self.made = self.settings = settings or Settings()
         self.made_with = scenario
-        self.allowance = Allowance(self.clock.steady)
+        self.allowance = Allowance(self.clock.monotonic)
         self.whose = self.own
         self.ttl = ttl
-        self.used = self.clock.steady()
-        self.share = Share(self.lock)
+        self.used = self.clock.monotonic()
+        self.share = MemoryShare(self.lock)
         names = tuple(part.provider.secrets for part in world.parts.values())
         redactor = redactor or JournalRedactor(named_secrets(names))
         self.journal = Journal(redactor, self.share)
@@ -200,7 +200,7 @@ class Sandbox:
     def reset(self) -> None:
         """Returns to how the sandbox was made: ledger, keys, settings, clocks, empty journal."""
         with self.lock:
-            self.put_clock(Clock(self.clock.real, self.clock.steady))
+            self.put_clock(Clock(self.clock.real, self.clock.monotonic))
             self.journal.reset()
             self._begin(self.world)
 

@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Callable, Iterator
 
-from mockserver.engine.faults.scenario import Scenario
-from mockserver.engine.memory import MemoryBudget
+from mockserver.engine.memory_budget import MemoryBudget
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.settings import Settings
 from mockserver.engine.world import World
-from mockserver.wire.duration import SECOND
+from mockserver.faults.scenario import Scenario
+from mockserver.model.durations import SECOND
 
 DEFAULT = "default"
 SANDBOXES_MAX = 2_000
@@ -42,7 +42,7 @@ class Sandboxes:
         default.share.join(self.budget)
         self._sandboxes = {default.id: default}
         self._real = real
-        self._steady = default.clock.steady
+        self._monotonic = default.clock.monotonic
         self._swept = 0
         self._lock = threading.Lock()
         self._allowance = default.allowance
@@ -50,7 +50,7 @@ class Sandboxes:
 
     def __iter__(self) -> Iterator[Sandbox]:
         """Iterates over those that are there."""
-        now = self._steady()
+        now = self._monotonic()
         with self._lock:
             return iter([box for box in self._sandboxes.values() if not _idle(box, now)])
 
@@ -62,7 +62,7 @@ class Sandboxes:
         """Returns a sandbox, and remembers that it was used."""
         sandbox = self._sandboxes.get(id)
         if sandbox is not None and sandbox.ttl is not None:
-            now = self._steady()
+            now = self._monotonic()
             if _idle(sandbox, now):
                 return None  # it goes with the next sweep
             sandbox.used = now
@@ -74,7 +74,14 @@ class Sandboxes:
         """Makes a sandbox, in the place of one with the same id; raises TooMany."""
         redactor = self.default.journal.redactor
         sandbox = Sandbox(
-            id, world, self._real, settings, ttl, scenario, steady=self._steady, redactor=redactor
+            id,
+            world,
+            self._real,
+            settings,
+            ttl,
+            scenario,
+            monotonic=self._monotonic,
+            redactor=redactor,
         )
         sandbox.allowance, sandbox.whose = self._allowance, self.whose
         with self._lock:
@@ -107,7 +114,7 @@ class Sandboxes:
             gone.end()
 
     def _sweep(self, at_once: bool) -> None:
-        now = self._steady()
+        now = self._monotonic()
         if at_once or now - self._swept >= SWEEP_EVERY:
             self._swept = now
             for sandbox in list(self._sandboxes.values()):

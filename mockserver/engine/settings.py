@@ -7,9 +7,9 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.engine.faults.scenario import Scenario
-from mockserver.wire.names import unknown
-from mockserver.wire.provider import Limit, Provider, Quirk
+from mockserver.faults.scenario import Scenario
+from mockserver.model.names import unknown
+from mockserver.model.provider import Limit, Provider, Quirk
 
 Value = str | int | float | bool | timedelta  # as a quirk may be given
 

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from mockserver.engine.ledger import holdings
 from mockserver.engine.router import Router
-from mockserver.wire.holdings import Accounts
-from mockserver.wire.provider import Provider
-from mockserver.wire.reject import Reject
-from mockserver.wire.world import Section
+from mockserver.model.account_rows import Accounts
+from mockserver.model.provider import Provider
+from mockserver.model.reject import Reject
+from mockserver.model.world import Section
 
 
 class Part(Struct, frozen=True):

@@ -5,7 +5,7 @@ import pkgutil
 from functools import cache
 from pathlib import Path
 
-from mockserver.wire.provider import Provider
+from mockserver.model.provider import Provider
 
 
 @cache

@@ -6,6 +6,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from mockserver.model.account_rows import Holdings
+from mockserver.model.http import Request
+from mockserver.model.provider import Answer
+from mockserver.model.reject import Reject
+from mockserver.model.world import View
 from mockserver.providers.cdp.pages import (
     Listing,
     Page,
@@ -18,11 +23,6 @@ from mockserver.providers.cdp.pages import (
     rank,
 )
 from mockserver.providers.cdp.world import ACCOUNT_TYPES, Portfolio, is_account_id
-from mockserver.wire.holdings import Holdings
-from mockserver.wire.message import Request
-from mockserver.wire.provider import Answer
-from mockserver.wire.reject import Reject
-from mockserver.wire.world import View
 
 NONE = Listing([], [])
 

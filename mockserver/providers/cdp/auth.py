@@ -8,13 +8,13 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from mockserver.model import jwt
+from mockserver.model.http import Draft, Request
+from mockserver.model.provider import Vault
+from mockserver.model.reject import Reject
+from mockserver.model.signing import seeded
+from mockserver.model.world import Credential, Quirks
 from mockserver.providers.cdp import claims, keys
-from mockserver.wire import jwt
-from mockserver.wire.message import Draft, Request
-from mockserver.wire.provider import Vault
-from mockserver.wire.reject import Reject
-from mockserver.wire.signing import seeded
-from mockserver.wire.world import Credential, Quirks
 
 NONCE_DIGITS = 16
 

@@ -6,6 +6,13 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
+from mockserver.caches import Memo
+from mockserver.model.account_rows import Place, Shown
+from mockserver.model.amounts import Amount, minus, stripped, text, times
+from mockserver.model.http import Request
+from mockserver.model.provider import Answer
+from mockserver.model.reject import Reject
+from mockserver.model.world import View
 from mockserver.providers.cdp.accounts import owned, parse_id
 from mockserver.providers.cdp.pages import (
     Listing,
@@ -20,13 +27,6 @@ from mockserver.providers.cdp.pages import (
     rank,
 )
 from mockserver.providers.cdp.world import SYMBOL_MAX, Balance
-from mockserver.wire.amount import Amount, minus, stripped, text, times
-from mockserver.wire.holdings import Place, Shown
-from mockserver.wire.memo import Memo
-from mockserver.wire.message import Request
-from mockserver.wire.provider import Answer
-from mockserver.wire.reject import Reject
-from mockserver.wire.world import View
 
 NOT_FOUND = "Account or asset not found."
 

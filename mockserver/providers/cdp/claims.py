@@ -11,10 +11,10 @@ accepted, and noted.
 from collections.abc import Mapping
 from typing import Any
 
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Request
-from mockserver.wire.reject import Reject
-from mockserver.wire.world import Quirks
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Request
+from mockserver.model.reject import Reject
+from mockserver.model.world import Quirks
 
 HOST = "api.cdp.coinbase.com"
 HOSTS = (HOST, "sandbox.cdp.coinbase.com")

@@ -6,11 +6,11 @@ Every failed authentication gets one and the same answer; the journal tells them
 import msgspec
 from msgspec import Struct
 
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Headers, Response
-from mockserver.wire.provider import Asked
-from mockserver.wire.reject import Reject
-from mockserver.wire.signing import seeded
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Headers, Response
+from mockserver.model.provider import Asked
+from mockserver.model.reject import Reject
+from mockserver.model.signing import seeded
 
 JSON: Headers = ((b"content-type", b"application/json"),)
 PLAIN: Headers = ((b"content-type", b"text/plain"),)

@@ -10,7 +10,7 @@ import base64
 import binascii
 from functools import lru_cache
 
-from mockserver.wire import jwt
+from mockserver.model import jwt
 
 TYPES = {"EdDSA": "Ed25519", "ES256": "ES256"}
 

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from mockserver.wire.amount import text
-from mockserver.wire.paging import seal, unseal
-from mockserver.wire.query import pairs
-from mockserver.wire.reject import Reject
-from mockserver.wire.signing import seeded
-from mockserver.wire.world import ZERO, View
+from mockserver.model.amounts import text
+from mockserver.model.paging import seal, unseal
+from mockserver.model.query import pairs
+from mockserver.model.reject import Reject
+from mockserver.model.signing import seeded
+from mockserver.model.world import ZERO, View
 
 SIZE = 20
 SIZE_MAX = 100

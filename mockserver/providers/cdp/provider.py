@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from mockserver.providers.cdp import accounts, auth, balances, claims, errors, world
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Draft
-from mockserver.wire.provider import (
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Draft
+from mockserver.model.provider import (
     CORS,
     Authenticate,
     Limit,
@@ -17,6 +16,7 @@ from mockserver.wire.provider import (
     Throttle,
     by_key,
 )
+from mockserver.providers.cdp import accounts, auth, balances, claims, errors, world
 
 NEXT = "$.nextPageToken"
 SWITCH = ("false", "true")

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from msgspec.structs import asdict
 
+from mockserver.model.amounts import Amount, places, times
+from mockserver.model.provider import Person
+from mockserver.model.world import Account, Coin, Row, Section
 from mockserver.providers.cdp import keys
 from mockserver.providers.cdp.auth import Caller, Key, new_id
-from mockserver.wire.amount import Amount, places, times
-from mockserver.wire.provider import Person
-from mockserver.wire.world import Account, Coin, Row, Section
 
 DOCUMENTED = "account_af2937b0-9846-4fe7-bfe9-ccc22d935114"
 UNIT = Amount("1")

@@ -4,11 +4,11 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from mockserver.wire.message import Draft, Request
-from mockserver.wire.provider import Vault
-from mockserver.wire.query import first
-from mockserver.wire.reject import Reject
-from mockserver.wire.world import Credential, Quirks
+from mockserver.model.http import Draft, Request
+from mockserver.model.provider import Vault
+from mockserver.model.query import first
+from mockserver.model.reject import Reject
+from mockserver.model.world import Credential, Quirks
 
 
 class Key(Credential, frozen=True, kw_only=True):

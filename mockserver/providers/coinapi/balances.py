@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 
+from mockserver.model.account_rows import ByVenue
+from mockserver.model.amounts import minus, number
+from mockserver.model.http import Request
+from mockserver.model.provider import Answer
+from mockserver.model.query import first
+from mockserver.model.reject import Reject
+from mockserver.model.world import View
 from mockserver.providers.coinapi.world import EXCHANGE, Balance
-from mockserver.wire.amount import minus, number
-from mockserver.wire.holdings import ByVenue
-from mockserver.wire.message import Request
-from mockserver.wire.provider import Answer
-from mockserver.wire.query import first
-from mockserver.wire.reject import Reject
-from mockserver.wire.world import View
 
 # What may stand between an exchange and the tag of one of several accounts on it.
 SEPARATORS = "~/.,:;!@#$%^&*-_+="

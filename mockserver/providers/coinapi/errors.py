@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Response
-from mockserver.wire.provider import Asked, Error
-from mockserver.wire.query import first
-from mockserver.wire.reject import Reject
-from mockserver.wire.world import Quirks
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Response
+from mockserver.model.provider import Asked, Error
+from mockserver.model.query import first
+from mockserver.model.reject import Reject
+from mockserver.model.world import Quirks
 
 
 class MessageReject(Struct, frozen=True):

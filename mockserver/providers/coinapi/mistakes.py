@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mockserver.wire.explain import (
+from mockserver.explain import (
     Explanation,
     Mistake,
     Refused,
@@ -13,7 +13,7 @@ from mockserver.wire.explain import (
     veiled,
     worn,
 )
-from mockserver.wire.query import first
+from mockserver.model.query import first
 
 HEADER = "X-CoinAPI-Key"
 PARAMETER = "apikey"

@@ -1,9 +1,8 @@
 """CoinAPI EMS, as rows."""
 
-from mockserver.providers.coinapi import auth, balances, errors, world
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Draft
-from mockserver.wire.provider import (
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Draft
+from mockserver.model.provider import (
     CORS,
     Authenticate,
     Limit,
@@ -15,6 +14,7 @@ from mockserver.wire.provider import (
     Throttle,
     by_key,
 )
+from mockserver.providers.coinapi import auth, balances, errors, world
 
 AMOUNTS = ("balance", "available", "locked", "rate_usd", "traded")
 

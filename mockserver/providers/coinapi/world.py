@@ -5,10 +5,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mockserver.providers.coinapi.auth import Key, new_key
-from mockserver.wire.amount import Amount
-from mockserver.wire.provider import Person
-from mockserver.wire.world import (
+from mockserver.model.amounts import Amount
+from mockserver.model.provider import Person
+from mockserver.model.world import (
     ZERO,
     Account,
     Change,
@@ -20,6 +19,7 @@ from mockserver.wire.world import (
     SetRow,
     View,
 )
+from mockserver.providers.coinapi.auth import Key, new_key
 
 EXCHANGE = "exchange"
 SOURCES = ("INITIALIZATION", "BALANCE_MANAGER", "EXCHANGE")

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import msgspec
 
+from mockserver.model.account_rows import ByVenue, Shown
+from mockserver.model.amounts import Amount, number
+from mockserver.model.provider import Answer
+from mockserver.model.reject import Reject
+from mockserver.model.world import View
 from mockserver.providers.coinstats import portfolios
 from mockserver.providers.coinstats.query import BalanceQuery
 from mockserver.providers.coinstats.usage import BALANCE, charge
 from mockserver.providers.coinstats.world import Balance, Investor
-from mockserver.wire.amount import Amount, number
-from mockserver.wire.holdings import ByVenue, Shown
-from mockserver.wire.provider import Answer
-from mockserver.wire.reject import Reject
-from mockserver.wire.world import View
 
 
 def get_balance(view: View, query: BalanceQuery) -> Answer:

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import msgspec
 
-from mockserver.wire.message import Response
-from mockserver.wire.provider import Asked, Error
-from mockserver.wire.reject import Reject
-from mockserver.wire.signing import seeded
+from mockserver.model.http import Response
+from mockserver.model.provider import Asked, Error
+from mockserver.model.reject import Reject
+from mockserver.model.signing import seeded
 
 ERRORS = {
     "no_route": Error(404, "Not Found"),

@@ -4,9 +4,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from mockserver.model.provider import Answer
+from mockserver.model.world import View
 from mockserver.providers.coinstats.usage import SUPPORT, charge
-from mockserver.wire.provider import Answer
-from mockserver.wire.world import View
 
 # The credential fields by their keys, as a form would label them.
 FIELDS = {"apiKey": "API Key", "apiSecret": "API Secret", "passphrase": "Passphrase"}

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mockserver.model.http import Request
+from mockserver.model.provider import Answer
+from mockserver.model.query import first
+from mockserver.model.reject import Reject
+from mockserver.model.signing import seeded
+from mockserver.model.world import Change, Event, Put, View
 from mockserver.providers.coinstats.query import BalanceQuery, invalid
 from mockserver.providers.coinstats.usage import STATUS, SYNC, charge
-from mockserver.wire.message import Request
-from mockserver.wire.provider import Answer
-from mockserver.wire.query import first
-from mockserver.wire.reject import Reject
-from mockserver.wire.signing import seeded
-from mockserver.wire.world import Change, Event, Put, View
 
 KIND = "portfolio"
 

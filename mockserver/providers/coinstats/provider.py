@@ -3,19 +3,9 @@
 import msgspec
 from msgspec.structs import replace
 
-from mockserver.providers.coinstats import (
-    auth,
-    balances,
-    errors,
-    exchanges,
-    portfolios,
-    query,
-    usage,
-    world,
-)
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Draft
-from mockserver.wire.provider import (
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Draft
+from mockserver.model.provider import (
     CORS,
     Authenticate,
     Limit,
@@ -27,6 +17,16 @@ from mockserver.wire.provider import (
     Throttle,
     by_key,
     parse_nothing,
+)
+from mockserver.providers.coinstats import (
+    auth,
+    balances,
+    errors,
+    exchanges,
+    portfolios,
+    query,
+    usage,
+    world,
 )
 
 

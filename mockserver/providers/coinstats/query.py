@@ -9,11 +9,11 @@ from typing import Any, NoReturn
 
 from msgspec import Struct
 
+from mockserver.caches import Memo
+from mockserver.model.http import Request
+from mockserver.model.reject import Reject
+from mockserver.model.unique_members import once_each
 from mockserver.providers.coinstats.exchanges import EXCHANGES, FIELDS
-from mockserver.wire.members import once_each
-from mockserver.wire.memo import Memo
-from mockserver.wire.message import Request
-from mockserver.wire.reject import Reject
 
 
 class BalanceQuery(Struct, frozen=True):

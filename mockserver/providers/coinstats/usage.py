@@ -3,9 +3,9 @@
 A handler charges by a change of the ledger, so a call that is refused costs nothing.
 """
 
-from mockserver.wire.provider import Answer
-from mockserver.wire.reject import Reject
-from mockserver.wire.world import Put, View
+from mockserver.model.provider import Answer
+from mockserver.model.reject import Reject
+from mockserver.model.world import Put, View
 
 KIND = "credits spent"
 SUBSCRIPTION = "PRO"

@@ -5,11 +5,11 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from mockserver.model.amounts import Amount
+from mockserver.model.provider import Person
+from mockserver.model.world import ZERO, Account, Coin, Row, Section
 from mockserver.providers.coinstats.auth import ClientKey, Key
 from mockserver.providers.coinstats.exchanges import EXCHANGES
-from mockserver.wire.amount import Amount
-from mockserver.wire.provider import Person
-from mockserver.wire.world import ZERO, Account, Coin, Row, Section
 
 
 class Balance(Row, frozen=True, kw_only=True, gc=False, eq=False):

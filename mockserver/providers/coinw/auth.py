@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from mockserver.wire.message import Draft, Request
-from mockserver.wire.provider import Vault
-from mockserver.wire.query import parameters
-from mockserver.wire.reject import Reject
-from mockserver.wire.signing import same
-from mockserver.wire.world import Credential, Quirks
+from mockserver.model.http import Draft, Request
+from mockserver.model.provider import Vault
+from mockserver.model.query import parameters
+from mockserver.model.reject import Reject
+from mockserver.model.signing import same
+from mockserver.model.world import Credential, Quirks
 
 
 class Key(Credential, frozen=True, kw_only=True):

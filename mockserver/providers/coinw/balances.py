@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
+from mockserver.model.amounts import Amount, number, stripped, text
+from mockserver.model.provider import Answer
+from mockserver.model.world import Quirks, View
 from mockserver.providers.coinw.world import Balance
-from mockserver.wire.amount import Amount, number, stripped, text
-from mockserver.wire.provider import Answer
-from mockserver.wire.world import Quirks, View
 
 # How an amount is written. Python's Decimal and Java's BigDecimal share the rule by which
 # ``str`` turns to an exponent: a negative scale, or more than six zeros behind the point.

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from mockserver.wire.message import Headers, Response
-from mockserver.wire.provider import Asked
-from mockserver.wire.reject import Reject
-from mockserver.wire.world import Quirks
+from mockserver.model.http import Headers, Response
+from mockserver.model.provider import Asked
+from mockserver.model.reject import Reject
+from mockserver.model.world import Quirks
 
 JSON: Headers = ((b"content-type", b"application/json"),)
 

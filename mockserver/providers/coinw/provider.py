@@ -1,9 +1,8 @@
 """CoinW spot, as rows."""
 
-from mockserver.providers.coinw import auth, balances, errors, world
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Draft, Request
-from mockserver.wire.provider import (
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Draft, Request
+from mockserver.model.provider import (
     CORS,
     Authenticate,
     Escalate,
@@ -18,6 +17,7 @@ from mockserver.wire.provider import (
     by_address,
     parse_nothing,
 )
+from mockserver.providers.coinw import auth, balances, errors, world
 
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE

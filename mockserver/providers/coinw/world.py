@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from mockserver.model.amounts import EXACT, Amount, minus
+from mockserver.model.provider import Person
+from mockserver.model.world import Account, Coin, Row, Section
 from mockserver.providers.coinw.auth import Key, new_key
-from mockserver.wire.amount import EXACT, Amount, minus
-from mockserver.wire.provider import Person
-from mockserver.wire.world import Account, Coin, Row, Section
 
 
 class Balance(Row, frozen=True, kw_only=True, gc=False):

@@ -8,12 +8,12 @@ from ipaddress import ip_address, ip_network
 
 from msgspec.structs import replace
 
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Draft, Request
-from mockserver.wire.provider import Route, Vault
-from mockserver.wire.reject import Reject
-from mockserver.wire.signing import hmac_sha256_hex, same, sha256_hex
-from mockserver.wire.world import Credential, Quirks
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Draft, Request
+from mockserver.model.provider import Route, Vault
+from mockserver.model.reject import Reject
+from mockserver.model.signing import hmac_sha256_hex, same, sha256_hex
+from mockserver.model.world import Credential, Quirks
 
 PERMISSIONS = (
     "request_deposit_address",

@@ -5,13 +5,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from mockserver.model.account_rows import Holdings, Place, Places
+from mockserver.model.amounts import minus, text
+from mockserver.model.http import Request
+from mockserver.model.provider import Answer
+from mockserver.model.query import raw_pairs
+from mockserver.model.world import View
 from mockserver.providers.cpg.world import Balance
-from mockserver.wire.amount import minus, text
-from mockserver.wire.holdings import Holdings, Place, Places
-from mockserver.wire.message import Request
-from mockserver.wire.provider import Answer
-from mockserver.wire.query import raw_pairs
-from mockserver.wire.world import View
 
 
 class Filter(Struct, frozen=True):

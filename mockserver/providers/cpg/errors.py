@@ -2,10 +2,10 @@
 
 import msgspec
 
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Headers, Response
-from mockserver.wire.provider import Asked, Error
-from mockserver.wire.reject import Reject
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Headers, Response
+from mockserver.model.provider import Asked, Error
+from mockserver.model.reject import Reject
 
 JSON: Headers = ((b"content-type", b"application/json"),)
 

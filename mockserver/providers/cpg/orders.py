@@ -11,9 +11,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.wire.amount import MAX_DIGITS, MAX_EXPONENT, Amount
-from mockserver.wire.message import Request
-from mockserver.wire.reject import Reject
+from mockserver.model.amounts import MAX_DIGITS, MAX_EXPONENT, Amount
+from mockserver.model.http import Request
+from mockserver.model.reject import Reject
 
 
 class Order(Struct, frozen=True):

@@ -1,9 +1,8 @@
 """The Crypto Payment Gateway (``X-CPG-*``), as rows."""
 
-from mockserver.providers.cpg import auth, balances, errors, orders, withdrawals, world
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Draft
-from mockserver.wire.provider import (
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Draft
+from mockserver.model.provider import (
     CORS,
     Authenticate,
     Check,
@@ -19,6 +18,7 @@ from mockserver.wire.provider import (
     by_key,
     parse_nothing,
 )
+from mockserver.providers.cpg import auth, balances, errors, orders, withdrawals, world
 
 PROVIDER = Provider(
     name="cpg",

@@ -11,16 +11,16 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mockserver.model.amounts import Amount, minus, plus, text
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Request
+from mockserver.model.provider import Answer
+from mockserver.model.reject import Reject
+from mockserver.model.signing import seeded
+from mockserver.model.world import ZERO, Change, Event, Move, Put, Schedule, View
 from mockserver.providers.cpg.balances import Filter, chosen, success
 from mockserver.providers.cpg.orders import Order
 from mockserver.providers.cpg.world import Balance, scale
-from mockserver.wire.amount import Amount, minus, plus, text
-from mockserver.wire.duration import SECOND
-from mockserver.wire.message import Request
-from mockserver.wire.provider import Answer
-from mockserver.wire.reject import Reject
-from mockserver.wire.signing import seeded
-from mockserver.wire.world import ZERO, Change, Event, Move, Put, Schedule, View
 
 KIND = "withdrawal"
 REFERENCE = "withdrawal reference"

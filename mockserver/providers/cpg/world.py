@@ -4,10 +4,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mockserver.providers.cpg.auth import Key
-from mockserver.wire.amount import Amount, places
-from mockserver.wire.provider import Person
-from mockserver.wire.world import (
+from mockserver.model.amounts import Amount, places
+from mockserver.model.provider import Person
+from mockserver.model.world import (
     ZERO,
     Account,
     Change,
@@ -19,6 +18,7 @@ from mockserver.wire.world import (
     View,
     known_key,
 )
+from mockserver.providers.cpg.auth import Key
 
 NETWORKS = ("ETH", "BSC", "TRX")
 

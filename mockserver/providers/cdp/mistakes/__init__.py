@@ -1,7 +1,7 @@
 """Why CDP refused, which answers every failed authentication in one way."""
 
+from mockserver.explain import Explanation, Refused
 from mockserver.providers.cdp.mistakes import claims, kid, missing, reads, signature, token
-from mockserver.wire.explain import Explanation, Refused
 
 
 def explain(refused: Refused) -> Explanation | None:

@@ -5,12 +5,13 @@ Which request it is for, ``uris`` judges.
 
 from typing import Any
 
+from mockserver.explain import Explanation, Refused
+from mockserver.model import durations as duration
+from mockserver.model import instants as moment
+from mockserver.model.durations import SECOND
 from mockserver.providers.cdp.claims import ISSUER, LATEST, LEEWAY
 from mockserver.providers.cdp.mistakes import uris
 from mockserver.providers.cdp.mistakes.names import caller, kind, named, presented
-from mockserver.wire import duration, moment
-from mockserver.wire.duration import SECOND
-from mockserver.wire.explain import Explanation, Refused
 
 # Issuers that other samples and versions name; any other text might be a secret.
 ISSUERS = ("coinbase-cloud", "coinbase", "cdp_service", "CDP", "Cdp", "")

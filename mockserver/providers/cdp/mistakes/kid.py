@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from mockserver.explain import Explanation, Refused
 from mockserver.providers.cdp.mistakes.names import listed, named, presented, secret_of
-from mockserver.wire.explain import Explanation, Refused
 
 NEAR = 0.8  # of a key id that has to be the same for it to be told
 

@@ -3,11 +3,11 @@
 import re
 from itertools import islice
 
+from mockserver.explain import Explanation, Refused, Sent, sent, shown
+from mockserver.model import jwt
+from mockserver.model.http import Request
+from mockserver.model.redaction import telling
 from mockserver.providers.cdp.mistakes.names import MAKE, WANTED, key_in
-from mockserver.wire import jwt
-from mockserver.wire.explain import Explanation, Refused, Sent, sent, shown
-from mockserver.wire.message import Request
-from mockserver.wire.redaction import telling
 
 # Words before something that is no token of this API.
 SCHEMES = (b"basic", b"digest", b"token", b"jwt", b"key", b"apikey", b"hmac")

@@ -3,9 +3,9 @@
 import re
 from typing import Any
 
-from mockserver.wire import jwt
-from mockserver.wire.explain import Refused, shown, veiled
-from mockserver.wire.message import Request
+from mockserver.explain import Refused, shown, veiled
+from mockserver.model import jwt
+from mockserver.model.http import Request
 
 ID = re.compile(r"(?:organizations/[0-9a-f-]{36}/apiKeys/)?[0-9a-f-]{36}")
 WANTED = "Authorization: Bearer, a space and a JWT"

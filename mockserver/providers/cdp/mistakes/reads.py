@@ -9,14 +9,15 @@ from urllib.parse import unquote
 
 import msgspec
 
+from mockserver.explain import Explanation, Refused, nearest, shown
+from mockserver.model import durations as duration
+from mockserver.model import instants as moment
+from mockserver.model.durations import SECOND
+from mockserver.model.http import Request
+from mockserver.model.paging import SEAL_SIZE, TOKEN_MAX
 from mockserver.providers.cdp.mistakes.names import caller, named, secret_of
 from mockserver.providers.cdp.pages import SIZE, SIZE_MAX, Place, given
 from mockserver.providers.cdp.world import ACCOUNT_TYPES, PREFIX, SYMBOL_MAX
-from mockserver.wire import duration, moment
-from mockserver.wire.duration import SECOND
-from mockserver.wire.explain import Explanation, Refused, nearest, shown
-from mockserver.wire.message import Request
-from mockserver.wire.paging import SEAL_SIZE, TOKEN_MAX
 
 LISTED = 5  # accounts that are told
 RETURNED = "Send nextPageToken as it was returned, escaped once, and nothing else."

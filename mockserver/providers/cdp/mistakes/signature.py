@@ -13,10 +13,10 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mockserver.explain import Explanation, Mistake, Refused, solve, solved, veiled
+from mockserver.model import jwt
 from mockserver.providers.cdp import keys
 from mockserver.providers.cdp.mistakes.names import kind, presented
-from mockserver.wire import jwt
-from mockserver.wire.explain import Explanation, Mistake, Refused, solve, solved, veiled
 
 OTHERS_MAX = 8  # other keys that are tried: each costs a fifth of a millisecond
 DIGESTS = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
@@ -183,7 +183,7 @@ def _part(way: Way) -> Iterable[Way]:
 
 def _raw(way: Way) -> Iterable[Way]:
     """Reads a signature in DER."""
-    from mockserver.wire.asymmetric import raw
+    from mockserver.model.asymmetric import raw
 
     if way.signature[:1] != b"\x30":
         return ()

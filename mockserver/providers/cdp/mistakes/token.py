@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from mockserver.explain import Explanation, Refused
+from mockserver.model import jwt
 from mockserver.providers.cdp.mistakes.names import MAKE, WANTED, bearer, key_in, kind
-from mockserver.wire import jwt
-from mockserver.wire.explain import Explanation, Refused
 
 
 class Form(Struct, frozen=True):

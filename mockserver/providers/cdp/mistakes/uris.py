@@ -7,10 +7,10 @@ from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
+from mockserver.explain import Explanation, Mistake, Refused, marked, shown, solve, veiled
+from mockserver.model.http import Request
 from mockserver.providers.cdp.claims import HOST, HOSTS
 from mockserver.providers.cdp.mistakes.names import presented
-from mockserver.wire.explain import Explanation, Mistake, Refused, marked, shown, solve, veiled
-from mockserver.wire.message import Request
 
 BASE = "/platform"
 OURS = re.compile(r"/platform/v2/accounts(/[^/]+(/balances(/[^/]+)?)?)?")

@@ -5,10 +5,7 @@ What is wrong with a body, ``body`` tells, and ``exchange`` with credentials.
 
 from collections.abc import Mapping
 
-from mockserver.providers.coinstats.exchanges import EXCHANGES
-from mockserver.providers.coinstats.mistakes import body, exchange
-from mockserver.providers.coinstats.usage import BALANCE, STATUS, SUPPORT, SYNC
-from mockserver.wire.explain import (
+from mockserver.explain import (
     Explanation,
     Mistake,
     Refused,
@@ -19,7 +16,10 @@ from mockserver.wire.explain import (
     veiled,
     worn,
 )
-from mockserver.wire.query import first
+from mockserver.model.query import first
+from mockserver.providers.coinstats.exchanges import EXCHANGES
+from mockserver.providers.coinstats.mistakes import body, exchange
+from mockserver.providers.coinstats.usage import BALANCE, STATUS, SUPPORT, SYNC
 
 HEADER = "X-API-KEY"
 BEARER = "Authorization: Bearer"

@@ -10,10 +10,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from mockserver.explain import Explanation, Refused, nearest, sent, shown, veiled
+from mockserver.model.query import raw_pairs
+from mockserver.model.unique_members import once_each
 from mockserver.providers.coinstats.exchanges import EXCHANGES, FIELDS
-from mockserver.wire.explain import Explanation, Refused, nearest, sent, shown, veiled
-from mockserver.wire.members import once_each
-from mockserver.wire.query import raw_pairs
 
 # What clients call a name, without separators and in small letters.
 ALIASES = {

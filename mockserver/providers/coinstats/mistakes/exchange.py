@@ -5,9 +5,9 @@ A fingerprint stands for each of them.
 
 from collections.abc import Mapping
 
+from mockserver.explain import Explanation, Refused, veiled, worn
 from mockserver.providers.coinstats.exchanges import EXCHANGES
 from mockserver.providers.coinstats.mistakes.body import read
-from mockserver.wire.explain import Explanation, Refused, veiled, worn
 
 Connection = tuple[str, Mapping[str, str]]  # the exchange, and the fields it needs
 

@@ -3,11 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
-from mockserver.providers.coinw.auth import Key
-from mockserver.providers.coinw.mistakes.signature import signature_explained
-from mockserver.providers.coinw.mistakes.table import FUTURES
-from mockserver.providers.coinw.mistakes.way import form_of, secrets_of, too_long
-from mockserver.wire.explain import (
+from mockserver.explain import (
     Explanation,
     Mistake,
     Refused,
@@ -20,8 +16,12 @@ from mockserver.wire.explain import (
     veiled,
     worn,
 )
-from mockserver.wire.query import FORM, parameter, raw_pairs
-from mockserver.wire.redaction import PLAIN, telling
+from mockserver.model.query import FORM, parameter, raw_pairs
+from mockserver.model.redaction import PLAIN, telling
+from mockserver.providers.coinw.auth import Key
+from mockserver.providers.coinw.mistakes.signature import signature_explained
+from mockserver.providers.coinw.mistakes.table import FUTURES
+from mockserver.providers.coinw.mistakes.way import form_of, secrets_of, too_long
 
 WANTED = "api_key and sign, each once, in the query or in a form"
 VALUES_MAX = 64  # headers, parameters and members among which something is looked for

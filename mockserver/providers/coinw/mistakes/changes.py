@@ -9,8 +9,8 @@ from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 from msgspec.structs import replace
 
+from mockserver.model.query import FORM, parameter
 from mockserver.providers.coinw.mistakes.way import ALGORITHM, Pairs, Way
-from mockserver.wire.query import FORM, parameter
 
 PARAMETERS_MAX = 16  # parameters of which each is left out by way of trial
 OTHERS_MAX = 16  # other keys whose secrets are tried

@@ -4,20 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from mockserver.providers.coinw.auth import Key
-from mockserver.providers.coinw.mistakes.table import MD5, MISTAKES
-from mockserver.providers.coinw.mistakes.way import (
-    ALGORITHM,
-    ALGORITHMS,
-    NAMES,
-    Way,
-    digest,
-    given_by,
-    message,
-    right_way,
-    secrets_of,
-)
-from mockserver.wire.explain import (
+from mockserver.explain import (
     TRIES_MAX,
     WRITING,
     Explanation,
@@ -30,6 +17,19 @@ from mockserver.wire.explain import (
     solve,
     solved,
     veiled,
+)
+from mockserver.providers.coinw.auth import Key
+from mockserver.providers.coinw.mistakes.table import MD5, MISTAKES
+from mockserver.providers.coinw.mistakes.way import (
+    ALGORITHM,
+    ALGORITHMS,
+    NAMES,
+    Way,
+    digest,
+    given_by,
+    message,
+    right_way,
+    secrets_of,
 )
 
 LONGEST = 8 * 1024  # bytes of a string on which mistakes are tried

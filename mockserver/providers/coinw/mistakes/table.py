@@ -1,7 +1,7 @@
 """The mistakes that clients make when they sign for CoinW, the likeliest first."""
 
+from mockserver.explain import RARE_SECRETS, SECRETS, Mistake
 from mockserver.providers.coinw.mistakes import changes as change
-from mockserver.wire.explain import RARE_SECRETS, SECRETS, Mistake
 
 COMMAND = "Leave command out of what is signed: it only tells the operation."
 SORT = "Sort the parameters by name, in the order of their bytes, and do not sort in the secret."

@@ -8,11 +8,11 @@ from itertools import islice
 
 from msgspec import Struct
 
+from mockserver.explain import Refused
+from mockserver.model.http import Request
+from mockserver.model.query import is_form, raw_pairs
+from mockserver.model.redaction import telling
 from mockserver.providers.coinw.auth import Key
-from mockserver.wire.explain import Refused
-from mockserver.wire.message import Request
-from mockserver.wire.query import is_form, raw_pairs
-from mockserver.wire.redaction import telling
 
 ALGORITHM = "md5"
 KEYS_MAX = 64  # keys whose secrets are looked for

@@ -4,11 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from itertools import islice
 
-from mockserver.providers.cpg.auth import Key
-from mockserver.providers.cpg.mistakes.signature import signature_explained
-from mockserver.providers.cpg.mistakes.way import secrets_of
-from mockserver.wire.duration import SECOND
-from mockserver.wire.explain import (
+from mockserver.explain import (
     Explanation,
     Mistake,
     Refused,
@@ -20,7 +16,11 @@ from mockserver.wire.explain import (
     shown,
     worn,
 )
-from mockserver.wire.redaction import PLAIN, telling
+from mockserver.model.durations import SECOND
+from mockserver.model.redaction import PLAIN, telling
+from mockserver.providers.cpg.auth import Key
+from mockserver.providers.cpg.mistakes.signature import signature_explained
+from mockserver.providers.cpg.mistakes.way import secrets_of
 
 KEY, TIMESTAMP, SIGNATURE = "X-CPG-Key", "X-CPG-Timestamp", "X-CPG-Signature"
 HEADERS = (KEY, TIMESTAMP, SIGNATURE)

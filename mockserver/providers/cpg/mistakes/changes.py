@@ -10,8 +10,8 @@ from urllib.parse import quote, quote_plus, unquote_to_bytes, urlencode
 
 from msgspec.structs import replace
 
+from mockserver.model.query import Pairs, raw_pairs
 from mockserver.providers.cpg.mistakes.way import Way
-from mockserver.wire.query import Pairs, raw_pairs
 
 PARAMETERS_MAX = 16  # parameters of a query that is taken apart
 SHUFFLED_MAX = 3  # parameters that are tried in every order

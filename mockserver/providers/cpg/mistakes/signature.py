@@ -4,19 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from mockserver.providers.cpg.auth import Key
-from mockserver.providers.cpg.mistakes.table import BACKSLASH_N, HMAC, MISTAKES
-from mockserver.providers.cpg.mistakes.way import (
-    ALGORITHM,
-    ALGORITHMS,
-    NAMES,
-    Way,
-    digest,
-    message,
-    right_ways,
-    secrets_of,
-)
-from mockserver.wire.explain import (
+from mockserver.explain import (
     TRIES_MAX,
     WRITING,
     Explanation,
@@ -29,6 +17,18 @@ from mockserver.wire.explain import (
     solve,
     solved,
     veiled,
+)
+from mockserver.providers.cpg.auth import Key
+from mockserver.providers.cpg.mistakes.table import BACKSLASH_N, HMAC, MISTAKES
+from mockserver.providers.cpg.mistakes.way import (
+    ALGORITHM,
+    ALGORITHMS,
+    NAMES,
+    Way,
+    digest,
+    message,
+    right_ways,
+    secrets_of,
 )
 
 LONGEST = 8 * 1024  # bytes of a string on which mistakes are tried

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
+from mockserver.model.signing import sha256_hex
 from mockserver.providers.cpg.mistakes.changes import Change, Ways, less
 from mockserver.providers.cpg.mistakes.way import ORDER, Way
-from mockserver.wire.signing import sha256_hex
 
 BODY_MAX = 8 * 1024  # bytes of a body that is read, or signed itself, by way of trial
 OTHERS_MAX = 16  # other keys whose secrets are tried

@@ -1,8 +1,8 @@
 """The mistakes that clients make when they sign for X-CPG, the likeliest first."""
 
+from mockserver.explain import RARE_SECRETS, SECRETS, Mistake
 from mockserver.providers.cpg.mistakes import changes as change
 from mockserver.providers.cpg.mistakes import string
-from mockserver.wire.explain import RARE_SECRETS, SECRETS, Mistake
 
 BODY = "Sign the hex SHA-256 of the body's bytes exactly as they are sent"
 NOTHING = f"{BODY}; where there is no body, of nothing: e3b0c442...b855."

@@ -7,12 +7,12 @@ from itertools import islice
 
 from msgspec import Struct
 
+from mockserver.explain import Refused
+from mockserver.model.http import Request
+from mockserver.model.query import raw_pairs
+from mockserver.model.redaction import telling
+from mockserver.model.signing import sha256_hex
 from mockserver.providers.cpg.auth import Key
-from mockserver.wire.explain import Refused
-from mockserver.wire.message import Request
-from mockserver.wire.query import raw_pairs
-from mockserver.wire.redaction import telling
-from mockserver.wire.signing import sha256_hex
 
 ORDER = ("timestamp", "method", "path", "query", "body")
 ALGORITHM = "sha256"

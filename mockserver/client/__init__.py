@@ -1,0 +1,1 @@
+"""What Python users hold: servers, sandboxes, providers, the pytest plugin."""

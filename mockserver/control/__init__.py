@@ -1,0 +1,6 @@
+"""The control API: sandboxes, clocks, ledgers and the journal, over HTTP and from Python."""
+
+from mockserver.control.api import call
+from mockserver.control.routes import Refused
+
+__all__ = ["Refused", "call"]

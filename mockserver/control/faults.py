@@ -1,0 +1,117 @@
+"""Rules and scenarios: shown, set, taken away."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from mockserver.control.matching import check_credential
+from mockserver.control.routes import Call, Refused
+from mockserver.engine.sandbox import Sandbox
+from mockserver.faults.matching import Active
+from mockserver.faults.parsing import Reader
+from mockserver.faults.rules import EVERY, Rule
+from mockserver.faults.scenario import Scenario
+from mockserver.files import scenarios
+from mockserver.files.strict_yaml import Wrong
+from mockserver.model.names import choices
+
+HINT = "see the chapter on faults"
+
+
+def index(call: Call) -> dict[str, Any]:
+    """Tells every rule, and how often it matched and fired."""
+    sandbox = call.sandbox
+    with sandbox.lock:
+        return told(sandbox)
+
+
+def told(sandbox: Sandbox) -> dict[str, Any]:
+    """Tells the rules of a sandbox, which is locked."""
+    now = sandbox.clock.now()
+    rules = [_told(active, now) for active in sandbox.rulebook.rules.values()]
+    return {"scenario": sandbox.scenario.name if sandbox.scenario else None, "rules": rules}
+
+
+def _told(active: Active, now: int) -> dict[str, Any]:
+    moments = active.rule.moments
+    state = "active" if moments.covers(now - active.since) else "waiting"
+    return {
+        "rule": copy.deepcopy(active.rule.said),  # the caller's own, in process too
+        "scenario": active.scenario or None,
+        "state": "over" if active.over(now) else state,
+        "matched": active.matched,
+        "fired": active.fired,
+    }
+
+
+def put(call: Call) -> dict[str, Any]:
+    """Sets a rule, in the place of one with its name."""
+    try:
+        rule = Reader("", call.app.providers).read(call.body, ())
+    except Wrong as wrong:
+        raise Refused(400, wrong.what, wrong.path, HINT) from None
+    sandbox = call.sandbox
+    _check_credential(sandbox, rule, "$.match.credential")
+    with sandbox.lock:
+        sandbox.rulebook.put([rule], sandbox.clock.now())
+        return _told(sandbox.rulebook.rules[rule.name], sandbox.clock.now())
+
+
+def _check_credential(sandbox: Sandbox, rule: Rule, at: str) -> None:
+    """Raises Refused for a rule that waits for a credential which the sandbox has not."""
+    match = rule.match
+    if match.credential:
+        check_credential(
+            sandbox, None if match.provider == EVERY else match.provider, match.credential, at
+        )
+
+
+def clear(call: Call) -> None:
+    """Takes every rule away, a scenario's too, and ends it."""
+    sandbox = call.sandbox
+    with sandbox.lock:
+        sandbox.stop()
+        sandbox.rulebook.drop(list(sandbox.rulebook.rules))
+
+
+def drop(call: Call) -> None:
+    """Takes a rule away."""
+    sandbox, name = call.sandbox, call.path["name"]
+    with sandbox.lock:
+        if name not in sandbox.rulebook.rules:
+            there = choices(name, sandbox.rulebook.rules)
+            raise Refused(404, f"no rule {name}", "name", there)
+        sandbox.rulebook.drop([name])
+
+
+def play(call: Call) -> dict[str, Any]:
+    """Starts a scenario, in the place of the one that plays."""
+    sandbox = call.sandbox
+    if not call.body:
+        raise Refused(400, "nothing to play", hint="give the name of a scenario, or one inline")
+    found = read(call.body, "$")
+    for n, rule in enumerate(found.rules):
+        _check_credential(sandbox, rule, f"$.rules[{n}].match.credential")
+    with sandbox.lock:
+        sandbox.play(found)
+        return told(sandbox)
+
+
+def stop(call: Call) -> None:
+    """Ends the scenario that plays."""
+    call.sandbox.stop()
+
+
+def read(wish: str | Mapping[str, Any], at: str) -> Scenario:
+    """Reads a shipped scenario's name, or one inline; raises Refused."""
+    if isinstance(wish, Mapping) and wish.keys() == {"name"} and isinstance(wish["name"], str):
+        wish, at = wish["name"], at + ".name"
+    if not isinstance(wish, str):
+        try:
+            return scenarios.from_data(wish)
+        except Wrong as wrong:
+            raise Refused(400, wrong.what, at + wrong.path.removeprefix("$"), HINT) from None
+    if wish not in scenarios.shipped():
+        there = choices(wish, scenarios.shipped(), "; or give one inline")
+        raise Refused(400, "no such scenario", at, there)
+    return scenarios.load_shipped(wish)

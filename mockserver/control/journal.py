@@ -1,0 +1,189 @@
+"""The journal: listed, shown, exported."""
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+from urllib.parse import parse_qsl
+
+from msgspec.structs import asdict
+
+from mockserver import __version__
+from mockserver.control.chunks import Items
+from mockserver.control.matching import JournalMatch, check_names, differs, headers
+from mockserver.control.routes import Call, Refused, whole_number
+from mockserver.engine.journal import Entry
+from mockserver.model import instants as moment
+from mockserver.model.provider import Provider
+
+FILTERS = ("provider", "operation", "reason", "status")
+LIMIT = 100
+LIMIT_MAX = 1_000
+
+
+def told(entry: Entry) -> dict[str, Any]:
+    """Returns an entry as it is told to people."""
+    return {
+        "n": entry.n,
+        "time": moment.show(entry.time),
+        "auth_time": moment.show(entry.auth_time),
+        "provider": entry.provider,
+        "operation": entry.operation,
+        "method": entry.method,
+        "target": entry.target.decode("latin-1"),
+        "credential": entry.credential,
+        "status": entry.status,
+        "reason": entry.reason,
+        "note": entry.note,
+        "fault": entry.fault or None,
+        "delivery": entry.delivery or None,
+        "duration_us": entry.duration // 1000,
+        "request": {
+            "headers": headers(entry.request_headers),
+            "body": entry.request_body.decode("utf-8", "replace"),
+        },
+        "response": {
+            "headers": {k.decode(): v.decode("latin-1") for k, v in entry.response_headers},
+            "body": entry.response_body.decode("utf-8", "replace"),
+        },
+        "explanation": asdict(entry.explanation) if entry.explanation is not None else None,
+    }
+
+
+def index(call: Call) -> dict[str, Any]:
+    """Lists entries, oldest first."""
+    after = whole_number(call.query, "after", 0, 10**12)
+    limit = whole_number(call.query, "limit", LIMIT, LIMIT_MAX)
+    status = whole_number(call.query, "status", 0, 999)
+    match = JournalMatch(
+        provider=call.query.get("provider"),
+        operation=call.query.get("operation"),
+        reason=call.query.get("reason"),
+        status=status or None,
+    )
+    check_names(call.sandbox, match, "?")
+    providers = call.app.providers
+    found = (e for e in _entries(call) if e.n > after and not differs(e, match, providers))
+    page = list(islice(found, limit + 1))
+    more = len(page) > limit > 0
+    del page[limit:]
+    return {"requests": Items(page, told), "next": page[-1].n if more else None}
+
+
+def _entries(call: Call) -> list[Entry]:
+    sandbox = call.sandbox
+    with sandbox.lock:
+        return list(sandbox.journal.entries)
+
+
+def show(call: Call) -> dict[str, Any]:
+    """Tells one entry."""
+    for entry in _entries(call):
+        if str(entry.n) == call.path["n"]:
+            return told(entry)
+    raise Refused(404, f"no request {call.path['n']}", hint="it may be too long ago")
+
+
+def clear(call: Call) -> None:
+    """Forgets the journal."""
+    sandbox = call.sandbox
+    with sandbox.lock:
+        sandbox.journal.clear()
+
+
+def coverage(call: Call) -> dict[str, Any]:
+    """Tells which operations, reasons and rules were met since the start, and which not."""
+    sandbox = call.sandbox
+    with sandbox.lock:
+        met = sandbox.journal.counts.met
+        took = dict.fromkeys(sandbox.rulebook.rules, 0) | dict(sandbox.journal.took)
+    return {
+        **{name: _covered(p, met) for name, p in call.app.providers.items()},
+        "faults": {"rules": took, "missing": [name for name, n in took.items() if not n]},
+    }
+
+
+def _covered(provider: Provider, met: Mapping[tuple[str, str, str], int]) -> dict[str, Any]:
+    operations = dict.fromkeys((route.id for route in provider.routes), 0)
+    reasons = dict.fromkeys(sorted(provider.errors), 0)
+    for (name, operation, reason), count in met.items():
+        if name == provider.name:
+            if operation in operations:
+                operations[operation] += count
+            if reason in reasons:
+                reasons[reason] += count
+    return {
+        "operations": operations,
+        "reasons": reasons,
+        "missing": [name for name, count in (operations | reasons).items() if not count],
+    }
+
+
+def har(call: Call) -> dict[str, Any]:
+    """Exports the journal as an HTTP archive 1.2."""
+    return {
+        "log": {
+            "version": "1.2",
+            "creator": {"name": "exchange-mockserver", "version": __version__},
+            "entries": Items(_entries(call), lambda e: _archived(told(e), call.origin)),
+        }
+    }
+
+
+def _archived(entry: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    request, response = entry["request"], entry["response"]
+    took = entry["duration_us"] / 1000
+    media_type = response["headers"].get("content-type", "")
+    return {
+        "startedDateTime": entry["time"],
+        "time": took,
+        "request": {
+            "method": entry["method"],
+            "url": _url(request["headers"].get("host"), origin) + entry["target"],
+            "httpVersion": "HTTP/1.1",
+            "cookies": [],
+            "headers": _listed(request["headers"]),
+            "queryString": _queried(entry["target"]),
+            "headersSize": -1,
+            "bodySize": len(request["body"].encode()),
+            **_posted(request),
+        },
+        "response": {
+            "status": entry["status"],
+            "statusText": "",
+            "httpVersion": "HTTP/1.1",
+            "cookies": [],
+            "headers": _listed(response["headers"]),
+            "content": {
+                "size": len(response["body"].encode()),
+                "mimeType": media_type,
+                "text": response["body"],
+            },
+            "redirectURL": "",
+            "headersSize": -1,
+            "bodySize": len(response["body"].encode()),
+        },
+        "cache": {},
+        "timings": {"send": 0, "wait": took, "receive": 0},
+        "comment": ", ".join(filter(None, (entry[n] for n in ("reason", "fault", "delivery")))),
+    }
+
+
+def _url(host: str | None, origin: str) -> str:
+    """Returns where the client sent a request: it may have been a provider's own port."""
+    return f"http://{host}" if host else origin
+
+
+def _queried(target: str) -> list[dict[str, str]]:
+    pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True)
+    return [{"name": name, "value": value} for name, value in pairs]
+
+
+def _posted(request: Mapping[str, Any]) -> dict[str, Any]:
+    if not request["body"]:
+        return {}
+    media_type = request["headers"].get("content-type", "application/octet-stream")
+    return {"postData": {"mimeType": media_type, "text": request["body"]}}
+
+
+def _listed(headers: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in headers.items()]

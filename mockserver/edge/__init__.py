@@ -1,1 +1,0 @@
-"""Where sockets, files, people and real time come in."""

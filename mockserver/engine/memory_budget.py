@@ -1,0 +1,145 @@
+"""One bound for what all sandboxes keep together: journals and kept answers, in bytes.
+
+When it is reached, the sandbox that was used least recently loses its oldest answers and entries
+first. A sandbox that is busy in another thread is passed over.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Protocol
+
+BUDGET = 256 * 1024 * 1024
+BUDGET_MIN = 1024 * 1024
+STEP = 8 * 1024  # bytes that a share takes or gives back before it says so
+
+
+class Store(Protocol):
+    """Something bounded that can give up its oldest part."""
+
+    def drop_oldest(self) -> int:
+        """Drops the oldest part; returns the bytes that this frees, 0 when there is none."""
+
+    def fold(self) -> int:
+        """Gives up detail where there is nothing to drop; returns the bytes that this frees."""
+
+
+class MemoryShare:
+    """What one sandbox keeps: its stores, and the bytes they take together.
+
+    Everything here is called under ``lock``, the sandbox's.
+    """
+
+    def __init__(self, lock: Any) -> None:
+        self.lock = lock
+        self.stores: tuple[Store, ...] = ()
+        self.used = 0
+        self.said = 0  # what the budget knows of it
+        self._budget: MemoryBudget | None = None
+
+    def add(self, size: int) -> None:
+        """Counts bytes that a store took, or gave back; others shrink where it is too much."""
+        self.used += size
+        if not -STEP < self.used - self.said < STEP and self._budget is not None:
+            self._budget.spend(self)
+
+    def join(self, budget: "MemoryBudget") -> None:
+        """Counts towards a budget from now on."""
+        self._budget = budget
+        budget.spend(self)
+
+    def leave(self) -> None:
+        """Counts towards no budget any more."""
+        if self._budget is not None:
+            self._budget.forget(self)
+            self._budget = None
+
+    def drop_oldest(self) -> int:
+        """Drops the oldest part of the first store that has one; returns the bytes freed."""
+        return self._freed(next(filter(None, (s.drop_oldest() for s in self.stores)), 0))
+
+    def fold(self) -> int:
+        """Gives up detail; returns the bytes freed."""
+        return self._freed(sum([store.fold() for store in self.stores]))
+
+    def _freed(self, size: int) -> int:
+        self.used -= size
+        self.said -= size
+        return size
+
+
+class MemoryBudget:
+    """The bytes that all shares together may take, give or take a STEP for each."""
+
+    def __init__(self, limit: int = BUDGET) -> None:
+        if limit < BUDGET_MIN:
+            raise ValueError(f"a memory budget has at least {BUDGET_MIN} bytes, not {limit}")
+        self.limit = limit
+        self._said = 0
+        self._lock = threading.Lock()
+        self._joined: set[MemoryShare] = set()
+        self._order: OrderedDict[MemoryShare, None] = OrderedDict()  # least recently used first
+        self._empty: OrderedDict[MemoryShare, None] = OrderedDict()  # those with nothing to drop
+
+    @property
+    def used(self) -> int:
+        """The bytes that all shares take now."""
+        with self._lock:
+            return sum([share.used for share in self._joined])
+
+    def spend(self, share: MemoryShare) -> None:
+        """Counts what a share takes, which was used just now; drops what is too much."""
+        with self._lock:
+            self._said += share.used - share.said
+            share.said = share.used
+            self._joined.add(share)
+            self._order[share] = None
+            self._order.move_to_end(share)
+            self._empty.pop(share, None)
+            if self._said <= self.limit:
+                return
+        self._shrink(share)
+
+    def forget(self, share: MemoryShare) -> None:
+        """Counts a share no more."""
+        with self._lock:
+            self._said -= share.said
+            share.said = 0
+            self._joined.discard(share)
+            self._order.pop(share, None)
+            self._empty.pop(share, None)
+
+    def _shrink(self, share: MemoryShare) -> None:
+        while self._said > self.limit and (other := self._next(self._order, share)):
+            try:
+                self._drop(other, other.drop_oldest)
+            finally:
+                other.lock.release()
+        while self._said > self.limit and (other := self._next(self._empty, share)):
+            try:
+                self._drop(other, other.fold)
+            finally:
+                with self._lock:
+                    self._empty.pop(other, None)
+                other.lock.release()
+        if self._said > self.limit:
+            self._drop(share, share.drop_oldest)
+
+    def _next(self, order: OrderedDict[MemoryShare, None], but: MemoryShare) -> MemoryShare | None:
+        """Returns the least recently used share that is not in use, locked."""
+        with self._lock:
+            for share in order:
+                if share is not but and share.lock.acquire(blocking=False):
+                    return share
+        return None
+
+    def _drop(self, share: MemoryShare, drop: Callable[[], int]) -> None:
+        """Drops parts of a share until it is enough, or nothing is left to drop."""
+        while self._said > self.limit:
+            freed = drop()
+            with self._lock:
+                self._said -= freed
+                if not freed:
+                    self._order.pop(share, None)
+                    self._empty[share] = None
+                    return

@@ -1,0 +1,26 @@
+"""Sends the answer, head and all, at so many bytes a second."""
+
+from typing import Any
+
+from mockserver.faults import parameters as takes
+from mockserver.faults.chance import Chance
+from mockserver.faults.script import Script, Send, Step, Wait, least, pieces
+from mockserver.model.durations import SECOND
+
+TAKES = takes.whole(1, 1 << 30)
+
+LATE = 1
+TICKS = 20  # pieces a second
+
+
+def deliver(script: Script, rate: Any, chance: Chance) -> Script:
+    """Cuts what is sent, and waits behind each piece for as long as it takes."""
+    size = least(script, max(rate // TICKS, 1))
+    steps: list[Step] = []
+    for step in script:
+        if isinstance(step, Send):
+            for piece in pieces(step.data, size):
+                steps += [Send(piece, step.head), Wait(len(piece) * SECOND // rate)]
+        else:
+            steps.append(step)
+    return steps

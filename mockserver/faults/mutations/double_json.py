@@ -1,0 +1,15 @@
+"""Gives the body twice, one right behind the other."""
+
+from typing import Any
+
+from mockserver.faults import parameters as takes
+from mockserver.faults.chance import Chance
+from mockserver.faults.response_body import Good
+
+TAKES = takes.yes
+BYTES = True
+
+
+def hurt(good: Good, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+    """Repeats it."""
+    good.body *= 2

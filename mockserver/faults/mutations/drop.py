@@ -1,0 +1,15 @@
+"""Leaves a member or a row out."""
+
+from typing import Any
+
+from mockserver.faults import parameters as takes
+from mockserver.faults.chance import Chance
+from mockserver.faults.response_body import Good
+
+TAKES = takes.path
+
+
+def hurt(good: Good, path: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+    """Takes away what the path leads to, from the last to the first."""
+    for at, key in reversed(good.places(path)):
+        del at[key]

@@ -1,0 +1,1 @@
+"""Sockets: connections, routing, deliveries, the application and its server."""

@@ -1,0 +1,82 @@
+"""Log lines on stderr: one line each, control characters escaped, no secret."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from msgspec.structs import asdict
+
+from mockserver.engine.journal import Entry
+from mockserver.http.line_writer import LineHandler
+from mockserver.model.redaction import printable
+
+log = logging.getLogger("mockserver")
+TEXT = "%(message)s"
+
+# What a line of JSON tells of a request beside its message.
+FIELDS = ("provider", "operation", "method", "status", "reason", "credential")
+HURT = ("fault", "delivery")
+
+
+def follow(entry: Entry) -> None:
+    """Tells a request that was refused, or hurt by a rule, in one line."""
+    if not (entry.reason or entry.fault) or not log.isEnabledFor(logging.INFO):
+        return
+    target = entry.target.decode("latin-1")
+    log.info(
+        "%s %s %s -> %d %s%s",
+        *(entry.provider, entry.method, target, entry.status, _told(entry), _why(entry)),
+        extra={"entry": entry},
+    )
+
+
+def _told(entry: Entry) -> str:
+    who = f"(key {entry.credential})" if entry.credential else ""
+    hurt = f"[{', '.join(filter(None, (entry.fault, entry.delivery)))}]" if entry.fault else ""
+    return " ".join(filter(None, (entry.reason, who, hurt)))
+
+
+def _why(entry: Entry) -> str:
+    told = entry.explanation
+    return f": {told.rule}. {told.fix}" if told is not None else ""
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        lines = super().format(record).splitlines()
+        return "\n".join(printable(line.encode("utf-8", "backslashreplace")) for line in lines)
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {
+            "time": time,
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        entry = getattr(record, "entry", None)
+        if entry is not None:
+            names = (*FIELDS, *HURT) if entry.fault else FIELDS
+            line |= {name: getattr(entry, name) for name in names}
+            if entry.explanation is not None:
+                line["explanation"] = asdict(entry.explanation)
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def set_up(form: str) -> None:
+    """Sends our lines and the server's to stderr, as ``text`` or ``json``.
+
+    They are written by a thread of their own; without a stderr there are none.
+    """
+    formatter = _Json() if form == "json" else _Text(TEXT)
+    try:
+        handler: logging.Handler = LineHandler(sys.stderr.fileno(), formatter)
+    except (AttributeError, OSError, ValueError):  # closed, or no file
+        handler = logging.NullHandler()
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    log.setLevel(logging.INFO)

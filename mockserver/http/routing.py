@@ -1,0 +1,74 @@
+"""Where a request goes: port, then Host, then prefix; then ``/~id``.
+
+Nothing is re-encoded: what is cut from the front is bytes, the rest stays as sent.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from mockserver.engine.sandboxes import DEFAULT
+from mockserver.model.provider import Provider
+
+# Paths that are ours on a provider's own port.
+OWN = (b"/healthz", b"/openapi.json")
+ADMIN = b"/__admin"
+
+Pairs = Sequence[tuple[bytes, bytes]]
+
+
+class Destination(Struct, frozen=True, gc=False):
+    """Which provider and sandbox a request is for, and its path as the provider sees it."""
+
+    provider: str
+    sandbox: str
+    path: bytes
+
+
+class Routing:
+    """The ports, hosts and prefixes that lead to providers."""
+
+    def __init__(self, providers: Mapping[str, Provider]) -> None:
+        self.ports: dict[int | None, str] = {}
+        self._prefixes = {name.encode(): name for name in providers}
+        self._hosts = {f"{name}.localhost".encode(): name for name in providers}
+        for name, provider in providers.items():
+            self._hosts.update({host.encode(): name for host in provider.hosts})
+
+    def find(self, port: int | None, headers: Pairs, path: bytes) -> Destination | None:
+        """Returns where the request goes, or None when it is for the gateway itself."""
+        provider = self.ports.get(port)
+        if provider is not None:
+            return None if path in OWN else _destination(provider, path)
+        if path.startswith(ADMIN) and path[len(ADMIN) :][:1] in (b"", b"/"):
+            return None
+        provider = self._by_host(headers)
+        if provider is not None:
+            return None if path in OWN else _destination(provider, path)
+        first, slash, rest = path[1:].partition(b"/")
+        provider = self._prefixes.get(first)
+        return None if provider is None else _destination(provider, slash + rest or b"/")
+
+    def provider_at(self, scope: Mapping[str, Any]) -> str | None:
+        """Returns the provider whose own port or host this is."""
+        return self.ports.get(port_of(scope)) or self._by_host(scope["headers"])
+
+    def _by_host(self, headers: Pairs) -> str | None:
+        for name, value in headers:
+            if name == b"host":
+                return self._hosts.get(value.partition(b":")[0].lower())
+        return None
+
+
+def port_of(scope: Mapping[str, Any]) -> int | None:
+    """Returns the port on which a request came, if it came through a socket."""
+    server = scope.get("server")
+    return server[1] if server else None
+
+
+def _destination(provider: str, path: bytes) -> Destination:
+    if path.startswith(b"/~"):
+        sandbox, slash, rest = path[2:].partition(b"/")
+        return Destination(provider, sandbox.decode("latin-1"), slash + rest or b"/")
+    return Destination(provider, DEFAULT, path)

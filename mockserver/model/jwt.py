@@ -1,0 +1,136 @@
+"""Compact JWS: a JSON header, a JSON payload and a signature, in base64url without padding.
+
+A key says which algorithm signs: EdDSA (Ed25519) or ES256 (ECDSA on P-256 over SHA-256).
+The token's own ``alg`` has to agree with it; it never chooses. ``crit`` and ``b64`` would
+change what is signed, so a header with one of them is not read, and neither is a member
+given twice. Whether a signature is genuine depends on nothing but bytes, and is remembered.
+
+What signs and verifies takes a while to import, so only signing and verifying do so.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from mockserver.caches import Memo
+from mockserver.model.unique_members import once_each
+
+TOKEN_MAX = 8192  # bytes
+ROOM = 12 * 1024 * 1024  # bytes of what was verified; a part of what is remembered of tokens
+
+# Arrays and objects in a part: with so many at most, what can be read does not depend on how
+# deep the stack is already.
+OPENED_MAX = 500
+
+# base64url, decoded by what decodes base64: its two own signs become those of base64, whose
+# own three become none. By signs over: with which signs a part may end, and what it lacks.
+SIGNS = bytes.maketrans(b"-_+/=", b"+/!!!")
+LAST = {2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
+PADDING = (b"", b"===", b"==", b"=")
+
+
+class Key(Struct, frozen=True):
+    """A private key: ``EdDSA`` with an Ed25519 seed, or ``ES256`` with a P-256 scalar."""
+
+    algorithm: str
+    secret: bytes
+
+
+class Token(Struct, frozen=True):
+    """A token as read, its signature not yet judged."""
+
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    signed: bytes
+    signature: bytes
+
+
+def sign(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key) -> bytes:
+    """Returns the token; ``alg`` is put in front of the header's members."""
+    head = {"alg": key.algorithm, **header}
+    signed = b".".join(_packed(_written(part)) for part in (head, claims))
+    return signed + b"." + _packed(_signature(signed, key))
+
+
+def read(token: bytes) -> Token:
+    """Takes a token apart; raises ValueError for one that is not written as it must be."""
+    return TOKENS[token]
+
+
+def _read(token: bytes) -> Token:
+    if len(token) > TOKEN_MAX:
+        raise ValueError("the token is too long")
+    signed, _, signature = token.rpartition(b".")
+    head, dot, payload = signed.partition(b".")
+    if not dot:
+        raise ValueError("a token has three parts")
+    header = _object(_unpacked(head))
+    if "crit" in header or "b64" in header:
+        raise ValueError("the header asks for an extension")
+    return Token(header, _object(_unpacked(payload)), signed, _unpacked(signature))
+
+
+# What a token becomes takes about four times its bytes.
+TOKENS = Memo(_read, size=lambda token: 4 * len(token), room=3 * ROOM)
+
+
+def genuine(token: Token, key: Key) -> bool:
+    """Tells whether ``key`` signed the token, with the algorithm that the token names."""
+    same = token.header.get("alg") == key.algorithm
+    return same and VERIFIED[token.signed, token.signature, key]
+
+
+def _packed(raw: bytes) -> bytes:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")
+
+
+def _unpacked(part: bytes) -> bytes:
+    """Decodes a part written in the one way there is: no other signs, nothing behind the end."""
+    over = len(part) % 4
+    if over > 1 and part[-1] not in LAST[over]:
+        raise ValueError("a part is written in another way")
+    try:
+        return binascii.a2b_base64(part.translate(SIGNS) + PADDING[over], strict_mode=True)
+    except binascii.Error:
+        raise ValueError("a part is no base64url") from None
+
+
+def _written(part: Mapping[str, Any]) -> bytes:
+    return json.dumps(part, separators=(",", ":")).encode()
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=once_each)
+
+
+def decode(part: bytes) -> Any:
+    """Reads a part, decoded from base64url, as JSON; raises ValueError."""
+    if part.count(b"[") + part.count(b"{") > OPENED_MAX:
+        raise ValueError("nested too deeply")
+    return DECODER.decode(part.decode())
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    found = decode(raw)
+    if not isinstance(found, dict):
+        raise ValueError("a part is no object")
+    return found
+
+
+def _signature(message: bytes, key: Key) -> bytes:
+    from mockserver.model import asymmetric
+
+    return asymmetric.SIGN[key.algorithm](key.secret, message)
+
+
+def _verified(asked: tuple[bytes, bytes, Key]) -> bool:
+    from mockserver.model import asymmetric
+
+    message, signature, key = asked
+    return asymmetric.VERIFY[key.algorithm](key.secret, message, signature)
+
+
+VERIFIED = Memo(_verified, size=lambda asked: len(asked[0]) + len(asked[1]), room=ROOM)

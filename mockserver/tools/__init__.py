@@ -1,0 +1,1 @@
+"""Requests in and out of other forms: pasted lines, curl, offline checks, made-up worlds."""
