@@ -6,7 +6,7 @@ from typing import Any
 
 from mockserver.http.app import Application
 from mockserver.http.asgi import Receive, Scope, Send
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 
 
 class Bare:
@@ -32,7 +32,7 @@ async def _live(receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-def record(app: Application, provider: str, signed: Draft) -> Bare:
+def record(app: Application, provider: str, signed: UnsignedRequest) -> Bare:
     """Asks our application once, in process, and returns a bare one that says the same."""
     messages: list[dict[str, Any]] = []
     scope = {

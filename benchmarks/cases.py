@@ -13,14 +13,14 @@ TOKENS = 20_000
 class Case(Struct, frozen=True):
     """A provider's signed read; ``base`` is the role with which the others are compared.
 
-    ``fresh`` is the type of key that signs a token of its own for each request.
+    ``regenerate`` is the type of key that signs a token of its own for each request.
     """
 
     name: str
     provider: str
     target: Target
     roles: tuple[str, ...] = ("bare", "floor", "ours")
-    fresh: str = ""
+    regenerate: str = ""
 
     @property
     def base(self) -> str:
@@ -30,7 +30,7 @@ class Case(Struct, frozen=True):
     @property
     def rate(self) -> int:
         """Requests to prepare for each second."""
-        return TOKENS if self.fresh else REQUESTS
+        return TOKENS if self.regenerate else REQUESTS
 
 
 READ = Target(0.45, 0.55)

@@ -11,7 +11,7 @@ from benchmarks.cases import Case
 from benchmarks.peers.stub import PROVIDER
 from benchmarks.rounds import Entrant, Group
 from mockserver.http.app import create_app
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 from mockserver.providers import discover
 
 PEERS = "peers"
@@ -44,7 +44,7 @@ def of_case(case: Case, ground: Ground) -> Group:
         name=case.name,
         base=case.base,
         entrants=tuple(_our(role, case.provider, ground) for role in case.roles),
-        prepare=partial(ground.requests, case.provider, case.rate * seconds, case.fresh),
+        prepare=partial(ground.requests, case.provider, case.rate * seconds, case.regenerate),
     )
 
 
@@ -77,5 +77,5 @@ def _requests(peer: peers.Peer, stub: peers.Stub, ground: Ground) -> signed.Prep
     """Writes what a peer is asked that serves something else."""
     headers = tuple((name.encode(), value.encode()) for name, value in stub.headers)
     path, query = stub.path.encode(), stub.query.encode()
-    draft = Draft(stub.method, subject.HOST, path, query, headers)
+    draft = UnsignedRequest(stub.method, subject.HOST, path, query, headers)
     return signed.copies(ground.folder / peer.name, draft)

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from mockserver.client.auth import Auth
 from mockserver.engine.sandbox import Sandbox
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import Provider
 from mockserver.tools.credentials import credentials
 
@@ -30,7 +30,7 @@ class Prepared(Struct, frozen=True):
     distinct: bool
 
 
-def example(provider: Provider, credential: dict[str, Any], query: str = "") -> Draft:
+def example(provider: Provider, credential: dict[str, Any], query: str = "") -> UnsignedRequest:
     """Returns the provider's main read, ``query`` added to its own, signed now."""
     return Auth(provider, credential).example("http://127.0.0.1", query)
 
@@ -40,7 +40,7 @@ def prepare(
 ) -> Prepared:
     """Writes ``count`` requests with signatures of their own, or copies where one is enough.
 
-    With ``fresh``, a type of key, each has a token of its own.
+    With ``regenerate``, a type of key, each has a token of its own.
     """
     found = credentials(sandbox, provider)
     key = next(c for c in found.values() if c["key_type"] == fresh) if fresh else found["main"]
@@ -51,7 +51,7 @@ def prepare(
     return _write(path, (wire(example(provider, key, query)) for query in queries), distinct=True)
 
 
-def copies(path: Path, draft: Draft) -> Prepared:
+def copies(path: Path, draft: UnsignedRequest) -> Prepared:
     """Writes the same request again and again."""
     return _write(path, itertools.repeat(wire(draft), COPIES), distinct=False)
 
@@ -66,7 +66,7 @@ def _write(path: Path, requests: Iterable[bytes], distinct: bool) -> Prepared:
     return Prepared(path, sizes.pop(), distinct)
 
 
-def wire(draft: Draft) -> bytes:
+def wire(draft: UnsignedRequest) -> bytes:
     """Returns the request as it is transmitted."""
     lines = [b"%s %s HTTP/1.1" % (draft.method.encode(), draft.target)]
     lines.append(b"Host: " + draft.host.encode())

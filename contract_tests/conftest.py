@@ -8,12 +8,12 @@ from mockserver import MockServer
 from mockserver.engine import pipeline
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
-from mockserver.files.documents import document
+from mockserver.files.documents import openapi_document
 from mockserver.files.openapi import Document, Mismatch
 from mockserver.model.http import Request, Response
 from mockserver.providers import discover
 
-DOCUMENTS = {name: Document(document(name)) for name in discover()}
+DOCUMENTS = {name: Document(openapi_document(name)) for name in discover()}
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from clients.senders import tool
 
 from mockserver import MockServer
 from mockserver.faults import kinds
-from mockserver.faults.pages import PAGES
+from mockserver.faults.pages import ERROR_PAGES
 from mockserver.files import strict_yaml
 
 PAGE = Path(kinds.__file__).with_name("README.md")
@@ -88,10 +88,12 @@ def said(line: str) -> tuple[str, Any]:
 
 def faults() -> str:
     """Writes a table of every mutation, every delivery and every page."""
-    titles = [re.search(rb"<title>(.*)</title>", page.body)[1].decode() for page in PAGES.values()]
+    titles = [
+        re.search(rb"<title>(.*)</title>", page.body)[1].decode() for page in ERROR_PAGES.values()
+    ]
     rows = [
         (f"`{name}`", str(page.status), title)
-        for (name, page), title in zip(PAGES.items(), titles, strict=True)
+        for (name, page), title in zip(ERROR_PAGES.items(), titles, strict=True)
     ]
     return "\n\n".join(
         [
@@ -270,9 +272,9 @@ def by_node(base: str, headers: Mapping[str, str], body: bytes) -> list[str]:
     ]
 
 
-def clients(cells: Cells, made_with: Mapping[str, str]) -> str:
+def clients(cells: Cells, initial_scenario: Mapping[str, str]) -> str:
     """Writes the table of what clients make of deliveries."""
-    named = ", ".join(f"{name} {made_with[name]}" for name in cells)
+    named = ", ".join(f"{name} {initial_scenario[name]}" for name in cells)
     rows = [
         (f"`{line}`", *column) for line, *column in zip(DELIVERED, *cells.values(), strict=True)
     ]

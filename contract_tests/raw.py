@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 
 DEADLINE = 30  # seconds
 
@@ -70,7 +70,7 @@ def get(target: str, headers: dict[str, str], method: str = "GET", body: bytes =
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def wire(draft: Draft) -> bytes:
+def wire(draft: UnsignedRequest) -> bytes:
     """Writes a signed draft."""
     headers = {name.decode(): value.decode() for name, value in draft.headers}
     if draft.host:

@@ -31,7 +31,7 @@ from mockserver.client.remote import RemoteServer
 from mockserver.client.sandbox import SandboxHandle
 from mockserver.files import strict_yaml
 from mockserver.model.durations import SECOND
-from mockserver.model.provider import Once, Provider
+from mockserver.model.provider import Provider, ReplayCheck
 from mockserver.providers import discover
 
 HOOKS = "SCHEMATHESIS_HOOKS"  # how ``st`` is told of this file
@@ -127,7 +127,7 @@ def reach(provider: Provider) -> int:
     """Returns how many seconds a timestamp may be off: none where nothing is good only once."""
     quirks = {quirk.name: quirk.read(quirk.default) for quirk in provider.quirks}
     gates = (*provider.outer, *provider.gates)
-    windows = [gate.window(quirks) // 2 for gate in gates if isinstance(gate, Once)]
+    windows = [gate.window(quirks) // 2 for gate in gates if isinstance(gate, ReplayCheck)]
     return max(min(windows, default=0) // SECOND - MARGIN, 0)
 
 
@@ -144,7 +144,7 @@ SANDBOXES: dict[int, SandboxHandle] = {}  # by the id of a schema, which has no 
 def equip(
     schema: Any, sandbox: SandboxHandle, provider: str, auth: AuthBase, met: list[Forgiven]
 ) -> None:
-    """Lets a schema sign, expect and forgive; what is forgiven is added to ``met``."""
+    """Lets a schema sign, expect and forgive; what is forgiven is added to ``seen_counts``."""
     config = schema.config
     for check, statuses in STATUSES.items():
         # Anew: of settings that were read from somewhere, a change by hand is not looked at.

@@ -15,7 +15,7 @@ from test_clients import instead, state
 
 from mockserver import Auth, MockServer
 from mockserver.client.provider import ProviderHandle
-from mockserver.model.provider import Asked
+from mockserver.model.provider import ErrorContext
 from mockserver.model.reject import Reject
 from mockserver.providers import discover
 
@@ -480,7 +480,7 @@ def test_every_provider_refuses_by_its_table_of_errors(
     data = edited(method or example.method, path, body, edits, handle.auth)
     answer = by_hand(handle.base_url, data)
     expected = handle.provider.refuse(
-        Reject(reason), Asked(server.app.sandboxes.default.desks[provider].quirks)
+        Reject(reason), ErrorContext(server.app.sandboxes.default.states[provider].quirks)
     )
     assert (server.journal[-1].reason, answer.status) == (reason, expected.status)
     assert json.loads(answer.body).keys() == json.loads(expected.body).keys()

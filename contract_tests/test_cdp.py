@@ -25,8 +25,8 @@ from mockserver import Auth, HandClock, MockServer
 from mockserver.files import lookup as files
 from mockserver.files import strict_yaml, worlds
 from mockserver.model import jwt
-from mockserver.model.http import Draft
-from mockserver.model.provider import Person
+from mockserver.model.http import UnsignedRequest
+from mockserver.model.provider import GeneratedUser
 from mockserver.providers.cdp import keys
 from mockserver.providers.cdp.balances import ByValue
 
@@ -425,12 +425,12 @@ ESCAPES = [
 ]
 
 
-@pytest.mark.parametrize(("dialled", "claimed", "expected"), ESCAPES)
+@pytest.mark.parametrize(("raw_target_path", "claimed", "expected"), ESCAPES)
 def test_a_path_is_signed_as_it_is_sent_escapes_included(
-    server: MockServer, dialled: str, claimed: str, expected: tuple[int, str, str]
+    server: MockServer, raw_target_path: str, claimed: str, expected: tuple[int, str, str]
 ) -> None:
     bearer = token(claims(f"GET api.cdp.coinbase.com{claimed}"))
-    exchange(server.cdp.base_url, plain(dialled, bearer))
+    exchange(server.cdp.base_url, plain(raw_target_path, bearer))
     entry = server.journal[-1]
     assert (entry.status, entry.reason, entry.note) == expected
 
@@ -449,16 +449,21 @@ DIALS = [
 ]
 
 
-@pytest.mark.parametrize(("door", "dialled", "signed", "note"), DIALS)
+@pytest.mark.parametrize(("door", "raw_target_path", "signed", "note"), DIALS)
 @pytest.mark.parametrize("mangled", [False, True])
 def test_the_path_is_signed_alone_or_as_dialled(
-    server: MockServer, mangled: bool, door: str, dialled: str, signed: str, note: str | None
+    server: MockServer,
+    mangled: bool,
+    door: str,
+    raw_target_path: str,
+    signed: str,
+    note: str | None,
 ) -> None:
     url = server.url if door == "gateway" else server.cdp.base_url.removesuffix("/platform")
     port = url.split(":")[2]
     host = port if mangled else f"localhost:{port}"
     bearer = token(claims(f"GET {host}{signed}{BALANCES}"))
-    answer = ask(server, bearer, dialled + BALANCES, f"localhost:{port}", url)
+    answer = ask(server, bearer, raw_target_path + BALANCES, f"localhost:{port}", url)
     if note is None:
         assert outcome(server, answer) == (401, BAD, "")
     else:
@@ -719,7 +724,7 @@ def test_the_documented_page_is_that_of_two(server: MockServer) -> None:
 
 
 def test_the_highest_worth_comes_first_and_what_has_none_last(server: MockServer) -> None:
-    handle, places = server.cdp, server.app.sandboxes.default.desks["cdp"].book
+    handle, places = server.cdp, server.app.sandboxes.default.states["cdp"].ledger
     row = handle.provider.row
     for asset, total, usd in (
         ("zec", "1", "25.50"),
@@ -996,7 +1001,7 @@ def test_the_order_of_a_large_account_is_found_once(tmp_path: Path) -> None:
     with MockServer(str(world)) as server:
         first = paged(server, MANY, 100)
         second = paged(server, MANY, 100, first.json()["nextPageToken"])
-        held = server.app.sandboxes.default.desks["cdp"].book.accounts[MANY]
+        held = server.app.sandboxes.default.states["cdp"].ledger.accounts[MANY]
         assert held.derived is not None
         assert held.derive(ByValue) is held.derived[ByValue], "found once"
         items = held.derived[ByValue].listing.items
@@ -1141,7 +1146,7 @@ SECRETS = [
 @pytest.mark.parametrize(("secret", "told"), SECRETS)
 def test_a_bad_secret_is_refused_when_the_world_is_loaded(secret: str, told: str) -> None:
     key = json.dumps({"key_id": "k", "key_secret": secret, "owner": "o"})
-    with pytest.raises(strict_yaml.Wrong, match=told) as wrong:
+    with pytest.raises(strict_yaml.LocatedError, match=told) as wrong:
         worlds.read(f"cdp:\n  keys:\n    main: {key}\n", "bad")
     assert (wrong.value.line, wrong.value.path) == (3, "$.cdp.keys.main")
 
@@ -1183,7 +1188,7 @@ ROWS = [
 @pytest.mark.parametrize(("row", "told"), ROWS)
 def test_a_row_that_cannot_be_is_refused(row: str, told: str) -> None:
     text = f"cdp:\n  accounts:\n    {MAIN}:\n      owner: o\n      balances:\n        - {{{row}}}\n"
-    with pytest.raises(strict_yaml.Wrong, match=told):
+    with pytest.raises(strict_yaml.LocatedError, match=told):
         worlds.read(text, "bad")
 
 
@@ -1198,7 +1203,7 @@ PORTFOLIOS = [
 
 @pytest.mark.parametrize(("id", "account", "told"), PORTFOLIOS)
 def test_an_account_that_cannot_be_is_refused(id: str, account: str, told: str) -> None:
-    with pytest.raises(strict_yaml.Wrong, match=told):
+    with pytest.raises(strict_yaml.LocatedError, match=told):
         worlds.read(f"cdp:\n  accounts:\n    {id}: {{{account}}}\n", "bad")
 
 
@@ -1222,8 +1227,8 @@ def test_a_fresh_key_is_another_one_of_the_type_and_works() -> None:
     credentials = worlds.load("default").parts["cdp"].section.keys
     for label, kind in (("main", "Ed25519"), ("es256", "ES256")):
         key = credentials[label]
-        fresh, again = (key.fresh(bytes(range(n, n + 64))) for n in (1, 1))
-        other = key.fresh(bytes(range(2, 66)))
+        fresh, again = (key.regenerate(bytes(range(n, n + 64))) for n in (1, 1))
+        other = key.regenerate(bytes(range(2, 66)))
         assert (fresh.key_id, fresh.key_secret) == (again.key_id, again.key_secret)
         assert len({k.key_id for k in (key, fresh, other)}) == 3
         assert len({k.key_secret for k in (key, fresh, other)}) == 3
@@ -1234,7 +1239,7 @@ def test_a_fresh_key_is_another_one_of_the_type_and_works() -> None:
 
 def test_a_made_person_has_a_key_and_an_account_that_work(tmp_path: Path) -> None:
     provider = MockServer().app.providers["cdp"]
-    key, id, account = provider.holder(Person("ann", "Ann", bytes(range(64))))
+    key, id, account = provider.holder(GeneratedUser("ann", "Ann", bytes(range(64))))
     world = tmp_path / "made.yaml"
     part = {"keys": {"main": key}, "accounts": {id: account | {"generate": {"rows": 3}}}}
     world.write_text(json.dumps({"cdp": part}))
@@ -1249,7 +1254,7 @@ def test_a_made_person_has_a_key_and_an_account_that_work(tmp_path: Path) -> Non
 
 def test_a_world_is_loaded_without_the_library_that_signs() -> None:
     code = (
-        "import sys; from mockserver.cli import worlds; worlds.load('default');"
+        "import sys; from mockserver.files import worlds; worlds.load('default');"
         "sys.exit(any(name.startswith('cryptography') for name in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
@@ -1301,7 +1306,7 @@ def test_our_token_is_that_of_the_python_sdk() -> None:
 
 def test_our_token_names_the_real_host_where_none_is_known(server: MockServer) -> None:
     draft = server.cdp.auth.sign("GET", BALANCES)
-    assert isinstance(draft, Draft)
+    assert isinstance(draft, UnsignedRequest)
     bearer = draft.headers[0][1].removeprefix(b"Bearer ")
     assert jwt.read(bearer).claims["uris"] == [CANONICAL]
 

@@ -36,7 +36,7 @@ from urllib3 import Retry
 
 from mockserver import HandClock, MockServer
 from mockserver.files import strict_yaml, worlds
-from mockserver.files.documents import document
+from mockserver.files.documents import openapi_document
 from mockserver.model import jwt
 from mockserver.providers.cdp import keys
 
@@ -282,7 +282,7 @@ def test_a_world_has_these_and_no_others(account: str, good: list[str], bad: lis
         text = f"cdp:\n  accounts:\n    {MAIN}: {account.format(value)}\n"
         try:
             worlds.read(text, "kinds")
-        except strict_yaml.Wrong:
+        except strict_yaml.LocatedError:
             assert value in bad
         else:
             assert value in good
@@ -300,7 +300,7 @@ def test_an_error_has_its_four_members_in_one_order(server: MockServer) -> None:
 
 
 def test_errors_of_other_endpoints_are_known_but_no_read_has_them(server: MockServer) -> None:
-    data = document("cdp")
+    data = openapi_document("cdp")
     types = {"timed_out", "client_closed_request", "bad_gateway"}
     assert types <= set(data["components"]["schemas"]["Error"]["properties"]["errorType"]["enum"])
     statuses = {status for item in data["paths"].values() for status in item["get"]["responses"]}

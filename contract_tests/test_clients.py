@@ -47,10 +47,10 @@ def state(server: MockServer) -> dict[str, Any]:
     with server.app.sandboxes.default.lock:
         return {
             name: (
-                {account: dict(held.rows) for account, held in desk.book.accounts.items()},
-                {kind: dict(records) for kind, records in desk.book.records.items()},
+                {account: dict(held.rows) for account, held in state.ledger.accounts.items()},
+                {kind: dict(records) for kind, records in state.ledger.records.items()},
             )
-            for name, desk in server.app.sandboxes.default.desks.items()
+            for name, state in server.app.sandboxes.default.states.items()
         }
 
 
@@ -118,7 +118,7 @@ FOREIGN = ORDER.replace(b"0xrecipient0", "empfänger €".encode())
 def test_a_body_is_signed_as_every_client_sends_it(server: MockServer, send: Sender) -> None:
     sent = send(server.cpg.base_url, "POST", "/v1/withdrawals", FOREIGN, server.cpg)
     accept(server, "cpg", sent)
-    (withdrawal,) = server.app.sandboxes.default.desks["cpg"].book.records["withdrawal"].values()
+    (withdrawal,) = server.app.sandboxes.default.states["cpg"].ledger.records["withdrawal"].values()
     assert withdrawal.to_address == "empfänger €"
 
 

@@ -10,7 +10,7 @@ from test_coinapi import HEADER, KEY, PATH, ask, exchanges
 from test_fixtures import rows
 
 from mockserver import HandClock, MockServer
-from mockserver.files.documents import document
+from mockserver.files.documents import openapi_document
 from mockserver.files.openapi import Document
 from mockserver.model.http import Response
 
@@ -84,7 +84,7 @@ def test_the_document_requires_no_member_and_forbids_none(
 ) -> None:
     headers = ((b"content-type", media_type.encode()),)
     response = Response(status, headers, json.dumps(body).encode())
-    Document(document("coinapi")).check("getBalances", response)
+    Document(openapi_document("coinapi")).check("getBalances", response)
 
 
 def test_an_asset_unknown_to_coinapi_repeats_the_code_of_the_exchange(server: MockServer) -> None:

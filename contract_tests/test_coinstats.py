@@ -15,8 +15,8 @@ from test_fixtures import masked, rows
 from mockserver import HandClock, MockServer
 from mockserver.files import lookup as files
 from mockserver.files import worlds
-from mockserver.model.provider import Person
-from mockserver.model.world import Coin
+from mockserver.model.provider import GeneratedUser
+from mockserver.model.world import GeneratedAsset
 from mockserver.providers.coinstats.world import holder, sample
 
 KEY, TOKEN = "coinstats-test-key", "coinstats-test-oauth-token"
@@ -365,7 +365,7 @@ def test_a_wrong_body_is_a_400_that_names_the_member_and_changes_nothing(
     server: MockServer, about: str, body: bytes, message: str
 ) -> None:
     is_refused(read(server, body), 400, message)
-    assert server.app.sandboxes.default.desks["coinstats"].book.records == {}
+    assert server.app.sandboxes.default.states["coinstats"].ledger.records == {}
 
 
 GOOD = [
@@ -713,7 +713,7 @@ def test_a_poll_that_nobody_can_pay_for_is_no_poll() -> None:
         read(server)
         assert [status(server) for _ in range(3)] == [None] * 3
         (portfolio,) = (
-            server.app.sandboxes.default.desks["coinstats"].book.records["portfolio"].values()
+            server.app.sandboxes.default.states["coinstats"].ledger.records["portfolio"].values()
         )
         assert portfolio.polls == 0
 
@@ -770,7 +770,7 @@ def test_a_secret_is_in_no_error_journal_record_or_log(
     with MockServer(str(file)) as server:
         answers = [read(server, leak(KEPT), {"X-API-KEY": "k"}) for leak in LEAKS]
         assert [a.status_code for a in answers] == [200] + [400] * 7
-        records = server.app.sandboxes.default.desks["coinstats"].book.records
+        records = server.app.sandboxes.default.states["coinstats"].ledger.records
         found = [a.text + repr(a.headers) for a in answers]
         found += [repr(server.journal), repr(records), caplog.text]
     assert len(records) == 2
@@ -809,7 +809,7 @@ WRONG = [
 def test_a_wrong_world_is_refused(tmp_path: Path, about: str, text: str, what: str) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text(account(text))
-    with pytest.raises(files.BadFile, match=r"^[^\n]*:[34]: \$\.coinstats\.accounts\.a") as told:
+    with pytest.raises(files.FileError, match=r"^[^\n]*:[34]: \$\.coinstats\.accounts\.a") as told:
         worlds.load(str(file))
     assert what in str(told.value)
 
@@ -817,12 +817,12 @@ def test_a_wrong_world_is_refused(tmp_path: Path, about: str, text: str, what: s
 def test_a_key_of_no_account_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text("coinstats: {keys: {m: {api_key: k, account: nowhere}}}\n")
-    with pytest.raises(files.BadFile, match="key m names account 'nowhere'"):
+    with pytest.raises(files.FileError, match="key m names account 'nowhere'"):
         worlds.load(str(file))
 
 
 def test_a_made_up_person_can_read(tmp_path: Path) -> None:
-    key, id, told = holder(Person("ann", "Ann", bytes(range(64))))
+    key, id, told = holder(GeneratedUser("ann", "Ann", bytes(range(64))))
     section = {"keys": {"main": key}, "accounts": {id: told | {"generate": {"rows": 3}}}}
     file = tmp_path / "made.yaml"
     file.write_text(json.dumps({"coinstats": section}))
@@ -835,7 +835,9 @@ def test_a_made_up_person_can_read(tmp_path: Path) -> None:
 
 
 def test_a_sample_is_exact_and_named_like_a_slug() -> None:
-    row = sample(0, bytes.fromhex("00000002540be4010203000000000001"), Coin("SHIB", "Shiba Inu"))
+    row = sample(
+        0, bytes.fromhex("00000002540be4010203000000000001"), GeneratedAsset("SHIB", "Shiba Inu")
+    )
     assert (row.asset, row.venue) == ("shiba-inu", "binance")
     assert [f"{a:f}" for a in (row.total, row.price, row.price_btc)] == [
         "1.0000000001",
@@ -845,7 +847,7 @@ def test_a_sample_is_exact_and_named_like_a_slug() -> None:
 
 
 def test_a_fresh_key_is_new_and_keeps_its_connection(server: MockServer) -> None:
-    key = server.app.sandboxes.default.desks["coinstats"].vault.find(KEY.encode())
-    fresh, other = key.fresh(bytes(range(64))), key.fresh(bytes(64))
+    key = server.app.sandboxes.default.states["coinstats"].keyring.find(KEY.encode())
+    fresh, other = key.regenerate(bytes(range(64))), key.regenerate(bytes(64))
     assert fresh.api_key != other.api_key != key.api_key
     assert (fresh.account, fresh.connection_fields) == (key.account, SECRETS)

@@ -21,7 +21,7 @@ from test_coinstats import (
 )
 
 from mockserver import MockServer, create_app
-from mockserver.files.documents import document
+from mockserver.files.documents import openapi_document
 
 NOBODY: dict[str, str] = {}  # the headers of a client without a key
 
@@ -137,7 +137,7 @@ def test_no_time_brings_credits_back(server: MockServer) -> None:
 
 
 def test_the_document_shows_the_published_credits() -> None:
-    operation = document("coinstats")["paths"]["/v1/usage/credits"]["get"]
+    operation = openapi_document("coinstats")["paths"]["/v1/usage/credits"]["get"]
     assert operation["responses"]["200"]["content"]["application/json"]["example"] == {
         "totalCredits": 100000,
         "usedCredits": 45000,

@@ -16,8 +16,8 @@ from test_fixtures import rows
 
 from mockserver import Auth, HandClock, MockServer
 from mockserver.files import worlds
-from mockserver.files.strict_yaml import Wrong
-from mockserver.model.provider import Person
+from mockserver.files.strict_yaml import LocatedError
+from mockserver.model.provider import GeneratedUser
 from mockserver.providers.coinw.provider import PROVIDER
 
 NOW = 1_747_444_800
@@ -808,7 +808,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("section", "what"), MISTAKES)
 def test_a_mistake_in_a_world_is_told(section: str, what: str) -> None:
-    with pytest.raises(Wrong, match=re.escape(what)):
+    with pytest.raises(LocatedError, match=re.escape(what)):
         worlds.read(f"coinw: {section}", "wrong")
 
 
@@ -824,10 +824,10 @@ def test_keys_that_are_made_differ_in_every_part() -> None:
     entropy = [bytes(range(n, n + 64)) for n in (0, 100)]
     world = worlds.read(WORLD, "users")
     second = world.parts["coinw"].section.keys["second"]
-    made = [second.fresh(some) for some in entropy]
+    made = [second.regenerate(some) for some in entropy]
     assert len({k.api_key for k in made} | {k.secret_key for k in made}) == 4
     assert {(k.account, k.user) for k in made} == {("b", "alice")}
-    people = [PROVIDER.holder(Person("eve", "Eve", some)) for some in entropy]
+    people = [PROVIDER.holder(GeneratedUser("eve", "Eve", some)) for some in entropy]
     assert len({key[name] for key, _, _ in people for name in PROVIDER.members}) == 4
     for key, id, account in people:
         section = {"coinw": {"keys": {"main": key}, "accounts": {id: account}}}

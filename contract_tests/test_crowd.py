@@ -150,7 +150,7 @@ def test_a_crowd_leaves_what_arithmetic_says() -> None:
         asked = list(crowd(server))
         random.Random(SEED).shuffle(asked)
         answers = asyncio.run(all_at_once(server, asked))
-        desk, now = server.app.sandboxes.default.desks["cpg"], server.clock.now_ns
+        state, now = server.app.sandboxes.default.states["cpg"], server.clock.now_ns
 
         assert len(asked) == 10_000
         assert Counter((a.kind, a.status) for a in answers) == STATUSES
@@ -161,7 +161,7 @@ def test_a_crowd_leaves_what_arithmetic_says() -> None:
         assert held["USDT", "TRX"] == totals["USDT", "TRX"] == TETHER_HELD
         assert held["USDT", "ETH"] == Decimal(200)
 
-        withdrawals = desk.book.records["withdrawal"]
+        withdrawals = state.ledger.records["withdrawal"]
         submitted, repeated, poor = (ids(answers, k) for k in ("submit", "repeat", "poor"))
         assert len(withdrawals) == SUBMITTED + AFFORDABLE
         assert sorted([*submitted.values(), *poor.values()]) == sorted(withdrawals)
@@ -169,8 +169,8 @@ def test_a_crowd_leaves_what_arithmetic_says() -> None:
         assert {w.status for w in withdrawals.values()} == {"broadcasted"}
 
         for name, caller in (("key", "main"), ("ip", "127.0.0.1")):
-            assert full_at(desk.counters[name], caller, ACCEPTED, now), name
-            assert not full_at(desk.counters[name], caller, ACCEPTED + 1, now), name
+            assert full_at(state.counters[name], caller, ACCEPTED, now), name
+            assert not full_at(state.counters[name], caller, ACCEPTED + 1, now), name
 
         assert server.app.sandboxes.default.journal.count == len(asked)
         assert Counter(entry.reason for entry in server.journal) == REASONS

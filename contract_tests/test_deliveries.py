@@ -37,14 +37,14 @@ from mockserver.faults.deliveries.bandwidth import TICKS
 from mockserver.faults.parameters import HOUR
 from mockserver.faults.plan import Delivery, script
 from mockserver.faults.rules import Fault
-from mockserver.faults.script import PIECES_MAX, STEPS_MAX, Script, Send, Wait, pieces
+from mockserver.faults.script import PIECES_MAX, STEPS_MAX, Script, SendStep, WaitStep, pieces
 from mockserver.files import worlds
 from mockserver.http import delivery
 from mockserver.http.delivery import NO_SOCKET
 from mockserver.model.durations import MILLISECOND
 
 OPEN, CLOSED, RESET = "open", "closed", "reset"
-RULE = "hurt"
+RULE = "mutate"
 BLANK = b"\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 BALANCES = "/v1/balances"
@@ -443,13 +443,13 @@ def test_a_hurt_answer_among_three_sent_at_once_spoils_neither_the_first_nor_the
 def test_of_two_connections_only_the_one_meant_is_hurt(served: ServerHandle) -> None:
     served.cpg.fail(query={"n": "1"}, deliver={"hang": "1h"})
     plain = once(served.cpg, ask(served.cpg))
-    hurt, *others = reads(served.cpg, *range(1, 6))
+    mutate, *others = reads(served.cpg, *range(1, 6))
     with dial(served.cpg.base_url) as held, dial(served.cpg.base_url) as free:
         for n, data in enumerate(others):
             free.sendall(data)
             assert dateless(whole(free)) == plain
             if n == 1:
-                held.sendall(hurt)
+                held.sendall(mutate)
         held.settimeout(0.1)
         with pytest.raises(TimeoutError):
             held.recv(1)
@@ -543,9 +543,9 @@ def paced(handle: ProviderHandle, data: bytes, size: int) -> tuple[list[tuple[fl
 def waits(delivery: str, given: Any, count: int, seed: int = 490) -> list[int]:
     """Returns how long the first so many delays of a rule last, in nanoseconds."""
     module = kinds.find(kinds.DELIVERIES, delivery)
-    drawn = module.TAKES(given)
+    drawn = module.parse(given)
     scripts = [module.deliver([], drawn, Chance(seed, RULE, n + 1)) for n in range(count)]
-    return [step.duration for script in scripts for step in script if isinstance(step, Wait)]
+    return [step.duration for script in scripts for step in script if isinstance(step, WaitStep)]
 
 
 UNIFORM = {"uniform": ["200ms", "1s"]}
@@ -632,18 +632,18 @@ def scripted(*rules: dict[str, Any], head: int = 130, body: int = 1000) -> Scrip
     for given in rules:
         for name, value in given.items():
             module = kinds.find(kinds.DELIVERIES, name)
-            fault = Fault(kinds.DELIVERIES, name, module, module.TAKES(value), "")
+            fault = Fault(kinds.DELIVERIES, name, module, module.parse(value), "")
             found.append(Delivery(fault, Chance(490, RULE, 1), sandbox=False))
     return script(found, b"h" * head, b"b" * body)
 
 
 def passed(steps: Script) -> float:
     """Returns the milliseconds that a script waits."""
-    return sum(step.duration for step in steps if isinstance(step, Wait)) / MILLISECOND
+    return sum(step.duration for step in steps if isinstance(step, WaitStep)) / MILLISECOND
 
 
 def said(steps: Script) -> bytes:
-    return b"".join(step.data for step in steps if isinstance(step, Send))
+    return b"".join(step.data for step in steps if isinstance(step, SendStep))
 
 
 def byte_by_byte(every: Any) -> dict[str, Any]:
@@ -673,7 +673,7 @@ def test_a_script_has_a_bounded_number_of_steps_whatever_is_combined(
 
 def test_a_small_answer_is_cut_as_it_is_said_by_each_of_them() -> None:
     steps = scripted({"dribble": {"bytes": 4, "every": "1s"}}, {"dribble": {"bytes": 3, "every": "5s"}}, body=8)  # fmt: skip
-    sizes = [len(step.data) for step in steps if isinstance(step, Send) and not step.head]
+    sizes = [len(step.data) for step in steps if isinstance(step, SendStep) and not step.head]
     assert (sizes, passed(steps)) == ([3, 1, 3, 1], 22_000)
 
 
@@ -692,8 +692,8 @@ def test_a_slow_head_takes_its_time_in_waits_of_a_millisecond_or_more(
     duration: str, head: int, count: int
 ) -> None:
     steps = scripted({"slow_headers": duration}, head=head)
-    sent = [len(step.data) for step in steps if isinstance(step, Send) and step.head]
-    waited = [step.duration for step in steps if isinstance(step, Wait)]
+    sent = [len(step.data) for step in steps if isinstance(step, SendStep) and step.head]
+    waited = [step.duration for step in steps if isinstance(step, WaitStep)]
     assert (sum(sent), len(sent), len(waited)) == (head, count, count)
     assert passed(steps) == pytest.approx(float(duration.rstrip("ms")), abs=0.001)
     assert all(wait >= MILLISECOND for wait in waited[:-1])
@@ -718,7 +718,7 @@ def test_what_slow_things_take_adds_up_in_either_order(
         steps = scripted(*order)
         assert passed(steps) == pytest.approx(expected, abs=0.01)
         assert said(steps) == b"h" * 130 + b"b" * 1000
-        waits = [isinstance(step, Wait) for step in steps]
+        waits = [isinstance(step, WaitStep) for step in steps]
         assert not any(one and next for one, next in pairwise(waits)), "no wait is in two parts"
 
 
@@ -917,7 +917,7 @@ def test_a_client_that_leaves_ends_what_waits_for_it(server: MockServer) -> None
 def test_a_client_that_sends_no_more_and_then_leaves_is_missed_too(
     server: MockServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "REST", 0.05)
+    monkeypatch.setattr(delivery, "POLL_MAX", 0.05)
     with leaving_no_task(server), all_held(server) as connections:
         for connection in connections:
             connection.shutdown(socket.SHUT_WR)
@@ -927,14 +927,14 @@ def test_a_client_that_sends_no_more_and_then_leaves_is_missed_too(
 
 
 SHORT = [{"delay": "800ms"}, {"dribble": {"bytes": 1 << 20, "every": "800ms"}}]
-IN_LINE = [*((given, 0.05) for given in HELD), *((given, delivery.REST) for given in SHORT)]
+IN_LINE = [*((given, 0.05) for given in HELD), *((given, delivery.POLL_MAX) for given in SHORT)]
 
 
 @pytest.mark.parametrize(("given", "rest"), IN_LINE, ids=json.dumps)
 def test_a_client_that_leaves_with_requests_in_line_is_missed_too(
     server: MockServer, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], rest: float
 ) -> None:
-    monkeypatch.setattr(delivery, "REST", rest)
+    monkeypatch.setattr(delivery, "POLL_MAX", rest)
     server.cpg.fail(query={"n": "2"}, deliver=given)
     with (
         leaving_no_task(server),

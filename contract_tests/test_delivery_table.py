@@ -13,8 +13,8 @@ from mockserver import MockServer
 from mockserver.client.sandbox import SandboxHandle
 from mockserver.engine.sandbox import Sandbox
 from mockserver.faults import kinds
-from mockserver.faults.parsing import Answer, When
-from mockserver.faults.rules import Match, Rule
+from mockserver.faults.parsing import AnswerSpec, FiringSpec
+from mockserver.faults.rules import Rule, RuleMatch
 from mockserver.files import scenarios, strict_yaml
 
 PAGE = tables.PAGE.read_text("utf-8")
@@ -39,7 +39,7 @@ EXAMPLES = [
 @pytest.mark.parametrize(("kind", "line"), EXAMPLES)
 def test_the_example_of_a_fault_is_taken(kind: str, line: str) -> None:
     name, given = tables.said(line)
-    kinds.find(kind, name).TAKES(given)
+    kinds.find(kind, name).parse(given)
 
 
 @pytest.mark.parametrize("kind", [kinds.MUTATIONS, kinds.DELIVERIES])
@@ -55,7 +55,7 @@ def shown() -> tables.Cells:
     return {client: [row[n] for row in rows] for n, client in enumerate(head) if n}
 
 
-def made_with() -> dict[str, str]:
+def initial_scenario() -> dict[str, str]:
     """Returns the versions that the page names."""
     return dict(re.findall(r"(\w+) ([0-9.]+[0-9])[,:]", tables.section(PAGE, "clients")))
 
@@ -74,7 +74,7 @@ def test_clients_make_of_deliveries_what_the_page_says(
     if client in PROGRAMS:
         tool(client)
     cells, versions = here
-    if versions[client] == made_with()[client]:
+    if versions[client] == initial_scenario()[client]:
         assert settled(cells[client]) == settled(shown()[client]), WRITE_ANEW
     else:  # another version may name its errors otherwise, but errors they are
         assert plainly(cells[client]) == plainly(shown()[client]), WRITE_ANEW
@@ -91,7 +91,7 @@ def plainly(cells: list[str]) -> list[str]:
 
 def test_the_page_was_written_with_the_pinned_versions() -> None:
     pinned = dict(re.findall(r"^([a-z0-9]+)==(\S+)", LOCK, re.MULTILINE))
-    named = made_with()
+    named = initial_scenario()
     assert list(named) == list(tables.CLIENTS)
     for client in set(tables.CLIENTS) - set(PROGRAMS):
         assert named[client] == pinned[client], WRITE_ANEW
@@ -144,7 +144,11 @@ def engine(server: MockServer, sandbox: SandboxHandle) -> Sandbox:
 
 
 def test_every_word_of_a_rule_is_on_the_page() -> None:
-    words = {*Match.__struct_fields__, *Answer.__struct_fields__, *When.__struct_encode_fields__}
+    words = {
+        *RuleMatch.__struct_fields__,
+        *AnswerSpec.__struct_fields__,
+        *FiringSpec.__struct_encode_fields__,
+    }
     assert {word for word in words if not re.search(rf"[`{{ ]{word}[`:]", PAGE)} == set()
 
 

@@ -26,7 +26,7 @@ from test_clients import state
 
 from mockserver import HandClock, MockServer
 from mockserver.client.provider import ProviderHandle
-from mockserver.engine.journal import Entry
+from mockserver.engine.journal import JournalEntry
 from mockserver.files import worlds
 from mockserver.http import server as serving
 from mockserver.http.direct import URL_MAX, Direct
@@ -98,7 +98,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 # Sending and hearing
 
 
-def entries(server: MockServer) -> list[Entry]:
+def entries(server: MockServer) -> list[JournalEntry]:
     with server.app.sandboxes.default.lock:
         return list(server.app.sandboxes.default.journal.entries)
 
@@ -181,7 +181,7 @@ def asked_of_both(pair: Pair, provider: str, *parts: bytes) -> bytes:
     return heard[0]
 
 
-def journals(server: MockServer) -> list[Entry]:
+def journals(server: MockServer) -> list[JournalEntry]:
     """Returns what was kept, without what measures real time."""
     return [replace(entry, duration=0) for entry in entries(server)]
 
@@ -724,7 +724,7 @@ def broken(pair: Pair) -> Iterator[MockServer]:
     """A server whose journal has a follower that cannot follow."""
     followers = pair[0].app.sandboxes.default.journal.followers
 
-    def follow(entry: Entry) -> None:
+    def follow(entry: JournalEntry) -> None:
         if b"follow=no" in entry.target:
             raise RuntimeError("lost")
 

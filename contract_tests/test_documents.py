@@ -15,10 +15,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from raw import exchange, wire
 
 from mockserver.client.provider import ProviderHandle
-from mockserver.files.documents import Fact, document, facts
+from mockserver.files.documents import Fact, facts, openapi_document
 from mockserver.files.openapi import Document, Mismatch
 from mockserver.model.http import Response
-from mockserver.model.provider import Asked, Provider, Route
+from mockserver.model.provider import ErrorContext, Provider, Route
 from mockserver.model.reject import Reject
 from mockserver.providers import discover
 
@@ -30,12 +30,12 @@ WRONG: dict[type, Any] = {str: 7, NoneType: {}}
 
 
 def documented(provider: Provider) -> Document:
-    return Document(document(provider.name))
+    return Document(openapi_document(provider.name))
 
 
 def refused(provider: Provider, reason: str) -> Response:
     quirks = {q.name: q.read(q.default) for q in provider.quirks}
-    return provider.refuse(Reject(reason), Asked(quirks))
+    return provider.refuse(Reject(reason), ErrorContext(quirks))
 
 
 def resolved(data: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +68,9 @@ def examples(node: dict[str, Any]) -> list[Any]:
 def good(provider: Provider, operation: str) -> tuple[str, Any]:
     """Returns the media type of an operation's 200 and its first example."""
     declared = documented(provider).operations()[operation][2]["responses"]["200"]
-    media_type, content = next(iter(resolved(document(provider.name), declared)["content"].items()))
+    media_type, content = next(
+        iter(resolved(openapi_document(provider.name), declared)["content"].items())
+    )
     return media_type, examples(content)[0]
 
 
@@ -93,7 +95,7 @@ def swapped(data: Any) -> Iterator[Any]:
 
 
 def test_document_is_valid_openapi(provider):
-    data = document(provider.name)
+    data = openapi_document(provider.name)
     assert data["openapi"].startswith("3.1.")
     validate(data, cls=OpenAPIV31SpecValidator)
 
@@ -106,7 +108,7 @@ def test_document_has_exactly_the_routes(provider):
 
 
 def test_path_parameters_are_those_of_the_template(provider):
-    data = document(provider.name)
+    data = openapi_document(provider.name)
     for _, path, operation in documented(provider).operations().values():
         declared = [resolved(data, p) for p in operation.get("parameters", [])]
         assert sorted(re.findall(r"\{(.*?)\}", path)) == sorted(
@@ -128,14 +130,14 @@ def test_no_status_is_declared_in_vain(provider):
 
 
 def test_every_answer_comes_with_an_example(provider):
-    data = document(provider.name)
+    data = openapi_document(provider.name)
     for _, _, operation in documented(provider).operations().values():
         for declared in operation["responses"].values():
             assert all(examples(c) for c in resolved(data, declared)["content"].values())
 
 
 def test_examples_validate_against_their_schemas(provider):
-    data = document(provider.name)
+    data = openapi_document(provider.name)
     for node in nodes(data):
         if "schema" in node:
             schema = {"allOf": [node["schema"]], "components": data["components"]}
@@ -226,7 +228,7 @@ def client():
 
 def send(client: httpx.Client, handle: ProviderHandle, label: str, route: Route) -> httpx.Response:
     """Sends the request that the document's own examples describe."""
-    data = document(handle.provider.name)
+    data = openapi_document(handle.provider.name)
     operation = documented(handle.provider).operations()[route.id][2]
     given = {"path": {}, "query": {}}
     for node in operation.get("parameters", []):

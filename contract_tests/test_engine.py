@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from msgspec.structs import astuple, replace
 
 from mockserver import HandClock
-from mockserver.engine.bans import Offenders
+from mockserver.engine.bans import BanList
 from mockserver.engine.clock import Clock
-from mockserver.engine.journal import ENTRIES_MAX, Entry
-from mockserver.engine.ledger import Book
+from mockserver.engine.journal import ENTRIES_MAX, JournalEntry
+from mockserver.engine.ledger import Ledger
 from mockserver.engine.limits import CALLERS_MAX, FixedWindow, RollingWindow, window
 from mockserver.engine.pipeline import answer
 from mockserver.engine.redactor import TARGET_MAX
@@ -25,14 +25,13 @@ from mockserver.engine.settings import Settings
 from mockserver.files import worlds
 from mockserver.http.log import follow
 from mockserver.model.amounts import Amount, minus, number, plus, text
-from mockserver.model.durations import SECOND, nanoseconds
-from mockserver.model.durations import text as duration_text
+from mockserver.model.durations import SECOND, duration_text, parse_duration
 from mockserver.model.http import Request
 from mockserver.model.paging import seal, unseal
-from mockserver.model.provider import Limit, Penalty, Route
+from mockserver.model.provider import BanPolicy, Limit, Route
 from mockserver.model.redaction import Redactor, printable
 from mockserver.model.reject import REASONS, Reject
-from mockserver.model.world import Move, Put, Row, Schedule, SetRow
+from mockserver.model.world import Move, PutRecord, Row, Schedule, SetRow
 from mockserver.providers import discover
 from mockserver.providers.coinapi.world import Balance as BalanceRow
 from mockserver.providers.coinapi.world import ExchangeUnreachable
@@ -108,14 +107,14 @@ DURATIONS = [
 
 @pytest.mark.parametrize(("written", "expected"), DURATIONS)
 def test_durations_are_read(written: object, expected: int) -> None:
-    assert nanoseconds(written) == expected
+    assert parse_duration(written) == expected
 
 
 @pytest.mark.parametrize("wrong", ["", "-", "5", "5 s", "1.s", ".5s", "\u0661s", "5d", "s", "1s1m", "1ms1s", "--1s", "1s ", "9" * 13 + "s",
      "0.0000000001s", "0.0000001ms", 1e-10, float("nan"), float("inf"), 10**400, 1e300, True, None, [], b"1s"])  # fmt: skip
 def test_what_is_no_duration_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError):
-        nanoseconds(wrong)
+        parse_duration(wrong)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,7 @@ def test_what_is_no_duration_is_refused(wrong: object) -> None:
 )
 def test_a_duration_is_read_as_it_was_written(duration: int) -> None:
     for either in (duration, -duration):
-        assert nanoseconds(duration_text(either)) == either
+        assert parse_duration(duration_text(either)) == either
 
 
 def test_the_clock_moves_stops_and_runs_while_the_auth_clock_is_real() -> None:
@@ -243,15 +242,15 @@ def test_callers_are_bounded(rolling: bool) -> None:
         counter.check(str(CALLERS_MAX + 9), 0)
 
 
-PENALTY = Penalty("uid", 3, 10 * SECOND, 300 * SECOND, 30 * SECOND, 2, 8 * 3600 * SECOND)
+PENALTY = BanPolicy("uid", 3, 10 * SECOND, 300 * SECOND, 30 * SECOND, 2, 8 * 3600 * SECOND)
 
 
-def offended(offenders: Offenders, at: int, times: int = 3) -> None:
+def offended(offenders: BanList, at: int, times: int = 3) -> None:
     for _ in range(times):
         offenders.offend("a", at * SECOND)
 
 
-def banned_until(offenders: Offenders, at: int) -> int:
+def banned_until(offenders: BanList, at: int) -> int:
     """Returns the second at which a ban ends, 0 for none."""
     try:
         offenders.share("a", at * SECOND)
@@ -261,7 +260,7 @@ def banned_until(offenders: Offenders, at: int) -> int:
 
 
 def test_refusals_lead_to_a_warning_then_a_ban_then_the_blacklist() -> None:
-    offenders = Offenders(PENALTY)
+    offenders = BanList(PENALTY)
     offended(offenders, 0, times=2)
     assert offenders.share("a", 0) == 1
     offended(offenders, 10, times=1)
@@ -279,14 +278,14 @@ def test_refusals_lead_to_a_warning_then_a_ban_then_the_blacklist() -> None:
 
 
 def test_refusals_that_lie_too_far_apart_lead_to_nothing() -> None:
-    offenders = Offenders(PENALTY)
+    offenders = BanList(PENALTY)
     for at in (0, 6, 11, 17):
         offenders.offend("a", at * SECOND)
         assert offenders.share("a", at * SECOND) == 1
 
 
 def test_bans_of_long_ago_do_not_count_for_the_blacklist() -> None:
-    offenders = Offenders(PENALTY)
+    offenders = BanList(PENALTY)
     for start in (0, 1000, 1000 + 8 * 3600):
         offended(offenders, start)
         offended(offenders, start + 1)
@@ -294,7 +293,7 @@ def test_bans_of_long_ago_do_not_count_for_the_blacklist() -> None:
 
 
 def test_offenders_are_bounded() -> None:
-    offenders = Offenders(PENALTY)
+    offenders = BanList(PENALTY)
     for n in range(CALLERS_MAX + 10):
         offenders.offend(str(n), 0)
     assert len(offenders._records) == CALLERS_MAX  # noqa: SLF001
@@ -340,9 +339,9 @@ def test_a_full_generation_is_still_remembered_when_the_next_begins() -> None:
     assert not memory.accept(b"%d" % (GENERATION_MAX - 1), 0, 600)
 
 
-def book() -> Book:
+def book() -> Ledger:
     part = worlds.load("default").parts["cpg"]
-    return Book(part.accounts, part.section)
+    return Ledger(part.accounts, part.section)
 
 
 USDT = ("main", "USDT", "ETH")
@@ -357,7 +356,7 @@ def test_changes_are_applied_whole_or_not_at_all() -> None:
         Move("main", "DOGE", "ETH", total=Amount("1")),
         SetRow("nobody", before["USDT", "ETH"]),
     ):
-        changes = (Move(*USDT, held=Amount("1")), Put("withdrawal", 1, "x"), wrong)
+        changes = (Move(*USDT, held=Amount("1")), PutRecord("withdrawal", 1, "x"), wrong)
         with pytest.raises((ValueError, KeyError)):
             ledger.apply(changes)
         assert ledger.accounts["main"].rows == before
@@ -374,7 +373,7 @@ def test_what_is_due_comes_in_the_order_of_time_then_of_scheduling() -> None:
 
 def test_a_sandbox_shares_rows_with_its_world_until_it_changes_them() -> None:
     part = worlds.load("default").parts["cpg"]
-    one, other = (Book(part.accounts, part.section) for _ in range(2))
+    one, other = (Ledger(part.accounts, part.section) for _ in range(2))
     one.apply((Move(*USDT, held=Amount("1")), Move(*USDT, held=Amount("2"))))
     assert one.accounts["main"].rows["USDT", "ETH"].held == Amount("203")
     assert other.accounts["main"].rows["USDT", "ETH"].held == Amount("200")
@@ -405,7 +404,7 @@ def test_a_kept_answer_holds_until_the_ledger_changes_and_for_one_caller_only() 
     assert read() is first, "kept"
     assert read(key=b"00000000-EMPTY-KEY") != first
     assert read(b"exchange_id=BINANCE") != first
-    kraken = sandbox.desks["coinapi"].book.accounts["main"].rows["XBT", "KRAKEN"]
+    kraken = sandbox.states["coinapi"].ledger.accounts["main"].rows["XBT", "KRAKEN"]
     sandbox.change("coinapi", SetRow("main", replace(kraken, total=Amount("7"))))
     assert b'"balance":7,' in read()
     sandbox.happen("coinapi", ExchangeUnreachable("KRAKEN"))
@@ -427,7 +426,7 @@ def test_the_journal_keeps_the_last_entries_only() -> None:
     assert sandbox.journal.entries[-1].n == ENTRIES_MAX + 5
 
 
-def entry(sandbox: Sandbox, key: bytes = b"", path: bytes = BALANCES) -> Entry:
+def entry(sandbox: Sandbox, key: bytes = b"", path: bytes = BALANCES) -> JournalEntry:
     headers = [(b"x-coinapi-key", key)]
     answer(sandbox, "coinapi", Request("GET", path, b"", headers, b"", "127.0.0.1", path))
     return sandbox.journal.entries[-1]
@@ -455,12 +454,12 @@ def test_a_reset_forgets_ledger_windows_and_replay_memory() -> None:
     sandbox = Sandbox("default", worlds.load("default"), HandClock(0), settings)
     assert entry(sandbox, KEY).status == 200
     assert entry(sandbox, KEY).status == 429
-    sandbox.desks["cpg"].replay.accept(b"digest", 0, 600)
+    sandbox.states["cpg"].replay.accept(b"digest", 0, 600)
     sandbox.change("cpg", Move(*USDT, held=Amount("1")))
     sandbox.reset()
     assert entry(sandbox, KEY).status == 200
-    assert sandbox.desks["cpg"].replay.accept(b"digest", 0, 600)
-    assert sandbox.desks["cpg"].book.accounts["main"].rows["USDT", "ETH"].held == Amount("200")
+    assert sandbox.states["cpg"].replay.accept(b"digest", 0, 600)
+    assert sandbox.states["cpg"].ledger.accounts["main"].rows["USDT", "ETH"].held == Amount("200")
 
 
 def test_every_request_is_followed_and_the_refused_ones_are_logged(
@@ -501,7 +500,7 @@ def test_a_defect_of_ours_is_the_providers_500_and_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     sandbox = Sandbox("default", worlds.load("default"), HandClock())
-    monkeypatch.setattr(sandbox.desks["coinapi"].router, "find", lambda *_: 1 / 0)
+    monkeypatch.setattr(sandbox.states["coinapi"].router, "find", lambda *_: 1 / 0)
     assert ask(sandbox, b"/v1/balances") == 500
     assert sandbox.journal.entries[-1].reason == "internal_error"
     assert "ZeroDivisionError" in caplog.text

@@ -29,10 +29,10 @@ from mockserver import HandClock, MockServer
 from mockserver.client.httpx_transport import Transport
 from mockserver.client.provider import ProviderHandle
 from mockserver.engine import pipeline
-from mockserver.explain import SHOWN_MAX, Explanation, Refused
+from mockserver.explain import SHOWN_MAX, Explanation, RejectedRequest
 from mockserver.explain import general as engine
 from mockserver.explain.addresses import no_route
-from mockserver.explain.general import RESERVE, SHARE, SHED, Allowance, redact
+from mockserver.explain.general import RESERVE, SHARE, SHED, TimeBudget, redact
 from mockserver.http import log
 from mockserver.model import jwt
 from mockserver.model.durations import SECOND
@@ -122,11 +122,13 @@ def test_every_reason_has_a_rule_and_a_fix_where_nobody_knows_more(
     server: MockServer, provider: str, reason: str
 ) -> None:
     sandbox = server.app.sandboxes.default
-    desk = sandbox.desks[provider]
+    state = sandbox.states[provider]
     request = Request("GET", b"/", b"", [], b"", "127.0.0.1", b"/")
-    refused = Refused(request, reason, {}, desk.vault, desk.quirks, time.time_ns())
-    alone = replace(desk.provider, mistakes="")
-    found = engine.explain(refused, engine.Around(alone, sandbox.providers, [], 1, sandbox.whose))
+    refused = RejectedRequest(request, reason, {}, state.keyring, state.quirks, time.time_ns())
+    alone = replace(state.provider, mistakes="")
+    found = engine.explain(
+        refused, engine.RejectContext(alone, sandbox.providers, [], 1, sandbox.owner_of)
+    )
     assert found.rule
     assert found.fix
 
@@ -618,7 +620,7 @@ class Costly:
 
 def test_what_was_saved_up_is_spent_and_then_nothing_is_explained() -> None:
     clock = HandClock(0)
-    allowance = Allowance(clock)
+    allowance = TimeBudget(clock)
     assert allowance.spend(Costly(clock, RESERVE)) is FINE
     clock.now -= RESERVE  # so that nothing is earned meanwhile
     assert allowance.spend(Costly(clock, 0)) is SHED
@@ -626,7 +628,7 @@ def test_what_was_saved_up_is_spent_and_then_nothing_is_explained() -> None:
 
 def test_a_tenth_of_real_time_goes_into_explanations_at_most() -> None:
     clock = HandClock(0)
-    allowance = Allowance(clock)
+    allowance = TimeBudget(clock)
     cost, span = SECOND // 1000, 20 * SECOND
     made = 0
     while clock.now < span:
@@ -640,11 +642,11 @@ def test_a_tenth_of_real_time_goes_into_explanations_at_most() -> None:
 
 def test_no_more_than_the_reserve_is_saved_up() -> None:
     clock = HandClock(0)
-    allowance = Allowance(clock)
+    allowance = TimeBudget(clock)
     clock.now = 3600 * SECOND
     assert allowance.spend(Costly(clock, RESERVE + SHARE)) is FINE
     assert allowance.spend(Costly(clock, 0)) is FINE, "a tenth of the time it took was earned"
-    spent = Allowance(clock)
+    spent = TimeBudget(clock)
     assert spent.spend(Costly(clock, 2 * RESERVE)) is FINE
     assert spent.spend(Costly(clock, 0)) is SHED
     clock.now += 9 * RESERVE
@@ -653,7 +655,7 @@ def test_no_more_than_the_reserve_is_saved_up() -> None:
 
 def test_a_clock_that_stands_still_or_goes_back_never_sheds() -> None:
     clock = HandClock(ANCHOR)
-    allowance = Allowance(clock)
+    allowance = TimeBudget(clock)
     assert all(allowance.spend(Costly(clock, 0)) is FINE for _ in range(10_000))
     clock.now -= 3600 * SECOND
     assert allowance.spend(Costly(clock, 0)) is FINE
@@ -665,7 +667,7 @@ def test_a_clock_that_stands_still_or_goes_back_never_sheds() -> None:
 
 def test_an_explanation_that_fails_is_paid_for_too() -> None:
     clock = HandClock(0)
-    allowance = Allowance(clock)
+    allowance = TimeBudget(clock)
 
     def fails() -> Explanation:
         clock.now += 2 * RESERVE
@@ -724,16 +726,16 @@ CALLS = 10_000  # of functions, for one explanation: some 3,000 are had
 def test_ten_thousand_paths_take_few_calls_each(server: MockServer) -> None:
     chance = random.Random(490)
     known = [p.base_path + r.path.partition("?")[0] for p in PROVIDERS.values() for r in p.routes]
-    desks = server.app.sandboxes.default.desks
+    states = server.app.sandboxes.default.states
     for n in range(10_000):
         path = bytearray(chance.choice(known).encode())
         for _ in range(chance.randrange(4)):
             path[chance.randrange(len(path))] = chance.randrange(33, 127)
-        desk = desks[list(desks)[n % len(desks)]]
+        state = states[list(states)[n % len(states)]]
         request = Request("GET", bytes(path), b"", [], b"", "", bytes(path))
-        refused = Refused(request, "no_route", {}, desk.vault, desk.quirks, 0)
+        refused = RejectedRequest(request, "no_route", {}, state.keyring, state.quirks, 0)
         with calls_of_at_most(CALLS) if n % 10 == 0 else contextlib.nullcontext():
-            found = no_route(refused, desk.provider, PROVIDERS)
+            found = no_route(refused, state.provider, PROVIDERS)
         assert found.rule
         assert found.fix
 

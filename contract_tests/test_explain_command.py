@@ -218,7 +218,7 @@ def test_a_body_is_understood_however_it_is_written(explain: Explain, words: str
 
 
 def parts(line: str) -> tuple[str, str, dict[str, str], str]:
-    method, url, headers, body = curl.told(line)
+    method, url, headers, body = curl.parse_curl(line)
     return method, url, dict(headers), body
 
 
@@ -432,7 +432,7 @@ def test_an_archive_of_ours_without_secrets_is_judged(explain: Explain, server: 
 
 
 def test_the_time_it_came_can_be_said(explain: Explain) -> None:
-    then = moment.parse("2026-01-01T00:00:00Z") // 10**9
+    then = moment.parse_instant("2026-01-01T00:00:00Z") // 10**9
     line = (
         f"curl {header_words(sign('GET', '/v1/balances', timestamp=str(then)))} {CPG}/v1/balances"
     )

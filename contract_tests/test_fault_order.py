@@ -293,13 +293,13 @@ def state(bench: Bench) -> dict[str, Any]:
     """Returns all that requests change: rows, records, replay memory, counters, offenders."""
     return {
         name: [
-            {account: dict(held.rows) for account, held in desk.book.accounts.items()},
-            {kind: dict(records) for kind, records in desk.book.records.items()},
-            repr(sorted(vars(desk.replay).items())),
-            *[repr(sorted(vars(counter).items())) for counter in desk.counters.values()],
-            *[sorted(vars(offenders)["_records"]) for offenders in desk.offenders.values()],
+            {account: dict(held.rows) for account, held in state.ledger.accounts.items()},
+            {kind: dict(records) for kind, records in state.ledger.records.items()},
+            repr(sorted(vars(state.replay).items())),
+            *[repr(sorted(vars(counter).items())) for counter in state.counters.values()],
+            *[sorted(vars(offenders)["_records"]) for offenders in state.offenders.values()],
         ]
-        for name, desk in bench.sandbox.desks.items()
+        for name, state in bench.sandbox.states.items()
     }
 
 
@@ -598,7 +598,7 @@ USDT = ("main", "USDT", "ETH")
 
 def made(bench: Bench) -> tuple[int, str]:
     """Returns how many withdrawals there are, and what is held for them."""
-    book = bench.sandbox.desks["cpg"].book
+    book = bench.sandbox.states["cpg"].ledger
     held = book.accounts["main"].rows["USDT", "ETH"].held
     return len(book.records.get("withdrawal", {})), str(held)
 

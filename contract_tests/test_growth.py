@@ -18,8 +18,8 @@ from benchmarks import growth
 from benchmarks.growth.counted import Counted, complaints, counted
 from mockserver.engine import cache as kept
 from mockserver.engine import ledger
-from mockserver.engine.cache import Kept
-from mockserver.engine.world import Vault
+from mockserver.engine.cache import AnswerCache
+from mockserver.engine.world import CredentialStore
 from mockserver.model.account_rows import ByVenue
 from mockserver.model.amounts import Amount
 from mockserver.model.http import Response
@@ -49,11 +49,11 @@ def test_a_count_that_grows_is_a_complaint() -> None:
 
 def test_a_label_is_found_at_once_among_many_keys() -> None:
     provider = discover()["coinapi"]
-    desk = growth.box(growth.world(provider, keys=500)).desks["coinapi"]
-    vault = Vault(provider, desk.vault.credentials)
-    assert vault.labelled("caller-499").account == "caller-499"
-    assert vault.labelled("caller-500") is None
-    assert vault.labels is vault.labels
+    state = growth.box(growth.world(provider, keys=500)).states["coinapi"]
+    keyring = CredentialStore(provider, state.keyring.credentials)
+    assert keyring.with_label("caller-499").account == "caller-499"
+    assert keyring.with_label("caller-500") is None
+    assert keyring.labels is keyring.labels
 
 
 # What is found out from rows, and kept up with them
@@ -71,7 +71,7 @@ def told(derived: Any) -> Any:
 
 @pytest.mark.parametrize("name", DERIVED)
 def test_what_is_found_out_from_rows_follows_every_change(name: str) -> None:
-    kind, book = DERIVED[name], growth.box(growth.world(discover()[name])).desks[name].book
+    kind, book = DERIVED[name], growth.box(growth.world(discover()[name])).states[name].ledger
     ((id, before),) = book.accounts.items()
     at_first = told(before.derive(kind))
     rows = list(before.rows.values())
@@ -97,7 +97,7 @@ def test_what_is_found_out_from_rows_follows_every_change(name: str) -> None:
 
 @pytest.mark.parametrize(("rows", "anew"), [(ledger.MANY, False), (ledger.MANY + 1, True)])
 def test_where_many_rows_change_what_was_found_out_is_found_out_anew(rows: int, anew: bool) -> None:
-    book = growth.box(growth.world(discover()["cdp"], rows=rows)).desks["cdp"].book
+    book = growth.box(growth.world(discover()["cdp"], rows=rows)).states["cdp"].ledger
     ((id, before),) = book.accounts.items()
     before.derive(ByValue)
     few = tuple(before.rows.values())[:2]
@@ -109,7 +109,7 @@ def test_where_many_rows_change_what_was_found_out_is_found_out_anew(rows: int, 
 
 
 def test_a_group_without_places_is_gone() -> None:
-    book = growth.box(growth.world(discover()["coinstats"])).desks["coinstats"].book
+    book = growth.box(growth.world(discover()["coinstats"])).states["coinstats"].ledger
     ((id, held),) = book.accounts.items()
     assert list(held.derive(ByVenue).groups) == ["binance"]
     book.apply([DropRow(id, *place) for place in held.rows])
@@ -117,7 +117,7 @@ def test_a_group_without_places_is_gone() -> None:
 
 
 def test_a_row_that_changed_is_written_anew() -> None:
-    book = growth.box(growth.world(discover()["cdp"])).desks["cdp"].book
+    book = growth.box(growth.world(discover()["cdp"])).states["cdp"].ledger
     ((id, before),) = book.accounts.items()
     place, row = next(iter(before.rows.items()))
     assert b"t000000" in bytes(before.derive(Items)[row])
@@ -129,7 +129,7 @@ def test_a_row_that_changed_is_written_anew() -> None:
 
 def test_accounts_are_shared_until_one_changes() -> None:
     world = growth.world(discover()["cdp"], accounts=2)
-    first, second = (growth.box(world, id).desks["cdp"].book for id in ("a", "b"))
+    first, second = (growth.box(world, id).states["cdp"].ledger for id in ("a", "b"))
     assert first.accounts is second.accounts
     changed, other = first.accounts
     place = next(iter(first.accounts[changed].rows))
@@ -141,7 +141,7 @@ def test_accounts_are_shared_until_one_changes() -> None:
 
 
 def test_an_account_is_named_by_its_id_or_by_the_first_label_like_it() -> None:
-    book = growth.box(growth.world(discover()["cdp"], accounts=30)).desks["cdp"].book
+    book = growth.box(growth.world(discover()["cdp"], accounts=30)).states["cdp"].ledger
     ids = list(book.accounts)
     assert [book.named(name) for name in ("main", "more-7", ids[7])] == [ids[0], ids[7], ids[7]]
     with pytest.raises(
@@ -163,7 +163,7 @@ def test_rows_that_a_recipe_makes_are_made_when_they_are_looked_at() -> None:
 
 def test_kept_answers_are_bounded_in_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "ENTRIES_MAX", 3)
-    answers = Kept()
+    answers = AnswerCache()
     for n in range(4):
         assert answers.get(n, 1) is None
         answers.put(n, Response(200, (), b"%d" % n))
@@ -178,7 +178,7 @@ def test_kept_answers_are_bounded_in_bytes_of_answers_and_of_what_was_asked(
     monkeypatch.setattr(kept, "BYTES_MAX", 3 * (kept.ENTRY_SIZE + 100))
     small, large = Response(200, (), b""), Response(200, (), 97 * b"-")
     for answer, key in ((large, "k{}"), (small, 97 * "-" + "k{}")):  # 100 with its quotes, less 1
-        answers = Kept()
+        answers = AnswerCache()
         for n in range(5):
             answers.get(None, 1)
             answers.put(key.format(n), answer)

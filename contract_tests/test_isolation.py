@@ -27,7 +27,7 @@ from mockserver import Auth, MockServer
 from mockserver.client.sandbox import ProviderHandle, SandboxHandle
 from mockserver.engine.settings import Settings
 from mockserver.model import instants as moment
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 from mockserver.providers import discover
 
 DEADLINE = 30  # seconds, for all threads
@@ -46,7 +46,7 @@ SANDBOXES = 50
 OPERATIONS = 200  # of each
 SECOND = 10**9
 MINUTE = 60 * SECOND
-START = moment.parse("2090-01-01T00:00:00Z")
+START = moment.parse_instant("2090-01-01T00:00:00Z")
 
 FEE = Decimal("1.5")
 MADE_WITH = {
@@ -77,13 +77,13 @@ class Wire:
         status, told = (self._over_socket if socket else self._in_process)(draft)
         return status, json.loads(told)
 
-    def _over_socket(self, draft: Draft) -> tuple[int, bytes]:
+    def _over_socket(self, draft: UnsignedRequest) -> tuple[int, bytes]:
         self._socket.sendall(wire(draft))
         answer = HTTPResponse(self._socket, method=draft.method)
         answer.begin()
         return answer.status, answer.read()
 
-    def _in_process(self, draft: Draft) -> tuple[int, bytes]:
+    def _in_process(self, draft: UnsignedRequest) -> tuple[int, bytes]:
         answer = self._client.request(
             draft.method,
             f"http://{draft.host}{draft.target.decode()}",
@@ -100,8 +100,8 @@ class Reckoner:
         self.chance = random.Random(SEED + n)
         self.n = n
         self.asked = 0
-        self.made_with = MADE_WITH | {"coinapi.reads": f"{n % 5 + 2}/60s"}
-        self.sandbox = server.sandbox(limits=self.made_with, seed=n)
+        self.initial_scenario = MADE_WITH | {"coinapi.reads": f"{n % 5 + 2}/60s"}
+        self.sandbox = server.sandbox(limits=self.initial_scenario, seed=n)
         self.wires = {
             name: Wire(stack, getattr(self.sandbox, name), server.transport)
             for name in ("cdp", "coinapi", "coinw", "cpg")
@@ -112,8 +112,8 @@ class Reckoner:
         """Stops and sets the clock of a sandbox as new."""
         self.now = START + self.n * MINUTE * 1440
         self.sandbox.clock.freeze()
-        self.sandbox.clock.set(moment.show(self.now))
-        self.limit = int(self.made_with["coinapi.reads"].partition("/")[0])
+        self.sandbox.clock.set(moment.instant_text(self.now))
+        self.limit = int(self.initial_scenario["coinapi.reads"].partition("/")[0])
         self.leeway = 300
         self.used: Counter[int] = Counter()
         self.journal: Counter[tuple[str, int, str]] = Counter()
@@ -251,7 +251,7 @@ class Reckoner:
         assert Counter((e.provider, e.status, e.reason) for e in sandbox.journal) == self.journal
         assert sandbox.clock.now_ns == self.now
         limits = {k: v for k, v in sandbox.limits.items() if k in MADE_WITH}
-        assert limits == self.made_with | {"coinapi.reads": f"{self.limit}/60s"}
+        assert limits == self.initial_scenario | {"coinapi.reads": f"{self.limit}/60s"}
         assert sandbox.quirks["cpg.timestamp_window"] == f"{self.leeway}s"
 
 
@@ -357,7 +357,7 @@ def test_two_of_one_seed_have_the_same_accounts_and_labels_but_other_keys(
         if not label.startswith("reject-"):
             for name, values in members(handles, label):
                 assert len(set(values)) == (1 if name in OF_THE_WORLD else 3), (label, name)
-    accounts = [list(server.app.sandboxes.get(s.id).desks[provider].book.accounts) for s in pair]
+    accounts = [list(server.app.sandboxes.get(s.id).states[provider].ledger.accounts) for s in pair]
     assert accounts[0] == accounts[1]
     for account in accounts[0]:
         assert repr(handles[0].balances(account)) == repr(handles[1].balances(account))

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from mockserver.model import jwt
 from mockserver.model.durations import SECOND
-from mockserver.model.http import Draft, Request
+from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import Route, parse_nothing
 from mockserver.model.reject import Reject
 from mockserver.providers import discover
@@ -37,9 +37,9 @@ def request(
     query: bytes = b"",
     body: bytes = b"",
     peer: str = "192.0.2.1",
-    dialled: bytes = b"/v1/b",
+    raw_target_path: bytes = b"/v1/b",
 ) -> Request:
-    return Request("GET", b"/v1/b", query, headers or [], body, peer, dialled)
+    return Request("GET", b"/v1/b", query, headers or [], body, peer, raw_target_path)
 
 
 class Drawer:
@@ -53,7 +53,7 @@ class Drawer:
             raise Reject("unknown_credential")
         return self.key
 
-    def labelled(self, label: str) -> Any:
+    def with_label(self, label: str) -> Any:
         return self.key if label == self.key.label else None
 
 
@@ -96,7 +96,7 @@ FRESH = [
 
 @pytest.mark.parametrize(("key", "made"), FRESH, ids=[type(r[0]).__module__ for r in FRESH])
 def test_a_fresh_key_is_made_of_its_entropy_and_keeps_the_rest(key: Any, made: Facts) -> None:
-    assert key.fresh(ENTROPY) == replace(key, **made)
+    assert key.regenerate(ENTROPY) == replace(key, **made)
 
 
 # CDP: RFC 8032 7.1 (test 1) and RFC 6979 A.2.5
@@ -265,15 +265,15 @@ def test_a_fresh_cdp_key_has_a_new_id_and_a_secret_of_its_type(
 ) -> None:
     key = cdp.Key(label="main", key_id="k", key_secret=secret, owner="o")
     assert key.key_type == kind
-    assert key.fresh(ENTROPY) == replace(key, key_id=FRESH_ID, key_secret=made(ENTROPY[:32]))
+    assert key.regenerate(ENTROPY) == replace(key, key_id=FRESH_ID, key_secret=made(ENTROPY[:32]))
     assert cdp.new_id(ENTROPY[32:] + b"more") == FRESH_ID
 
 
 CDP_KEY = cdp.Key(label="main", key_id="k", key_secret=keys.ed25519(SEED), owner="o")
-DRAFT = Draft("GET", "a:1", b"/v1/b", b"q=1", ((b"X-Other", b"1"),))
+DRAFT = UnsignedRequest("GET", "a:1", b"/v1/b", b"q=1", ((b"X-Other", b"1"),))
 
 
-def bearer(draft: Draft) -> str:
+def bearer(draft: UnsignedRequest) -> str:
     *others, (name, value) = draft.headers
     assert (others, name) == ([(b"X-Other", b"1")], b"Authorization")
     scheme, _, token = value.decode().partition(" ")
@@ -281,7 +281,7 @@ def bearer(draft: Draft) -> str:
     return token
 
 
-def nonce(draft: Draft, key: cdp.Key = CDP_KEY, now: int = NOW * SECOND) -> str:
+def nonce(draft: UnsignedRequest, key: cdp.Key = CDP_KEY, now: int = NOW * SECOND) -> str:
     return str(pyjwt.get_unverified_header(bearer(cdp.sign(draft, key, now)))["nonce"])
 
 
@@ -385,7 +385,7 @@ def noted(given: Facts, asked: Request, chosen: Facts) -> tuple[str, Facts]:
 def test_claims_are_judged_and_the_facts_told(
     about: str, given: Facts, more: Facts, result: str, facts: Facts
 ) -> None:
-    asked = request([(b"host", b"127.0.0.1:8491")], dialled=b"/~x/v1/b")
+    asked = request([(b"host", b"127.0.0.1:8491")], raw_target_path=b"/~x/v1/b")
     found, told = noted(given, asked, quirks("cdp", **more))
     if told.get("claim") == "uris":  # the hosts that would have been right, for the explanation
         assert "127.0.0.1:8491" in told["hosts"] or more
@@ -516,7 +516,7 @@ def test_a_cpg_signature_is_judged(fraction: int, about: str, row: Any) -> None:
         (b"x-cpg-timestamp", timestamp),
         (b"x-cpg-signature", signature),
     ]
-    asked = request(headers, b"q=1", dialled=b"/~x/v1/b")
+    asked = request(headers, b"q=1", raw_target_path=b"/~x/v1/b")
     given = (asked, Drawer(CPG_KEY, b"k"), NOW * SECOND + fraction, quirks("cpg", **more))
     found = outcome(cpg.authenticate, *given)
     assert str(found) == str((result, facts)), "a drift is a whole number, written as one"
@@ -698,7 +698,7 @@ SIGNED_DRAFTS = [
 def test_a_coinw_draft_is_signed_behind_its_query(
     query: bytes, headers: Any, body: bytes, before: bytes
 ) -> None:
-    draft = Draft("POST", "h", b"/p", query, headers, body)
+    draft = UnsignedRequest("POST", "h", b"/p", query, headers, body)
     signed = coinw.sign(draft, COINW_KEY, 0)
     assert signed == replace(draft, query=before + b"api_key=k&sign=" + PLAIN)
 

@@ -161,12 +161,12 @@ def test_rows_are_put_in_one_step_under_the_lock(
     server: MockServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox = server.app.sandboxes.default
-    kind = type(sandbox.desks["coinw"].book)
+    kind = type(sandbox.states["coinw"].ledger)
     put, rows_made = kind.put, []
-    row = sandbox.desks["coinw"].provider.row
+    row = sandbox.states["coinw"].provider.row
     touched = row.touched
 
-    def watched(self: Any, by: str) -> Any:
+    def bans_to_update(self: Any, by: str) -> Any:
         rows_made.append(sandbox.lock._is_owned())  # noqa: SLF001
         return touched(self, by)
 
@@ -176,7 +176,7 @@ def test_rows_are_put_in_one_step_under_the_lock(
         puts.append(sandbox.lock._is_owned())  # noqa: SLF001
         put(self, account, held)
 
-    monkeypatch.setattr(row, "touched", watched)
+    monkeypatch.setattr(row, "touched", bans_to_update)
     monkeypatch.setattr(kind, "put", seen)
     control.call(server.app, "PUT", ACCOUNT, {"balances": ROWS})
     assert (puts, len(rows_made), any(rows_made)) == ([True], 300, False)

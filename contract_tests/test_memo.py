@@ -117,7 +117,7 @@ def test_what_hiding_remembers_is_bounded(varied: str) -> None:
 
 
 def test_queries_and_paths_that_are_remembered_are_bounded() -> None:
-    router = create_app().sandboxes.default.desks["cpg"].router
+    router = create_app().sandboxes.default.states["cpg"].router
     for n in range(10_000):
         query.raw_pairs(words(n) + b"=%41")
         path = b"/v1/withdrawals" + b"/" + words(n)

@@ -42,7 +42,7 @@ def counted(app: Application) -> int:
     return sum(
         sum(entry.size for entry in box.journal.entries)
         + len(box.journal.counts.exact) * 320
-        + sum(size for desk in box.desks.values() for size in desk.answers._sizes)  # noqa: SLF001
+        + sum(size for state in box.states.values() for size in state.answers._sizes)  # noqa: SLF001
         for box in app.sandboxes
     )
 
@@ -183,4 +183,4 @@ def test_the_bounds_are_told() -> None:
         told = server._carry_out("GET", "/health")  # noqa: SLF001
         assert told["sandboxes"] == {"count": 2, "max": 7}
         assert told["memory"] == {"budget": 64 * MIB, "used": counted(server.app)}
-        assert journal.BYTES_MAX == 16 * MIB
+        assert journal.JOURNAL_BYTES_MAX == 16 * MIB

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from raw import exchange, get
 
 from mockserver import HandClock, MockServer
-from mockserver.explain import Refused
+from mockserver.explain import RejectedRequest
 from mockserver.model.http import Request
 from mockserver.model.jwt import OPENED_MAX
 from mockserver.providers.cdp import mistakes
@@ -432,9 +432,13 @@ def test_a_path_escaped_in_another_way_is_told(
 
 
 def test_what_is_lenient_by_default_is_not_told_beside_what_is_wrong(server: MockServer) -> None:
-    dialled = f"/~default{BALANCES}"
-    for entry in (f"GET 8491{BALANCES}?a", f"GET 8491{dialled}?a", f"GET {HOST}{dialled}?a"):
-        found = told(server, bearing(token(claims(uris=[entry])), dialled))
+    raw_target_path = f"/~default{BALANCES}"
+    for entry in (
+        f"GET 8491{BALANCES}?a",
+        f"GET 8491{raw_target_path}?a",
+        f"GET {HOST}{raw_target_path}?a",
+    ):
+        found = told(server, bearing(token(claims(uris=[entry])), raw_target_path))
         assert found["rule"] == "query in the claim"
 
 
@@ -594,8 +598,10 @@ def test_tries_are_few_however_many_keys_there_are(
     server: MockServer, monkeypatch: pytest.MonkeyPatch, keys: int
 ) -> None:
     tries: list[object] = []
-    plain = signature.Way.genuine
-    monkeypatch.setattr(signature.Way, "genuine", lambda way: tries.append(way) or plain(way))
+    plain = signature.SigningAttempt.genuine
+    monkeypatch.setattr(
+        signature.SigningAttempt, "genuine", lambda way: tries.append(way) or plain(way)
+    )
     box = server.sandbox("crowd", world=world_of(keys))
     bearer = token(head=header(kid=box.cdp.credential("k1")["key_id"]), sign=by(b"\x44" * 32))
     sent = bearing(bearer, f"/~crowd{BALANCES}")
@@ -1042,10 +1048,10 @@ def test_one_changed_sign_of_a_page_token_is_never_explained_wrongly(server: Moc
 
 
 def test_every_refusal_that_is_not_cdp_s_own_is_left_to_the_engine(server: MockServer) -> None:
-    vault = server.app.sandboxes.default.desks["cdp"].vault
+    keyring = server.app.sandboxes.default.states["cdp"].keyring
     request = Request("GET", b"/", b"", [], b"", "127.0.0.1", b"/")
     for reason in ("too_large", "revoked_credential", "internal_error", "service_unavailable"):
-        assert mistakes.explain(Refused(request, reason, {}, vault, {}, 0)) is None
+        assert mistakes.explain(RejectedRequest(request, reason, {}, keyring, {}, 0)) is None
 
 
 def test_a_secret_is_veiled_wherever_a_text_is_shown(server: MockServer) -> None:

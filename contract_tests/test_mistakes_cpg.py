@@ -693,14 +693,16 @@ def test_what_a_key_may_not_do_is_told(
 # Sandboxes and quirks
 
 
-@pytest.mark.parametrize("dialled", [True, False], ids=["path as dialled", "path below /~id"])
+@pytest.mark.parametrize(
+    "raw_target_path", [True, False], ids=["path as dialled", "path below /~id"]
+)
 def test_a_sandboxs_path_may_be_signed_with_its_prefix_or_without(
-    server: MockServer, dialled: bool
+    server: MockServer, raw_target_path: bool
 ) -> None:
     box = server.sandbox()
     secret, key_id = (box.cpg.credentials[name] for name in ("secret", "key_id"))
     sent_path = f"/~{box.id}/v1/balances"
-    path = (sent_path if dialled else "/v1/balances").encode()
+    path = (sent_path if raw_target_path else "/v1/balances").encode()
     right = replace(READ, sent_path=sent_path, path=path, key_id=key_id, secret=secret.encode())
     for wrong, rule in (
         (replace(right, method=b"get"), "lower-case method"),

@@ -13,7 +13,7 @@ import pytest
 from raw import exchange, get
 
 from mockserver import HandClock, MockServer
-from mockserver.explain import Refused, sent, worn
+from mockserver.explain import RejectedRequest, match_altered_key, sent_values
 from mockserver.model.http import Request
 from mockserver.providers.coinapi import mistakes as coinapi
 from mockserver.providers.coinstats import mistakes as coinstats
@@ -505,12 +505,14 @@ def test_which_of_an_exchange_s_credentials_is_wrong_is_told(
 
 def explained(server: MockServer, reason: str, facts: dict[str, Any], body: Any) -> Any:
     """Explains a refusal that only a rule can bring about."""
-    desk = server.app.sandboxes.default.desks["coinstats"]
+    state = server.app.sandboxes.default.states["coinstats"]
     headers = [(b"x-api-key", OWN.encode())]
     path = BALANCE.encode()
     raw = json.dumps(body).encode()
     request = Request("POST", path, b"", headers, raw, "127.0.0.1", path)
-    return coinstats.explain(Refused(request, reason, facts, desk.vault, desk.quirks, NOW))
+    return coinstats.explain(
+        RejectedRequest(request, reason, facts, state.keyring, state.quirks, NOW)
+    )
 
 
 # What CoinStats is asked for
@@ -576,8 +578,8 @@ def test_every_refusal_that_needs_no_knowledge_is_left_to_the_engine(server: Moc
     for reason in ("too_large", "revoked_credential", "internal_error", "forbidden"):
         assert explained(server, reason, {}, {}) is None
         request = Request("GET", b"/", b"", [], b"", "127.0.0.1", b"/")
-        vault = server.app.sandboxes.default.desks["coinapi"].vault
-        assert coinapi.explain(Refused(request, reason, {}, vault, {}, NOW)) is None
+        keyring = server.app.sandboxes.default.states["coinapi"].keyring
+        assert coinapi.explain(RejectedRequest(request, reason, {}, keyring, {}, NOW)) is None
 
 
 # One byte changed, anywhere
@@ -616,7 +618,7 @@ def test_one_changed_byte_of_a_field_is_told_as_that(server: MockServer) -> None
 def test_a_key_is_looked_for_in_bounded_places() -> None:
     def found(body: bytes, **how: Any) -> list[str]:
         request = Request("POST", b"/", b"", [], body, "127.0.0.1", b"/", **how)
-        return [value.place for value in sent(request)]
+        return [value.place for value in sent_values(request)]
 
     just = json.dumps({"a": "b" * (16 * 1024 - 9)}).encode()
     assert len(just) == 16 * 1024
@@ -630,12 +632,12 @@ def test_a_key_is_looked_for_in_bounded_places() -> None:
 
 def test_a_value_is_compared_with_keys_up_to_its_bound() -> None:
     key = b"k" * 20 + b"x"
-    assert worn(key + b"y" * (512 - len(key)), {key: "main"}) is not None
-    assert worn(key + b"y" * (513 - len(key)), {key: "main"}) is None
-    assert worn(b"", {key: "main"}) is None
-    assert worn(key, {key: "main"}) == ((), "main")
-    assert worn(b"abcde", {b"abcdefg": "short"}) is None
-    assert worn(b"abcdef", {b"abcdefg": "short"}) is not None
+    assert match_altered_key(key + b"y" * (512 - len(key)), {key: "main"}) is not None
+    assert match_altered_key(key + b"y" * (513 - len(key)), {key: "main"}) is None
+    assert match_altered_key(b"", {key: "main"}) is None
+    assert match_altered_key(key, {key: "main"}) == ((), "main")
+    assert match_altered_key(b"abcde", {b"abcdefg": "short"}) is None
+    assert match_altered_key(b"abcdef", {b"abcdefg": "short"}) is not None
 
 
 TWINS = {b"twin-key-one": "one", b"twin-key-two": "two"}
@@ -650,10 +652,10 @@ AMBIGUOUS = [
 
 @pytest.mark.parametrize(("value", "label"), AMBIGUOUS)
 def test_a_key_that_may_be_one_of_two_is_not_named(value: bytes, label: str | None) -> None:
-    found = worn(value, TWINS)
+    found = match_altered_key(value, TWINS)
     assert (found and found[1]) == label
-    assert worn(b"a-key-3", {b"a-key-1": "one", b"a-key-2": "two"}) is None
-    assert worn(b"A-KEY", {b"a-key": "one", b"a-Key": "two"}) is None
+    assert match_altered_key(b"a-key-3", {b"a-key-1": "one", b"a-key-2": "two"}) is None
+    assert match_altered_key(b"A-KEY", {b"a-key": "one", b"a-Key": "two"}) is None
 
 
 def test_a_secret_is_veiled_wherever_it_is_sent(server: MockServer) -> None:

@@ -14,10 +14,10 @@ from mockserver import HandClock, MockServer
 from mockserver.faults import json_path as places
 from mockserver.faults import kinds
 from mockserver.faults.mutations import media_type, repeat_row, retype, stale
-from mockserver.faults.response_body import BODY_MAX, TYPE, Good
-from mockserver.files.documents import document
+from mockserver.faults.response_body import MUTABLE_BODY_MAX, TYPE, MutableResponse
+from mockserver.files.documents import openapi_document
 from mockserver.model.http import Response
-from mockserver.model.provider import Provider, Route, Shape
+from mockserver.model.provider import Provider, ResponsePaths, Route
 from mockserver.providers import discover
 
 CLOCK = HandClock(1_747_444_800 * 10**9)
@@ -423,11 +423,11 @@ def doubled(name: str, first: Change, second: Change) -> bytes:
 
 @pytest.mark.parametrize("row", TABLE, ids=[f"{row.read} {row.mutate}" for row in TABLE])
 def test_a_mutation_does_what_it_says_and_nothing_else(rich: MockServer, row: Row) -> None:
-    rich.fail("hurt", provider=READS[row.read].provider, mutate=row.mutate)
+    rich.fail("mutate", provider=READS[row.read].provider, mutate=row.mutate)
     before = READS[row.read].body
     found = fetch(rich, row.read)
     assert found == (row.media_type, row.wanted(before))
-    assert rich.journal[-1].fault == (None if found == (JSON, before) else "hurt")
+    assert rich.journal[-1].fault == (None if found == (JSON, before) else "mutate")
     rich.clear_faults()
     assert fetch(rich, row.read) == (JSON, before), "the next one gets what was kept, unhurt"
 
@@ -558,25 +558,30 @@ def test_only_the_rules_that_match_and_fire_hurt(rich: MockServer) -> None:
     rich.cpg.fail("second", requests=2, mutate={"drop": "$.message"})
     rich.cpg.fail("other", operation="ping", mutate={"drop": "$.data"})
     rich.cpg.fail("nobody", credential="empty", mutate={"drop": "$.success"})
-    good_body, hurt = READS["cpg"].body, READS["cpg"].body.replace(b'"message":"OK",', b"")
-    assert [fetch(rich, "cpg")[1] for _ in range(3)] == [good_body, hurt, good_body]
+    good_body, mutate = READS["cpg"].body, READS["cpg"].body.replace(b'"message":"OK",', b"")
+    assert [fetch(rich, "cpg")[1] for _ in range(3)] == [good_body, mutate, good_body]
     assert [entry.fault for entry in rich.journal[-3:]] == [None, "second", None]
 
 
 # What mutations may make of a body together
 
 
-def plain(body: bytes) -> Good:
-    return Good(Response(200, ((TYPE, JSON),), body), Shape(), "main", b"", "")
+def plain(body: bytes) -> MutableResponse:
+    return MutableResponse(Response(200, ((TYPE, JSON),), body), ResponsePaths(), "main", b"", "")
 
 
 MIB = 1024 * 1024
-BOUNDS = [(0, BODY_MAX), (BODY_MAX // 10, BODY_MAX), (MIB, 10 * MIB), (2 * MIB, 20 * MIB)]
+BOUNDS = [
+    (0, MUTABLE_BODY_MAX),
+    (MUTABLE_BODY_MAX // 10, MUTABLE_BODY_MAX),
+    (MIB, 10 * MIB),
+    (2 * MIB, 20 * MIB),
+]
 
 
 @pytest.mark.parametrize(("size", "most"), BOUNDS)
 def test_a_body_grows_to_its_bound_and_no_further(size: int, most: int) -> None:
-    assert BODY_MAX == 8 * MIB
+    assert MUTABLE_BODY_MAX == 8 * MIB
     found = plain(b"x" * size)
     assert found.change(lambda: setattr(found, "body", b"y" * most))
     assert found.body == b"y" * most
@@ -601,7 +606,7 @@ def test_rules_that_would_make_too_much_together_are_left_out(
     server: MockServer, mutate: dict[str, Any], grown: Callable[[int], int], media_type: bytes
 ) -> None:
     sizes = [len(fetch(server, "cpg")[1])]
-    while sizes[-1] <= BODY_MAX:
+    while sizes[-1] <= MUTABLE_BODY_MAX:
         sizes.append(grown(sizes[-1]))
     rules = [{"name": f"r{n:02}", "mutate": mutate} for n in range(1, 31)]
     server.play({"rules": [*rules, {"name": "small", "mutate": {"media_type": "text/html"}}]})
@@ -623,7 +628,7 @@ DEEP = 1_200
 
 def test_a_mutation_that_fails_leaves_the_answer_as_it_was_before_it() -> None:
     found, path = plain(b'{"data":[1]}'), places.parse("$.data")
-    done = [found.change(lambda: retype.hurt(found, path, None, {})) for _ in range(DEEP)]
+    done = [found.change(lambda: retype.mutate(found, path, None, {})) for _ in range(DEEP)]
     count = done.count(True)
     assert 100 < count < DEEP
     assert done == [True] * count + [False] * (DEEP - count)
@@ -632,8 +637,8 @@ def test_a_mutation_that_fails_leaves_the_answer_as_it_was_before_it() -> None:
 
 
 def test_rules_too_many_for_a_tree_end_in_no_error(rich: MockServer) -> None:
-    hurt = [{"name": f"r{n}", "mutate": {"retype": "$.data"}} for n in range(DEEP)]
-    rich.play({"rules": hurt})
+    mutate = [{"name": f"r{n}", "mutate": {"retype": "$.data"}} for n in range(DEEP)]
+    rich.play({"rules": mutate})
     media_type, body = fetch(rich, "cpg")
     before, behind = (body.count(sign) for sign in (b'{"items":', b'"}'))
     assert (media_type, before > 50, behind) == (JSON, True, 2)
@@ -643,9 +648,9 @@ def test_rules_too_many_for_a_tree_end_in_no_error(rich: MockServer) -> None:
 
 
 def test_a_media_type_is_encoded_once() -> None:
-    given, answers = media_type.TAKES("text/html"), [plain(b"{}") for _ in range(2)]
+    given, answers = media_type.parse("text/html"), [plain(b"{}") for _ in range(2)]
     for answer in answers:
-        media_type.hurt(answer, given, None, {})
+        media_type.mutate(answer, given, None, {})
     assert given == b"text/html"
     assert all(answer.headers[TYPE] is given for answer in answers)
 
@@ -686,7 +691,7 @@ def test_a_refusal_is_never_mutated(server: MockServer, provider: Provider) -> N
 
 def test_a_raw_answer_is_never_mutated(server: MockServer) -> None:
     server.fail("raw", status=200, headers={"Content-Type": "application/json"}, body='{"a":"1"}')
-    server.fail("hurt", mutate={"double_json": True, "media_type": "text/html"})
+    server.fail("mutate", mutate={"double_json": True, "media_type": "text/html"})
     assert fetch(server, "cpg") == (JSON, b'{"a":"1"}')
     assert server.journal[-1].fault == "raw"
 
@@ -804,9 +809,9 @@ def test_an_empty_page_keeps_its_token(server: MockServer, walked: list[Page]) -
     first, second, last = walked
     server.cdp.fail("empty", requests=2, mutate={"empty_page": True})
     assert page(server) == first
-    hurt = page(server, first.token)
-    assert hurt.body == b'{"balances":[],"nextPageToken":"%b"}' % second.token.encode()
-    assert page(server, hurt.token) == last
+    mutate = page(server, first.token)
+    assert mutate.body == b'{"balances":[],"nextPageToken":"%b"}' % second.token.encode()
+    assert page(server, mutate.token) == last
 
 
 def test_an_expired_token_is_refused_in_the_providers_words(
@@ -814,10 +819,10 @@ def test_an_expired_token_is_refused_in_the_providers_words(
 ) -> None:
     first = walked[0]
     server.cdp.fail(mutate={"expire_token": True})
-    hurt = page(server)
-    assert hurt.body == first.body.replace(first.token.encode(), hurt.token.encode())
-    assert (hurt.token[0], hurt.token[1:]) == ("A", first.token[1:])
-    answer = ask(server, "cdp", "GET", f"{MANY}?pageSize=100&pageToken={hurt.token}")
+    mutate = page(server)
+    assert mutate.body == first.body.replace(first.token.encode(), mutate.token.encode())
+    assert (mutate.token[0], mutate.token[1:]) == ("A", first.token[1:])
+    answer = ask(server, "cdp", "GET", f"{MANY}?pageSize=100&pageToken={mutate.token}")
     assert (answer.status_code, server.journal[-1].reason) == (400, "bad_page_token")
     assert answer.json()["errorMessage"] == "Invalid account ID or query parameters."
 
@@ -839,9 +844,9 @@ def test_a_page_begins_with_the_last_row_of_the_page_before(
     first, second, last = walked
     server.cdp.fail(mutate={"repeat_row": True})
     assert page(server) == first
-    hurt = page(server, first.token)
-    assert hurt.body == with_row_before(first.body, second.body)
-    assert hurt.assets == [first.assets[-1], *second.assets]
+    mutate = page(server, first.token)
+    assert mutate.body == with_row_before(first.body, second.body)
+    assert mutate.assets == [first.assets[-1], *second.assets]
     assert page(server, second.token).body == with_row_before(second.body, last.body)
     assert page(server, second.token).body == with_row_before(second.body, last.body), "once more"
     assert page(server) == first, "a new walk begins at the beginning"
@@ -874,21 +879,21 @@ def test_a_row_that_was_not_seen_is_not_repeated(server: MockServer, walked: lis
     assert page(server, walked[0].token) == walked[1]
 
 
-def listed(n: int, of: str = "") -> Good:
+def listed(n: int, of: str = "") -> MutableResponse:
     """A page of one row, which brings a token and hands out the next."""
     body = b'{"rows":["%d"],"next":"t%d"}' % (n, n + 1)
-    shape = Shape(rows="$.rows[*]", token="$.next", page="page")
-    return Good(Response(200, (), body), shape, "main", b"/?", of or f"t{n}")
+    shape = ResponsePaths(rows="$.rows[*]", token="$.next", page="page")
+    return MutableResponse(Response(200, (), body), shape, "main", b"/?", of or f"t{n}")
 
 
 def test_the_rows_that_a_rule_remembers_are_bounded() -> None:
     memory: dict[Any, Any] = {}
     for n in range(100):
         repeat_row.watch(listed(n), memory)
-    hurt = {n: listed(n) for n in (1, 36, 37, 100)}
-    for found in hurt.values():
-        repeat_row.hurt(found, True, None, memory)
-    assert {n: found.tree["rows"] for n, found in hurt.items()} == {
+    mutate = {n: listed(n) for n in (1, 36, 37, 100)}
+    for found in mutate.values():
+        repeat_row.mutate(found, True, None, memory)
+    assert {n: found.tree["rows"] for n, found in mutate.items()} == {
         1: ["1"],
         36: ["36"],
         37: ["36", "37"],
@@ -955,8 +960,10 @@ def test_the_answers_that_a_rule_remembers_are_bounded(server: MockServer) -> No
     assert [b'"7"' in total(server, target) for target in targets] == [False] * 64 + [True]
 
 
-def large(target: str, size: int) -> Good:
-    return Good(Response(200, (), b"x" * size), Shape(), "main", target.encode(), "")
+def large(target: str, size: int) -> MutableResponse:
+    return MutableResponse(
+        Response(200, (), b"x" * size), ResponsePaths(), "main", target.encode(), ""
+    )
 
 
 def test_the_bytes_that_a_rule_remembers_are_bounded() -> None:
@@ -966,7 +973,7 @@ def test_the_bytes_that_a_rule_remembers_are_bounded() -> None:
         stale.watch(large(target, size), memory)
     again = {target: large(target, 7) for target in sizes}
     for found in again.values():
-        stale.hurt(found, True, None, memory)
+        stale.mutate(found, True, None, memory)
     assert {target: len(found.body) for target, found in again.items()} == {
         "a": 3 * MIB,
         "b": 7,
@@ -1003,7 +1010,7 @@ def unchanged(route: Route, answer: httpx.Response) -> None:
     """Holds that an answer comes out of a tree as it went in."""
     headers = ((b"content-type", answer.headers["content-type"].encode()),)
     response = Response(answer.status_code, headers, answer.content)
-    found = Good(response, route.shape, "main", b"", "")
+    found = MutableResponse(response, route.shape, "main", b"", "")
     assert (found.tree is None) == (answer.content == b"")
     assert found.changed == response
 
@@ -1044,7 +1051,7 @@ def test_amounts_of_forty_digits_come_out_of_a_tree(rich: MockServer, name: str)
     answer = ask(rich, read.provider, read.method, read.target, json=read.json)
     assert answer.content == read.body
     unchanged(route, answer)
-    found = Good(Response(200, (), answer.content), route.shape, "main", b"", "")
+    found = MutableResponse(Response(200, (), answer.content), route.shape, "main", b"", "")
     assert len(found.rows()) == 2
     assert len(list(found.amounts())) == AMOUNTS[name]
 
@@ -1065,7 +1072,7 @@ LEAVES = [
 
 @pytest.mark.parametrize("body", LEAVES)
 def test_leaves_of_every_kind_come_out_of_a_tree(body: bytes) -> None:
-    found = Good(Response(200, (), body), Shape(), "main", b"", "")
+    found = MutableResponse(Response(200, (), body), ResponsePaths(), "main", b"", "")
     assert found.tree is not Ellipsis
     assert found.body == body
     assert (found.rows(), list(found.amounts()), found.token()) == ([], [], None)
@@ -1078,7 +1085,7 @@ SHAPED = [
     (provider, route)
     for provider in discover().values()
     for route in provider.routes
-    if route.shape != Shape()
+    if route.shape != ResponsePaths()
 ]
 
 
@@ -1089,7 +1096,9 @@ def test_a_shape_leads_somewhere_in_the_documented_example(
     provider: Provider, route: Route
 ) -> None:
     _, example = good(provider, route.id)
-    found = Good(Response(200, (), msgspec.json.encode(example)), route.shape, "main", b"", "")
+    found = MutableResponse(
+        Response(200, (), msgspec.json.encode(example)), route.shape, "main", b"", ""
+    )
     shape = route.shape
     assert not shape.rows or found.rows()
     leaves = [found.places(places.parse(path)) for path in shape.amounts]
@@ -1098,7 +1107,7 @@ def test_a_shape_leads_somewhere_in_the_documented_example(
     assert bool(shape.token) == (found.token() is not None) == bool(shape.page)
     if shape.page:
         told = documented(provider).operations()[route.id][2]["parameters"]
-        names = [resolved(document(provider.name), parameter)["name"] for parameter in told]
+        names = [resolved(openapi_document(provider.name), parameter)["name"] for parameter in told]
         assert shape.page in names
 
 
@@ -1187,7 +1196,7 @@ def test_the_longest_path_is_read() -> None:
     assert places.parse("$." + "a" * 510) == ("a" * 510,)
 
 
-TAKES: dict[str, tuple[list[Any], list[Any]]] = {
+parse: dict[str, tuple[list[Any], list[Any]]] = {
     "drop_row": ([0, 1_000_000], [-1, 1_000_001, True, 1.0, "1", None]),
     "duplicate_row": ([0, 1_000_000], [-1, 1_000_001, True, 1.0, "1", None]),
     "digits": ([0, 60], [-1, 61, True, 1.5, "3", None]),
@@ -1203,7 +1212,7 @@ TAKES: dict[str, tuple[list[Any], list[Any]]] = {
 
 TAKEN_OR_NOT = [
     (name, given, taken)
-    for name, both in TAKES.items()
+    for name, both in parse.items()
     for taken, examples in zip((True, False), both, strict=True)
     for given in examples
 ]

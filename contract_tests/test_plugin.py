@@ -203,12 +203,12 @@ def test_the_nearest_marker_counts_member_by_member(run: Run) -> None:
     run(NEAREST).assert_outcomes(passed=5)
 
 
-TAKES = "the marker takes world=, seed=, quirks=, limits=, scenario=, ttl=, not"
+parse = "the marker takes world=, seed=, quirks=, limits=, scenario=, ttl=, not"
 WRONG_MARKERS = {
-    'color="red"': f"{TAKES} color=",
-    'id="x", seed=1': f"{TAKES} id=",
-    '"empty"': f"{TAKES} 'empty'",
-    '"empty", color="red"': f"{TAKES} color=, 'empty'",
+    'color="red"': f"{parse} color=",
+    'id="x", seed=1': f"{parse} id=",
+    '"empty"': f"{parse} 'empty'",
+    '"empty", color="red"': f"{parse} color=, 'empty'",
     'world="nope"': "world nope: no such file, and none of default, empty, whale",
     'world={"nope": {}}': "no provider nope: there are *(at $.world*): see the chapter on worlds",
     'seed="x"': "Expected `int | null`, got `str` (at $.seed): *",
@@ -832,7 +832,7 @@ def test_the_plugin_imports_nothing_until_a_fixture_is_used(
     plain = "def test_alone(): pass"
     without = imported(plain)
     added = imported(plain, *ALONE) - without
-    assert added == {"mockserver", "mockserver.cli", "mockserver.client.pytest_plugin"}
+    assert added == {"mockserver", "mockserver.client", "mockserver.client.pytest_plugin"}
     used = imported("def test_it(sandbox): sandbox.cpg.client().close()", *ALONE)
     assert set(HEAVY) <= used - without
 

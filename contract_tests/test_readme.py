@@ -15,7 +15,7 @@ from mockserver.cli.banner import base_url
 from mockserver.cli.main import serve
 from mockserver.control.api import VERBS
 from mockserver.faults import kinds
-from mockserver.faults.parsing import Reader
+from mockserver.faults.parsing import RuleParser
 from mockserver.files import documents, scenarios, strict_yaml, worlds
 from mockserver.providers import discover
 
@@ -164,7 +164,7 @@ def test_every_fault_is_in_its_table_with_an_example_that_can_be_read(kind: str)
     folder = {"mutate": kinds.MUTATIONS, "deliver": kinds.DELIVERIES}[kind]
     table = rows(f"`{kind}`")
     assert list(table) == kinds.names(folder)
-    reader = Reader("", discover())
+    reader = RuleParser("", discover())
     for name, (about, *seen, example) in table.items():
         assert about == kinds.about(folder, name)
         assert len(seen) == (kind == "deliver")

@@ -28,7 +28,7 @@ from test_documents import examples, resolved
 from test_fixtures import rows
 
 from mockserver import HandClock, MockServer
-from mockserver.files.documents import document
+from mockserver.files.documents import openapi_document
 from mockserver.files.openapi import Document
 from mockserver.model.http import Response
 from mockserver.providers import discover
@@ -159,7 +159,7 @@ def _widened(node: dict[str, Any], least: int) -> dict[str, Any]:
 
 def answers(provider: str, operation: str) -> st.SearchStrategy[Any]:
     """Draws bodies of an operation's 200, every other one with many rows and long amounts."""
-    data = opened(document(provider))
+    data = opened(openapi_document(provider))
     declared = Document(data).operations()[operation][2]["responses"]["200"]
     schema = resolved(data, declared)["content"]["application/json"]["schema"]
     schemas = data["components"]["schemas"]
@@ -411,7 +411,7 @@ def unannounced(data: Any, body: Any) -> set[str]:
 
 @every_reading
 def test_a_client_reads_exactly_what_the_document_allows(reading: Reading) -> None:
-    data = document(reading.provider)
+    data = openapi_document(reading.provider)
     allowed = Document(opened(data))
     seen: list[list[tuple[Any, ...]]] = []
     extra: set[str] = set()
@@ -499,7 +499,7 @@ def decimals(body: Any) -> Any:
 def shown() -> list[Shown]:
     found = []
     for reading in READINGS:
-        data = document(reading.provider)
+        data = openapi_document(reading.provider)
         responses = Document(data).operations()[reading.operation][2]["responses"]
         for status, declared in responses.items():
             for media_type, content in resolved(data, declared)["content"].items():

@@ -21,15 +21,15 @@ from test_control import Steer
 from mockserver import HandClock, MockServer
 from mockserver.cli import main as cli
 from mockserver.client.fault_keywords import ANSWER, MATCH, WHEN
-from mockserver.faults.parsing import BODY_MAX, Answer, When
-from mockserver.faults.rules import Match
+from mockserver.faults.parsing import ANSWER_BODY_MAX, AnswerSpec, FiringSpec
+from mockserver.faults.rules import RuleMatch
 from mockserver.files import scenarios, strict_yaml, worlds
-from mockserver.files.lookup import BadFile
+from mockserver.files.lookup import FileError
 from mockserver.http.app import create_app
 from mockserver.model import instants as moment
 
 WORLD = worlds.load("default")
-START = moment.parse("2026-01-01T00:00:00Z")
+START = moment.parse_instant("2026-01-01T00:00:00Z")
 D = "/sandboxes/default"
 SOON = 30  # seconds, for a process
 
@@ -311,8 +311,8 @@ FILES: list[tuple[str, int, str, str]] = [
     ("name: a\nskew: 5d\n", 2, "$.skew", "'5d'" + DURATION),
     ("name: a\nskew: 876001h\n", 2, "$.skew", "skew takes a duration of at most 100 years, either way"),
     ("name: a\nskew: -876001h\n", 2, "$.skew", "skew takes a duration of at most 100 years, either way"),
-    (f"rules:\n  - name: a\n    answer: {{status: 500, body: {'x' * (BODY_MAX + 1)}}}\n", 3, "$.rules[0].answer", "a body has at most 1048576 bytes"),
-    (f"rules:\n  - name: a\n    answer: {{status: 500, body: {'é' * (BODY_MAX // 2)}x}}\n", 3, "$.rules[0].answer", "a body has at most 1048576 bytes"),
+    (f"rules:\n  - name: a\n    answer: {{status: 500, body: {'x' * (ANSWER_BODY_MAX + 1)}}}\n", 3, "$.rules[0].answer", "a body has at most 1048576 bytes"),
+    (f"rules:\n  - name: a\n    answer: {{status: 500, body: {'é' * (ANSWER_BODY_MAX // 2)}x}}\n", 3, "$.rules[0].answer", "a body has at most 1048576 bytes"),
     ("name: a\nrules:\n" + "".join(f"  - {{name: r{n}, deliver: {{close: true}}}}\n" for n in range(2001)), 2, "$.rules", "a scenario has at most 2000 rules"),
 ]  # fmt: skip
 
@@ -366,7 +366,7 @@ def test_a_wrong_file_is_told_in_one_line_with_its_place(
     file = written(tmp_path, text)
     before = f"{file}:{line}: {at}: "
     for use in (scenarios.load, lambda name: create_app(WORLD, scenario=name)):
-        with pytest.raises(BadFile) as wrong:
+        with pytest.raises(FileError) as wrong:
             use(str(file))
         told = str(wrong.value)
         assert told[: len(before)] == before
@@ -477,7 +477,7 @@ GOOD: list[str] = [
     "answer: {status: 500, headers: {A: ''}}",
     f"answer: {{status: 500, headers: {{{'x' * 100}: '~ !'}}}}",
     r'answer: {status: 500, body: "a\r\nb\0\e"}',
-    f"answer: {{status: 500, body: {'x' * BODY_MAX}}}",
+    f"answer: {{status: 500, body: {'x' * ANSWER_BODY_MAX}}}",
     f"answer: {{status: 500, headers: {{A: {'x' * 1024}}}}}",
     f"answer: {{status: 500, headers: {many(64)}}}",
     f"mutate: {{media_type: {'x' * 1024}}}",
@@ -547,7 +547,7 @@ def test_a_file_without_a_name_has_its_own(tmp_path: Path) -> None:
 
 def test_python_and_files_have_the_same_words() -> None:
     every = {*MATCH, *WHEN, *ANSWER}
-    for kind, words in ((Match, MATCH), (When, WHEN), (Answer, ANSWER)):
+    for kind, words in ((RuleMatch, MATCH), (FiringSpec, WHEN), (AnswerSpec, ANSWER)):
         assert tuple(field.encode_name for field in fields(kind)) == words
     assert len(every) == len(MATCH) + len(WHEN) + len(ANSWER), "no word has two homes"
 
@@ -582,7 +582,7 @@ def test_a_command_ends_with_2_and_one_line(
 
 @pytest.mark.parametrize("name", ["nope", "../scenarios/stale-cache", "stale-cache\n", ""])
 def test_a_name_that_no_scenario_has_is_told(tmp_path: Path, name: str) -> None:
-    with pytest.raises(BadFile, match="no such file, and none of bad-connection, "):
+    with pytest.raises(FileError, match="no such file, and none of bad-connection, "):
         scenarios.load(name)
 
 
@@ -674,7 +674,7 @@ def test_what_is_wrong_is_told_in_one_line_whatever_it_says(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, line: int
 ) -> None:
     file = written(tmp_path, text)
-    with pytest.raises(BadFile) as wrong:
+    with pytest.raises(FileError) as wrong:
         scenarios.load(str(file))
     told = str(wrong.value)
     assert told.startswith(f"{file}:{line}: $")
@@ -696,7 +696,7 @@ TAGGED = [
 @pytest.mark.parametrize("tagged", TAGGED)
 def test_a_tag_that_makes_something_else_of_a_text_is_told(tmp_path: Path, tagged: str) -> None:
     file = written(tmp_path, f"rules: []\nskew: {tagged}\n")
-    with pytest.raises(BadFile, match=re.escape(f"{file}:2: ")):
+    with pytest.raises(FileError, match=re.escape(f"{file}:2: ")):
         scenarios.load(str(file))
 
 

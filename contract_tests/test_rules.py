@@ -21,18 +21,18 @@ from mockserver.engine import pipeline
 from mockserver.faults import rules as rules_module
 from mockserver.faults.chance import Chance
 from mockserver.faults.matching import RULES_MAX
-from mockserver.faults.parsing import Reader
-from mockserver.faults.rules import BYTES_MAX, Moments
+from mockserver.faults.parsing import RuleParser
+from mockserver.faults.rules import BYTES_MAX, FiringWindow
 from mockserver.files import scenarios, worlds
 from mockserver.files.lookup import fixtures
 from mockserver.model import instants as moment
-from mockserver.model.durations import SECOND, nanoseconds
+from mockserver.model.durations import SECOND, parse_duration
 from mockserver.model.http import Request, Response
 from mockserver.providers import discover
 
 PROVIDERS = discover()
 WORLD = worlds.load("default")
-START = moment.parse("2026-01-01T00:00:00Z")
+START = moment.parse_instant("2026-01-01T00:00:00Z")
 PEER = "127.0.0.1"
 WAIT = 30  # seconds, for each answer over a socket
 SEED = 490
@@ -79,8 +79,8 @@ class Bench:
         more = [(k.encode(), v.encode()) for k, v in ask.headers.items() if k not in kind]
         named = ((b"host", PEER.encode()), *draft.headers, *more)
         headers = [(k.lower(), v) for k, v in named]
-        path, dialled = draft.path, ask.before.encode() + draft.path
-        return Request(draft.method, path, draft.query, headers, draft.body, PEER, dialled)
+        path, raw_target_path = draft.path, ask.before.encode() + draft.path
+        return Request(draft.method, path, draft.query, headers, draft.body, PEER, raw_target_path)
 
     def send(self, provider: str, request: Request) -> Response:
         return pipeline.answer(self.sandbox, provider, request)
@@ -114,9 +114,9 @@ SEEDS = range(200)
 DRAWS = 1_000
 
 
-def moments(**when: Any) -> Moments:
+def moments(**when: Any) -> FiringWindow:
     rule = {"name": "x", "when": when, "deliver": {"close": True}}
-    return Reader("", PROVIDERS).read(rule, ()).moments
+    return RuleParser("", PROVIDERS).read(rule, ()).moments
 
 
 @cache
@@ -562,7 +562,7 @@ EDGES: list[tuple[dict[str, str], str]] = [
 
 
 def elapsed(text: str) -> int:
-    return int(text[:-2]) if text.endswith("ns") else nanoseconds(text)
+    return int(text[:-2]) if text.endswith("ns") else parse_duration(text)
 
 
 @pytest.mark.parametrize(("when", "times"), EDGES, ids=[str(e[0]) for e in EDGES])
@@ -1181,7 +1181,7 @@ def test_a_rulebook_is_full_to_the_byte(bench: Bench) -> None:
         bench.sandbox.rulebook.check_room(1, BYTES_MAX + 1)
     rule = {"name": "a", "answer": {"status": 500, "body": "é"}}
     told = '{"name":"a","answer":{"status":500,"body":"é"}}'
-    assert Reader("", PROVIDERS).read(rule, ()).size == len(told.encode()) + 2
+    assert RuleParser("", PROVIDERS).read(rule, ()).size == len(told.encode()) + 2
 
 
 def test_a_scenario_of_too_many_bytes_changes_nothing(bench: Bench) -> None:

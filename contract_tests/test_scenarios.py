@@ -24,7 +24,7 @@ from mockserver import Auth, HandClock, MockServer, control
 from mockserver.cli.main import main
 from mockserver.client.provider import ProviderHandle
 from mockserver.client.sandbox import SandboxHandle
-from mockserver.faults.pages import PAGES
+from mockserver.faults.pages import ERROR_PAGES
 from mockserver.files import scenarios
 from mockserver.model.durations import SECOND
 from mockserver.providers import discover
@@ -452,7 +452,7 @@ def test_maintenance_window_is_ten_minutes_of_a_page(
         answer = caller.read()
         assert answer.status_code == status
         if status == 503:
-            assert answer.content == PAGES["maintenance"].body
+            assert answer.content == ERROR_PAGES["maintenance"].body
             assert (answer.headers["content-type"], answer.headers["retry-after"]) == (HTML, "600")
 
 
@@ -1307,7 +1307,7 @@ def test_a_scenario_that_is_too_large_changes_nothing(still: MockServer) -> None
     )
     before = still.faults
     rules = [{"name": f"more-{n}", "answer": large} for n in range(3)]
-    with pytest.raises(control.Refused, match="nothing has changed"):
+    with pytest.raises(control.ControlError, match="nothing has changed"):
         still.play({"name": "second", "quirks": {"cpg.replay": "off"}, "rules": rules})
     assert still.faults == before
     assert still.quirks["cpg.replay"] == "on"
@@ -1316,7 +1316,7 @@ def test_a_scenario_that_is_too_large_changes_nothing(still: MockServer) -> None
 def test_to_play_nothing_is_a_mistake(still: MockServer) -> None:
     still.play("half-lost")
     for body in ({}, None):
-        with pytest.raises(control.Refused, match="nothing to play"):
+        with pytest.raises(control.ControlError, match="nothing to play"):
             control.call(still.app, "PUT", "/sandboxes/default/scenario", body)
     assert len(still.faults) == 3
 
@@ -1333,10 +1333,10 @@ def test_a_hurt_answer_is_told_wherever_people_look(
     caplog.set_level("INFO", "mockserver")
     still.coinapi.fail("half", mutate={"truncate_json": 0.5}, deliver={"delay": "1ms"})
     Caller(still, "coinapi", session).read()
-    hurt = 'half, delay: "1ms"'
-    assert caplog.messages == [f"coinapi GET /v1/balances -> 200 (key main) [{hurt}]"]
+    mutate = 'half, delay: "1ms"'
+    assert caplog.messages == [f"coinapi GET /v1/balances -> 200 (key main) [{mutate}]"]
     exported = control.call(still.app, "GET", "/sandboxes/default/requests.har")[1]
-    assert [entry["comment"] for entry in exported["log"]["entries"]] == [hurt]
+    assert [entry["comment"] for entry in exported["log"]["entries"]] == [mutate]
 
 
 def test_check_knows_the_shipped_ones_and_names_a_file_after_itself(

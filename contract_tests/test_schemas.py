@@ -38,11 +38,11 @@ from test_sixth import BLOCKS, folder, follow, forget  # noqa: F401
 from mockserver import HandClock, MockServer
 from mockserver.client.provider import ProviderHandle
 from mockserver.client.remote import RemoteServer
-from mockserver.engine.journal import Entry
-from mockserver.files.documents import document, facts
+from mockserver.engine.journal import JournalEntry
+from mockserver.files.documents import facts, openapi_document
 from mockserver.files.openapi import Document
 from mockserver.model.durations import SECOND
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 from mockserver.providers import discover
 
 SEED = 490
@@ -103,8 +103,8 @@ class Run(NamedTuple):
     forgiven: list[Forgiven]
     phases: list[str]
     statuses: set[int]
-    accepted: dict[str, list[Draft]]
-    journal: list[Entry]
+    accepted: dict[str, list[UnsignedRequest]]
+    journal: list[JournalEntry]
 
 
 class Noting(AuthBase):
@@ -112,20 +112,20 @@ class Noting(AuthBase):
 
     def __init__(self, auth: AuthBase) -> None:
         self._auth = auth
-        self.unsigned: dict[str, Draft] = {}
+        self.unsigned: dict[str, UnsignedRequest] = {}
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         self.unsigned[request.headers[CASE]] = drafted(request)
         return self._auth(request)
 
 
-def drafted(request: PreparedRequest) -> Draft:
+def drafted(request: PreparedRequest) -> UnsignedRequest:
     path, _, query = request.path_url.encode().partition(b"?")
     typed = request.headers.get("Content-Type")
     headers = ((b"Content-Type", typed.encode()),) if typed else ()
     body = request.body or b""
     body = body.encode() if isinstance(body, str) else body
-    return Draft(request.method, urlsplit(request.url).netloc, path, query, headers, body)
+    return UnsignedRequest(request.method, urlsplit(request.url).netloc, path, query, headers, body)
 
 
 def ticking(clock: HandClock) -> Callable[[], int]:
@@ -173,7 +173,7 @@ def explore(schema: Any, server: MockServer, provider: str, signer: AuthBase) ->
     return run
 
 
-def gather(run: Run, recorder: Any, unsigned: Mapping[str, Draft]) -> None:
+def gather(run: Run, recorder: Any, unsigned: Mapping[str, UnsignedRequest]) -> None:
     """Adds to a run what was recorded of one of its scenarios."""
     for id, interaction in recorder.interactions.items():
         case, status = recorder.cases[id].value, interaction.response.status_code
@@ -204,7 +204,10 @@ def in_process(
     handle: ProviderHandle = getattr(server, provider)
     # Served as on a port of its own; with a host in the document probes would go to look for it.
     server.app.routing.ports[80] = provider
-    raw = {**(data or document(provider)), "servers": [{"url": handle.provider.base_path or "/"}]}
+    raw = {
+        **(data or openapi_document(provider)),
+        "servers": [{"url": handle.provider.base_path or "/"}],
+    }
     config = settings(examples, phases, checks)
     schema = schemathesis.openapi.from_dict(deepcopy(raw), config=config)
     schema.app = server.app
@@ -286,7 +289,7 @@ def test_a_provider_that_nobody_has_heard_of_is_run_like_the_others(
         follow(folder, block)
     (folder / "thimble/openapi.yaml").write_text(THIMBLE % amount)
     forget()
-    document.cache_clear()
+    openapi_document.cache_clear()
     run = in_process("thimble", *SINGLE, world="thimble.yaml")
     assert {objection.check for objection in run.objections} == objected
     assert (run.statuses, set(run.accepted)) == ({200, 401, 405}, {"wallet"})
@@ -331,7 +334,7 @@ def test_every_deviation_is_really_there(
 
 def brought_about(provider: str, deviation: Deviation, operation: str) -> dict[str, Any]:
     """Returns a document of one operation, whose examples bring a deviation about."""
-    data = deepcopy(document(provider))
+    data = deepcopy(openapi_document(provider))
     method, path, node = Document(data).operations()[operation]
     data["paths"] = {path: {method.lower(): node}}
     node["responses"]["200"].pop("links", None)
@@ -434,14 +437,14 @@ class Client:
         self.handle: ProviderHandle = getattr(server, provider)
         self.host = urlsplit(self.handle.base_url).netloc
 
-    def addressed(self, draft: Draft) -> Draft:
+    def addressed(self, draft: UnsignedRequest) -> UnsignedRequest:
         return replace(draft, host=self.host)
 
-    def signed(self, draft: Draft) -> Draft:
+    def signed(self, draft: UnsignedRequest) -> UnsignedRequest:
         headers = {name.decode(): value.decode() for name, value in draft.headers}
         return self.handle.auth.sign(draft.method, draft.target, draft.body, draft.host, headers)
 
-    def accepts(self, draft: Draft) -> bytes:
+    def accepts(self, draft: UnsignedRequest) -> bytes:
         """Signs and sends, and returns the body of an answer that is good, or nothing."""
         self._clock.advance("1s")
         answer, entry = self.sent(self.signed(draft))
@@ -449,7 +452,7 @@ class Client:
         good = (entry.status, entry.reason) == (200, "")
         return answer.partition(b"\r\n\r\n")[2] if good else b""
 
-    def sent(self, draft: Draft) -> tuple[bytes, Entry]:
+    def sent(self, draft: UnsignedRequest) -> tuple[bytes, JournalEntry]:
         journal = self.server.app.sandboxes.default.journal
         count = journal.count
         answer = exchange(self.handle.base_url, wire(draft))
@@ -476,12 +479,12 @@ class Tokens(NamedTuple):
     query: bytes
 
 
-def tokens(draft: Draft, signed: Draft) -> Tokens:
+def tokens(draft: UnsignedRequest, signed: UnsignedRequest) -> Tokens:
     added = signed.query[len(draft.query) :]
     return Tokens(signed.headers[len(draft.headers) :], added.removeprefix(b"&"))
 
 
-def carrying(draft: Draft, added: Tokens) -> Draft:
+def carrying(draft: UnsignedRequest, added: Tokens) -> UnsignedRequest:
     query = b"&".join(part for part in (draft.query, added.query) if part)
     return replace(draft, headers=draft.headers + added.headers, query=query)
 
@@ -505,7 +508,7 @@ def changed(raw: bytes, first: int = 0) -> Iterator[bytes]:
 
 
 # Drafts that differ from one in a single part.
-PARTS: dict[str, Callable[[Draft], Iterator[Draft]]] = {
+PARTS: dict[str, Callable[[UnsignedRequest], Iterator[UnsignedRequest]]] = {
     "method": lambda d: (replace(d, method=method) for method in METHODS if method != d.method),
     "host": lambda d: (replace(d, host=raw.decode()) for raw in changed(d.host.encode(), 8)),
     "path": lambda d: (replace(d, path=raw) for raw in (*changed(d.path, 1), d.path + b"1")),
@@ -532,10 +535,12 @@ class Attempt(NamedTuple):
 
     part: str
     how: str
-    sent: Draft
+    sent: UnsignedRequest
 
 
-def attempts(client: Client, draft: Draft, elsewhere: list[Draft]) -> Iterator[Attempt]:
+def attempts(
+    client: Client, draft: UnsignedRequest, elsewhere: list[UnsignedRequest]
+) -> Iterator[Attempt]:
     """Yields a request that goes with what is not its own, and another with what is."""
     own = tokens(draft, client.signed(draft))
     variants = [(part, d) for part, change in PARTS.items() for d in change(draft)]
@@ -581,7 +586,7 @@ def test_one_byte_changed_is_refused_and_changes_nothing(provider: str) -> None:
 LINKS = [
     (name, operation, link)
     for name in discover()
-    for operation, (_, _, node) in Document(document(name)).operations().items()
+    for operation, (_, _, node) in Document(openapi_document(name)).operations().items()
     for link in node["responses"]["200"].get("links", {})
 ]
 
@@ -605,9 +610,11 @@ def test_every_link_leads_to_a_good_answer(provider: str, operation: str, link: 
     pytest.fail("no answer has what the link needs")
 
 
-def target(provider: str, draft: Draft, operation: str, link: str, told: Any) -> Draft | None:
+def target(
+    provider: str, draft: UnsignedRequest, operation: str, link: str, told: Any
+) -> UnsignedRequest | None:
     """Returns where a link of an answer leads, or None where it lacks what the link needs."""
-    operations = Document(document(provider)).operations()
+    operations = Document(openapi_document(provider)).operations()
     _, template, node = operations[operation]
     leads = node["responses"]["200"]["links"][link]
     asked = {name: values[0] for name, values in parse_qs(draft.query.decode()).items()}
@@ -619,7 +626,7 @@ def target(provider: str, draft: Draft, operation: str, link: str, told: Any) ->
     base = discover()[provider].base_path
     path = re.sub(r"\{(\w+)\}", lambda m: quote(str(given.pop(m[1])), safe=""), base + path)
     query = urlencode({name: value for name, value in given.items() if value is not None})
-    return Draft(method, draft.host, path.encode(), query.encode())
+    return UnsignedRequest(method, draft.host, path.encode(), query.encode())
 
 
 def captured(template: str, path: str) -> dict[str, str]:

@@ -32,7 +32,7 @@ from mockserver import MockServer
 from mockserver.client.provider import ProviderHandle
 from mockserver.client.remote import RemoteServer
 from mockserver.files import worlds
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 from mockserver.providers import discover
 
 DEADLINE = 30  # seconds
@@ -65,7 +65,7 @@ def secret_members(provider: str, credential: Mapping[str, Any]) -> Iterator[tup
             yield f"{provider} {name}", value
 
 
-def signatures(draft: Draft) -> Iterator[str]:
+def signatures(draft: UnsignedRequest) -> Iterator[str]:
     """Yields what a signed request proves itself with; words shorter than a digest are none."""
     lines = b"\n".join(b"%b: %b" % line for line in (*draft.headers, (b"query", draft.query)))
     form = r"^(?:authorization: bearer |x-cpg-signature: |query: .*\bsign=)([\w.-]{32,})"
@@ -87,7 +87,7 @@ class Known(NamedTuple):
     def of(self, provider: str, credential: Mapping[str, Any]) -> None:
         self.secrets.update({s: what for what, s in secret_members(provider, credential)})
 
-    def signed(self, provider: str, draft: Draft) -> None:
+    def signed(self, provider: str, draft: UnsignedRequest) -> None:
         self.secrets.update(dict.fromkeys(signatures(draft), f"{provider} signature"))
 
     def within(self, text: str) -> set[str]:
@@ -197,23 +197,23 @@ SHAPES: dict[str, Callable[[Told], Sent]] = {
 }
 
 
-def unsigned(handle: ProviderHandle, sent: Sent) -> Draft:
+def unsigned(handle: ProviderHandle, sent: Sent) -> UnsignedRequest:
     """Returns a provider's main read with what is added."""
     example, url = handle.example, urlsplit(handle.base_url)
     query = "&".join(filter(None, (example.query.decode(), sent.query)))
     path = url.path.encode() + example.path
     lines = tuple((k.encode(), v.encode()) for k, v in sent.headers) or example.headers
     body = sent.body or example.body
-    return Draft(example.method, url.netloc, path, query.encode(), lines, body)
+    return UnsignedRequest(example.method, url.netloc, path, query.encode(), lines, body)
 
 
-def signed(handle: ProviderHandle, sent: Sent) -> Draft:
+def signed(handle: ProviderHandle, sent: Sent) -> UnsignedRequest:
     """Returns it signed by ``main``."""
     draft = unsigned(handle, sent)
     return handle.provider.sign(draft, SimpleNamespace(**handle.credentials), time.time_ns())
 
 
-def changed(handle: ProviderHandle, sent: Sent) -> Draft:
+def changed(handle: ProviderHandle, sent: Sent) -> UnsignedRequest:
     """Returns it signed, with a byte of what was signed changed on the way."""
     draft = signed(handle, sent)
     if draft.query:
@@ -224,7 +224,7 @@ def changed(handle: ProviderHandle, sent: Sent) -> Draft:
 WAYS = (unsigned, signed, changed)
 
 
-def ask(connection: socket.socket, draft: Draft) -> bytes:
+def ask(connection: socket.socket, draft: UnsignedRequest) -> bytes:
     """Sends a draft and returns the answer, headers too."""
     lines = [f"{draft.method} {draft.target.decode()} HTTP/1.1", f"Host: {draft.host}"]
     lines += [f"{k.decode()}: {v.decode()}" for k, v in draft.headers]
@@ -255,7 +255,7 @@ def ask_everybody(sandbox: Any, shape: Callable[[Told], Sent], known: Known) -> 
 @pytest.fixture(scope="module")
 def running() -> Iterator[MockServer]:
     """A server whose keys are nobody else's, so that what is found is what was sent."""
-    world = worlds.load("default").renewed(random.Random(SEED).randbytes)
+    world = worlds.load("default").with_fresh_keys(random.Random(SEED).randbytes)
     with MockServer(world) as server:
         yield server
 

@@ -24,7 +24,7 @@ from test_secrets import DEADLINE
 from mockserver import MockServer
 from mockserver.engine.redactor import BODY_MAX, HEADERS_MAX, TARGET_MAX, JournalRedactor
 from mockserver.engine.sandboxes import Sandboxes
-from mockserver.explain.general import Allowance
+from mockserver.explain.general import TimeBudget
 from mockserver.model import jwt
 from mockserver.model.http import Request
 from mockserver.model.redaction import HIDDEN_MIN, Redactor
@@ -129,10 +129,10 @@ def ask(connection: socket.socket, data: bytes) -> None:
 def secrets_of(sandboxes: Sandboxes) -> set[str]:
     """Returns what is secret of the keys of all sandboxes; of a PEM each line."""
     keys = (
-        (desk.provider, key)
+        (state.provider, key)
         for sandbox in sandboxes
-        for desk in sandbox.desks.values()
-        for key in desk.vault.labels.values()
+        for state in sandbox.states.values()
+        for key in state.keyring.labels.values()
         if not key.rejects
     )
     lines = (line for p, key in keys for text in p.secrets.of(key) for line in text.splitlines())
@@ -165,7 +165,7 @@ def guarded() -> Iterator[MockServer]:
             url = f"{server.url}/__admin/sandboxes/{id}"
             made = requests.put(url, json={}, headers=AUTHORIZED, timeout=DEADLINE)
             assert made.ok, made.text
-        server.app.sandboxes.default.allowance = Allowance(lambda: 0)
+        server.app.sandboxes.default.allowance = TimeBudget(lambda: 0)
         yield server
 
 
@@ -235,12 +235,12 @@ def journal() -> JournalRedactor:
 
 
 def request(**parts: Any) -> Request:
-    plain = {"query": b"", "headers": [], "body": b"", "dialled": b"/"}
+    plain = {"query": b"", "headers": [], "body": b"", "raw_target_path": b"/"}
     return Request(method="POST", path=b"/", peer="127.0.0.1", **(plain | parts))
 
 
 CUT: dict[str, tuple[int, Callable[[bytes], tuple[Request, bytes]]]] = {
-    "target": (TARGET_MAX, lambda text: (request(dialled=text), b"")),
+    "target": (TARGET_MAX, lambda text: (request(raw_target_path=text), b"")),
     "query": (TARGET_MAX - 2, lambda text: (request(query=text), b"")),
     "header": (HEADERS_MAX - 5, lambda text: (request(headers=[(b"x-a", text)]), b"")),
     "body": (BODY_MAX, lambda text: (request(body=text), b"")),
@@ -263,7 +263,7 @@ def test_a_text_is_redacted_before_it_is_cut(part: str, kept: int, behind: bytes
 @pytest.mark.parametrize("name", ["coinw", "cpg", "cdp", "coinapi", "coinstats"])
 def test_an_explanation_is_redacted_before_it_is_cut(guarded: MockServer, name: str) -> None:
     """A name or value that is shown in part shows no part of another provider's secret."""
-    secret = guarded.app.sandboxes.default.desks["cdp"].vault.labelled("main").key_secret
+    secret = guarded.app.sandboxes.default.states["cdp"].keyring.with_label("main").key_secret
     named = "".join(sign for sign in secret.lower() if sign.isalnum())
     index = guarded.app.sandboxes.default.journal.redactor
     index.put("a name", [named.encode()])
@@ -306,7 +306,7 @@ JWTS = {
 def test_what_has_the_shape_of_a_jwt_is_redacted_everywhere(name: str, around: bytes) -> None:
     text = around % JWTS[name]
     parts = request(
-        dialled=b"/" + text, query=text, body=text, headers=[(b"x-a", text), (text, b"")]
+        raw_target_path=b"/" + text, query=text, body=text, headers=[(b"x-a", text), (text, b"")]
     )
     texts = journal().redact(parts, text, refused=True)
     payload = JWTS[name].split(b".")[1]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from mockserver.files.documents import document
+from mockserver.files.documents import openapi_document
 
-DOCUMENT = document("coinstats")
+DOCUMENT = openapi_document("coinstats")
 
 CALL = "paths > /v1/exchange/balance > post"
 SCHEMAS = "components > schemas"

@@ -95,7 +95,7 @@ def test_an_hour_later_the_same_line_is_good_because_it_signs_when_it_runs(tmp_p
     clock = HandClock()
     with MockServer(real=clock) as server:
         for name, provider in discover().items():
-            key = server.app.sandboxes.default.desks[name].vault.labelled("main")
+            key = server.app.sandboxes.default.states[name].keyring.with_label("main")
             for _ in range(2):
                 line = curl_line(provider, key, getattr(server, name).base_url, "", clock())
                 assert shell(line, tmp_path)[0] == 0

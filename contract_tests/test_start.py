@@ -69,7 +69,7 @@ def test_the_plugin_brings_nothing_that_pytest_has_not(tmp_path: Path) -> None:
         return set(done.split())
 
     added = loaded("import pytest, mockserver.client.pytest_plugin") - loaded("import pytest")
-    assert added == {"mockserver", "mockserver.cli", "mockserver.client.pytest_plugin"}
+    assert added == {"mockserver", "mockserver.client", "mockserver.client.pytest_plugin"}
 
 
 # The first requests of a server

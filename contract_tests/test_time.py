@@ -176,12 +176,12 @@ def test_at_rate_60_a_minute_passes_in_a_second(
 
 def test_advances_break_no_client_that_signs_with_real_time(server: MockServer) -> None:
     curl = tool("curl")
-    desks = server.app.sandboxes.default.desks
+    states = server.app.sandboxes.default.states
     began = server.clock.now_ns
     for n in range(20):
         server.clock.advance("61s")
         for name, provider in discover().items():
-            key, base_url = desks[name].vault.labelled("main"), getattr(server, name).base_url
+            key, base_url = states[name].keyring.with_label("main"), getattr(server, name).base_url
             line = curl_line(
                 provider, key, base_url, f"n={n}", server.app.sandboxes.default.clock.real()
             )

@@ -20,7 +20,7 @@ from mockserver.model import paging, query, redaction, secret_index, signing
 from mockserver.model.account_rows import Accounts
 from mockserver.model.amounts import Amount, decode_hook
 from mockserver.model.durations import MILLISECOND, SECOND
-from mockserver.model.http import Draft, Request, Response
+from mockserver.model.http import Request, Response, UnsignedRequest
 from mockserver.model.jwt import Key as JwtKey
 from mockserver.model.jwt import Token, genuine, read, sign
 from mockserver.model.provider import Limit, Quirk, Secrets, by_address, by_key
@@ -36,7 +36,7 @@ from mockserver.model.world import (
     Section,
     SetKey,
     View,
-    known_key,
+    key_with_label,
 )
 
 TENTH = SECOND // 10
@@ -67,15 +67,15 @@ MOMENTS = [
 def test_a_moment_is_read_to_the_nanosecond_and_shown_in_utc(
     written: str, nanoseconds: int, shown: str
 ) -> None:
-    found = moment.parse(written)
+    found = moment.parse_instant(written)
     assert (found, type(found)) == (nanoseconds, int)
     if not written.startswith("0001"):  # strftime pads no year
-        assert moment.show(nanoseconds) == shown
+        assert moment.instant_text(nanoseconds) == shown
 
 
 @pytest.mark.parametrize("seconds", [253_402_300_800, 10**15])
 def test_a_moment_behind_the_last_year_is_shown_as_its_last_second(seconds: int) -> None:
-    assert moment.show(seconds * SECOND + TENTH) == "9999-12-31T23:59:59.1Z"
+    assert moment.instant_text(seconds * SECOND + TENTH) == "9999-12-31T23:59:59.1Z"
 
 
 NO_MOMENTS = [
@@ -90,12 +90,12 @@ NO_MOMENTS = [
 def test_what_is_no_moment_is_refused(written: str) -> None:
     told = f"{written!r} is no time: write 2026-01-01T00:00:00Z"
     with pytest.raises(ValueError, match=exactly(told)):
-        moment.parse(written)
+        moment.parse_instant(written)
 
 
 def test_of_a_long_text_that_is_no_moment_forty_signs_are_told() -> None:
     with pytest.raises(ValueError, match=f"^'{'9' * 40}' is no time"):
-        moment.parse("9" * 41)
+        moment.parse_instant("9" * 41)
 
 
 # Durations
@@ -111,7 +111,7 @@ DURATIONS = [
 def test_a_duration_is_written_in_whole_seconds_or_milliseconds(
     nanoseconds: int, shown: str
 ) -> None:
-    assert duration.text(nanoseconds) == shown
+    assert duration.duration_text(nanoseconds) == shown
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_duration_is_written_in_whole_seconds_or_milliseconds(
     [("0s", 0), ("999999999ms", 999_999_999_000_000), ("-400s", -400 * SECOND), ("1m", 60 * SECOND)],
 )  # fmt: skip
 def test_a_duration_is_read_as_a_whole_number(written: str, nanoseconds: int) -> None:
-    found = duration.nanoseconds(written)
+    found = duration.parse_duration(written)
     assert (found, type(found)) == (nanoseconds, int)
 
 
@@ -127,7 +127,7 @@ def test_a_duration_is_read_as_a_whole_number(written: str, nanoseconds: int) ->
 def test_what_is_no_duration_is_told_in_its_own_words(wrong: Any) -> None:
     told = f"{wrong!r} is no duration: write 250ms, 61s, 1m30s or 1h"
     with pytest.raises(ValueError, match=exactly(told)):
-        duration.nanoseconds(wrong)
+        duration.parse_duration(wrong)
 
 
 # Amounts
@@ -352,7 +352,7 @@ def test_the_first_header_of_a_name_counts(name: bytes, value: bytes) -> None:
 
 @pytest.mark.parametrize(("asked", "target"), [(b"", b"/p"), (b"a=%2f", b"/p?a=%2f")])
 def test_a_target_has_a_question_mark_before_a_query_only(asked: bytes, target: bytes) -> None:
-    assert Draft("GET", "", b"/p", asked).target == target
+    assert UnsignedRequest("GET", "", b"/p", asked).target == target
 
 
 # Digests: FIPS 180-4 and RFC 4231
@@ -513,7 +513,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("text", "told"), WRONG, ids=range(len(WRONG)))
 def test_a_document_is_refused_with_its_line(text: str, told: str) -> None:
-    with pytest.raises(strict_yaml.Wrong, match=exactly(told)) as refused:
+    with pytest.raises(strict_yaml.LocatedError, match=exactly(told)) as refused:
         strict_yaml.load(text)
     assert f"line {refused.value.line}: {refused.value.path}: {refused.value.what}" == told
 
@@ -529,7 +529,7 @@ def test_a_document_that_the_stack_cannot_hold_is_refused() -> None:
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(len(inspect.stack(0)) + 150)
     try:
-        with pytest.raises(strict_yaml.Wrong, match=exactly(NESTED)):
+        with pytest.raises(strict_yaml.LocatedError, match=exactly(NESTED)):
             strict_yaml.load("{a: " * 90 + "1" + "}" * 90)
     finally:
         sys.setrecursionlimit(before)
@@ -565,7 +565,7 @@ SHOPS = [
 def test_what_has_the_wrong_type_is_found_in_the_text(
     text: str, line: int, path: str, what: str
 ) -> None:
-    with pytest.raises(strict_yaml.Wrong) as refused:
+    with pytest.raises(strict_yaml.LocatedError) as refused:
         strict_yaml.convert(text, strict_yaml.load(text), (), Shop)
     found = refused.value
     assert (found.line, found.path, found.what) == (line, path, what)
@@ -573,7 +573,9 @@ def test_what_has_the_wrong_type_is_found_in_the_text(
 
 def test_what_stands_below_a_path_is_found_there() -> None:
     text = "a: 1\npart:\n  shelf:\n  - X: z\n"
-    with pytest.raises(strict_yaml.Wrong, match=r"^line 4: \$\.part\.shelf\[0\]\.X: Expected"):
+    with pytest.raises(
+        strict_yaml.LocatedError, match=r"^line 4: \$\.part\.shelf\[0\]\.X: Expected"
+    ):
         strict_yaml.convert(text, {"shelf": [{"X": "z"}]}, ("part",), Shop)
 
 
@@ -606,12 +608,12 @@ def test_a_place_is_told_by_the_line_where_its_path_ends(
     path: tuple[str | int, ...], line: int, shown: str
 ) -> None:
     text = "---\na:\n  b:\n  - 1\n  - x: 1\n    c: 2\n  d: text\n"
-    found = strict_yaml.wrong(text, path, "odd")
+    found = strict_yaml.located_error(text, path, "odd")
     assert (found.line, found.path, found.what) == (line, shown, "odd")
 
 
 def test_what_is_wrong_is_told_in_one_line() -> None:
-    told = strict_yaml.Wrong(3, "$.a\nb", "x\x1b\ud800")
+    told = strict_yaml.LocatedError(3, "$.a\nb", "x\x1b\ud800")
     assert (told.path, told.what) == ("$.a\\x0ab", "x\\x1b\\ud800")
     assert str(told) == "line 3: $.a\\x0ab: x\\x1b\\ud800"
 
@@ -721,7 +723,9 @@ NO_LIMITS = ["", "OFF", "/60s", "120/0s", "120/-5s", "-1/60s", "1.5/60s", "9" * 
 
 @pytest.mark.parametrize("count", ["5", 5])
 def test_a_limit_that_is_a_count_alone_is_refused_with_what_may_be_meant(count: Any) -> None:
-    told = f"write N/DURATION, as in 5/{duration.text(LIMIT.window)}, or off; not {count!r}"
+    told = (
+        f"write N/DURATION, as in 5/{duration.duration_text(LIMIT.window)}, or off; not {count!r}"
+    )
     with pytest.raises(ValueError, match=exactly(told)):
         LIMIT.read(count)
 
@@ -845,7 +849,7 @@ TELLING = [
 
 @pytest.mark.parametrize(("name", "tells"), TELLING)
 def test_a_name_tells_a_secret_however_it_is_written(name: bytes, tells: bool) -> None:
-    assert redaction.telling(name) is tells
+    assert redaction.is_secret_name(name) is tells
 
 
 DECLARED = [
@@ -910,8 +914,8 @@ def test_a_body_keeps_all_but_its_secrets(about: str, sent: bytes, kept: bytes) 
 
 def test_each_line_of_a_secret_is_looked_for_also_as_a_form_or_a_header_writes_it() -> None:
     secret = "-----BEGIN X-----\nab/C d\nshort\nabcdefg\n-----END X-----\n"
-    assert redaction.writings(secret) == [b"ab/C d", b"ab/c d", b"ab/C+d", b"abcdefg"]
-    assert redaction.writings("five5") == []
+    assert redaction.written_forms(secret) == [b"ab/C d", b"ab/c d", b"ab/C+d", b"abcdefg"]
+    assert redaction.written_forms("five5") == []
 
 
 # Worlds
@@ -968,12 +972,12 @@ def test_a_key_is_revoked_by_its_label() -> None:
     view = View(None, keys, Accounts({}), {}, {}, 0, 0, 490, "default")
     assert KeyRevoked("other").changes(view) == (SetKey(Credential(label="other", revoked=True)),)
     assert KeyRevoked.named() == "key_revoked"
-    assert known_key(view, "main") is keys["main"]
+    assert key_with_label(view, "main") is keys["main"]
     with pytest.raises(ValueError, match=exactly("no credential nobody: there are main, other")):
-        known_key(view, "nobody")
+        key_with_label(view, "nobody")
 
 
 def test_what_a_provider_leaves_out_says_so() -> None:
-    assert Credential().fresh(b"") is None
+    assert Credential().regenerate(b"") is None
     with pytest.raises(NotImplementedError):
         Event().changes(None)  # type: ignore[arg-type]

@@ -72,7 +72,7 @@ def test_a_wrong_world_is_refused_in_one_line(
 ) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(files.BadFile) as refused:
+    with pytest.raises(files.FileError) as refused:
         worlds.load(str(file))
     told = str(refused.value)
     assert told.startswith(f"{file}:{line}: $"), told
@@ -84,7 +84,7 @@ def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"\xff\xfe\x00")
     for name in (str(binary), str(tmp_path), "nowhere"):
-        with pytest.raises(files.BadFile, match=name):
+        with pytest.raises(files.FileError, match=name):
             worlds.load(name)
 
 
@@ -142,7 +142,7 @@ def test_a_file_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.Monk
     file = tmp_path / "large.yaml"
     file.write_text("name: large\n")
     monkeypatch.setattr(files, "SIZE_MAX", 5)
-    with pytest.raises(files.BadFile, match="larger than 5 bytes"):
+    with pytest.raises(files.FileError, match="larger than 5 bytes"):
         worlds.load(str(file))
 
 

@@ -41,7 +41,7 @@ def took_changing(provider: str, asked: Sequence[Ask]) -> float:
 
 def change(sandbox: Sandbox, provider: str, amount: str) -> None:
     """Adds so much to the first row of the first account."""
-    id, held = next(iter(sandbox.desks[provider].book.accounts.items()))
+    id, held = next(iter(sandbox.states[provider].ledger.accounts.items()))
     asset, venue = next(iter(held.rows))
     sandbox.change(provider, Move(id, asset, venue, total=Amount(amount)))
 

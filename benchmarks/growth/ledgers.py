@@ -11,9 +11,9 @@ from benchmarks.growth.requests import Asks, asks, get, request
 from benchmarks.growth.worlds import ROWS, box, world
 from mockserver.client.auth import Auth
 from mockserver.model.durations import SECOND
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import Provider
-from mockserver.model.world import KeyRevoked, Put, Schedule
+from mockserver.model.world import KeyRevoked, PutRecord, Schedule
 from mockserver.tools.credentials import credentials
 
 LATER = 2 * 3600 * SECOND
@@ -41,7 +41,7 @@ def rows(provider: Provider, size: int) -> Asks:
 def middle(provider: Provider, size: int) -> Asks:
     """So many rows; 10 out of their middle are asked for by a token."""
     sandbox = box(world(provider, rows=size))
-    id = next(iter(sandbox.desks[provider.name].book.accounts))
+    id = next(iter(sandbox.states[provider.name].ledger.accounts))
     path = f"{provider.base_path}/v2/accounts/{id}/balances"
 
     def page(query: str) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def chosen(provider: Provider, size: int) -> Asks:
     """So many rows; 20 currencies out of all of them are asked for in turn."""
     sandbox = box(world(provider, rows=size))
 
-    def draft(auth: Auth, n: int) -> Draft:
+    def draft(auth: Auth, n: int) -> UnsignedRequest:
         return get(f"/v1/balances?currency=t{n % ROWS * (size // ROWS):06d}")(auth, n)
 
     return warmed(provider, asks(sandbox, provider, draft), ROWS)
@@ -80,7 +80,7 @@ def records(provider: Provider, size: int) -> Asks:
     row = {"currency": "T000000", "network": "ETH", "to_address": "0x" + 40 * "0", "amount": "1"}
     draft = Auth(provider, main).sign("POST", "/v1/withdrawals", msgspec.json.encode(row))
     answered(sandbox, provider.name, request(draft))
-    kind, known = next(iter(sandbox.desks[provider.name].book.records.items()))
-    made = [Put(kind, n, replace(known[1], id=n)) for n in range(2, size + 1)]
+    kind, known = next(iter(sandbox.states[provider.name].ledger.records.items()))
+    made = [PutRecord(kind, n, replace(known[1], id=n)) for n in range(2, size + 1)]
     sandbox.change(provider.name, *made)
     return warmed(provider, asks(sandbox, provider, get("/v1/withdrawals/1")))

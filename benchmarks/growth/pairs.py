@@ -19,14 +19,14 @@ from benchmarks.growth.worlds import box, world
 from mockserver.client.server import HandClock
 from mockserver.engine import bans as penalties
 from mockserver.engine import limits, pipeline
-from mockserver.engine.bans import Offenders
+from mockserver.engine.bans import BanList
 from mockserver.engine.limits import FixedWindow, RollingWindow
 from mockserver.engine.sandbox import Sandbox
 from mockserver.explain import Explanation
-from mockserver.explain.general import RESERVE, SHED, Allowance
+from mockserver.explain.general import RESERVE, SHED, TimeBudget
 from mockserver.model.durations import SECOND
-from mockserver.model.http import Draft, Request
-from mockserver.model.provider import Limit, Penalty
+from mockserver.model.http import Request, UnsignedRequest
+from mockserver.model.provider import BanPolicy, Limit
 from mockserver.providers import discover
 
 Counting = Callable[[], Any]  # makes a context: what happens inside is counted
@@ -129,7 +129,7 @@ def _spending(kind: type[FixedWindow | RollingWindow]) -> Callable[[str], None]:
 
 
 def _offending() -> Callable[[str], None]:
-    offenders = Offenders(Penalty("ip", 80, SECOND, SECOND, SECOND, 10, SECOND))
+    offenders = BanList(BanPolicy("ip", 80, SECOND, SECOND, SECOND, 10, SECOND))
     return lambda caller: offenders.offend(caller, SECOND)
 
 
@@ -182,10 +182,10 @@ def _refused(counting: Counting) -> None:
         raise RuntimeError(f"refusals were explained: {explained}")
 
 
-def _spent() -> Allowance:
+def _spent() -> TimeBudget:
     """Returns an allowance that has been used up, on a clock that stands."""
     clock = HandClock(0)
-    allowance = Allowance(clock)
+    allowance = TimeBudget(clock)
 
     def explain() -> Explanation:
         clock.now += 2 * RESERVE
@@ -200,14 +200,14 @@ def _spent() -> Allowance:
 LONG, TIMES = 5_000, 4
 
 
-def _get(target: str, headers: dict[str, str], method: str = "GET") -> Draft:
+def _get(target: str, headers: dict[str, str], method: str = "GET") -> UnsignedRequest:
     path, _, query = target.partition("?")
     named = tuple((name.encode(), value.encode()) for name, value in headers.items())
-    return Draft(method, "127.0.0.1", path.encode(), query.encode(), named)
+    return UnsignedRequest(method, "127.0.0.1", path.encode(), query.encode(), named)
 
 
 PATHS_OF = "coinapi"  # no provider explains a path by itself, so one of them will do
-PATHS: dict[str, Callable[[int], Draft]] = {
+PATHS: dict[str, Callable[[int], UnsignedRequest]] = {
     "a path": lambda n: _get("/" + "a" * n, {}),
     "a path of slashes": lambda n: _get("/" * n, {}),
     "a path of parts": lambda n: _get("/a" * (n // 2), {}),
@@ -216,7 +216,7 @@ PATHS: dict[str, Callable[[int], Draft]] = {
     "a whole URL": lambda n: _get("/https://" + "h" * n + "/v1/balances", {}),
     "an account": lambda n: _get("/v2/accounts/" + "b" * n, {}),
 }
-HUGE: dict[str, Callable[[int], Draft]] = {
+HUGE: dict[str, Callable[[int], UnsignedRequest]] = {
     "a command": lambda n: _get("/api/v1/private?command=" + "r" * n, {}, "POST"),
     "a header": lambda n: _get("/v1/balances", {"X-Long": "a" * n}),
     "a bearer": lambda n: _get("/v1/balances", {"Authorization": "Bearer " + "a" * n}),
@@ -228,7 +228,9 @@ HUGE: dict[str, Callable[[int], Draft]] = {
 }
 
 
-def _long(provider: str, made: Callable[[int], Draft], size: int, counting: Counting) -> None:
+def _long(
+    provider: str, made: Callable[[int], UnsignedRequest], size: int, counting: Counting
+) -> None:
     sandbox = box(world(discover()[provider]))
     first, second = (request(made(size + n)) for n in (1000, 0))
     pipeline.answer(sandbox, provider, first)

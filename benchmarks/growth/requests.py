@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from benchmarks.growth.worlds import person
 from mockserver.client.auth import Auth
 from mockserver.engine.sandbox import Sandbox
-from mockserver.model.http import Draft, Request
-from mockserver.model.provider import Once, Provider
+from mockserver.model.http import Request, UnsignedRequest
+from mockserver.model.provider import Provider, ReplayCheck
 from mockserver.tools.credentials import credentials
 
 HOST = "http://127.0.0.1"
@@ -16,7 +16,7 @@ Ask = tuple[Sandbox, Request]
 Asks = Callable[[int], Sequence[Ask]]  # makes so many requests that the sandbox will accept
 
 
-def request(draft: Draft, peer: str = "127.0.0.1") -> Request:
+def request(draft: UnsignedRequest, peer: str = "127.0.0.1") -> Request:
     """Returns a request as the server would receive it."""
     headers = [(b"host", b"127.0.0.1"), (b"user-agent", b"python-requests/2.32")]
     headers += [(name.lower(), _read(value)) for name, value in draft.headers]
@@ -29,16 +29,16 @@ def _read(data: bytes) -> bytes:
     return bytes(bytearray(data))
 
 
-def main_read(auth: Auth, n: int) -> Draft:
+def main_read(auth: Auth, n: int) -> UnsignedRequest:
     """Returns the provider's main read, the n-th of its kind."""
     return auth.example(HOST, f"n={n:08d}" if once(auth.provider) else "")
 
 
-def get(target: str) -> Callable[[Auth, int], Draft]:
+def get(target: str) -> Callable[[Auth, int], UnsignedRequest]:
     """Returns what signs a GET of one target, numbered where a signature works once."""
     joint = "&" if "?" in target else "?"
 
-    def draft(auth: Auth, n: int) -> Draft:
+    def draft(auth: Auth, n: int) -> UnsignedRequest:
         numbered = f"{target}{joint}n={n:08d}" if once(auth.provider) else target
         return auth.sign("GET", numbered, host="127.0.0.1")
 
@@ -47,13 +47,13 @@ def get(target: str) -> Callable[[Auth, int], Draft]:
 
 def once(provider: Provider) -> bool:
     """Tells whether a signature of the provider works once."""
-    return any(isinstance(gate, Once) for gate in provider.gates)
+    return any(isinstance(gate, ReplayCheck) for gate in provider.gates)
 
 
 def asks(
     sandbox: Sandbox,
     provider: Provider,
-    draft: Callable[[Auth, int], Draft] = main_read,
+    draft: Callable[[Auth, int], UnsignedRequest] = main_read,
     callers: int = 1,
     peers: int = 1,
 ) -> Asks:
@@ -62,7 +62,7 @@ def asks(
     auths = [Auth(provider, known[person(n).label]) for n in range(callers)]
     numbers = itertools.count()
     anew = once(provider)
-    made: dict[int, Draft] = {}
+    made: dict[int, UnsignedRequest] = {}
 
     def one(n: int) -> Ask:
         caller = n % callers

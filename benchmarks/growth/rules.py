@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.growth.asking import warmed
 from benchmarks.growth.requests import Asks, asks
 from benchmarks.growth.worlds import box, world
-from mockserver.faults.parsing import Reader
+from mockserver.faults.parsing import RuleParser
 from mockserver.model.provider import Provider
 from mockserver.providers import discover
 
@@ -39,7 +39,7 @@ def ruled(kinds: Iterable[str]) -> Callable[[Provider, int], Asks]:
 
     def build(provider: Provider, size: int) -> Asks:
         sandbox = box(world(provider))
-        reader = Reader("", discover())
+        reader = RuleParser("", discover())
         close = {"deliver": {"close": True}}
         made = [{"name": f"r{n}"} | close | makers[n % len(makers)](n) for n in range(size)]
         sandbox.rulebook.put([reader.read(rule, ()) for rule in made], sandbox.clock.now())

@@ -11,7 +11,7 @@ from benchmarks.growth.requests import Ask, Asks, asks
 from benchmarks.growth.worlds import box, world
 from mockserver.engine.limits import window
 from mockserver.engine.sandboxes import Sandboxes
-from mockserver.faults.parsing import Reader
+from mockserver.faults.parsing import RuleParser
 from mockserver.model.durations import SECOND
 from mockserver.model.provider import Provider
 from mockserver.model.signing import seeded
@@ -38,7 +38,7 @@ def rules(operation: str) -> Callable[[Provider, int], Asks]:
         sandbox = box(world(provider))
         match = {"provider": provider.name}
         match |= {"operation": operation} if operation else {}
-        reader = Reader("", discover())
+        reader = RuleParser("", discover())
         made = [
             {
                 "name": f"rule-{n}",
@@ -85,7 +85,7 @@ def filled(rows: int) -> Callable[[Provider, int], Asks]:
 def remembered(provider: Provider, size: int) -> Asks:
     """So many digests in the replay memory."""
     sandbox = box(world(provider))
-    memory = sandbox.desks[provider.name].replay
+    memory = sandbox.states[provider.name].replay
     for n in range(size):
         memory.accept(seeded(n, size=61), time.time_ns(), GONE)
     return warmed(provider, asks(sandbox, provider))
@@ -109,11 +109,11 @@ def refused(provider: Provider, size: int) -> Asks:
 def gone(provider: Provider, size: int) -> Asks:
     """A caller who asks again after a pause, with so many requests in a window that has passed."""
     sandbox = box(world(provider))
-    desk = sandbox.desks[provider.name]
+    state = sandbox.states[provider.name]
     more = warmed(provider, asks(sandbox, provider))
 
     def ask(many: int) -> Sequence[Ask]:
-        counter = desk.counters["reads"] = window(desk.counters["reads"].limit)
+        counter = state.counters["reads"] = window(state.counters["reads"].limit)
         before = time.time_ns() - GONE
         for _ in range(size):
             counter.spend("main", before)

@@ -8,7 +8,7 @@ from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Settings
 from mockserver.engine.world import World
 from mockserver.files import worlds
-from mockserver.model.provider import Person, Provider
+from mockserver.model.provider import GeneratedUser, Provider
 from mockserver.model.signing import seeded
 from mockserver.providers import discover
 
@@ -29,10 +29,10 @@ def world(provider: Provider, accounts: int = 1, keys: int = 1, rows: int = ROWS
     return worlds.from_data({provider.name: section}, "grown")
 
 
-def person(n: int) -> Person:
+def person(n: int) -> GeneratedUser:
     """Returns the n-th caller, whose key has the same label."""
     label = f"caller-{n}" if n else "main"
-    return Person(label, label, seeded(1, "growth", n, size=64))
+    return GeneratedUser(label, label, seeded(1, "growth", n, size=64))
 
 
 def box(world: World, id: str = DEFAULT) -> Sandbox:

@@ -28,7 +28,7 @@ from yarl import URL
 
 from mockserver import Auth
 from mockserver.client.provider import ProviderHandle
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 
 DEADLINE = 30  # seconds, for each wait on a socket or a process
 
@@ -57,12 +57,14 @@ def typed(body: bytes) -> dict[str, str]:
     return {"Content-Type": "application/json"} if body else {}
 
 
-def signed(handle: ProviderHandle, method: str, base_url: str, target: str, body: bytes) -> Draft:
+def signed(
+    handle: ProviderHandle, method: str, base_url: str, target: str, body: bytes
+) -> UnsignedRequest:
     """Signs a target as its client writes it, with what lies behind the base URL's host."""
     return handle.auth.sign(method, target, body, urlsplit(base_url).netloc, typed(body))
 
 
-def texts(draft: Draft) -> dict[str, str]:
+def texts(draft: UnsignedRequest) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in draft.headers}
 
 

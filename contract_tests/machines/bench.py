@@ -17,7 +17,7 @@ from mockserver import HandClock, MockServer
 from mockserver.client.provider import ProviderHandle
 from mockserver.engine import pipeline
 from mockserver.engine.world import World
-from mockserver.model.http import Draft, Request
+from mockserver.model.http import Request, UnsignedRequest
 
 SECOND = 10**9
 MILLISECOND = 10**6
@@ -91,7 +91,7 @@ class Bench:
         """Asks, signed by a credential."""
         return self.send(handle, handle.auth_as(label).sign(method, target, body, HOST), peer)
 
-    def send(self, handle: ProviderHandle, draft: Draft, peer: str = PEER) -> Told:
+    def send(self, handle: ProviderHandle, draft: UnsignedRequest, peer: str = PEER) -> Told:
         """Sends a draft as it is to the sandbox of a handle."""
         path, body = draft.path, draft.body
         headers = [(b"host", HOST.encode()), *((k.lower(), v) for k, v in draft.headers)]

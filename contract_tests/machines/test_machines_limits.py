@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from machines.bench import HOST, PLAN, SECOND, WAITS, Bench, Timed, Told, mine, posted
 from machines.windows import Opinion, Window
 from mockserver.files import worlds
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 
 ADDRESSES = ("127.0.0.1", "198.51.100.9")
 
@@ -59,7 +59,7 @@ class Wrong(NamedTuple):
     spoilt: bool = False  # its signature, or its key
 
 
-def spoilt(draft: Draft) -> Draft:
+def spoilt(draft: UnsignedRequest) -> UnsignedRequest:
     """Changes the last byte of a signature or a key."""
     if not draft.headers:
         return replace(draft, query=changed(draft.query))

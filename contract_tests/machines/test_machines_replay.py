@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from signer import sign
 
 from machines.bench import PLAN, SECOND, WAITS, Bench
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 
 OK = (200, "OK")
 BROKEN = (422, "body: JSON decode error")
@@ -193,7 +193,7 @@ class Replays(RuleBasedStateMachine):
             "X-CPG-Signature": signed.signature,
         }
         written = tuple((k.encode(), v.encode()) for k, v in headers.items())
-        draft = Draft(method, "", path.encode(), signed.query.encode(), written, body)
+        draft = UnsignedRequest(method, "", path.encode(), signed.query.encode(), written, body)
         told = self.bench.send(self.bench.server.cpg, draft)
         return told.status, told.body["message"]
 

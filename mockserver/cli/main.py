@@ -157,7 +157,7 @@ def _port() -> int:
 
 
 def _app(options: Any, token: str | None) -> Any:
-    from mockserver.files.lookup import BadFile
+    from mockserver.files.lookup import FileError
     from mockserver.http.app import create_app
 
     try:
@@ -175,7 +175,7 @@ def _app(options: Any, token: str | None) -> Any:
             memory_budget=options["memory_budget"],
             max_sandboxes=options["max_sandboxes"],
         )
-    except (BadFile, ValueError) as error:
+    except (FileError, ValueError) as error:
         raise click.UsageError(str(error)) from None
 
 
@@ -208,7 +208,7 @@ def curl(
         world = options.from_file(serve).get("world", world)
     try:
         keys = worlds.load(world).parts[provider].credentials.values()
-    except files.BadFile as error:
+    except files.FileError as error:
         raise click.UsageError(str(error)) from None
     labels = {key.label: key for key in keys}
     if credential not in labels:
@@ -311,13 +311,13 @@ def check(file: str) -> None:
 
     try:
         shipped = file in scenarios.shipped()
-        data = {} if shipped else files.tried(worlds.find(file), strict_yaml.load)
+        data = {} if shipped else files.read_file(worlds.find(file), strict_yaml.load)
         if shipped or (isinstance(data, dict) and data.keys() & scenarios.MEMBERS):
             scenario = scenarios.load(file)
             print(f"{file}: scenario {scenario.name} is good, {len(scenario.rules)} rules")
             return
         world = worlds.load(file)
-    except files.BadFile as error:
+    except files.FileError as error:
         raise click.ClickException(str(error)) from None
     rows = sum(len(h.rows) for part in world.parts.values() for h in part.accounts.values())
     print(f"{file}: world {world.name} is good, {rows} rows")
@@ -335,14 +335,14 @@ def explain(provider: str | None, at: str | None, world: str) -> int:
     from mockserver.model import names
     from mockserver.providers import discover
     from mockserver.tools import pasted_request as told
-    from mockserver.tools.offline_check import judge, verdict
+    from mockserver.tools.offline_check import check_offline, verdict
 
     if provider is not None and provider not in discover():
         raise click.UsageError(names.unknown("provider", provider, discover()))
     try:
-        now = time.time_ns() if at is None else moment.parse(at)
+        now = time.time_ns() if at is None else moment.parse_instant(at)
         request = told.read(sys.stdin.buffer.read(told.SIZE_MAX + 1))
-        entry = judge(request, world, provider, _port(), lambda: now)
+        entry = check_offline(request, world, provider, _port(), lambda: now)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     print(verdict(entry))

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 from mockserver.model.names import unknown
 from mockserver.model.provider import Provider
 from mockserver.providers import discover
@@ -68,20 +68,22 @@ class Auth:
         body: bytes = b"",
         host: str = "",
         headers: Mapping[str, str] | None = None,
-    ) -> Draft:
+    ) -> UnsignedRequest:
         """Returns the signed draft of a request: send its method, target, headers and body."""
         raw = target if isinstance(target, bytes) else target.encode()
         path, _, query = raw.partition(b"?")
         carried = tuple((k.encode(), v.encode()) for k, v in (headers or {}).items())
-        draft = Draft(method, host, path, query, carried, body)
+        draft = UnsignedRequest(method, host, path, query, carried, body)
         return self.provider.sign(draft, self._credential, self._now())
 
-    def example(self, base_url: str, query: str = "") -> Draft:
+    def example(self, base_url: str, query: str = "") -> UnsignedRequest:
         """Returns the provider's main read at a base URL, ``query`` added to its own, signed."""
         return signed_example(self.provider, self._credential, base_url, self._now(), query)
 
 
-def signed_example(provider: Provider, key: Any, base_url: str, now: int, query: str = "") -> Draft:
+def signed_example(
+    provider: Provider, key: Any, base_url: str, now: int, query: str = ""
+) -> UnsignedRequest:
     """Returns a provider's main read as ``key`` sends it to a base URL; ``now`` in nanoseconds.
 
     What is signed is the provider's own path, what is sent has a prefix or ``/~id`` before it.

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mockserver.faults.parsing import KEYWORDS, Answer, When
-from mockserver.faults.rules import Match
+from mockserver.faults.parsing import KEYWORDS, AnswerSpec, FiringSpec
+from mockserver.faults.rules import RuleMatch
 from mockserver.files import scenarios
 from mockserver.model.names import choices
 from mockserver.model.time_values import spelled
 
 WORDS = KEYWORDS  # `from` and `for` are words of Python's own
-MATCH = Match.__struct_fields__
-WHEN = tuple(WORDS.get(name, name) for name in When.__struct_fields__)
-ANSWER = Answer.__struct_fields__
+MATCH = RuleMatch.__struct_fields__
+WHEN = tuple(WORDS.get(name, name) for name in FiringSpec.__struct_fields__)
+ANSWER = AnswerSpec.__struct_fields__
 WHOLE = ("mutate", "deliver")
 
 

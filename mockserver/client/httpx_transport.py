@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from mockserver.http.asgi import BODY_MAX, PEER, respond
+from mockserver.http.asgi import PEER, REQUEST_BODY_MAX, respond
 from mockserver.http.delivery import NO_SOCKET
 from mockserver.model.http import Request
 
@@ -31,7 +31,7 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         destination = self._app.routing.find(request.url.port, headers, path)
         if destination is None:
             return httpx.Response(404, text=NOWHERE, request=request)
-        whole = len(body) <= BODY_MAX
+        whole = len(body) <= REQUEST_BODY_MAX
         asked = Request(
             request.method,
             destination.path,

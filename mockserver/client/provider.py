@@ -11,7 +11,7 @@ import msgspec
 from mockserver.client.auth import Auth
 from mockserver.client.fault_keywords import fail
 from mockserver.model.amounts import decode_hook
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 from mockserver.model.names import unknown
 from mockserver.model.provider import Provider
 
@@ -50,7 +50,7 @@ class ProviderHandle:
         return Auth(self.provider, self.credential(label), now=self._real)
 
     @property
-    def example(self) -> Draft:
+    def example(self) -> UnsignedRequest:
         """The main read for ``main``, unsigned; its path lies below the base URL."""
         return self.provider.example(SimpleNamespace(**self.credentials))
 

@@ -17,9 +17,9 @@ OPTIONS = {
     "seed": "what generated ids depend on",
     "limits": "default, or off: no rate limit at all",
 }
-ASKED = ("world", "scenario", "seed", "limits")  # options that say how a sandbox is made
-WISHES = ("world", "seed", "quirks", "limits", "scenario", "ttl")  # what the marker takes
-TAKES = ", ".join(f"{name}=" for name in WISHES)
+MARKER = ("world", "scenario", "seed", "limits")  # options that say how a sandbox is made
+SETTINGS = ("world", "seed", "quirks", "limits", "scenario", "ttl")  # what the marker takes
+MARKER_OPTIONS = ", ".join(f"{name}=" for name in SETTINGS)
 SANDBOX = pytest.StashKey[Any]()  # ours, whatever a project's own `sandbox` may be
 
 
@@ -33,7 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declares the marker."""
-    config.addinivalue_line("markers", f"mockserver({TAKES}): how the sandbox of a test is made")
+    config.addinivalue_line(
+        "markers", f"mockserver({MARKER_OPTIONS}): how the sandbox of a test is made"
+    )
 
 
 def _option(config: pytest.Config, name: str) -> str | None:
@@ -77,7 +79,7 @@ def _found(url: str) -> Any:
 
 def _made(config: pytest.Config) -> Any:
     from mockserver.client.server import MockServer
-    from mockserver.files.lookup import BadFile
+    from mockserver.files.lookup import FileError
 
     seed = _seed(_option(config, "seed") or "490")
     world = _option(config, "world") or "default"
@@ -85,7 +87,7 @@ def _made(config: pytest.Config) -> Any:
     scenario = _option(config, "scenario") or None
     try:
         return MockServer(world, seed=seed, limits=limits, scenario=scenario)
-    except (BadFile, ValueError) as error:
+    except (FileError, ValueError) as error:
         raise _wrong(error) from None
 
 
@@ -113,7 +115,7 @@ def _asked(config: pytest.Config) -> dict[str, Any]:
     """
     if not _option(config, "url"):
         return {}
-    given = {name: config.getoption(f"--mockserver-{name}") for name in ASKED}
+    given = {name: config.getoption(f"--mockserver-{name}") for name in MARKER}
     wish: dict[str, Any] = {name: text for name, text in given.items() if text is not None}
     return wish | {"seed": _seed(wish["seed"])} if "seed" in wish else wish
 
@@ -121,10 +123,10 @@ def _asked(config: pytest.Config) -> dict[str, Any]:
 def _marked(node: pytest.Item) -> dict[str, Any]:
     wish: dict[str, Any] = {}
     for marker in node.iter_markers("mockserver"):
-        others = [f"{name}=" for name in marker.kwargs if name not in WISHES]
+        others = [f"{name}=" for name in marker.kwargs if name not in SETTINGS]
         others += map(repr, marker.args)
         if others:
-            raise _wrong(f"the marker takes {TAKES}, not {', '.join(others)}")
+            raise _wrong(f"the marker takes {MARKER_OPTIONS}, not {', '.join(others)}")
         wish = {**marker.kwargs, **wish}
     return wish
 
@@ -150,9 +152,9 @@ def _journal(sandbox: Any) -> str:
     if len(entries) > SHOWN_MAX:
         lines.append(f"... {len(entries) - SHOWN_MAX} before")
     for e in entries[-SHOWN_MAX:]:
-        hurt = f"[{', '.join(filter(None, (e.fault, e.delivery)))}]" if e.fault else ""
+        mutate = f"[{', '.join(filter(None, (e.fault, e.delivery)))}]" if e.fault else ""
         key = e.credential and f"(key {e.credential})"
-        told = " ".join(filter(None, (e.reason, key, e.note, hurt)))
+        told = " ".join(filter(None, (e.reason, key, e.note, mutate)))
         lines.append(f"{e.n} {e.provider} {e.method} {e.target} -> {e.status} {told}".rstrip())
         if e.explanation:
             lines += _why(e.explanation)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from mockserver.client.sandbox import ServerHandle
-from mockserver.control.routes import Refused
+from mockserver.control.routes import ControlError
 
 PATIENCE = 30  # seconds
 MEMBERS = {"error", "at", "hint"}  # of every refusal
@@ -72,7 +72,7 @@ class RemoteServer(ServerHandle):
             connection.close()
 
 
-def _refused(status: int, body: dict[str, Any]) -> Refused:
-    refused = Refused(status, body["error"], body["at"], body["hint"])
+def _refused(status: int, body: dict[str, Any]) -> ControlError:
+    refused = ControlError(status, body["error"], body["at"], body["hint"])
     refused.body = body
     return refused

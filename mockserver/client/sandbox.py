@@ -26,7 +26,7 @@ from mockserver.providers import discover
 PAGE = 1_000  # entries of the journal that are asked for at once
 
 
-class Seen(Struct, frozen=True):
+class JournalEntry(Struct, frozen=True):
     """One request of the journal; times are RFC 3339, secrets are redacted."""
 
     n: int
@@ -48,7 +48,7 @@ class Seen(Struct, frozen=True):
     explanation: dict[str, str] | None
 
 
-class Time:
+class ClockHandle:
     """A sandbox's clocks.
 
     A duration is a number of seconds, a text (``250ms``, ``61s``, ``1m30s``) or a timedelta;
@@ -86,12 +86,12 @@ class Time:
     @property
     def now_ns(self) -> int:
         """The sandbox time, in nanoseconds since the epoch."""
-        return moment.parse(self._call("GET", "/clock")["now"])
+        return moment.parse_instant(self._call("GET", "/clock")["now"])
 
     @property
     def auth_now(self) -> datetime:
         """The time that judges signatures, in UTC, to the microsecond."""
-        return moment.to_datetime(moment.parse(self._call("GET", "/clock")["auth_now"]))
+        return moment.to_datetime(moment.parse_instant(self._call("GET", "/clock")["auth_now"]))
 
 
 class SandboxHandle:
@@ -102,7 +102,7 @@ class SandboxHandle:
         self._whole = call
         self._real = real
         self._handles: dict[str, ProviderHandle] = {}
-        self.clock = Time(self._call)
+        self.clock = ClockHandle(self._call)
 
     def _call(self, method: str, path: str, body: Any = None, query: Any = None) -> Any:
         return self._whole(method, f"/sandboxes/{self.id}{path}", body, query)
@@ -112,13 +112,13 @@ class SandboxHandle:
         self._call("POST", "/reset")
 
     @property
-    def journal(self) -> list[Seen]:
+    def journal(self) -> list[JournalEntry]:
         """What was asked, oldest first."""
-        found: list[Seen] = []
+        found: list[JournalEntry] = []
         after: int | None = 0
         while after is not None:
             told = self._call("GET", "/requests", None, {"after": str(after), "limit": str(PAGE)})
-            found += msgspec.convert(told["requests"], list[Seen])
+            found += msgspec.convert(told["requests"], list[JournalEntry])
             after = told["next"]
         return found
 

@@ -22,7 +22,7 @@ from mockserver.faults.scenario import Scenario
 from mockserver.http.app import Application, create_app
 from mockserver.http.bounds import bounds_for
 from mockserver.http.server import address, bind, check_host, check_threads, in_thread
-from mockserver.model.durations import Duration, nanoseconds
+from mockserver.model.durations import Duration, parse_duration
 
 
 class HandClock:
@@ -37,7 +37,7 @@ class HandClock:
 
     def advance(self, duration: Duration) -> None:
         """Moves on by a duration such as ``61s``, a number of seconds or a timedelta."""
-        self.now += nanoseconds(duration)
+        self.now += parse_duration(duration)
 
 
 class MockServer(ServerHandle):

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.control.routes import Call, Refused
+from mockserver.control.routes import ControlCall, ControlError
 from mockserver.engine.clock import Clock
 from mockserver.model import durations as duration
 from mockserver.model import instants as moment
@@ -16,7 +16,7 @@ from mockserver.model import instants as moment
 HINT = "see the table of what moves time"
 
 
-class Motion(Struct, frozen=True, forbid_unknown_fields=True):
+class ClockChange(Struct, frozen=True, forbid_unknown_fields=True):
     """What may be done to a clock; one or more at once."""
 
     advance: str | int | float | None = None
@@ -26,26 +26,26 @@ class Motion(Struct, frozen=True, forbid_unknown_fields=True):
     skew: str | int | float | None = None
 
 
-def show(call: Call) -> dict[str, Any]:
+def show(call: ControlCall) -> dict[str, Any]:
     """Tells both times."""
     sandbox = call.sandbox
     with sandbox.lock:
         clock = sandbox.clock
         now, auth_now, _ = clock.read()
         return {
-            "now": moment.show(now),
+            "now": moment.instant_text(now),
             "frozen": clock.frozen,
             "rate": float(clock.rate),
-            "auth_now": moment.show(auth_now),
-            "skew": duration.text(clock.skew),
+            "auth_now": moment.instant_text(auth_now),
+            "skew": duration.duration_text(clock.skew),
         }
 
 
-def move(call: Call) -> dict[str, Any]:
+def move(call: ControlCall) -> dict[str, Any]:
     """Moves a clock, and lets happen what is due then."""
-    wish: Motion = call.body
-    if wish == Motion():
-        raise Refused(400, "nothing to do", hint="give advance, freeze, set, rate or skew")
+    wish: ClockChange = call.body
+    if wish == ClockChange():
+        raise ControlError(400, "nothing to do", hint="give advance, freeze, set, rate or skew")
     sandbox = call.sandbox
     with sandbox.lock:
         sandbox.put_clock(_moved(sandbox.clock, wish))
@@ -61,15 +61,15 @@ def _rate(rate: float) -> Fraction:
 
 # In the order in which they happen: how each is read, and done.
 MOVES: dict[str, tuple[Callable[[Any], Any], Callable[[Clock, Any], None]]] = {
-    "set": (moment.parse, Clock.set),
-    "advance": (duration.nanoseconds, Clock.advance),
+    "set": (moment.parse_instant, Clock.set),
+    "advance": (duration.parse_duration, Clock.advance),
     "rate": (_rate, Clock.run_at),
     "freeze": (bool, Clock.freeze),
-    "skew": (duration.nanoseconds, Clock.skew_by),
+    "skew": (duration.parse_duration, Clock.skew_by),
 }
 
 
-def _moved(clock: Clock, wish: Motion) -> Clock:
+def _moved(clock: Clock, wish: ClockChange) -> Clock:
     """Returns a clock that was moved; raises Refused."""
     moved = copy.copy(clock)
     for name, (read, move) in MOVES.items():
@@ -79,5 +79,5 @@ def _moved(clock: Clock, wish: Motion) -> Clock:
         try:
             move(moved, read(value))
         except ValueError as error:
-            raise Refused(400, str(error), f"$.{name}", HINT) from None
+            raise ControlError(400, str(error), f"$.{name}", HINT) from None
     return moved

@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from mockserver.control.api import carry_out, find, not_allowed
 from mockserver.control.chunks import chunks, has_items
-from mockserver.control.routes import Refused
+from mockserver.control.routes import ControlError
 from mockserver.control.stream import stream
 from mockserver.files import strict_yaml
 from mockserver.model import duplicate_members as twice
@@ -32,7 +32,7 @@ from mockserver.model.origin import host_of, is_foreign, is_loopback
 STREAM = re.compile(r"/sandboxes/([^/]+)/requests/stream")
 PREFIX = "/__admin"
 DOCUMENT = "/openapi.json"
-BODY_MAX = 4 * 1024 * 1024
+CONTROL_BODY_MAX = 4 * 1024 * 1024
 LARGE = 64 * 1024  # bytes of a body that is searched in another thread
 LINES = "application/x-ndjson"
 WORKERS = 2  # large calls at once
@@ -47,7 +47,7 @@ async def endpoint(request: Request) -> Response:
     try:
         _admit(request)
         return await _answer(request)
-    except Refused as refused:
+    except ControlError as refused:
         return _json(refused.status, refused.body, _headers(refused))
 
 
@@ -98,7 +98,7 @@ async def _pieces(made: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _headers(refused: Refused) -> dict[str, str]:
+def _headers(refused: ControlError) -> dict[str, str]:
     """Returns the headers that HTTP wants beside two of the statuses."""
     if refused.status == 401:
         return {"www-authenticate": "Bearer"}
@@ -109,7 +109,7 @@ def _only_get(request: Request, path: str) -> None:
     if request.method != "GET":
         raise not_allowed(request.method, path, ["GET"])
     for name in request.query_params:
-        raise Refused(400, f"no parameter {name}", f"?{name}", "it takes none")
+        raise ControlError(400, f"no parameter {name}", f"?{name}", "it takes none")
 
 
 def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
@@ -128,16 +128,18 @@ def _admit(request: Request) -> None:
     token = exchange.admin_token
     host = request.headers.get("host", "")
     if origin is not None and is_foreign(origin, host):
-        raise Refused(403, "foreign origin", hint="call from the page's own origin, or no page")
+        raise ControlError(
+            403, "foreign origin", hint="call from the page's own origin, or no page"
+        )
     if token is not None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         genuine = hmac.compare_digest(given.strip().encode("latin-1"), token.strip().encode())
         if scheme.lower() != "bearer" or not genuine:
-            raise Refused(401, "no admin token", hint="send Authorization: Bearer TOKEN")
+            raise ControlError(401, "no admin token", hint="send Authorization: Bearer TOKEN")
     elif not is_loopback(host_of(host)):
-        raise Refused(403, "foreign host", hint="call 127.0.0.1, or set an admin token")
+        raise ControlError(403, "foreign host", hint="call 127.0.0.1, or set an admin token")
     if exchange.routing.provider_at(request.scope) is not None:
-        raise Refused(403, "a provider's host", hint="call the gateway by a name of its own")
+        raise ControlError(403, "a provider's host", hint="call the gateway by a name of its own")
 
 
 async def _body(request: Request) -> Any:
@@ -146,18 +148,20 @@ async def _body(request: Request) -> Any:
     if request.method in ("POST", "PUT", "PATCH"):
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
-            raise Refused(415, "not JSON", hint="send Content-Type: application/json")
+            raise ControlError(415, "not JSON", hint="send Content-Type: application/json")
     if not body:
         return None
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(400, f"the body is no JSON: {error}", hint="send one JSON value") from None
+        raise ControlError(
+            400, f"the body is no JSON: {error}", hint="send one JSON value"
+        ) from None
     if value is None:
-        raise Refused(400, "null stands for nothing here", hint="send a value, or no body")
+        raise ControlError(400, "null stands for nothing here", hint="send a value, or no body")
     place = await _given_twice(body)
     if place:
-        raise Refused(400, "the member is given twice", place, "give each member once")
+        raise ControlError(400, "the member is given twice", place, "give each member once")
     return value
 
 
@@ -168,7 +172,7 @@ async def _given_twice(body: bytes) -> str:
             return await asyncio.to_thread(twice.given_twice, body)
         return twice.given_twice(body)
     except RecursionError:
-        raise Refused(400, "nested too deeply", hint="nothing has changed") from None
+        raise ControlError(400, "nested too deeply", hint="nothing has changed") from None
 
 
 async def _received(request: Request) -> bytes:
@@ -177,10 +181,12 @@ async def _received(request: Request) -> bytes:
     try:
         async for part in request.stream():
             body += part
-            if len(body) > BODY_MAX:
-                raise Refused(413, f"the body is larger than {BODY_MAX} bytes", hint="send less")
+            if len(body) > CONTROL_BODY_MAX:
+                raise ControlError(
+                    413, f"the body is larger than {CONTROL_BODY_MAX} bytes", hint="send less"
+                )
     except ClientDisconnect:
-        raise Refused(400, "the body ends early", hint="send all of it") from None
+        raise ControlError(400, "the body ends early", hint="send all of it") from None
     return bytes(body)
 
 

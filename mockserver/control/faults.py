@@ -5,34 +5,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from mockserver.control.matching import check_credential
-from mockserver.control.routes import Call, Refused
+from mockserver.control.routes import ControlCall, ControlError
 from mockserver.engine.sandbox import Sandbox
-from mockserver.faults.matching import Active
-from mockserver.faults.parsing import Reader
+from mockserver.faults.matching import ActiveRule
+from mockserver.faults.parsing import RuleParser
 from mockserver.faults.rules import EVERY, Rule
 from mockserver.faults.scenario import Scenario
 from mockserver.files import scenarios
-from mockserver.files.strict_yaml import Wrong
+from mockserver.files.strict_yaml import LocatedError
 from mockserver.model.names import choices
 
 HINT = "see the chapter on faults"
 
 
-def index(call: Call) -> dict[str, Any]:
+def index(call: ControlCall) -> dict[str, Any]:
     """Tells every rule, and how often it matched and fired."""
     sandbox = call.sandbox
     with sandbox.lock:
-        return told(sandbox)
+        return rule_document(sandbox)
 
 
-def told(sandbox: Sandbox) -> dict[str, Any]:
+def rule_document(sandbox: Sandbox) -> dict[str, Any]:
     """Tells the rules of a sandbox, which is locked."""
     now = sandbox.clock.now()
     rules = [_told(active, now) for active in sandbox.rulebook.rules.values()]
     return {"scenario": sandbox.scenario.name if sandbox.scenario else None, "rules": rules}
 
 
-def _told(active: Active, now: int) -> dict[str, Any]:
+def _told(active: ActiveRule, now: int) -> dict[str, Any]:
     moments = active.rule.moments
     state = "active" if moments.covers(now - active.since) else "waiting"
     return {
@@ -44,12 +44,12 @@ def _told(active: Active, now: int) -> dict[str, Any]:
     }
 
 
-def put(call: Call) -> dict[str, Any]:
+def put(call: ControlCall) -> dict[str, Any]:
     """Sets a rule, in the place of one with its name."""
     try:
-        rule = Reader("", call.app.providers).read(call.body, ())
-    except Wrong as wrong:
-        raise Refused(400, wrong.what, wrong.path, HINT) from None
+        rule = RuleParser("", call.app.providers).read(call.body, ())
+    except LocatedError as wrong:
+        raise ControlError(400, wrong.what, wrong.path, HINT) from None
     sandbox = call.sandbox
     _check_credential(sandbox, rule, "$.match.credential")
     with sandbox.lock:
@@ -66,7 +66,7 @@ def _check_credential(sandbox: Sandbox, rule: Rule, at: str) -> None:
         )
 
 
-def clear(call: Call) -> None:
+def clear(call: ControlCall) -> None:
     """Takes every rule away, a scenario's too, and ends it."""
     sandbox = call.sandbox
     with sandbox.lock:
@@ -74,30 +74,32 @@ def clear(call: Call) -> None:
         sandbox.rulebook.drop(list(sandbox.rulebook.rules))
 
 
-def drop(call: Call) -> None:
+def drop(call: ControlCall) -> None:
     """Takes a rule away."""
     sandbox, name = call.sandbox, call.path["name"]
     with sandbox.lock:
         if name not in sandbox.rulebook.rules:
             there = choices(name, sandbox.rulebook.rules)
-            raise Refused(404, f"no rule {name}", "name", there)
+            raise ControlError(404, f"no rule {name}", "name", there)
         sandbox.rulebook.drop([name])
 
 
-def play(call: Call) -> dict[str, Any]:
+def play(call: ControlCall) -> dict[str, Any]:
     """Starts a scenario, in the place of the one that plays."""
     sandbox = call.sandbox
     if not call.body:
-        raise Refused(400, "nothing to play", hint="give the name of a scenario, or one inline")
+        raise ControlError(
+            400, "nothing to play", hint="give the name of a scenario, or one inline"
+        )
     found = read(call.body, "$")
     for n, rule in enumerate(found.rules):
         _check_credential(sandbox, rule, f"$.rules[{n}].match.credential")
     with sandbox.lock:
         sandbox.play(found)
-        return told(sandbox)
+        return rule_document(sandbox)
 
 
-def stop(call: Call) -> None:
+def stop(call: ControlCall) -> None:
     """Ends the scenario that plays."""
     call.sandbox.stop()
 
@@ -109,9 +111,9 @@ def read(wish: str | Mapping[str, Any], at: str) -> Scenario:
     if not isinstance(wish, str):
         try:
             return scenarios.from_data(wish)
-        except Wrong as wrong:
-            raise Refused(400, wrong.what, at + wrong.path.removeprefix("$"), HINT) from None
+        except LocatedError as wrong:
+            raise ControlError(400, wrong.what, at + wrong.path.removeprefix("$"), HINT) from None
     if wish not in scenarios.shipped():
         there = choices(wish, scenarios.shipped(), "; or give one inline")
-        raise Refused(400, "no such scenario", at, there)
+        raise ControlError(400, "no such scenario", at, there)
     return scenarios.load_shipped(wish)

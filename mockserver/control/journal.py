@@ -10,8 +10,8 @@ from msgspec.structs import asdict
 from mockserver import __version__
 from mockserver.control.chunks import Items
 from mockserver.control.matching import JournalMatch, check_names, differs, headers
-from mockserver.control.routes import Call, Refused, whole_number
-from mockserver.engine.journal import Entry
+from mockserver.control.routes import ControlCall, ControlError, whole_number
+from mockserver.engine.journal import JournalEntry
 from mockserver.model import instants as moment
 from mockserver.model.provider import Provider
 
@@ -20,12 +20,12 @@ LIMIT = 100
 LIMIT_MAX = 1_000
 
 
-def told(entry: Entry) -> dict[str, Any]:
+def entry_document(entry: JournalEntry) -> dict[str, Any]:
     """Returns an entry as it is told to people."""
     return {
         "n": entry.n,
-        "time": moment.show(entry.time),
-        "auth_time": moment.show(entry.auth_time),
+        "time": moment.instant_text(entry.time),
+        "auth_time": moment.instant_text(entry.auth_time),
         "provider": entry.provider,
         "operation": entry.operation,
         "method": entry.method,
@@ -49,7 +49,7 @@ def told(entry: Entry) -> dict[str, Any]:
     }
 
 
-def index(call: Call) -> dict[str, Any]:
+def index(call: ControlCall) -> dict[str, Any]:
     """Lists entries, oldest first."""
     after = whole_number(call.query, "after", 0, 10**12)
     limit = whole_number(call.query, "limit", LIMIT, LIMIT_MAX)
@@ -66,36 +66,36 @@ def index(call: Call) -> dict[str, Any]:
     page = list(islice(found, limit + 1))
     more = len(page) > limit > 0
     del page[limit:]
-    return {"requests": Items(page, told), "next": page[-1].n if more else None}
+    return {"requests": Items(page, entry_document), "next": page[-1].n if more else None}
 
 
-def _entries(call: Call) -> list[Entry]:
+def _entries(call: ControlCall) -> list[JournalEntry]:
     sandbox = call.sandbox
     with sandbox.lock:
         return list(sandbox.journal.entries)
 
 
-def show(call: Call) -> dict[str, Any]:
+def show(call: ControlCall) -> dict[str, Any]:
     """Tells one entry."""
     for entry in _entries(call):
         if str(entry.n) == call.path["n"]:
-            return told(entry)
-    raise Refused(404, f"no request {call.path['n']}", hint="it may be too long ago")
+            return entry_document(entry)
+    raise ControlError(404, f"no request {call.path['n']}", hint="it may be too long ago")
 
 
-def clear(call: Call) -> None:
+def clear(call: ControlCall) -> None:
     """Forgets the journal."""
     sandbox = call.sandbox
     with sandbox.lock:
         sandbox.journal.clear()
 
 
-def coverage(call: Call) -> dict[str, Any]:
+def coverage(call: ControlCall) -> dict[str, Any]:
     """Tells which operations, reasons and rules were met since the start, and which not."""
     sandbox = call.sandbox
     with sandbox.lock:
-        met = sandbox.journal.counts.met
-        took = dict.fromkeys(sandbox.rulebook.rules, 0) | dict(sandbox.journal.took)
+        met = sandbox.journal.counts.seen_counts
+        took = dict.fromkeys(sandbox.rulebook.rules, 0) | dict(sandbox.journal.applied_rules)
     return {
         **{name: _covered(p, met) for name, p in call.app.providers.items()},
         "faults": {"rules": took, "missing": [name for name, n in took.items() if not n]},
@@ -118,13 +118,13 @@ def _covered(provider: Provider, met: Mapping[tuple[str, str, str], int]) -> dic
     }
 
 
-def har(call: Call) -> dict[str, Any]:
+def har(call: ControlCall) -> dict[str, Any]:
     """Exports the journal as an HTTP archive 1.2."""
     return {
         "log": {
             "version": "1.2",
             "creator": {"name": "exchange-mockserver", "version": __version__},
-            "entries": Items(_entries(call), lambda e: _archived(told(e), call.origin)),
+            "entries": Items(_entries(call), lambda e: _archived(entry_document(e), call.origin)),
         }
     }
 

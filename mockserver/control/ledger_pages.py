@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec.structs import fields
 
-from mockserver.control.routes import Refused
-from mockserver.engine.sandbox import Desk, Sandbox
+from mockserver.control.routes import ControlError
+from mockserver.engine.sandbox import ProviderState, Sandbox
 from mockserver.model.amounts import Amount, minus, text
 from mockserver.model.world import Row
 
@@ -26,23 +26,23 @@ def page(sandbox: Sandbox, after: str, limit: int) -> dict[str, Any]:
     """
     start = AFTER.fullmatch(after)
     if start is None:
-        raise Refused(400, f"{after} is no place in a ledger", "?after", "give what next said")
+        raise ControlError(400, f"{after} is no place in a ledger", "?after", "give what next said")
     sandbox.settle()
     at: Start = (int(start[1]), int(start[2]), int(start[3]))
-    told: dict[str, Any] = {name: {} for name in sandbox.desks}
+    told: dict[str, Any] = {name: {} for name in sandbox.states}
     left = limit
-    for place, desk, id in _accounts(sandbox, at):
+    for place, state, id in _accounts(sandbox, at):
         if left <= 0:
             return {"next": _written(*place, 0)} | told
         first = at[2] if place == at[:2] else 0
-        account, rows = taken(sandbox, desk, id, first, left)
+        account, rows = taken(sandbox, state, id, first, left)
         shown_rows = [shown(row) for row in rows]
-        told[desk.provider.name][id] = {
+        told[state.provider.name][id] = {
             "account": id,
             "label": account.label or id,
             "balances": shown_rows,
         }
-        if len(rows) == left and first + left < len(desk.book.accounts[id].rows):
+        if len(rows) == left and first + left < len(state.ledger.accounts[id].rows):
             return {"next": _written(*place, first + left)} | told
         left -= max(1, len(rows))
     return {"next": None} | told
@@ -52,24 +52,24 @@ def _written(provider: int, account: int, row: int) -> str:
     return f"{provider}.{account}.{row}"
 
 
-def _accounts(sandbox: Sandbox, at: Start) -> Iterator[tuple[tuple[int, int], Desk, str]]:
+def _accounts(sandbox: Sandbox, at: Start) -> Iterator[tuple[tuple[int, int], ProviderState, str]]:
     """Yields the accounts from a place on; there are never others in a ledger."""
-    for n, desk in islice(enumerate(sandbox.desks.values()), at[0], None):
+    for n, state in islice(enumerate(sandbox.states.values()), at[0], None):
         first = at[1] if n == at[0] else 0
-        for m, id in islice(enumerate(desk.book.accounts), first, None):
-            yield (n, m), desk, id
+        for m, id in islice(enumerate(state.ledger.accounts), first, None):
+            yield (n, m), state, id
 
 
 def taken(
-    sandbox: Sandbox, desk: Desk, id: str, first: int = 0, most: int | None = None
+    sandbox: Sandbox, state: ProviderState, id: str, first: int = 0, most: int | None = None
 ) -> tuple[Any, list[Row]]:
     """Returns an account and its rows as they are now; the lock is held for a copy of the list.
 
     Rows that a recipe makes are made before that.
     """
-    _ = desk.book.accounts[id].rows
+    _ = state.ledger.accounts[id].rows
     with sandbox.lock:
-        held = desk.book.accounts[id]
+        held = state.ledger.accounts[id]
         return held.account, [*islice(held.rows.values(), first, most and first + most)]
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.control.routes import Refused
-from mockserver.engine.journal import Entry
+from mockserver.control.routes import ControlError
+from mockserver.engine.journal import JournalEntry
 from mockserver.engine.request_counts import Exact
 from mockserver.engine.sandbox import Sandbox
 from mockserver.model.names import NAME_MAX, choices
@@ -36,15 +36,15 @@ class JournalMatch(Struct, frozen=True, forbid_unknown_fields=True):
 
 def check_names(sandbox: Sandbox, match: JournalMatch, at: str) -> None:
     """Raises Refused for a name that no request can have; an empty one is the lack of one."""
-    desks = sandbox.desks
+    states = sandbox.states
     if match.provider is not None:
-        _check("provider", match.provider, desks, at)
-    asked = [desk for name, desk in desks.items() if match.provider in (None, name)]
+        _check("provider", match.provider, states, at)
+    asked = [state for name, state in states.items() if match.provider in (None, name)]
     if match.operation:
-        ids = [route.id for desk in asked for route in desk.provider.routes]
+        ids = [route.id for state in asked for route in state.provider.routes]
         _check("operation", match.operation, [MAIN, *dict.fromkeys(ids)], at)
     if match.reason:
-        reasons = {reason for desk in asked for reason in desk.provider.errors}
+        reasons = {reason for state in asked for reason in state.provider.errors}
         _check("reason", match.reason, sorted(reasons | _met(sandbox, match.provider, 3)), at)
     if match.credential:
         check_credential(sandbox, match.provider, match.credential, f"{at}credential")
@@ -52,13 +52,13 @@ def check_names(sandbox: Sandbox, match: JournalMatch, at: str) -> None:
 
 def check_credential(sandbox: Sandbox, provider: str | None, label: str, at: str) -> None:
     """Raises Refused for a label that no credential has, nor had when a request was counted."""
-    desks = [desk for name, desk in sandbox.desks.items() if provider in (None, name)]
-    labels = dict.fromkeys(known for desk in desks for known in desk.vault.labels)
+    states = [state for name, state in sandbox.states.items() if provider in (None, name)]
+    labels = dict.fromkeys(known for state in states for known in state.keyring.labels)
     if label in labels or label in _met(sandbox, provider, 4):
         return
     own = [known for known in labels if not known.startswith("reject-")]
     hint = choices(label, labels if label.startswith("reject") else own)
-    raise Refused(400, f"no credential {label[:NAME_MAX]}", at, hint)
+    raise ControlError(400, f"no credential {label[:NAME_MAX]}", at, hint)
 
 
 def _met(sandbox: Sandbox, provider: str | None, member: int) -> set[Any]:
@@ -71,7 +71,7 @@ def _met(sandbox: Sandbox, provider: str | None, member: int) -> set[Any]:
 def _check(what: str, name: str, known: Iterable[str], at: str) -> None:
     names = list(known)
     if name not in names:
-        raise Refused(400, f"no {what} {name[:NAME_MAX]}", at + what, choices(name, names))
+        raise ControlError(400, f"no {what} {name[:NAME_MAX]}", at + what, choices(name, names))
 
 
 def headers(lines: bytes) -> dict[str, str]:
@@ -101,7 +101,7 @@ def _operates(operation: str, wanted: str | None, provider: Provider) -> bool:
 
 
 def differs(
-    entry: Entry, match: JournalMatch, providers: Mapping[str, Provider]
+    entry: JournalEntry, match: JournalMatch, providers: Mapping[str, Provider]
 ) -> dict[str, dict[str, Any]]:
     """Returns where an entry is not as asked for: what was wanted, what was found."""
     found: dict[str, dict[str, Any]] = {}

@@ -7,11 +7,11 @@ import msgspec
 from msgspec import Struct
 
 from mockserver.engine.sandbox import Sandbox
-from mockserver.files.strict_yaml import parted
+from mockserver.files.strict_yaml import split_msgspec_error
 from mockserver.model.amounts import decode_hook
 
 
-class Refused(ValueError):
+class ControlError(ValueError):
     """A call that is not carried out: status, what is wrong, where in the body, what to do."""
 
     def __init__(self, status: int, error: str, at: str = "$", hint: str = "") -> None:
@@ -21,7 +21,7 @@ class Refused(ValueError):
         self.allow: list[str] = []
 
 
-class Call(Struct, frozen=True):
+class ControlCall(Struct, frozen=True):
     """One call: the application, where its callers see it, and what was said.
 
     ``path`` are the path's parameters, ``body`` is typed as the verb asks for, ``sandbox``
@@ -40,11 +40,11 @@ def known_sandbox(app: Any, id: str) -> Sandbox:
     """Returns a sandbox; raises Refused."""
     found: Sandbox | None = app.sandboxes.get(id)
     if found is None:
-        raise Refused(404, f"no sandbox {id}", hint="make it, or use default")
+        raise ControlError(404, f"no sandbox {id}", hint="make it, or use default")
     return found
 
 
-class Verb(Struct, frozen=True):
+class ControlRoute(Struct, frozen=True):
     """A row: ``do`` returns what is answered, None for nothing; ``body`` types what is sent.
 
     ``query`` are the parameters it knows; ``makes`` says that it makes the sandbox which its
@@ -54,13 +54,13 @@ class Verb(Struct, frozen=True):
 
     method: str
     path: str
-    do: Callable[[Call], Any]
+    do: Callable[[ControlCall], Any]
     body: Any = None
     query: tuple[str, ...] = ()
     status: int = 200
     makes: bool = False
     large: bool = False
-    lines: Callable[[Call], Any] | None = None
+    lines: Callable[[ControlCall], Any] | None = None
 
 
 def typed(data: Any, kind: Any, at: str = "$") -> Any:
@@ -68,9 +68,9 @@ def typed(data: Any, kind: Any, at: str = "$") -> Any:
     try:
         return msgspec.convert(data, kind, dec_hook=decode_hook)
     except msgspec.ValidationError as error:
-        what, where = parted(str(error))
+        what, where = split_msgspec_error(str(error))
         place = at + _spelled(where, data, what)
-        raise Refused(400, what, place, _hint(kind, where)) from None
+        raise ControlError(400, what, place, _hint(kind, where)) from None
 
 
 KINDS = {bool: "bool", int: "int", float: "float", type(None): "null", dict: "object"}
@@ -108,7 +108,7 @@ def whole_number(query: Mapping[str, str], name: str, default: int, most: int) -
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) <= DIGITS):
-        raise Refused(400, f"{name} is no whole number", f"?{name}", f"from 0 to {most}")
+        raise ControlError(400, f"{name} is no whole number", f"?{name}", f"from 0 to {most}")
     if int(text) > most:
-        raise Refused(400, f"{name} is too large", f"?{name}", f"at most {most}")
+        raise ControlError(400, f"{name} is too large", f"?{name}", f"at most {most}")
     return int(text)

@@ -9,14 +9,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.control import faults
-from mockserver.control.routes import Call, Refused
+from mockserver.control.routes import ControlCall, ControlError
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT, TooMany
 from mockserver.engine.settings import Settings, changed
 from mockserver.files import worlds
-from mockserver.files.strict_yaml import Wrong
+from mockserver.files.strict_yaml import LocatedError
 from mockserver.model import instants as moment
-from mockserver.model.durations import SECOND, nanoseconds
+from mockserver.model.durations import SECOND, parse_duration
 from mockserver.model.names import choices
 from mockserver.model.provider import Provider
 from mockserver.tools.credentials import credentials
@@ -30,7 +30,7 @@ ROWS_MAX = 100_000  # rows of a world given inline
 Setting = str | int | float | bool  # a value of a quirk or a limit in JSON
 
 
-class Wish(Struct, frozen=True, forbid_unknown_fields=True):
+class SandboxSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """How a sandbox shall be: world and scenario, a shipped one's name or inline, and settings.
 
     What is not given is as in the sandbox ``default`` when the server started.
@@ -44,7 +44,7 @@ class Wish(Struct, frozen=True, forbid_unknown_fields=True):
     ttl: str | int | float = TTL
 
 
-def health(call: Call) -> dict[str, Any]:
+def health(call: ControlCall) -> dict[str, Any]:
     """Tells that the server lives, and how much of its bounds is used; memory in bytes."""
     sandboxes = call.app.sandboxes
     budget = sandboxes.budget
@@ -55,7 +55,7 @@ def health(call: Call) -> dict[str, Any]:
     }
 
 
-def providers(call: Call) -> dict[str, Any]:
+def providers(call: ControlCall) -> dict[str, Any]:
     """Tells what runs here."""
     return {name: describe(provider) for name, provider in call.app.providers.items()}
 
@@ -71,37 +71,39 @@ def describe(provider: Provider) -> dict[str, Any]:
             for q in provider.quirks
         },
         "limits": {li.name: li.text for li in provider.limits},
-        "events": [e.named() for e in provider.happenings],
+        "events": [e.named() for e in provider.all_events],
     }
 
 
-def index(call: Call) -> dict[str, Any]:
+def index(call: ControlCall) -> dict[str, Any]:
     """Lists the sandboxes there are."""
     return {"sandboxes": [{"id": s.id, "expires": _expires(s)} for s in call.app.sandboxes]}
 
 
-def make(call: Call) -> dict[str, Any]:
+def make(call: ControlCall) -> dict[str, Any]:
     """Makes a sandbox, under a given id in the place of the one that has it."""
-    wish: Wish = call.body
+    wish: SandboxSpec = call.body
     id = call.path.get("id") or secrets.token_hex(8)
     if not ID.fullmatch(id):
-        raise Refused(400, f"{id!r} is no id", "id", "letters, digits, . _ -, at most 64")
+        raise ControlError(400, f"{id!r} is no id", "id", "letters, digits, . _ -, at most 64")
     if id == DEFAULT:
-        raise Refused(409, "the sandbox default is there already", "id", "choose another id")
+        raise ControlError(409, "the sandbox default is there already", "id", "choose another id")
     settings = _settings(call.app, wish)
     ttl = _ttl(wish.ttl)
     world = _renewed(_world(call.app, wish.world))
-    scenario = call.app.sandboxes.default.made_with
+    scenario = call.app.sandboxes.default.initial_scenario
     if wish.scenario is not None:
         scenario = faults.read(wish.scenario, "$.scenario")
     try:
         sandbox = call.app.sandboxes.make(id, world, settings, ttl, scenario)
     except TooMany as error:
-        raise Refused(409, str(error), hint="delete some, or give them a shorter ttl") from None
+        raise ControlError(
+            409, str(error), hint="delete some, or give them a shorter ttl"
+        ) from None
     return _told(call, sandbox)
 
 
-def _settings(app: Any, wish: Wish) -> Settings:
+def _settings(app: Any, wish: SandboxSpec) -> Settings:
     settings: Settings = app.sandboxes.default.made
     if wish.seed is not None:
         settings = replace(settings, seed=wish.seed)
@@ -117,7 +119,7 @@ def _changed(app: Any, settings: Settings, name: str, wish: Any, hint: str) -> S
         return changed(settings, app.providers, **{name: wish})
     except ValueError as error:
         at = _named(f"$.{name}", name.removesuffix("s"), wish, str(error))
-        raise Refused(400, str(error), at, hint) from None
+        raise ControlError(400, str(error), at, hint) from None
 
 
 def _named(at: str, what: str, settings: Any, error: str) -> str:
@@ -130,11 +132,11 @@ def _named(at: str, what: str, settings: Any, error: str) -> str:
 
 def _ttl(text: str | float) -> int:
     try:
-        ttl = nanoseconds(text)
+        ttl = parse_duration(text)
     except ValueError as error:
-        raise Refused(400, str(error), "$.ttl", "1h, for example") from None
+        raise ControlError(400, str(error), "$.ttl", "1h, for example") from None
     if not 0 < ttl <= TTL_MAX:
-        raise Refused(400, "ttl lies between nothing and 24h", "$.ttl", "1h, for example")
+        raise ControlError(400, "ttl lies between nothing and 24h", "$.ttl", "1h, for example")
     return ttl
 
 
@@ -144,24 +146,24 @@ def _world(app: Any, wish: str | Mapping[str, Any] | None) -> Any:
     if isinstance(wish, str):
         if not NAME.fullmatch(wish) or wish not in worlds.shipped():
             there = choices(wish, worlds.shipped(), "; or give one inline")
-            raise Refused(400, "no such world", "$.world", there)
+            raise ControlError(400, "no such world", "$.world", there)
         return worlds.load_shipped(wish)
     if _rows(wish) > ROWS_MAX:
-        raise Refused(400, "too many rows", "$.world", f"at most {ROWS_MAX} in all")
+        raise ControlError(400, "too many rows", "$.world", f"at most {ROWS_MAX} in all")
     try:
         return worlds.from_data(wish, "inline")
-    except Wrong as wrong:
+    except LocatedError as wrong:
         at = "$.world" + wrong.path.removeprefix("$")
-        raise Refused(400, wrong.what, at, "see the chapter on worlds") from None
+        raise ControlError(400, wrong.what, at, "see the chapter on worlds") from None
 
 
 def _renewed(world: Any) -> Any:
     """Returns the world with fresh keys; one clear line when a provider cannot have any."""
     try:
-        return world.renewed(secrets.token_bytes)
+        return world.with_fresh_keys(secrets.token_bytes)
     except ValueError as error:
         hint = "give the provider's credential a fresh(entropy) of its own"
-        raise Refused(500, str(error), "$.world", hint) from None
+        raise ControlError(500, str(error), "$.world", hint) from None
 
 
 def _rows(node: Any) -> int:
@@ -174,12 +176,12 @@ def _rows(node: Any) -> int:
     return sum(_rows(value) for value in node) if isinstance(node, list) else 0
 
 
-def show(call: Call) -> dict[str, Any]:
+def show(call: ControlCall) -> dict[str, Any]:
     """Tells where a sandbox is and who may call it."""
     return _told(call, call.sandbox)
 
 
-def _told(call: Call, sandbox: Sandbox) -> dict[str, Any]:
+def _told(call: ControlCall, sandbox: Sandbox) -> dict[str, Any]:
     return {
         "id": sandbox.id,
         "expires": _expires(sandbox),
@@ -203,25 +205,25 @@ def _expires(sandbox: Sandbox) -> str | None:
     if sandbox.ttl is None:
         return None
     clock = sandbox.clock
-    return moment.show(clock.real() + sandbox.used + sandbox.ttl - clock.monotonic())
+    return moment.instant_text(clock.real() + sandbox.used + sandbox.ttl - clock.monotonic())
 
 
-def drop(call: Call) -> None:
+def drop(call: ControlCall) -> None:
     """Forgets a sandbox."""
     sandbox = call.sandbox
     try:
         call.app.sandboxes.drop(sandbox.id)
     except ValueError as error:
-        raise Refused(409, str(error), hint="POST .../reset") from None
+        raise ControlError(409, str(error), hint="POST .../reset") from None
 
 
-def reset(call: Call) -> dict[str, Any]:
+def reset(call: ControlCall) -> dict[str, Any]:
     """Puts a sandbox back to how it was made."""
     call.sandbox.reset()
     return _told(call, call.sandbox)
 
 
-def quirks(call: Call) -> dict[str, str]:
+def quirks(call: ControlCall) -> dict[str, str]:
     """Tells every quirk in force."""
     settings = call.sandbox.settings
     return {
@@ -231,36 +233,36 @@ def quirks(call: Call) -> dict[str, str]:
     }
 
 
-def set_quirks(call: Call) -> dict[str, str]:
+def set_quirks(call: ControlCall) -> dict[str, str]:
     """Changes quirks; null is the default."""
     _configure(call, "quirk", quirks(call), quirks=call.body)
     return quirks(call)
 
 
-def limits(call: Call) -> dict[str, str]:
+def limits(call: ControlCall) -> dict[str, str]:
     """Tells every limit in force."""
     sandbox = call.sandbox
     with sandbox.lock:
         return {
             f"{name}.{limit}": counter.limit.text
-            for name, desk in sandbox.desks.items()
-            for limit, counter in desk.counters.items()
+            for name, state in sandbox.states.items()
+            for limit, counter in state.counters.items()
         }
 
 
-def set_limits(call: Call) -> dict[str, str]:
+def set_limits(call: ControlCall) -> dict[str, str]:
     """Changes limits by name, null is the default; or all by a word."""
     _configure(call, "limit", limits(call), limits=call.body)
     return limits(call)
 
 
-def _configure(call: Call, what: str, known: Mapping[str, str], **changes: Any) -> None:
+def _configure(call: ControlCall, what: str, known: Mapping[str, str], **changes: Any) -> None:
     given = [name for told in changes.values() if isinstance(told, dict) for name in told]
     for name in given:
         if name not in known:
-            raise Refused(400, f"no {what} {name}", f'$["{name}"]', choices(name, known))
+            raise ControlError(400, f"no {what} {name}", f'$["{name}"]', choices(name, known))
     try:
         call.sandbox.configure(**changes)
     except ValueError as error:
         at = _named("$", what, given, str(error))
-        raise Refused(400, str(error), at, "see /__admin/providers") from None
+        raise ControlError(400, str(error), at, "see /__admin/providers") from None

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from mockserver.control.journal import told
-from mockserver.control.routes import Refused, known_sandbox
-from mockserver.engine.journal import Entry
+from mockserver.control.journal import entry_document
+from mockserver.control.routes import ControlError, known_sandbox
+from mockserver.engine.journal import JournalEntry
 
 WAITING_MAX = 1_000  # entries that may wait for a slow reader
 STREAMS_MAX = 32
@@ -23,18 +23,20 @@ def stream(app: Any, id: str) -> AsyncIterator[bytes]:
     """
     sandbox = known_sandbox(app, id)
     if len(sandbox.journal.followers) >= STREAMS_MAX:
-        raise Refused(409, "too many streams", hint=f"close one of the {STREAMS_MAX} that are open")
-    queue: asyncio.Queue[Entry | None] = asyncio.Queue(WAITING_MAX + 1)
+        raise ControlError(
+            409, "too many streams", hint=f"close one of the {STREAMS_MAX} that are open"
+        )
+    queue: asyncio.Queue[JournalEntry | None] = asyncio.Queue(WAITING_MAX + 1)
     loop = asyncio.get_running_loop()
 
-    def put(entry: Entry) -> None:
+    def put(entry: JournalEntry) -> None:
         if queue.qsize() < WAITING_MAX:
             queue.put_nowait(entry)
         elif not queue.full():
             queue.put_nowait(None)
             leave()
 
-    def follow(entry: Entry) -> None:
+    def follow(entry: JournalEntry) -> None:
         loop.call_soon_threadsafe(put, entry)
 
     def leave() -> None:
@@ -48,7 +50,9 @@ def stream(app: Any, id: str) -> AsyncIterator[bytes]:
 
 
 async def _lines(
-    queue: "asyncio.Queue[Entry | None]", there: Callable[[], bool], leave: Callable[[], None]
+    queue: "asyncio.Queue[JournalEntry | None]",
+    there: Callable[[], bool],
+    leave: Callable[[], None],
 ) -> AsyncIterator[bytes]:
     try:
         yield b": following\n\n"
@@ -62,6 +66,6 @@ async def _lines(
                 continue
             if entry is None:
                 return
-            yield b"id: %d\ndata: %b\n\n" % (entry.n, msgspec.json.encode(told(entry)))
+            yield b"id: %d\ndata: %b\n\n" % (entry.n, msgspec.json.encode(entry_document(entry)))
     finally:
         leave()

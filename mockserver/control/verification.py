@@ -6,10 +6,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.control.journal import told
+from mockserver.control.journal import entry_document
 from mockserver.control.matching import JournalMatch, check_names, counted, differs
-from mockserver.control.routes import Call, Refused
-from mockserver.engine.journal import Entry
+from mockserver.control.routes import ControlCall, ControlError
+from mockserver.engine.journal import JournalEntry
 from mockserver.engine.request_counts import Coarse, Exact
 from mockserver.model.provider import Provider
 
@@ -29,13 +29,13 @@ class Verification(Struct, frozen=True, forbid_unknown_fields=True):
 class Taken(Struct, frozen=True):
     """What a journal holds at one moment: entries, and the counts of all requests."""
 
-    entries: list[Entry]
+    entries: list[JournalEntry]
     exact: dict[Exact, int]
     rest: dict[Coarse, int]
     dropped: int
 
 
-def verify(call: Call) -> dict[str, Any]:
+def verify(call: ControlCall) -> dict[str, Any]:
     """Counts requests; raises Refused with the nearest misses when the number is not right.
 
     Where the journal has dropped what the count needs, that is refused, too.
@@ -43,7 +43,7 @@ def verify(call: Call) -> dict[str, Any]:
     wish: Verification = call.body
     bounds = (wish.exactly, wish.at_least, wish.at_most)
     if all(bound is None for bound in bounds):
-        raise Refused(400, "nothing is expected", hint="give exactly, at_least or at_most")
+        raise ControlError(400, "nothing is expected", hint="give exactly, at_least or at_most")
     sandbox, providers = call.sandbox, call.app.providers
     check_names(sandbox, wish.match, "$.match.")
     with sandbox.lock:
@@ -54,10 +54,12 @@ def verify(call: Call) -> dict[str, Any]:
     if _good(wish, least) and _good(wish, most):
         return {"count": least}
     if least == most or not _may_be_good(wish, least, most):
-        refused = Refused(409, f"{least} requests match", "$", "see nearest")
+        refused = ControlError(409, f"{least} requests match", "$", "see nearest")
     else:
         dropped = f"the journal has dropped {most - least} others that may match"
-        refused = Refused(409, f"{least} requests match, and {dropped}", "$", _remedy(wish.match))
+        refused = ControlError(
+            409, f"{least} requests match, and {dropped}", "$", _remedy(wish.match)
+        )
     nearest = _nearest(taken.entries, wish.match, providers)
     refused.body |= {"count": least, "nearest": nearest}  # type: ignore[dict-item]
     raise refused
@@ -107,7 +109,7 @@ def _range(taken: Taken, match: JournalMatch, providers: Mapping[str, Provider])
 
 
 def _nearest(
-    entries: Iterable[Entry], match: JournalMatch, providers: Mapping[str, Provider]
+    entries: Iterable[JournalEntry], match: JournalMatch, providers: Mapping[str, Provider]
 ) -> list[dict[str, Any]]:
     """Returns the entries that differ least from what was asked for, and in what.
 
@@ -118,4 +120,4 @@ def _nearest(
     found = ((e, differs(e, match, providers)) for e in asked)
     missed = ((e, members) for e, members in found if members)
     best = heapq.nsmallest(MISSES, missed, key=lambda m: ("operation" in m[1], len(m[1])))
-    return [{"n": e.n, "differs": members, "request": told(e)} for e, members in best]
+    return [{"n": e.n, "differs": members, "request": entry_document(e)} for e, members in best]

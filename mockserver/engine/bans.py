@@ -2,7 +2,7 @@
 
 from collections import OrderedDict, deque
 
-from mockserver.model.provider import Penalty
+from mockserver.model.provider import BanPolicy
 from mockserver.model.reject import Reject
 
 CALLERS_MAX = 65_536
@@ -13,17 +13,17 @@ class Record:
 
     __slots__ = ("banned", "bans", "refusals", "warned")
 
-    def __init__(self, penalty: Penalty) -> None:
+    def __init__(self, penalty: BanPolicy) -> None:
         self.refusals: deque[int] = deque(maxlen=penalty.offences)
         self.bans: deque[int] = deque(maxlen=penalty.bans + 1)
         self.warned = 0
         self.banned = 0
 
 
-class Offenders:
+class BanList:
     """The callers on whom a penalty keeps a record, at most CALLERS_MAX."""
 
-    def __init__(self, penalty: Penalty) -> None:
+    def __init__(self, penalty: BanPolicy) -> None:
         self.penalty = penalty
         self._records: OrderedDict[str, Record] = OrderedDict()
 

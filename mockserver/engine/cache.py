@@ -12,7 +12,7 @@ BYTES_MAX = 32 * 1024 * 1024
 ENTRY_SIZE = 512  # what an answer takes beside its body and what was asked
 
 
-class Kept:
+class AnswerCache:
     """Answers that hold for one state of a ledger.
 
     Beyond ENTRIES_MAX, or BYTES_MAX of them together, those put first are dropped; their bytes

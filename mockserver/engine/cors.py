@@ -5,8 +5,8 @@ The quirk is ``off`` unless the provider sets another default; a provider withou
 
 from msgspec.structs import replace
 
-from mockserver.explain import Explanation, Refused, shown
-from mockserver.faults.plan import Instead
+from mockserver.explain import Explanation, RejectedRequest, printable
+from mockserver.faults.plan import RawAnswer
 from mockserver.model.http import Request, Response
 from mockserver.model.origin import is_foreign
 from mockserver.model.reject import Reject
@@ -34,7 +34,7 @@ def screen(request: Request, pages: bool) -> None:
         if (request.body or request.oversize) and _is_foreign(request):
             raise Reject(FOREIGN)
     elif request.method == "OPTIONS" and _is_preflight(request):
-        raise Instead(PREFLIGHT)
+        raise RawAnswer(PREFLIGHT)
 
 
 def _is_foreign(request: Request) -> bool:
@@ -59,7 +59,7 @@ def refuse(request: Request, provider: str) -> Response:
     return Response(403, PLAIN, f"foreign origin {_origin(request)}: {_fix(provider)}\n".encode())
 
 
-def explain(refused: Refused, provider: str) -> Explanation:
+def explain(refused: RejectedRequest, provider: str) -> Explanation:
     """Explains the refusal of a foreign page."""
     return Explanation(
         "foreign origin",
@@ -70,7 +70,7 @@ def explain(refused: Refused, provider: str) -> Explanation:
 
 
 def _origin(request: Request) -> str:
-    return shown(request.header(b"origin")[:200])
+    return printable(request.header(b"origin")[:200])
 
 
 def _fix(provider: str) -> str:

@@ -15,7 +15,7 @@ from mockserver.explain import Explanation
 from mockserver.model.http import Headers
 
 ENTRIES_MAX = 10_000
-BYTES_MAX = 16 * 1024 * 1024
+JOURNAL_BYTES_MAX = 16 * 1024 * 1024
 # What an entry takes beside the bytes it holds, as measured: objects have heads, numbers too.
 ENTRY_SIZE = 640
 HEADER_SIZE = 128
@@ -23,7 +23,7 @@ EXPLANATION_SIZE = 64
 FAULT_MAX = 1024  # characters kept of the rules' names, and of the deliveries
 
 
-class Entry(Struct, frozen=True, gc=False):
+class JournalEntry(Struct, frozen=True, gc=False):
     """One request, its secrets redacted. Times and ``duration`` are nanoseconds.
 
     ``request_headers`` are lines; ``duration`` is real time, from when the request was
@@ -69,13 +69,13 @@ class Journal:
     """The last entries, at most ENTRIES_MAX of them and BYTES_MAX of bytes.
 
     ``followers`` are called with each entry; ``redactor`` takes secrets out of one. ``counts``
-    counts all requests, those too whose entries were dropped; ``took`` the requests on which a
+    counts all requests, those too whose entries were dropped; ``applied_rules`` requests on which a
     rule had an effect. Bytes count towards ``share``.
     """
 
     def __init__(self, redactor: JournalRedactor, share: MemoryShare | None = None) -> None:
         self.redactor = redactor
-        self.followers: list[Callable[[Entry], None]] = []
+        self.followers: list[Callable[[JournalEntry], None]] = []
         self._share = share or MemoryShare(threading.RLock())
         self.counts = Counts()
         self.count = 0
@@ -87,13 +87,13 @@ class Journal:
         self.count = 0
         self.clear()
         self.counts = Counts()
-        self.took: Counter[str] = Counter()
+        self.applied_rules: Counter[str] = Counter()
 
     def clear(self) -> None:
         """Forgets the entries; numbers go on, and so does what coverage tells."""
         freed = self._size + self.counts.clear()
         self._cleared = self.count
-        self.entries: deque[Entry] = deque()
+        self.entries: deque[JournalEntry] = deque()
         self._sizes: deque[int] = deque()
         self._size = 0
         self._share.add(-freed)
@@ -103,13 +103,13 @@ class Journal:
         """How many entries were dropped since the start or the last ``clear``."""
         return self.count - self._cleared - len(self.entries)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: JournalEntry) -> None:
         """Keeps an entry."""
         entries, size = self.entries, entry.size
         entries.append(entry)
         self._sizes.append(size)
         self._size += size
-        while self._size > BYTES_MAX or len(entries) > ENTRIES_MAX:
+        while self._size > JOURNAL_BYTES_MAX or len(entries) > ENTRIES_MAX:
             size -= self.drop_oldest()
         exact = self.counts.exact
         key = (entry.provider, entry.operation, entry.status, entry.reason, entry.credential)

@@ -12,16 +12,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mockserver.model.account_rows import Accounts, Holdings, Place
+from mockserver.model.account_rows import AccountRows, Accounts, RowKey
 from mockserver.model.amounts import plus
 from mockserver.model.provider import Provider
 from mockserver.model.signing import seeded
 from mockserver.model.world import (
     Change,
-    Coin,
     DropRow,
+    GeneratedAsset,
     Move,
-    Put,
+    PutRecord,
     Recipe,
     Row,
     Schedule,
@@ -30,15 +30,15 @@ from mockserver.model.world import (
     SetRows,
 )
 
-Listed = dict[Place, Row]
-Sample = Callable[[int, bytes, Coin], Row]
-Staged = dict[Place, Row | None]
+Listed = dict[RowKey, Row]
+Sample = Callable[[int, bytes, GeneratedAsset], Row]
+Staged = dict[RowKey, Row | None]
 
 MANY = 1_000  # rows: when more change, what was found out from rows is found out anew
 TOLD_MAX = 20  # accounts that a message names
 
 
-def holdings(provider: Provider, section: Section) -> Accounts:
+def ledger_accounts(provider: Provider, section: Section) -> Accounts:
     """Builds the accounts of a world's section once; sandboxes share them.
 
     Rows that a recipe makes are made when they are first looked at. Raises ValueError when an
@@ -49,17 +49,17 @@ def holdings(provider: Provider, section: Section) -> Accounts:
     )
 
 
-def _holdings(provider: Provider, name: str, account: Any) -> Holdings:
+def _holdings(provider: Provider, name: str, account: Any) -> AccountRows:
     listed: Listed = {}
     for row in account.balances:
         if listed.setdefault((row.asset, row.venue), row) is not row:
             raise ValueError(f"account {name} lists {row.asset} twice at {row.venue or 'no venue'}")
     if not account.generate:
-        return Holdings(account, dict, listed)
+        return AccountRows(account, dict, listed)
     if provider.sample is None:
         raise ValueError(f"account {name}: {provider.name} generates no rows")
     make = partial(_made, provider.name, provider.sample, account.generate, listed)
-    return Holdings(account, make)
+    return AccountRows(account, make)
 
 
 def _made(name: str, sample: Sample, recipe: Recipe, listed: Listed) -> Listed:
@@ -67,12 +67,12 @@ def _made(name: str, sample: Sample, recipe: Recipe, listed: Listed) -> Listed:
     rows = dict(listed)
     for n in range(recipe.rows):
         digest = seeded(recipe.seed, name, n, size=16)
-        row = sample(n, digest, Coin(f"T{n:06d}", f"Token {n}"))
+        row = sample(n, digest, GeneratedAsset(f"T{n:06d}", f"Token {n}"))
         rows[row.asset, row.venue] = row
     return rows
 
 
-class Book:
+class Ledger:
     """The ledger of one provider in one sandbox."""
 
     def __init__(self, accounts: Accounts, section: Section) -> None:
@@ -94,7 +94,7 @@ class Book:
         for account, rows in staged.items():
             self._write(account, rows)
         for change in changes:
-            if isinstance(change, Put):
+            if isinstance(change, PutRecord):
                 self.records.setdefault(change.kind, {})[change.id] = change.record
             elif isinstance(change, Schedule):
                 self._scheduled += 1
@@ -129,7 +129,7 @@ class Book:
         for place, row in rows.items():
             held.change(place, row)
 
-    def put(self, account: str, held: Holdings) -> None:
+    def put(self, account: str, held: AccountRows) -> None:
         """Puts an account that was made before in the place of the one that is there."""
         if not self._own:
             self.accounts = Accounts(self.accounts)
@@ -153,12 +153,12 @@ class Book:
             at, _, event = heapq.heappop(self._due)
             yield at, event
 
-    def _account(self, account: str) -> Holdings:
+    def _account(self, account: str) -> AccountRows:
         if account not in self.accounts:
             raise KeyError(f"no account {account}")
         return self.accounts[account]
 
-    def _writable(self, account: str) -> Holdings:
+    def _writable(self, account: str) -> AccountRows:
         if not self._own:
             self.accounts = Accounts(self.accounts)
         if account not in self._own:
@@ -167,7 +167,7 @@ class Book:
         return self.accounts[account]
 
 
-def _labels(accounts: Mapping[str, Holdings]) -> dict[str, str]:
+def _labels(accounts: Mapping[str, AccountRows]) -> dict[str, str]:
     """Returns the accounts' ids by label, or by id where one has no label; the first counts."""
     labels: dict[str, str] = {}
     for id, held in accounts.items():

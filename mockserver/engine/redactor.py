@@ -80,11 +80,11 @@ class JournalRedactor:
             self._forget()
         redact, names, lines = self.index.redact, self._names, self._lines
         if request.query:
-            target = request.dialled + b"?" + names.query(request.query)
+            target = request.raw_target_path + b"?" + names.query(request.query)
             kept_target = redact(target, TARGET_MAX)
             repeats = refused or kept_target is not target
         else:
-            kept_target, holds = self._paths[request.dialled]
+            kept_target, holds = self._paths[request.raw_target_path]
             repeats = refused or holds
         found = [lines[header] for header in request.headers]
         headers = b"\r\n".join([line for line, _ in found])[:HEADERS_MAX]

@@ -44,7 +44,7 @@ class Counts:
         return freed
 
     @property
-    def met(self) -> Counter[Coarse]:
+    def seen_counts(self) -> Counter[Coarse]:
         """What was met since the start: by provider, operation and reason."""
         met = self.earlier + self.rest
         for (provider, operation, _, reason, _), count in self.exact.items():

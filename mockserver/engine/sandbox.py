@@ -7,23 +7,23 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mockserver.engine.bans import Offenders
-from mockserver.engine.cache import Kept
+from mockserver.engine.bans import BanList
+from mockserver.engine.cache import AnswerCache
 from mockserver.engine.clock import Clock
 from mockserver.engine.journal import Journal
-from mockserver.engine.ledger import Book
+from mockserver.engine.ledger import Ledger
 from mockserver.engine.limits import Window, window
 from mockserver.engine.memory_budget import MemoryShare
 from mockserver.engine.redactor import JournalRedactor
 from mockserver.engine.replay import ReplayMemory
 from mockserver.engine.settings import Settings, changed, limit_of, over, restored
-from mockserver.engine.world import Part, Vault, World
-from mockserver.explain.general import Allowance
+from mockserver.engine.world import CredentialStore, ProviderWorld, World
+from mockserver.explain.general import TimeBudget
 from mockserver.faults.matching import Rulebook
 from mockserver.faults.scenario import Scenario
-from mockserver.model.provider import Escalate, Provider, Route, Throttle
+from mockserver.model.provider import BanCheck, Provider, RateLimit, Route
 from mockserver.model.redaction import redactor as named_secrets
-from mockserver.model.redaction import writings
+from mockserver.model.redaction import written_forms
 from mockserver.model.reject import Reject
 from mockserver.model.world import Change, Event, SetKey, View
 
@@ -35,23 +35,28 @@ MAIN = "main"
 CODED_MAX = 64
 
 
-class Desk:
+class ProviderState:
     """One provider in one sandbox: credentials, ledger, counters, replay memory, quirks."""
 
     def __init__(
-        self, part: Part, sandbox: str, settings: Settings, rulebook: Rulebook, share: MemoryShare
+        self,
+        part: ProviderWorld,
+        sandbox: str,
+        settings: Settings,
+        rulebook: Rulebook,
+        share: MemoryShare,
     ) -> None:
         provider = part.provider
         self.provider = provider
         self.router = part.router
-        self.vault = Vault(provider, part.credentials)
-        self.book = Book(part.accounts, part.section)
+        self.keyring = CredentialStore(provider, part.credentials)
+        self.ledger = Ledger(part.accounts, part.section)
         self.quirks: dict[str, Any] = {}
         self.counters: dict[str, Window] = {}
-        self.offenders: dict[str, Offenders] = {}
+        self.offenders: dict[str, BanList] = {}
         self.configure(settings)
         self.replay = ReplayMemory()
-        self.answers = Kept(share)
+        self.answers = AnswerCache(share)
         self.sandbox = sandbox
         self.rulebook = rulebook
         self.seed = settings.seed
@@ -74,22 +79,24 @@ class Desk:
             for limit in limits
         }
         self.offenders = {
-            gate.penalty.name: self.offenders.get(gate.penalty.name) or Offenders(gate.penalty)
+            gate.penalty.name: self.offenders.get(gate.penalty.name) or BanList(gate.penalty)
             for gate in (*provider.outer, *provider.gates)
-            if isinstance(gate, Escalate) and self.quirks[gate.quirk] == "on"
+            if isinstance(gate, BanCheck) and self.quirks[gate.quirk] == "on"
         }
-        self.book.version += 1  # answers that were kept hold for the old quirks
+        self.ledger.version += 1  # answers that were kept hold for the old quirks
 
     def apply(self, changes: Sequence[Change], by: str = "exchange") -> None:
         """Applies all changes, or raises ValueError or KeyError and applies none."""
-        self.book.apply(changes, by)
+        self.ledger.apply(changes, by)
         for change in changes:
             if isinstance(change, SetKey):
-                self.vault.put(change.credential)
+                self.keyring.put(change.credential)
 
     def full(self, route: Route, now: int) -> Reject:
         """Returns the refusal of a caller who has used up the limit that is closest to them."""
-        throttles = [g for g in (*self.provider.outer, *self.provider.gates) if type(g) is Throttle]
+        throttles = [
+            g for g in (*self.provider.outer, *self.provider.gates) if type(g) is RateLimit
+        ]
         names = [gate.limit or route.limit for gate in throttles]
         last = [name for name in names if name][-1:]
         return self.counters[last[0]].full(now) if last else Reject("rate_limited")
@@ -98,9 +105,9 @@ class Desk:
         """Returns what a handler called by ``credential`` may see."""
         return View(
             credential=credential,
-            keys=self.vault.labels if credential is None else {},
-            accounts=self.book.accounts,
-            records=self.book.records,
+            keys=self.keyring.labels if credential is None else {},
+            accounts=self.ledger.accounts,
+            records=self.ledger.records,
             quirks=self.quirks,
             now=now,
             auth_now=auth_now,
@@ -115,16 +122,16 @@ class Desk:
         """
         known = self._secrets.get(label)
         if known is None:
-            labels = self.vault.labels
+            labels = self.keyring.labels
             keys = labels.values() if label is None else [labels[label]] if label in labels else []
             handed = {t for c in keys if not c.rejects for t in self.provider.secrets.of(c)}
-            known = {form for secret in handed for form in writings(secret)}
+            known = {form for secret in handed for form in written_forms(secret)}
             self._secrets[label] = known
         return known
 
     def settle(self, now: int, auth_now: int) -> None:
         """Lets happen what is due on the sandbox clock."""
-        for at, event in self.book.due(now):
+        for at, event in self.ledger.due(now):
             try:
                 self.apply(event.changes(self.view(None, at, auth_now)))
             except (ValueError, KeyError) as error:
@@ -157,16 +164,16 @@ class Sandbox:
         self.waiting: set[Callable[[], None]] = set()
         self.clock = Clock(real, monotonic)
         self.made = self.settings = settings or Settings()
-        self.made_with = scenario
-        self.allowance = Allowance(self.clock.monotonic)
-        self.whose = self.own
+        self.initial_scenario = scenario
+        self.allowance = TimeBudget(self.clock.monotonic)
+        self.owner_of = self.own
         self.ttl = ttl
         self.used = self.clock.monotonic()
         self.share = MemoryShare(self.lock)
         names = tuple(part.provider.secrets for part in world.parts.values())
         redactor = redactor or JournalRedactor(named_secrets(names))
         self.journal = Journal(redactor, self.share)
-        self.desks: dict[str, Desk] = {}
+        self.states: dict[str, ProviderState] = {}
         self._begin(world)
 
     def _begin(self, world: World) -> None:
@@ -176,26 +183,26 @@ class Sandbox:
         self.scenario: Scenario | None = None
         self.settings = self.made
         self.load(world)
-        if self.made_with is not None:
-            self.play(self.made_with)
-            self._apply(over(self.made, self.made_with))
+        if self.initial_scenario is not None:
+            self.play(self.initial_scenario)
+            self._apply(over(self.made, self.initial_scenario))
 
     def load(self, world: World) -> None:
         """Puts a world in the place of the one there was; clocks, settings and journal go on."""
         with self.lock:
             self.world = world
-            for desk in self.desks.values():
-                desk.answers.clear()
-            self.desks = {
-                name: Desk(part, self.id, self.settings, self.rulebook, self.share)
+            for state in self.states.values():
+                state.answers.clear()
+            self.states = {
+                name: ProviderState(part, self.id, self.settings, self.rulebook, self.share)
                 for name, part in world.parts.items()
             }
-            desks = self.desks.values()
-            self.share.stores = (*(desk.answers for desk in desks), self.journal)
-            keys = [c for desk in desks for c in desk.vault.labels.values() if not c.rejects]
-            self.journal.redactor.put(self, {form for desk in desks for form in desk.secrets()})
+            states = self.states.values()
+            self.share.stores = (*(state.answers for state in states), self.journal)
+            keys = [c for state in states for c in state.keyring.labels.values() if not c.rejects]
+            self.journal.redactor.put(self, {form for state in states for form in state.secrets()})
             label = None if len(keys) <= CODED_MAX else MAIN
-            self._coded = {form for desk in desks for form in desk.secrets(label)}
+            self._coded = {form for state in states for form in state.secrets(label)}
 
     def reset(self) -> None:
         """Returns to how the sandbox was made: ledger, keys, settings, clocks, empty journal."""
@@ -251,15 +258,15 @@ class Sandbox:
 
     def own(self, presented: bytes) -> str:
         """Returns whose key a client presented, if it is one of this sandbox's; or nothing."""
-        for name, desk in self.desks.items():
-            key = desk.vault.credentials.get(presented)
+        for name, state in self.states.items():
+            key = state.keyring.credentials.get(presented)
             if key is not None:
                 return f"the {name} key {key.label}"
         return ""
 
-    def secrets(self, desk: Desk, label: str) -> set[bytes]:
+    def secrets(self, state: ProviderState, label: str) -> set[bytes]:
         """Returns what must not stand in an explanation, in hex and in base64 either."""
-        return self._coded | desk.secrets(label)
+        return self._coded | state.secrets(label)
 
     def _played(self) -> list[str]:
         return self.rulebook.of_scenario(self.scenario.name) if self.scenario else []
@@ -276,12 +283,12 @@ class Sandbox:
     @property
     def providers(self) -> dict[str, Provider]:
         """The providers by name."""
-        return {name: desk.provider for name, desk in self.desks.items()}
+        return {name: state.provider for name, state in self.states.items()}
 
     def _apply(self, settings: Settings) -> None:
         self.settings = settings
-        for desk in self.desks.values():
-            desk.configure(settings)
+        for state in self.states.values():
+            state.configure(settings)
 
     def configure(
         self,
@@ -298,21 +305,21 @@ class Sandbox:
     def settle(self) -> None:
         """Lets happen what is due at every provider."""
         with self.lock:
-            for name in self.desks:
+            for name in self.states:
                 self._now(name)
 
     def happen(self, provider: str, event: Event) -> None:
         """Lets an event of a provider happen now; raises ValueError when it cannot."""
         with self.lock:
-            desk, now, auth_now = self._now(provider)
-            desk.apply(event.changes(desk.view(None, now, auth_now)))
+            state, now, auth_now = self._now(provider)
+            state.apply(event.changes(state.view(None, now, auth_now)))
 
     def change(self, provider: str, *changes: Change) -> None:
         """Applies changes asked for from outside; raises ValueError or KeyError, all or none."""
         with self.lock:
             self._now(provider)[0].apply(changes, by="control")
 
-    def _now(self, provider: str) -> tuple[Desk, int, int]:
-        desk, (now, auth_now, _) = self.desks[provider], self.clock.read()
-        desk.settle(now, auth_now)
-        return desk, now, auth_now
+    def _now(self, provider: str) -> tuple[ProviderState, int, int]:
+        state, (now, auth_now, _) = self.states[provider], self.clock.read()
+        state.settle(now, auth_now)
+        return state, now, auth_now

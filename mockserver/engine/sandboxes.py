@@ -46,7 +46,7 @@ class Sandboxes:
         self._swept = 0
         self._lock = threading.Lock()
         self._allowance = default.allowance
-        default.whose = self.whose
+        default.owner_of = self.owner_of
 
     def __iter__(self) -> Iterator[Sandbox]:
         """Iterates over those that are there."""
@@ -83,7 +83,7 @@ class Sandboxes:
             monotonic=self._monotonic,
             redactor=redactor,
         )
-        sandbox.allowance, sandbox.whose = self._allowance, self.whose
+        sandbox.allowance, sandbox.owner_of = self._allowance, self.owner_of
         with self._lock:
             self._sweep(at_once=len(self._sandboxes) >= self.most)
             if id not in self._sandboxes and len(self._sandboxes) >= self.most:
@@ -96,7 +96,7 @@ class Sandboxes:
             before.end()
         return sandbox
 
-    def whose(self, presented: bytes) -> str:
+    def owner_of(self, presented: bytes) -> str:
         """Returns whose key a client presented, in whichever sandbox; or nothing."""
         for sandbox in list(self._sandboxes.values()):
             owner = sandbox.own(presented)

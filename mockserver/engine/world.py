@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.engine.ledger import holdings
+from mockserver.engine.ledger import ledger_accounts
 from mockserver.engine.router import Router
 from mockserver.model.account_rows import Accounts
 from mockserver.model.provider import Provider
@@ -14,7 +14,7 @@ from mockserver.model.reject import Reject
 from mockserver.model.world import Section
 
 
-class Part(Struct, frozen=True):
+class ProviderWorld(Struct, frozen=True):
     """One provider's part of a world, with what is derived from it.
 
     ``credentials`` are found by what a client presents: the keys, and one more for
@@ -28,12 +28,12 @@ class Part(Struct, frozen=True):
     keys: dict[str, Any]
     credentials: dict[bytes, Any]
 
-    def renewed(self, entropy: Callable[[int], bytes]) -> "Part":
+    def with_fresh_keys(self, entropy: Callable[[int], bytes]) -> "ProviderWorld":
         """Returns the part with fresh keys under the same labels; all else is shared.
 
         Raises ValueError when the provider's credentials refuse what they would become.
         """
-        renewed = self.provider.renewed
+        renewed = self.provider.with_fresh_keys
         try:
             keys = {label: renewed(key, entropy(64)) for label, key in self.keys.items()}
             credentials = _index(self.provider, keys)
@@ -46,22 +46,24 @@ class World(Struct, frozen=True):
     """A named world: a part for every provider, an empty one where the file has none."""
 
     name: str
-    parts: dict[str, Part]
+    parts: dict[str, ProviderWorld]
 
-    def renewed(self, entropy: Callable[[int], bytes]) -> "World":
+    def with_fresh_keys(self, entropy: Callable[[int], bytes]) -> "World":
         """Returns the world with fresh keys; ``entropy`` gives so many random bytes.
 
         Raises ValueError when a provider cannot have them.
         """
-        return World(self.name, {name: p.renewed(entropy) for name, p in self.parts.items()})
+        return World(
+            self.name, {name: p.with_fresh_keys(entropy) for name, p in self.parts.items()}
+        )
 
 
-def build(provider: Provider, section: Section) -> Part:
+def build(provider: Provider, section: Section) -> ProviderWorld:
     """Builds a provider's part; raises ValueError when the section contradicts itself."""
-    accounts = holdings(provider, section)
+    accounts = ledger_accounts(provider, section)
     router = Router(provider.routes, provider.base_path)
     keys = {label: replace(key, label=label) for label, key in section.credentials().items()}
-    return Part(provider, section, router, accounts, keys, _index(provider, keys))
+    return ProviderWorld(provider, section, router, accounts, keys, _index(provider, keys))
 
 
 def _index(provider: Provider, keys: Mapping[str, Any]) -> dict[bytes, Any]:
@@ -82,7 +84,7 @@ def _index(provider: Provider, keys: Mapping[str, Any]) -> dict[bytes, Any]:
     return index
 
 
-class Vault:
+class CredentialStore:
     """The credentials of one provider in one sandbox; shared with the world until one changes."""
 
     def __init__(self, provider: Provider, credentials: Mapping[bytes, Any]) -> None:
@@ -116,6 +118,6 @@ class Vault:
             raise Reject("revoked_credential", credential=credential.label)
         return credential
 
-    def labelled(self, label: str) -> Any:
+    def with_label(self, label: str) -> Any:
         """Returns the credential with this label, or None."""
         return self.labels.get(label)

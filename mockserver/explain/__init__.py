@@ -12,30 +12,30 @@ from mockserver.explain.digests import (
 )
 from mockserver.explain.keys import (
     KEY_MAX,
-    Sent,
-    mistaken,
+    SentValue,
+    explain_unknown_key,
+    match_altered_key,
     nearest,
-    sent,
-    worn,
+    sent_values,
 )
 from mockserver.explain.solver import (
     TRIES_MAX,
     Mistake,
+    explanation_for,
     solve,
-    solved,
 )
 from mockserver.explain.text import (
     SHOWN_MAX,
-    hidden,
-    marked,
+    fingerprinted,
+    highlight_diff,
+    printable,
+    redact_secrets,
     redacting,
-    shown,
-    veiled,
 )
 from mockserver.explain.vocabulary import (
     Explanation,
-    Refused,
-    drift,
+    RejectedRequest,
+    clock_drift,
 )
 
 __all__ = [
@@ -47,19 +47,19 @@ __all__ = [
     "WRITING",
     "Explanation",
     "Mistake",
-    "Refused",
-    "Sent",
+    "RejectedRequest",
+    "SentValue",
+    "clock_drift",
     "digest_of",
-    "drift",
-    "hidden",
-    "marked",
-    "mistaken",
+    "explain_unknown_key",
+    "explanation_for",
+    "fingerprinted",
+    "highlight_diff",
+    "match_altered_key",
     "nearest",
+    "printable",
+    "redact_secrets",
     "redacting",
-    "sent",
-    "shown",
+    "sent_values",
     "solve",
-    "solved",
-    "veiled",
-    "worn",
 ]

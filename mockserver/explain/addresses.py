@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import SequenceMatcher
 from urllib.parse import unquote
 
-from mockserver.explain import Explanation, Refused, nearest, shown
+from mockserver.explain import Explanation, RejectedRequest, nearest, printable
 from mockserver.model.provider import Provider, Route
 from mockserver.model.query import parameter
 
@@ -23,32 +23,32 @@ SLASHES = re.compile(r"/{2,}")
 Providers = Mapping[str, Provider]
 
 
-def no_route(refused: Refused, provider: Provider, providers: Providers) -> Explanation:
+def no_route(refused: RejectedRequest, provider: Provider, providers: Providers) -> Explanation:
     """Explains a path that the provider has not, or an operation of it."""
     if "parameter" in refused.facts:
         return _no_operation(refused, provider)
     path = refused.request.path.decode("latin-1")
     found = _joined(path, provider) or _elsewhere(path, provider, providers)
     rule, expected, fix = found or _unknown(path, refused.request.method, provider)
-    return Explanation(rule, shown(expected.encode("latin-1", "replace")), _asked(refused), fix)
+    return Explanation(rule, printable(expected.encode("latin-1", "replace")), _asked(refused), fix)
 
 
-def bad_method(refused: Refused, provider: Provider, providers: Providers) -> Explanation:
+def bad_method(refused: RejectedRequest, provider: Provider, providers: Providers) -> Explanation:
     """Explains a method that the path has not."""
     allowed = ", ".join(refused.facts.get("allow", ()))
-    path = shown(refused.request.path)
+    path = printable(refused.request.path)
     return Explanation("wrong method", f"{allowed} {path}", _asked(refused), f"Use {allowed}.")
 
 
-def _asked(refused: Refused) -> str:
-    return f"{shown(refused.request.method.encode())} {shown(refused.request.path)}"
+def _asked(refused: RejectedRequest) -> str:
+    return f"{printable(refused.request.method.encode())} {printable(refused.request.path)}"
 
 
-def _no_operation(refused: Refused, provider: Provider) -> Explanation:
+def _no_operation(refused: RejectedRequest, provider: Provider) -> Explanation:
     name = refused.facts["parameter"]
     known = [r.path.rpartition("=")[2] for r in provider.routes if "?" in r.path]
     given = parameter(refused.request, name.encode())
-    received = f"{name}={shown(given, VALUE_MAX)}" if given else f"no {name}, or an empty one"
+    received = f"{name}={printable(given, VALUE_MAX)}" if given else f"no {name}, or an empty one"
     meant = nearest(given.decode("utf-8", "replace"), known)
     fix = f"Send the parameter {name} with one of: {', '.join(known)}."
     hint = f" Did you mean {meant}?" if meant else ""

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec.structs import replace
 
-from mockserver.explain.solver import Mistake, Way
+from mockserver.explain.solver import Mistake, W
 
 DIGEST_SIZES = frozenset({16, 20, 28, 32, 48, 64})  # bytes: from MD5 to SHA-512
 HEX = re.compile(rb"(?:[0-9a-fA-F]{2})+")
@@ -84,7 +84,7 @@ def _base64_of(text: bytes) -> bytes:
         return b""
 
 
-def _resecreted(change: Callable[[bytes], Iterable[bytes]]) -> Callable[[Way], Iterable[Way]]:
+def _resecreted(change: Callable[[bytes], Iterable[bytes]]) -> Callable[[W], Iterable[W]]:
     return lambda way: [replace(way, secret=secret) for secret in change(way.secret)]
 
 
@@ -111,7 +111,7 @@ SECRETS = (
     Mistake("secret decoded from hex", PLAIN, _resecreted(_unhex)),
 )
 RARE_SECRETS = tuple(
-    Mistake(name, fix, _resecreted(change), alone=True)
+    Mistake(name, fix, _resecreted(change), no_pairs=True)
     for name, fix, change in (
         (SECRETS[0].name, STRIP, lambda s: [s + b"\r\n"]),
         (SECRETS[1].name, STRIP, lambda s: [b" " + s + b" ", s + b"\t", b"\t" + s]),

@@ -13,12 +13,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.explain import KEY_MAX, SHOWN_MAX, Explanation, Refused, sent, shown, veiled
+from mockserver.explain import (
+    KEY_MAX,
+    SHOWN_MAX,
+    Explanation,
+    RejectedRequest,
+    fingerprinted,
+    printable,
+    sent_values,
+)
 from mockserver.model import instants as moment
 from mockserver.model import jwt
 from mockserver.model.durations import SECOND
-from mockserver.model.provider import Escalate, Limit, Penalty, Provider
-from mockserver.model.redaction import PLAIN as EVERYBODYS
+from mockserver.model.provider import BanCheck, BanPolicy, Limit, Provider
+from mockserver.model.redaction import PUBLIC_HEADERS as EVERYBODYS
 from mockserver.model.secret_index import SecretIndex
 
 SHARE = 10  # of so many parts of real time one may go into explanations
@@ -30,7 +38,7 @@ VALUES_MAX = 32  # values of a request that are looked up as somebody's keys
 Whose = Callable[[bytes], str]
 
 
-class Allowance:
+class TimeBudget:
     """Bounds the share of time that goes into explanations; ``real`` gives real time."""
 
     def __init__(self, real: Callable[[], int]) -> None:
@@ -52,10 +60,10 @@ class Allowance:
             self._left -= max(0, self._real() - begun)
 
 
-class Around(Struct, frozen=True):
+class RejectContext(Struct, frozen=True):
     """What is known round a refused request.
 
-    ``limits`` are those in force, of which the caller has one part in ``share``; ``whose``
+    ``limits`` are those in force, of which the caller has one part in ``share``; ``owner_of``
     names the owner of a credential.
     """
 
@@ -63,10 +71,10 @@ class Around(Struct, frozen=True):
     providers: Mapping[str, Provider]
     limits: Sequence[Limit]
     share: int
-    whose: Whose
+    owner_of: Whose
 
 
-def explain(refused: Refused, around: Around) -> Explanation:
+def explain(refused: RejectedRequest, around: RejectContext) -> Explanation:
     """Returns the first broken rule of a refused request."""
     told = _general(refused, around)
     if told is None and around.provider.mistakes:
@@ -74,7 +82,7 @@ def explain(refused: Refused, around: Around) -> Explanation:
     return told or _plain(refused)
 
 
-def _general(refused: Refused, around: Around) -> Explanation | None:
+def _general(refused: RejectedRequest, around: RejectContext) -> Explanation | None:
     match refused.reason:
         case "no_route":
             from mockserver.explain.addresses import no_route
@@ -115,7 +123,7 @@ def by_key(label: str, reason: str) -> Explanation:
 # Limits
 
 
-def _rate_limited(refused: Refused, around: Around) -> Explanation | None:
+def _rate_limited(refused: RejectedRequest, around: RejectContext) -> Explanation | None:
     facts = refused.facts
     if "reset" not in facts:
         return None
@@ -129,7 +137,7 @@ def _rate_limited(refused: Refused, around: Around) -> Explanation | None:
     expected = f"at most {allowed} {'in any' if limit.rolling else 'in each'} {_span(limit)}"
     if around.share > 1:
         expected += f", 1/{around.share} of {limit.count} while the caller is warned"
-    since = moment.show(facts["reset"] - limit.window)
+    since = moment.instant_text(facts["reset"] - limit.window)
     return Explanation(
         f"limit {around.provider.name}.{limit.name}",
         expected,
@@ -144,23 +152,23 @@ def _span(limit: Limit) -> str:
 
 def _wait(facts: Mapping[str, Any]) -> str:
     seconds = -(-facts["wait"] // SECOND)
-    until = moment.show(facts["reset"])
+    until = moment.instant_text(facts["reset"])
     return f"Wait {seconds} s, until {until} on the sandbox clock, and spread the calls out."
 
 
-def _penalty(provider: Provider, name: str) -> Penalty | None:
+def _penalty(provider: Provider, name: str) -> BanPolicy | None:
     gates = (*provider.outer, *provider.gates)
-    found = (gate.penalty for gate in gates if isinstance(gate, Escalate))
+    found = (gate.penalty for gate in gates if isinstance(gate, BanCheck))
     return next((penalty for penalty in found if penalty.name == name), None)
 
 
-def _banned(refused: Refused, provider: Provider, penalty: Penalty) -> Explanation:
+def _banned(refused: RejectedRequest, provider: Provider, penalty: BanPolicy) -> Explanation:
     within = penalty.within // SECOND
     return Explanation(
         f"ban {provider.name}.{penalty.name}",
         f"fewer than {penalty.offences} refusals for a full limit within {within} s",
         f"a caller who went on after being refused, banned until"
-        f" {moment.show(refused.facts['reset'])}",
+        f" {moment.instant_text(refused.facts['reset'])}",
         _wait(refused.facts),
     )
 
@@ -168,9 +176,9 @@ def _banned(refused: Refused, provider: Provider, penalty: Penalty) -> Explanati
 # Credentials that belong elsewhere
 
 
-def presented(refused: Refused) -> Iterator[tuple[str, bytes]]:
+def presented_key(refused: RejectedRequest) -> Iterator[tuple[str, bytes]]:
     """Yields what a request carries that might be a credential, each with where it stands."""
-    for found in sent(refused.request):
+    for found in sent_values(refused.request):
         if found.where == "header" and found.name.encode("latin-1") in EVERYBODYS:
             continue
         yield found.place, found.value
@@ -194,21 +202,21 @@ def _kid(token: bytes) -> bytes:
         return b""
 
 
-def _foreign(refused: Refused, around: Around) -> Explanation | None:
+def _foreign(refused: RejectedRequest, around: RejectContext) -> Explanation | None:
     """Explains a credential that somebody else has: where it is one of our own, it is not."""
     name = around.provider.key
-    own = {getattr(key, name).encode() for key in refused.vault.labels.values()}
-    carried = (row for row in presented(refused) if 0 < len(row[1]) <= KEY_MAX)
+    own = {getattr(key, name).encode() for key in refused.keyring.labels.values()}
+    carried = (row for row in presented_key(refused) if 0 < len(row[1]) <= KEY_MAX)
     values = {value: place for place, value in islice(carried, VALUES_MAX)}
     if not own.isdisjoint(values):
         return None
     for value, place in values.items():
-        owner = around.whose(value)
+        owner = around.owner_of(value)
         if owner:
             return Explanation(
                 "foreign credential",
                 "a key of this provider in this sandbox",
-                f"{veiled(value)} in {place}, which is {owner}",
+                f"{fingerprinted(value)} in {place}, which is {owner}",
                 f"Send a key of this sandbox: this one is {owner}.",
             )
     return None
@@ -245,10 +253,10 @@ PLAIN: Mapping[str, tuple[str, str]] = {
 TELLING = ("parameter", "message", "permission", "exchange_id", "claim", "drift")
 
 
-def _plain(refused: Refused) -> Explanation:
+def _plain(refused: RejectedRequest) -> Explanation:
     expected, fix = PLAIN.get(refused.reason, ("", "See the answer's own message."))
     told = ", ".join(
-        f"{name} {shown(str(value).encode('utf-8', 'replace'))}"
+        f"{name} {printable(str(value).encode('utf-8', 'replace'))}"
         for name, value in refused.facts.items()
         if name in TELLING and isinstance(value, str | int)
     )

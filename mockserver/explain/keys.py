@@ -10,8 +10,8 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from msgspec import Struct
 
-from mockserver.explain.solver import Mistake, solve, solved
-from mockserver.explain.text import common, shown, veiled
+from mockserver.explain.solver import Mistake, explanation_for, solve
+from mockserver.explain.text import common, fingerprinted, printable
 from mockserver.explain.vocabulary import Explanation
 from mockserver.model.http import Request
 from mockserver.model.query import raw_pairs
@@ -21,7 +21,7 @@ NAME_MAX = 40  # bytes of a name that are shown
 KEY_MAX = 512  # bytes of a value that may be a key
 
 
-class Sent(Struct, frozen=True):
+class SentValue(Struct, frozen=True):
     """A value that a request carries in a ``header``, a ``parameter`` or a ``member``."""
 
     where: str
@@ -31,20 +31,20 @@ class Sent(Struct, frozen=True):
     @property
     def place(self) -> str:
         """Where it is, in words."""
-        return f"the {self.where} {shown(self.name.encode(), NAME_MAX)}"
+        return f"the {self.where} {printable(self.name.encode(), NAME_MAX)}"
 
 
-def sent(request: Request) -> Iterator[Sent]:
+def sent_values(request: Request) -> Iterator[SentValue]:
     """Yields the values of headers and parameters, and of members and fields of a body."""
     for name, value in request.headers:
-        yield Sent("header", name.decode("latin-1"), value)
+        yield SentValue("header", name.decode("latin-1"), value)
     for name, value in raw_pairs(request.query):
-        yield Sent("parameter", name.decode("utf-8", "replace"), value)
+        yield SentValue("parameter", name.decode("utf-8", "replace"), value)
     if len(request.body) <= LOOKED_AT_MAX:
         yield from _in_body(request.body)
 
 
-def _in_body(body: bytes) -> Iterator[Sent]:
+def _in_body(body: bytes) -> Iterator[SentValue]:
     try:
         members = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -52,10 +52,10 @@ def _in_body(body: bytes) -> Iterator[Sent]:
     for name, value in members.items():
         raw = value.encode("utf-8", "replace") if isinstance(value, str) else value
         if raw and isinstance(raw, bytes):
-            yield Sent("member", name, raw)
+            yield SentValue("member", name, raw)
 
 
-def worn(
+def match_altered_key(
     value: bytes, keys: Mapping[bytes, str], whole: bool = False
 ) -> tuple[tuple[Mistake, ...], str] | None:
     """Returns what was done to a key before it was sent, maybe nothing, and the key's label.
@@ -67,13 +67,13 @@ def worn(
         return (), keys[value]
     if not value or len(value) > KEY_MAX:
         return None
-    tables = (CLOTHES,) if whole else ((*CLOTHES, *_damage(keys)), (_more(keys),))
+    tables = (WRAPPERS,) if whole else ((*WRAPPERS, *_damage(keys)), (_more(keys),))
     solutions = (solve(value, table, keys.__contains__) for table in tables)
     found = next(filter(None, solutions), None)
     return found and (found[0], keys[found[1]])
 
 
-def mistaken(
+def explain_unknown_key(
     presented: bytes,
     ids: Mapping[bytes, str],
     secrets: Mapping[bytes, str],
@@ -85,15 +85,17 @@ def mistaken(
     ``ids`` and ``secrets`` are labels by value, ``names`` what the provider calls the two.
     """
     id, secret = names
-    found = worn(presented, ids)
+    found = match_altered_key(presented, ids)
     if found is not None:
         done, label = found
-        return solved(done, f"the {id} of {label}", f"{veiled(presented)}, not quite it")
-    found = worn(presented, secrets)
+        return explanation_for(
+            done, f"the {id} of {label}", f"{fingerprinted(presented)}, not quite it"
+        )
+    found = match_altered_key(presented, secrets)
     if found is not None:
         done, label = found
-        told = f"{veiled(presented)}, the {secret} of the key {label}"
-        return solved((secret_sent, *done), f"the {id} of {label}", told)
+        told = f"{fingerprinted(presented)}, the {secret} of the key {label}"
+        return explanation_for((secret_sent, *done), f"the {id} of {label}", told)
     label = presented.decode("latin-1")
     if label in ids.values():
         fix = f"Send the {id} itself: {label} is only what the key is called here."
@@ -126,7 +128,7 @@ def _base64(value: bytes) -> list[bytes]:
 
 QUOTED = Mistake("quotes round the key", "Send the key without quotes or brackets.", _quotes)
 BLANK = Mistake("blanks round the key", "Strip blanks and line ends.", lambda v: [v.strip()])
-CLOTHES = (
+WRAPPERS = (
     QUOTED,
     BLANK,
     Mistake("word before the key", "Send the key without a scheme in front.", _scheme),

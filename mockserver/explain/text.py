@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 
-from mockserver.model.redaction import HIDDEN_MIN, writings
+from mockserver.model.redaction import HIDDEN_MIN, written_forms
 from mockserver.model.secret_index import SecretIndex, fingerprint
 
 SHOWN_MAX = 700  # characters of one text
@@ -27,7 +27,7 @@ def redacting(redact: Callable[[bytes], bytes]) -> Iterator[None]:
         REDACT.reset(token)
 
 
-def shown(raw: bytes, size: int | None = None) -> str:
+def printable(raw: bytes, size: int | None = None) -> str:
     """Writes bytes, at most ``size`` of them, in one line; escapes what cannot be read."""
     raw = REDACT.get()(raw)[:size]
     raw = raw[: 4 * SHOWN_MAX + 4]  # as many bytes as so many characters can have
@@ -36,7 +36,7 @@ def shown(raw: bytes, size: int | None = None) -> str:
     return plain if len(plain) <= SHOWN_MAX else plain[:SHOWN_MAX] + "..."
 
 
-def marked(expected: bytes, received: bytes) -> tuple[str, str]:
+def highlight_diff(expected: bytes, received: bytes) -> tuple[str, str]:
     """Writes two strings, each with what differs from the other between ``>>`` and ``<<``."""
     expected, received = map(REDACT.get(), (expected, received))
     start = common(expected, received)
@@ -47,7 +47,7 @@ def marked(expected: bytes, received: bytes) -> tuple[str, str]:
 def _mark(raw: bytes, start: int, end: int) -> str:
     behind = len(raw) - end
     before = raw[:start] if start <= NEAR_MAX else b"..." + raw[start - NEAR_MAX : start]
-    return f"{shown(before)}>>{shown(raw[start:behind])}<<{shown(raw[behind:])}"
+    return f"{printable(before)}>>{printable(raw[start:behind])}<<{printable(raw[behind:])}"
 
 
 def common(one: bytes, other: bytes) -> int:
@@ -62,13 +62,13 @@ def common(one: bytes, other: bytes) -> int:
     return low
 
 
-def veiled(secret: bytes | str, label: str = "") -> str:
+def fingerprinted(secret: bytes | str, label: str = "") -> str:
     """Returns what stands for a secret in an explanation: a label, and eight hex digits."""
     raw = secret.encode() if isinstance(secret, str) else secret
     return fingerprint(raw, label or "value")
 
 
-def hidden(raw: bytes, secrets: Mapping[str, str]) -> bytes:
+def redact_secrets(raw: bytes, secrets: Mapping[str, str]) -> bytes:
     """Puts a label and eight hex digits in the place of secrets, however they are written.
 
     ``secrets`` are labels by secret.
@@ -76,7 +76,7 @@ def hidden(raw: bytes, secrets: Mapping[str, str]) -> bytes:
     index, owners = _finder(tuple(secrets.items()))
 
     def replacement(form: bytes) -> str:
-        return veiled(*owners[form]) if form in owners else fingerprint(form)
+        return fingerprinted(*owners[form]) if form in owners else fingerprint(form)
 
     return index.redact(raw, replacement=replacement)
 
@@ -99,4 +99,4 @@ def _forms(secret: str) -> list[bytes]:
     base = base64.b64encode(plain).rstrip(b"=")
     hexed = plain.hex().encode()
     recased = (plain.upper(), plain.lower(), hexed, hexed.upper())
-    return [*writings(secret), *recased, base, base.translate(URL_ALPHABET)]
+    return [*written_forms(secret), *recased, base, base.translate(URL_ALPHABET)]

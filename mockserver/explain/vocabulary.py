@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from mockserver.model.http import Request
-from mockserver.model.provider import Vault
+from mockserver.model.provider import Keyring
 
 
 class Explanation(Struct, frozen=True):
@@ -18,7 +18,7 @@ class Explanation(Struct, frozen=True):
     fix: str
 
 
-class Keyring(Vault, Protocol):
+class LabelledKeys(Keyring, Protocol):
     """A vault that tells all it holds."""
 
     @property
@@ -26,23 +26,23 @@ class Keyring(Vault, Protocol):
         """The credentials by label."""
 
 
-class Refused(Struct, frozen=True):
+class RejectedRequest(Struct, frozen=True):
     """A refused request with its secrets, of which only explanations leave."""
 
     request: Request
     reason: str
     facts: Mapping[str, Any]
-    vault: Keyring
+    keyring: LabelledKeys
     quirks: Mapping[str, Any]
     auth_now: int
 
     @property
     def keys(self) -> list[Any]:
         """The credentials of the world, without those that are made to be refused."""
-        return [key for key in self.vault.labels.values() if not key.rejects]
+        return [key for key in self.keyring.labels.values() if not key.rejects]
 
 
-def drift(refused: Refused, window: str) -> Explanation:
+def clock_drift(refused: RejectedRequest, window: str) -> Explanation:
     """Explains a timestamp that is too far off; the facts have the drift in seconds."""
     off = refused.facts.get("drift")
     when = "behind" if (off or 0) < 0 else "ahead"

@@ -16,11 +16,11 @@ from mockserver.faults.rules import (
     PATH,
     START,
     TOO_LARGE,
+    MatchInput,
     Pair,
     Rule,
-    Seen,
     Want,
-    meant,
+    matching_operations,
 )
 from mockserver.model.http import Request
 from mockserver.model.provider import Provider
@@ -28,7 +28,7 @@ from mockserver.model.provider import Provider
 RULES_MAX = 2_000
 
 
-class Active:
+class ActiveRule:
     """A rule in force: since when, in which place, how often it matched and fired."""
 
     def __init__(self, rule: Rule, since: int, scenario: str, seed: int) -> None:
@@ -48,7 +48,7 @@ class Active:
         """The time before which it matches nothing."""
         return self.since + self.rule.moments.begin
 
-    def meets(self, seen: Seen) -> bool:
+    def meets(self, seen: MatchInput) -> bool:
         """Tells whether a request of the right provider and operation is meant."""
         method = self.rule.match.method
         return method in ("", seen.request.method) and all(map(seen.has, self.wants))
@@ -71,28 +71,28 @@ class Firing:
 
     __slots__ = ("chance", "fires", "memory", "rule")
 
-    def __init__(self, active: Active) -> None:
+    def __init__(self, active: ActiveRule) -> None:
         self.rule = active.rule
         self.memory = active.memory
         self.chance, self.fires = active.draw()
 
 
-class Shelf:
+class RuleIndex:
     """The rules for one operation, each under one of the things that it wants."""
 
     def __init__(self, base_path: bytes) -> None:
         self.base_path = base_path
-        self.all: list[Active] = []  # those that want nothing in particular
-        self.paths: dict[bytes, list[Active]] = {}
-        self.starts: dict[int, dict[bytes, list[Active]]] = {}  # of paths, by their length
-        self.headers: dict[bytes, dict[bytes, list[Active]]] = {}
-        self.parameters: dict[bytes, dict[bytes, list[Active]]] = {}
+        self.all: list[ActiveRule] = []  # those that want nothing in particular
+        self.paths: dict[bytes, list[ActiveRule]] = {}
+        self.starts: dict[int, dict[bytes, list[ActiveRule]]] = {}  # of paths, by their length
+        self.headers: dict[bytes, dict[bytes, list[ActiveRule]]] = {}
+        self.parameters: dict[bytes, dict[bytes, list[ActiveRule]]] = {}
 
-    def add(self, active: Active, want: Want | None) -> None:
+    def add(self, active: ActiveRule, want: Want | None) -> None:
         """Puts a rule where a request that has this will find it."""
         self._lead(want).append(active)
 
-    def _lead(self, want: Want | None) -> list[Active]:
+    def _lead(self, want: Want | None) -> list[ActiveRule]:
         """Returns where the rules lie that are found by this."""
         if want is None:
             return self.all
@@ -104,9 +104,9 @@ class Shelf:
         named = self.headers if kind == HEADER else self.parameters
         return named.setdefault(name, {}).setdefault(value, [])
 
-    def near(self, seen: Seen) -> list[Active]:
+    def near(self, seen: MatchInput) -> list[ActiveRule]:
         """Returns the rules that a request may match, in their order."""
-        found: list[Active] = []
+        found: list[ActiveRule] = []
         if self.paths or self.starts:
             for path in seen.paths:
                 found += self.paths.get(path, ())
@@ -123,8 +123,8 @@ class Shelf:
 
 
 def _found(
-    rules: Mapping[bytes, Mapping[bytes, list[Active]]], pairs: Iterable[Pair]
-) -> Iterator[Active]:
+    rules: Mapping[bytes, Mapping[bytes, list[ActiveRule]]], pairs: Iterable[Pair]
+) -> Iterator[ActiveRule]:
     for name, value in pairs:
         if name in rules:
             yield from rules[name].get(value, ())
@@ -136,15 +136,15 @@ class Rulebook:
     def __init__(self, providers: Mapping[str, Provider], seed: int) -> None:
         self._providers = providers
         self._seed = seed
-        self._index: dict[tuple[str, str], Shelf] = {}
-        self._labelled: dict[tuple[str, str], dict[str, Shelf]] = {}
+        self._index: dict[tuple[str, str], RuleIndex] = {}
+        self._labelled: dict[tuple[str, str], dict[str, RuleIndex]] = {}
         self._wanted: Counter[Want] = Counter()  # by how many rules
         self._due: int | None = None  # when the next rule begins that lies on no shelf yet
-        self.rules: dict[str, Active] = {}
+        self.rules: dict[str, ActiveRule] = {}
 
     def put(self, rules: Iterable[Rule], now: int, scenario: str = "") -> None:
         """Sets rules, each in the place of one with its name; raises ValueError for too many."""
-        made = {rule.name: Active(rule, now, scenario, self._seed) for rule in rules}
+        made = {rule.name: ActiveRule(rule, now, scenario, self._seed) for rule in rules}
         together = {**self.rules, **made}
         self.check_room(len(together), sum(active.size for active in together.values()))
         last, replaced = len(self.rules), self.rules.keys() & made.keys()
@@ -180,7 +180,7 @@ class Rulebook:
         for place, active in enumerate(self.rules.values()):
             self._place(active, place, now)
 
-    def _place(self, active: Active, place: int, now: int | None) -> None:
+    def _place(self, active: ActiveRule, place: int, now: int | None) -> None:
         """Gives a rule its place, and a shelf unless it is over or waits."""
         active.place = place
         if now is not None and now < active.begin:
@@ -188,25 +188,25 @@ class Rulebook:
         elif now is None or not active.over(now):
             self._shelve(active)
 
-    def _shelve(self, active: Active) -> None:
+    def _shelve(self, active: ActiveRule) -> None:
         match, want = active.rule.match, self._rarest(active)
-        for name, operations in meant(match, self._providers).items():
+        for name, operations in matching_operations(match, self._providers).items():
             base_path = self._providers[name].base_path.encode()
             methods = {route.id: route.method for route in self._providers[name].routes}
             for operation in operations:
                 if operation and match.method not in ("", methods[operation]):
                     continue
-                shelf = self._index.setdefault((name, operation), Shelf(base_path))
+                shelf = self._index.setdefault((name, operation), RuleIndex(base_path))
                 if match.credential:
                     labels = self._labelled.setdefault((name, operation), {})
-                    shelf = labels.setdefault(match.credential, Shelf(base_path))
+                    shelf = labels.setdefault(match.credential, RuleIndex(base_path))
                 shelf.add(active, want)
 
-    def _count(self, rules: Iterable[Active]) -> None:
+    def _count(self, rules: Iterable[ActiveRule]) -> None:
         for active in rules:
             self._wanted.update(active.wants)
 
-    def _rarest(self, active: Active) -> Want | None:
+    def _rarest(self, active: ActiveRule) -> Want | None:
         """Returns what the fewest rules want of all that this one wants."""
         # What has to be empty need not be there, so nothing is found by it.
         wants = [want for want in active.wants if want[0] == START or want[1][1]]
@@ -228,7 +228,7 @@ class Rulebook:
         if shelf is None:
             return []
         found, finished = [], False
-        seen = Seen(request, shelf.base_path)
+        seen = MatchInput(request, shelf.base_path)
         for active in shelf.near(seen):
             if active.over(now):
                 finished = True

@@ -15,7 +15,7 @@ def _page(status: int, title: str, told: str, *headers: tuple[bytes, bytes]) -> 
     return Response(status, (HTML, *headers), body.encode())
 
 
-PAGES: Mapping[str, Response] = {
+ERROR_PAGES: Mapping[str, Response] = {
     "proxy-502": _page(502, "502 Bad Gateway", "proxy"),
     "proxy-504": _page(504, "504 Gateway Time-out", "proxy"),
     "proxy-413": _page(413, "413 Request Entity Too Large", "proxy"),

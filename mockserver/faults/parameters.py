@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mockserver.faults import json_path as places
-from mockserver.model.durations import SECOND, nanoseconds
+from mockserver.model.durations import SECOND, parse_duration
 
 HOUR = 3600 * SECOND  # the longest that anything takes
 TEXT_MAX = 1024  # characters of a name or a value in a head
@@ -45,7 +45,7 @@ def whole(least: int, most: int) -> Callable[[Any], int]:
 def time(given: Any) -> int:
     """Reads a duration, as text or in seconds, in nanoseconds, up to an hour."""
     try:
-        duration = nanoseconds(given)
+        duration = parse_duration(given)
     except ValueError:
         duration = -1
     if not 0 <= duration <= HOUR:

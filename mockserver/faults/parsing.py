@@ -10,24 +10,24 @@ from msgspec import UNSET, Struct, UnsetType
 
 from mockserver.faults import kinds
 from mockserver.faults import parameters as takes
-from mockserver.faults.pages import PAGES
+from mockserver.faults.pages import ERROR_PAGES
 from mockserver.faults.rules import (
     BYTES_MAX,
     EVERY,
     TOO_LARGE,
     Fault,
-    Match,
-    Moments,
+    FiringWindow,
     Rule,
-    meant,
+    RuleMatch,
+    matching_operations,
 )
 from mockserver.files import strict_yaml
-from mockserver.model.durations import nanoseconds
+from mockserver.model.durations import parse_duration
 from mockserver.model.http import Response
 from mockserver.model.names import choices, unknown
 from mockserver.model.provider import Provider
 
-BODY_MAX = 1024 * 1024
+ANSWER_BODY_MAX = 1024 * 1024
 NAMES_MAX = 64  # headers, or parameters, in one place
 TIMES_MAX = 10**9
 SPAN_MAX = 366 * 24 * 3600 * 10**9
@@ -37,14 +37,14 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _SPAN = re.compile(r"([0-9]{1,9})(-([0-9]{1,9})?)?")
 
-Place = tuple[str | int, ...]
+DataPath = tuple[str | int, ...]
 
 
 Duration = str | int | float  # text, or seconds
 KEYWORDS = {"from_": "from", "for_": "for"}
 
 
-class When(Struct, frozen=True, forbid_unknown_fields=True, rename=KEYWORDS):
+class FiringSpec(Struct, frozen=True, forbid_unknown_fields=True, rename=KEYWORDS):
     """Which of the requests that match it fires for; everything said must hold.
 
     ``requests`` counts those that matched, from 1: ``2``, ``1-3`` or ``5-``. The times are
@@ -62,7 +62,7 @@ class When(Struct, frozen=True, forbid_unknown_fields=True, rename=KEYWORDS):
     period: Duration | None = None
 
 
-class Answer(Struct, frozen=True, forbid_unknown_fields=True):
+class AnswerSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """What is answered instead: a refusal, a ready-made page, or a raw answer."""
 
     reject: str | None = None
@@ -72,18 +72,18 @@ class Answer(Struct, frozen=True, forbid_unknown_fields=True):
     body: str | None = None
 
 
-class Written(Struct, frozen=True, forbid_unknown_fields=True):
+class RuleSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A rule as it is written."""
 
     name: str
-    match: Match = Match()
-    when: When = When()
-    answer: Answer | UnsetType = UNSET
+    match: RuleMatch = RuleMatch()
+    when: FiringSpec = FiringSpec()
+    answer: AnswerSpec | UnsetType = UNSET
     mutate: dict[str, Any] = {}
     deliver: dict[str, Any] = {}
 
 
-class Reader:
+class RuleParser:
     """Reads rules that stand in a text; raises Wrong with line and path."""
 
     def __init__(self, text: str, providers: Mapping[str, Provider]) -> None:
@@ -91,9 +91,9 @@ class Reader:
         self.providers = providers
         self._size = 0
 
-    def read(self, data: Any, place: Place) -> Rule:
+    def read(self, data: Any, place: DataPath) -> Rule:
         """Reads one rule."""
-        written: Written = strict_yaml.convert(self.text, data, place, Written)
+        written: RuleSpec = strict_yaml.convert(self.text, data, place, RuleSpec)
         with self._at(*place, "name"):
             _named(written.name)
         with self._at(*place, "match"):
@@ -127,13 +127,13 @@ class Reader:
             raise self._wrong(place, TOO_LARGE)
         return rule
 
-    def _faults(self, kind: str, given: Mapping[str, Any], place: Place) -> tuple[Fault, ...]:
+    def _faults(self, kind: str, given: Mapping[str, Any], place: DataPath) -> tuple[Fault, ...]:
         found = []
         for name, value in given.items():
             with self._at(*place, name):
                 module = kinds.find(kind, name)
                 said = f"{name}: {msgspec.json.encode(value).decode()}"
-                found.append(Fault(kind, name, module, module.TAKES(value), said))
+                found.append(Fault(kind, name, module, module.parse(value), said))
         return tuple(found)
 
     @contextmanager
@@ -144,8 +144,8 @@ class Reader:
         except ValueError as error:
             raise self._wrong(place, str(error)) from None
 
-    def _wrong(self, place: Place, what: str) -> strict_yaml.Wrong:
-        return strict_yaml.wrong(self.text, place, what)
+    def _wrong(self, place: DataPath, what: str) -> strict_yaml.LocatedError:
+        return strict_yaml.located_error(self.text, place, what)
 
 
 def _named(name: str) -> None:
@@ -153,10 +153,10 @@ def _named(name: str) -> None:
         raise ValueError("a name has small letters, digits, . _ -, and at most 64 of them")
 
 
-def _known_match(match: Match, providers: Mapping[str, Provider]) -> None:
+def _known_match(match: RuleMatch, providers: Mapping[str, Provider]) -> None:
     if match.provider not in (EVERY, *providers):
         raise ValueError(unknown("provider", match.provider, providers, ", or *"))
-    found = meant(match, providers)
+    found = matching_operations(match, providers)
     if not found:
         named = [p for p in providers.values() if match.provider in (EVERY, p.name)]
         known = ["balances", *(route.id for p in named for route in p.routes)]
@@ -181,7 +181,7 @@ def _leading(path: str) -> None:
 
 
 def _known_method(
-    match: Match, found: Mapping[str, list[str]], providers: Mapping[str, Provider]
+    match: RuleMatch, found: Mapping[str, list[str]], providers: Mapping[str, Provider]
 ) -> None:
     routes = [(name, route) for name in found for route in providers[name].routes]
     methods = {route.method for name, route in routes if route.id in found[name]}
@@ -200,7 +200,7 @@ def _plain(text: str) -> None:
         raise ValueError(f"{text!r} has characters that no request has")
 
 
-def _moments(when: When) -> Moments:
+def _moments(when: FiringSpec) -> FiringWindow:
     first, last = _span(when.requests)
     begin, until, length, period = (
         None if text is None else _time(text)
@@ -221,7 +221,9 @@ def _moments(when: When) -> Moments:
             raise ValueError(f"{name} is a whole number from 1 to {TIMES_MAX}")
     if last is not None and first + (when.every or 1) - 1 > last:
         raise ValueError("of so few requests none is one of every so many")
-    return Moments(first, last, when.probability, when.every or 1, when.times, begin, end, period)
+    return FiringWindow(
+        first, last, when.probability, when.every or 1, when.times, begin, end, period
+    )
 
 
 def _span(given: str | int | None) -> tuple[int, int | None]:
@@ -237,14 +239,14 @@ def _span(given: str | int | None) -> tuple[int, int | None]:
 
 
 def _time(text: Duration) -> int:
-    duration = nanoseconds(text)
+    duration = parse_duration(text)
     if not 0 <= duration <= SPAN_MAX:
         raise ValueError(f"{text!r} is negative, or longer than a year")
     return duration
 
 
 def _answered(
-    answer: Answer | UnsetType, match: Match, providers: Mapping[str, Provider]
+    answer: AnswerSpec | UnsetType, match: RuleMatch, providers: Mapping[str, Provider]
 ) -> tuple[str, Response | None]:
     if answer is UNSET:
         return "", None
@@ -253,12 +255,12 @@ def _answered(
     if sum(given) != 1:
         raise ValueError("an answer is reject, or page, or status with headers and body")
     if answer.reject is not None:
-        _known_reason(answer.reject, meant(match, providers), providers)
+        _known_reason(answer.reject, matching_operations(match, providers), providers)
         return answer.reject, None
     if answer.page is not None:
-        if answer.page not in PAGES:
-            raise ValueError(f"no page {answer.page}: there are {', '.join(PAGES)}")
-        return "", PAGES[answer.page]
+        if answer.page not in ERROR_PAGES:
+            raise ValueError(f"no page {answer.page}: there are {', '.join(ERROR_PAGES)}")
+        return "", ERROR_PAGES[answer.page]
     return "", _raw(answer)
 
 
@@ -269,12 +271,12 @@ def _known_reason(reason: str, names: Iterable[str], providers: Mapping[str, Pro
         raise ValueError(f"{', '.join(lacking)} never says {reason}: {choices(reason, known)}")
 
 
-def _raw(answer: Answer) -> Response:
+def _raw(answer: AnswerSpec) -> Response:
     if answer.status is None or not 200 <= answer.status <= 599:
         raise ValueError("status is a number from 200 to 599")
     body = (answer.body or "").encode()
-    if len(body) > BODY_MAX:
-        raise ValueError(f"a body has at most {BODY_MAX} bytes")
+    if len(body) > ANSWER_BODY_MAX:
+        raise ValueError(f"a body has at most {ANSWER_BODY_MAX} bytes")
     if body and answer.status in (204, 304):
         raise ValueError(f"an answer of {answer.status} has no body")
     headers = []

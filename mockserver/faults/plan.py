@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from mockserver.faults.chance import Chance
 from mockserver.faults.matching import Firing
-from mockserver.faults.response_body import Good
+from mockserver.faults.response_body import MutableResponse
 from mockserver.faults.rules import Fault
-from mockserver.faults.script import Script, Send, Wait, joined
+from mockserver.faults.script import Script, SendStep, WaitStep, joined
 from mockserver.model.http import Response
-from mockserver.model.provider import Authenticate, Check, Gate, Once, Provider, Throttle
+from mockserver.model.provider import Authenticate, Check, Gate, Provider, RateLimit, ReplayCheck
 
 # The places in the line where a request may be refused; the gates between are numbered from 0.
 FRONT, ROUTE = -2, -1
@@ -29,8 +29,8 @@ OF_GATES = {
     "bad_signature": Authenticate,
     "outside_window": Authenticate,
     "expired": Authenticate,
-    "replayed": Once,
-    "rate_limited": Throttle,
+    "replayed": ReplayCheck,
+    "rate_limited": RateLimit,
 }
 
 
@@ -55,12 +55,12 @@ def _refuses(gate: Gate, reason: str) -> bool:
     match gate:
         case Check():
             return gate.reason == reason
-        case Authenticate() if reason in gate.also:
+        case Authenticate() if reason in gate.extra_reasons:
             return True
     return type(gate) is OF_GATES.get(reason)
 
 
-class Instead(Exception):
+class RawAnswer(Exception):
     """Carries a raw answer past everything."""
 
     def __init__(self, response: Response) -> None:
@@ -82,25 +82,25 @@ class Delivery(Struct, frozen=True):
             return steps
         # A delay stands in front: what waits behind it keeps the clock it has.
         ahead = steps[: len(steps) - len(script)]
-        return [replace(s, sandbox=True) if isinstance(s, Wait) else s for s in ahead] + script
+        return [replace(s, sandbox=True) if isinstance(s, WaitStep) else s for s in ahead] + script
 
 
 def script(deliveries: Iterable[Delivery], head: bytes, body: bytes) -> Script:
     """Returns how an answer is sent."""
-    steps: Script = [Send(head, head=True), Send(body)]
+    steps: Script = [SendStep(head, head=True), SendStep(body)]
     for delivery in sorted(deliveries, key=lambda d: d.fault.late):
         steps = joined(delivery.deliver(steps))
     return steps
 
 
 class Plan:
-    """The firings of one request; ``took`` are the names of the rules that had an effect."""
+    """The firings of one request; ``applied_rules`` names the rules that had an effect."""
 
-    __slots__ = ("_answering", "firings", "position", "refused_by", "took")
+    __slots__ = ("_answering", "applied_rules", "firings", "position", "refused_by")
 
     def __init__(self) -> None:
         self.firings: list[Firing] = []
-        self.took: list[str] = []
+        self.applied_rules: list[str] = []
         self._answering: Firing | None = None
         self.position = 0
         self.refused_by = ""
@@ -119,13 +119,13 @@ class Plan:
         firing = self._answering
         if firing is None or self.position > position:
             return ""
-        self.took.append(firing.rule.name)
+        self.applied_rules.append(firing.rule.name)
         if firing.rule.raw:
-            raise Instead(firing.rule.raw)
+            raise RawAnswer(firing.rule.raw)
         self.refused_by = firing.rule.name
         return firing.rule.reject
 
-    def hurt(self, good: Good) -> Response:
+    def mutate(self, good: MutableResponse) -> Response:
         """Changes an answer that went well, when its watchers have seen it."""
         for firing in self.firings:
             for fault in firing.rule.mutations:
@@ -134,7 +134,7 @@ class Plan:
         found = [(f, fault) for f in self.firings if f.fires for fault in f.rule.mutations]
         for firing, fault in sorted(found, key=lambda pair: pair[1].late):
             given = (good, fault.given, firing.chance, firing.memory)
-            if good.change(partial(fault.module.hurt, *given)):
+            if good.change(partial(fault.module.mutate, *given)):
                 self._took(firing)
         return good.changed
 
@@ -153,5 +153,5 @@ class Plan:
         return replace(response, deliveries=tuple(deliveries)) if deliveries else response
 
     def _took(self, firing: Firing) -> None:
-        if firing.rule.name not in self.took:
-            self.took.append(firing.rule.name)
+        if firing.rule.name not in self.applied_rules:
+            self.applied_rules.append(firing.rule.name)

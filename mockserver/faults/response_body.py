@@ -10,11 +10,11 @@ import msgspec
 from mockserver.faults import json_path as places
 from mockserver.faults.json_path import Place
 from mockserver.model.http import Response
-from mockserver.model.provider import Shape
+from mockserver.model.provider import ResponsePaths
 
 TYPE = b"content-type"
 
-BODY_MAX = 8 * 1024 * 1024  # bytes that may become of any body
+MUTABLE_BODY_MAX = 8 * 1024 * 1024  # bytes that may become of any body
 GROWTH_MAX = 10  # how much larger a body may become that is large already
 
 
@@ -23,7 +23,7 @@ def number(text: str) -> msgspec.Raw:
     return msgspec.Raw(text.encode())
 
 
-class Good:
+class MutableResponse:
     """What went well: status, headers by name, and a body as a tree or as bytes.
 
     Numbers in the tree are ``msgspec.Raw``, so that none changes its digits. ``caller`` and
@@ -31,7 +31,7 @@ class Good:
     """
 
     def __init__(
-        self, response: Response, shape: Shape, caller: str, target: bytes, page: str
+        self, response: Response, shape: ResponsePaths, caller: str, target: bytes, page: str
     ) -> None:
         self.response = response
         self.shape = shape
@@ -41,7 +41,7 @@ class Good:
         self.headers = dict(response.headers)
         self._body = response.body
         self._tree: Any = None
-        self._most = max(BODY_MAX, GROWTH_MAX * len(response.body))
+        self._most = max(MUTABLE_BODY_MAX, GROWTH_MAX * len(response.body))
 
     @property
     def tree(self) -> Any:
@@ -66,14 +66,14 @@ class Good:
         """The answer as it is now."""
         return Response(self.response.status, tuple(self.headers.items()), self.body)
 
-    def change(self, hurt: Callable[[], None]) -> bool:
+    def change(self, mutate: Callable[[], None]) -> bool:
         """Makes a change, or none where it fails or the body outgrows its bound.
 
         Returns whether anything is other than before.
         """
         body, headers = self.body, {**self.headers}
         try:
-            hurt()
+            mutate()
             good = len(self.body) <= self._most
         except (RecursionError, ValueError):  # so deep, or so odd, that it is no JSON any more
             good = False

@@ -24,7 +24,7 @@ Pair = tuple[bytes, bytes]  # name and value; a path has no name
 Want = tuple[str, Pair]
 
 
-class Seen:
+class MatchInput:
     """A request as rules see it; its parameters are read once, and only if a rule asks for them."""
 
     __slots__ = ("_parameters", "paths", "request")
@@ -57,7 +57,7 @@ class Seen:
         return self.parameters.get(name, b"") == value
 
 
-class Match(Struct, frozen=True, forbid_unknown_fields=True):
+class RuleMatch(Struct, frozen=True, forbid_unknown_fields=True):
     """What a request must have; ``path`` lies below the base URL and may end in ``*``.
 
     Of a header the value is compared, of a parameter of the query or the form the first.
@@ -85,7 +85,9 @@ def _encoded(texts: Mapping[str, str]) -> Iterable[Pair]:
     return ((name.encode(), value.encode()) for name, value in texts.items())
 
 
-def meant(match: Match, providers: Mapping[str, Provider]) -> dict[str, list[str]]:
+def matching_operations(
+    match: RuleMatch, providers: Mapping[str, Provider]
+) -> dict[str, list[str]]:
     """Returns the providers and the operations that a match means; all, where it names none."""
     found = {}
     for provider in providers.values():
@@ -99,7 +101,7 @@ def meant(match: Match, providers: Mapping[str, Provider]) -> dict[str, list[str
     return found
 
 
-class Moments(Struct, frozen=True):
+class FiringWindow(Struct, frozen=True):
     """When, as figures: a span of matches, and one of time in nanoseconds."""
 
     first: int
@@ -156,8 +158,8 @@ class Rule(Struct, frozen=True):
 
     name: str
     said: Mapping[str, Any]
-    match: Match
-    moments: Moments
+    match: RuleMatch
+    moments: FiringWindow
     reject: str = ""
     raw: Response | None = None
     mutations: tuple[Fault, ...] = ()

@@ -9,7 +9,7 @@ from mockserver.engine.clock import ADVANCE_MAX
 from mockserver.faults.matching import RULES_MAX
 from mockserver.faults.rules import Rule
 from mockserver.files import strict_yaml
-from mockserver.model.durations import nanoseconds
+from mockserver.model.durations import parse_duration
 from mockserver.model.provider import Provider
 
 TEXT_MAX = 1_000
@@ -31,7 +31,7 @@ class Scenario(Struct, frozen=True):
     skew: int | None = None
 
 
-class Written(Struct, frozen=True, forbid_unknown_fields=True):
+class ScenarioSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """A scenario as it is written."""
 
     name: str = ""
@@ -50,19 +50,23 @@ def read(text: str, data: Any, name: str, providers: Mapping[str, Provider]) -> 
     """
     from mockserver.faults.parsing import NAME
 
-    written: Written = strict_yaml.convert(text, data, (), Written)
+    written: ScenarioSpec = strict_yaml.convert(text, data, (), ScenarioSpec)
     called = written.name or name
     if not NAME.fullmatch(called):
-        raise strict_yaml.wrong(text, ("name",), "a name has small letters, digits, . _ -")
+        raise strict_yaml.located_error(text, ("name",), "a name has small letters, digits, . _ -")
     for place, told in (("about", written.about), ("client", written.client)):
         if len(told) > TEXT_MAX or not told.replace("\n", " ").isprintable():
-            raise strict_yaml.wrong(text, (place,), f"is plain text of at most {TEXT_MAX} letters")
+            raise strict_yaml.located_error(
+                text, (place,), f"is plain text of at most {TEXT_MAX} letters"
+            )
     try:
         skew = _skew(written.skew)
     except ValueError as error:
-        raise strict_yaml.wrong(text, ("skew",), str(error)) from None
+        raise strict_yaml.located_error(text, ("skew",), str(error)) from None
     if not (written.rules or written.quirks or written.limits or skew is not None):
-        raise strict_yaml.wrong(text, (), "nothing to play: give rules, quirks, limits or skew")
+        raise strict_yaml.located_error(
+            text, (), "nothing to play: give rules, quirks, limits or skew"
+        )
     rules = _rules(text, written.rules, providers)
     about, client = " ".join(written.about.split()), " ".join(written.client.split())
     quirks: Any = written.quirks
@@ -73,7 +77,7 @@ def read(text: str, data: Any, name: str, providers: Mapping[str, Provider]) -> 
 def _skew(text: str | float | None) -> int | None:
     if text is None:
         return None
-    skew = nanoseconds(text)
+    skew = parse_duration(text)
     if abs(skew) > ADVANCE_MAX:
         raise ValueError("skew takes a duration of at most 100 years, either way")
     return skew
@@ -82,15 +86,19 @@ def _skew(text: str | float | None) -> int | None:
 def _rules(
     text: str, written: list[dict[str, Any]], providers: Mapping[str, Provider]
 ) -> tuple[Rule, ...]:
-    from mockserver.faults.parsing import Reader
+    from mockserver.faults.parsing import RuleParser
 
     if len(written) > RULES_MAX:
-        raise strict_yaml.wrong(text, ("rules",), f"a scenario has at most {RULES_MAX} rules")
-    reader, rules, seen = Reader(text, providers), [], set()
+        raise strict_yaml.located_error(
+            text, ("rules",), f"a scenario has at most {RULES_MAX} rules"
+        )
+    reader, rules, seen = RuleParser(text, providers), [], set()
     for n, data in enumerate(written):
         rule = reader.read(data, ("rules", n))
         if rule.name in seen:
-            raise strict_yaml.wrong(text, ("rules", n, "name"), f"{rule.name} is there already")
+            raise strict_yaml.located_error(
+                text, ("rules", n, "name"), f"{rule.name} is there already"
+            )
         seen.add(rule.name)
         rules.append(rule)
     return tuple(rules)

@@ -6,21 +6,21 @@ from collections.abc import Callable
 from msgspec import Struct
 
 
-class Send(Struct, frozen=True):
+class SendStep(Struct, frozen=True):
     """Bytes to send at once; ``head`` are those of the status line and the headers."""
 
     data: bytes
     head: bool = False
 
 
-class Wait(Struct, frozen=True):
+class WaitStep(Struct, frozen=True):
     """Time to pass, in nanoseconds: real time, or that of the sandbox clock."""
 
     duration: int
     sandbox: bool = False
 
 
-class End(Struct, frozen=True):
+class CloseStep(Struct, frozen=True):
     """The end of the connection: closed, or reset by a TCP RST."""
 
     reset: bool = False
@@ -29,31 +29,31 @@ class End(Struct, frozen=True):
 STEPS_MAX = 100_000
 PIECES_MAX = STEPS_MAX // 2  # each may have a wait beside it
 
-Step = Send | Wait | End
+Step = SendStep | WaitStep | CloseStep
 Script = list[Step]
 
 
 def body(script: Script) -> bytes:
     """Returns the body that a script sends."""
-    return b"".join(s.data for s in script if isinstance(s, Send) and not s.head)
+    return b"".join(s.data for s in script if isinstance(s, SendStep) and not s.head)
 
 
-def cut(script: Script, size: int, end: End) -> Script:
+def cut(script: Script, size: int, end: CloseStep) -> Script:
     """Ends a script behind so many bytes of its body."""
-    return [*heads(script), Send(body(script)[:size]), end]
+    return [*heads(script), SendStep(body(script)[:size]), end]
 
 
 def with_head(script: Script, change: Callable[[bytes], bytes]) -> Script:
     """Changes the bytes of the head."""
     return [
-        Send(change(step.data), head=True) if isinstance(step, Send) and step.head else step
+        SendStep(change(step.data), head=True) if isinstance(step, SendStep) and step.head else step
         for step in script
     ]
 
 
 def heads(script: Script) -> Script:
     """Returns the steps that send the head."""
-    return [step for step in script if isinstance(step, Send) and step.head]
+    return [step for step in script if isinstance(step, SendStep) and step.head]
 
 
 def pieces(data: bytes, size: int) -> list[bytes]:
@@ -67,7 +67,7 @@ def least(script: Script, size: int) -> int:
 
     Of pieces that an earlier delivery made no more become than there may be in all.
     """
-    sent = [len(step.data) for step in script if isinstance(step, Send)]
+    sent = [len(step.data) for step in script if isinstance(step, SendStep)]
     return max(size, -(-sum(sent) // max(PIECES_MAX - len(sent), 1)))
 
 
@@ -76,8 +76,12 @@ def joined(script: Script) -> Script:
     steps: Script = []
     for step in script:
         last = steps[-1] if steps else None
-        if isinstance(step, Wait) and isinstance(last, Wait) and step.sandbox == last.sandbox:
-            steps[-1] = Wait(last.duration + step.duration, step.sandbox)
+        if (
+            isinstance(step, WaitStep)
+            and isinstance(last, WaitStep)
+            and step.sandbox == last.sandbox
+        ):
+            steps[-1] = WaitStep(last.duration + step.duration, step.sandbox)
         else:
             steps.append(step)
     return steps

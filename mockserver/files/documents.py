@@ -27,7 +27,7 @@ class Fact(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def document(provider: str) -> dict[str, Any]:
+def openapi_document(provider: str) -> dict[str, Any]:
     """Returns a provider's OpenAPI document; raises FileNotFoundError while it has none."""
     text = (folder(provider) / "openapi.yaml").read_text(encoding="utf-8")
     data: dict[str, Any] = strict_yaml.load(text)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mockserver.files.strict_yaml import Wrong
+from mockserver.files.strict_yaml import LocatedError
 
 SIZE_MAX = 64 * 1024 * 1024
 
 
-class BadFile(ValueError):
+class FileError(ValueError):
     """A file that cannot be used: which, where in it, and why, in one line."""
 
 
@@ -30,17 +30,17 @@ def find(folder: str, name: str) -> Path:
     known = shipped(folder)
     path = fixtures() / folder / f"{name}.yaml" if name in known else Path(name)
     if not path.is_file():
-        raise BadFile(f"{folder[:-1]} {name}: no such file, and none of {', '.join(known)}")
+        raise FileError(f"{folder[:-1]} {name}: no such file, and none of {', '.join(known)}")
     return path
 
 
-def tried(path: Path, use: Callable[[str], Any]) -> Any:
+def read_file(path: Path, use: Callable[[str], Any]) -> Any:
     """Reads a file and uses its text; raises BadFile."""
     try:
         if path.stat().st_size > SIZE_MAX:
-            raise BadFile(f"{path}: larger than {SIZE_MAX} bytes")
+            raise FileError(f"{path}: larger than {SIZE_MAX} bytes")
         return use(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadFile(f"{path}: {error}") from None
-    except Wrong as wrong:
-        raise BadFile(f"{path}:{wrong.line}: {wrong.path}: {wrong.what}") from None
+        raise FileError(f"{path}: {error}") from None
+    except LocatedError as wrong:
+        raise FileError(f"{path}:{wrong.line}: {wrong.path}: {wrong.what}") from None

@@ -16,7 +16,7 @@ from mockserver.files import strict_yaml
 from mockserver.providers import discover
 
 FOLDER = "scenarios"
-MEMBERS = {*scenario.Written.__struct_fields__} - {"name"}  # that no world has
+MEMBERS = {*scenario.ScenarioSpec.__struct_fields__} - {"name"}  # that no world has
 
 
 def shipped() -> list[str]:
@@ -33,13 +33,13 @@ def load(name: str) -> Scenario:
     """Loads a scenario by its name or path; raises BadFile."""
     path = find(name)
     called = _called(path)
-    read: Scenario = files.tried(path, lambda text: _read(text, strict_yaml.load(text), called))
+    read: Scenario = files.read_file(path, lambda text: _read(text, strict_yaml.load(text), called))
     return read
 
 
 def data(path: Path) -> Any:
     """Returns the plain data of a scenario file, whose name stands for one that it lacks."""
-    found = files.tried(path, strict_yaml.load)
+    found = files.read_file(path, strict_yaml.load)
     return {"name": _called(path)} | found if isinstance(found, dict) else found
 
 
@@ -48,7 +48,7 @@ def _called(path: Path) -> str:
     return re.sub(r"[^a-z0-9_.-]+", "-", path.stem.lower()).strip("-_.")[:64] or "scenario"
 
 
-def given(wish: str | Path | Mapping[str, Any] | Scenario | None) -> Scenario | None:
+def resolve(wish: str | Path | Mapping[str, Any] | Scenario | None) -> Scenario | None:
     """Returns what a caller in Python means: a name, a path, plain data or a scenario.
 
     Raises BadFile, and ValueError for data that is wrong.
@@ -59,7 +59,7 @@ def given(wish: str | Path | Mapping[str, Any] | Scenario | None) -> Scenario | 
         return wish
     try:
         return from_data(wish)
-    except strict_yaml.Wrong as wrong:
+    except strict_yaml.LocatedError as wrong:
         raise ValueError(f"scenario: {wrong.path}: {wrong.what}") from None
 
 
@@ -82,5 +82,5 @@ def _read(text: str, data: Any, name: str) -> Scenario:
         try:
             settings = changed(settings, providers, **{member: getattr(found, member)})
         except ValueError as error:
-            raise strict_yaml.wrong(text, (member,), str(error)) from None
+            raise strict_yaml.located_error(text, (member,), str(error)) from None
     return replace(found, quirks=settings.quirks, limits=settings.limits)

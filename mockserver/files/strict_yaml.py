@@ -20,7 +20,7 @@ DEPTH_MAX = 100
 Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class Wrong(Exception):
+class LocatedError(Exception):
     """Something wrong in a document: the line (from 1), the path and what it is."""
 
     def __init__(self, line: int, path: str, what: str) -> None:
@@ -45,9 +45,9 @@ class _Loader(Base):  # type: ignore[misc]
             key = "null" if null else self.construct_object(key_node)
             line = key_node.start_mark.line + 1
             if not isinstance(key, str):
-                raise Wrong(line, "$", f"the key {key_node.value} must be text: quote it")
+                raise LocatedError(line, "$", f"the key {key_node.value} must be text: quote it")
             if key in mapping:
-                raise Wrong(line, "$", f"the key {key} is given twice")
+                raise LocatedError(line, "$", f"the key {key} is given twice")
             mapping[key] = self.construct_object(value_node, deep=True)
         return mapping
 
@@ -75,14 +75,14 @@ def _scan(text: str) -> None:
     events: Any = yaml.parse(text, Loader=Base)
     for event in events:
         if isinstance(event, yaml.AliasEvent):
-            raise Wrong(1, "$", "aliases (*name) are not read: write the value out")
+            raise LocatedError(1, "$", "aliases (*name) are not read: write the value out")
         if getattr(event, "tag", None) is not None:
             line = event.start_mark.line + 1
-            raise Wrong(line, "$", f"tags ({event.tag}) are not read: leave them out")
+            raise LocatedError(line, "$", f"tags ({event.tag}) are not read: leave them out")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEPTH_MAX:
-            raise Wrong(1, "$", "nested too deeply")
+            raise LocatedError(1, "$", "nested too deeply")
 
 
 def load(text: str) -> Any:
@@ -92,18 +92,18 @@ def load(text: str) -> Any:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, made stricter
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Wrong(line, "$", str(error.problem)) from None
+        raise LocatedError(line, "$", str(error.problem)) from None
     except yaml.YAMLError as error:
-        raise Wrong(1, "$", str(error).splitlines()[0]) from None
+        raise LocatedError(1, "$", str(error).splitlines()[0]) from None
     except RecursionError:
-        raise Wrong(1, "$", "nested too deeply") from None
+        raise LocatedError(1, "$", "nested too deeply") from None
 
 
 # Where msgspec says a mistake is, behind what it says of it.
 _PLACE = re.compile(r" - at `\$((?:\.[^.\[`]+|\[\d+\]|\[\.\.\.\])+)`$")
 
 
-def parted(told: str) -> tuple[str, str]:
+def split_msgspec_error(told: str) -> tuple[str, str]:
     """Returns what msgspec says of a mistake, and the path of it behind ``$``."""
     place = _PLACE.search(told)
     return (told[: place.start()], place[1]) if place else (told, "")
@@ -115,19 +115,19 @@ def convert(text: str, data: Any, path: tuple[str | int, ...], kind: Any) -> Any
         return msgspec.convert(data, kind, dec_hook=decode_hook)
     except msgspec.ValidationError as error:
         told = str(error)
-        what, where = parted(told)
+        what, where = split_msgspec_error(told)
         below = _steps(where)
         full = path + _narrow(data, below, lambda d: _error(d, kind) == told)
         unknown = re.search(r"unknown field `(.*)`", what, re.DOTALL)
         if unknown:
             full += (unknown.group(1),)
-        raise wrong(text, full, what) from None
+        raise located_error(text, full, what) from None
 
 
-def wrong(text: str, path: tuple[str | int, ...], what: str) -> Wrong:
+def located_error(text: str, path: tuple[str | int, ...], what: str) -> LocatedError:
     """Makes the error for what stands at ``path`` in ``text``, with its line."""
     shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return Wrong(_line(text, path), f"${shown}", what)
+    return LocatedError(_line(text, path), f"${shown}", what)
 
 
 def _steps(where: str) -> list[str]:

@@ -33,7 +33,7 @@ def _changed(path: Path) -> int:
 def _reload(path: Path, sandbox: Sandbox) -> None:
     try:
         sandbox.load(worlds.load(str(path)))
-    except files.BadFile as error:
+    except files.FileError as error:
         log.error("world not reloaded: %s", error)
     else:
         log.warning("world reloaded: %s", path)

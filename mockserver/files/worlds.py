@@ -5,10 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mockserver.engine.world import Part, World, build
+from mockserver.engine.world import ProviderWorld, World, build
 from mockserver.files import lookup as files
 from mockserver.files import strict_yaml
-from mockserver.files.strict_yaml import Wrong
+from mockserver.files.strict_yaml import LocatedError
 from mockserver.model import names
 from mockserver.model.provider import Provider
 from mockserver.providers import discover
@@ -29,13 +29,13 @@ def find(name: str) -> Path:
 def load(name: str, providers: Mapping[str, Provider] | None = None) -> World:
     """Loads a world by its name or path; raises BadFile."""
     path = find(name)
-    world: World = files.tried(path, lambda text: read(text, path.stem, providers))
+    world: World = files.read_file(path, lambda text: read(text, path.stem, providers))
     return world
 
 
 def data(path: Path) -> Any:
     """Returns the plain data of a world file; raises BadFile."""
-    return files.tried(path, strict_yaml.load)
+    return files.read_file(path, strict_yaml.load)
 
 
 def read(text: str, name: str, providers: Mapping[str, Provider] | None = None) -> World:
@@ -57,20 +57,20 @@ def load_shipped(name: str) -> World:
 def _world(text: str, data: Any, name: str, providers: Mapping[str, Provider] | None) -> World:
     providers = discover() if providers is None else providers
     if not isinstance(data, dict):
-        raise Wrong(1, "$", "a world is a mapping: name, and a section for each provider")
+        raise LocatedError(1, "$", "a world is a mapping: name, and a section for each provider")
     given = data.get("name", name)
     if not isinstance(given, str):
-        raise strict_yaml.wrong(text, ("name",), "name is text")
+        raise strict_yaml.located_error(text, ("name",), "name is text")
     unknown = [key for key in data if key != "name" and key not in providers]
     if unknown:
         lack = names.unknown("provider", str(unknown[0]), providers)
-        raise strict_yaml.wrong(text, (unknown[0],), lack)
+        raise strict_yaml.located_error(text, (unknown[0],), lack)
     return World(given, {key: _part(text, p, data.get(key, {})) for key, p in providers.items()})
 
 
-def _part(text: str, provider: Provider, data: Any) -> Part:
+def _part(text: str, provider: Provider, data: Any) -> ProviderWorld:
     section = strict_yaml.convert(text, data, (provider.name,), provider.section)
     try:
         return build(provider, section)
     except ValueError as error:
-        raise strict_yaml.wrong(text, (provider.name,), str(error)) from None
+        raise strict_yaml.located_error(text, (provider.name,), str(error)) from None

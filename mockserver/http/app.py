@@ -34,7 +34,7 @@ class Application:
     """The fake exchange: its providers, its sandboxes, and where requests go."""
 
     def __init__(
-        self, providers: Mapping[str, Provider], sandboxes: Sandboxes, watched: Path | None
+        self, providers: Mapping[str, Provider], sandboxes: Sandboxes, bans_to_update: Path | None
     ) -> None:
         self.providers = providers
         self.sandboxes = sandboxes
@@ -43,7 +43,7 @@ class Application:
         self.public_url: str | None = None
         self.origins: dict[str, str] = {}  # where a server serves each provider
         self.bounds = Bounds()
-        self.watched = watched
+        self.bans_to_update = bans_to_update
 
     def base_url(self, provider: str, sandbox: str = DEFAULT, origin: str = "") -> str:
         """Returns what stands where a provider's real base URL stood.
@@ -81,7 +81,7 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         """Watches the world's file, where one is watched, from the start until the stop."""
         await receive()
-        file = self.watched
+        file = self.bans_to_update
         task = asyncio.create_task(watch_file(file, self.sandboxes.default)) if file else None
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -133,7 +133,7 @@ def create_app(  # noqa: PLR0913 -- settings by name
     )
     file = worlds.find(world) if isinstance(world, str) else None
     loaded = world if isinstance(world, World) else worlds.load(world)
-    plays = scenarios.given(scenario)
+    plays = scenarios.resolve(scenario)
     budget = MemoryBudget(size(memory_budget))
     sandbox = Sandbox(
         DEFAULT, loaded, real, settings, scenario=plays, monotonic=monotonic_for(real)

@@ -15,9 +15,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-BODY_MAX = 1024 * 1024
+REQUEST_BODY_MAX = 1024 * 1024
 # What is read and thrown away so that a client which sends before it listens hears its 413.
-DRAIN_MAX = 16 * BODY_MAX
+DRAIN_MAX = 16 * REQUEST_BODY_MAX
 
 PEER = "127.0.0.1"  # where a request comes from that came through no socket
 
@@ -26,7 +26,7 @@ BODILESS = (204, 304)  # statuses whose responses have no body, and no length of
 PLAIN = ((b"content-type", b"text/plain; charset=utf-8"),)
 
 
-class Gone(Exception):
+class ClientDisconnected(Exception):
     """The client went away before its request was complete."""
 
 
@@ -41,7 +41,7 @@ async def serve(
     """Answers one request for a provider."""
     try:
         body, whole = await _drain(receive)
-    except Gone:
+    except ClientDisconnected:
         return
     client = scope.get("client")
     request = Request(
@@ -77,21 +77,21 @@ async def _drain(receive: Receive) -> tuple[bytes, bool]:
     """Reads the body; of a larger one than BODY_MAX nothing, and False."""
     message = await receive()
     if message["type"] == "http.disconnect":
-        raise Gone
+        raise ClientDisconnected
     body: bytes = message.get("body", b"")
     if not message.get("more_body"):
-        return (body, True) if len(body) <= BODY_MAX else (b"", False)
+        return (body, True) if len(body) <= REQUEST_BODY_MAX else (b"", False)
     parts, size = [body], len(body)
     while message.get("more_body") and size <= DRAIN_MAX:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Gone
+            raise ClientDisconnected
         size += len(message.get("body", b""))
-        if size <= BODY_MAX:
+        if size <= REQUEST_BODY_MAX:
             parts.append(message.get("body", b""))
         else:
             parts.clear()
-    return (b"".join(parts), True) if size <= BODY_MAX else (b"", False)
+    return (b"".join(parts), True) if size <= REQUEST_BODY_MAX else (b"", False)
 
 
 def _no_sandbox(id: str) -> Response:

@@ -16,14 +16,14 @@ from typing import Any
 from mockserver.engine.sandbox import Sandbox
 from mockserver.faults.matching import Rulebook
 from mockserver.faults.plan import script
-from mockserver.faults.script import End, Script, Send, Wait
+from mockserver.faults.script import CloseStep, Script, SendStep, WaitStep
 from mockserver.model.durations import SECOND
 from mockserver.model.http import Response
 
 NO_SOCKET = "a delivery (cut, reset, delay, ...) needs a real socket: run a server"
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no goodbye
-REST = 60.0  # seconds after which whoever waits looks again at the clock and at the client
-GLANCE = 0.02  # the same, where real time is wound by hand: that tells nobody
+POLL_MAX = 60.0  # seconds after which whoever waits looks again at the clock and at the client
+POLL_MANUAL_CLOCK = 0.02  # the same, where real time is wound by hand: that tells nobody
 TCP_CLOSE = 7  # in the kernel's list of states
 TICK = 0.001  # seconds; uvloop's timers know nothing shorter, and may be early by a part of it
 
@@ -39,7 +39,7 @@ class Tape:
         self.parts.append(data)
 
 
-class Gone(Exception):
+class ClientDisconnected(Exception):
     """The client went away meanwhile."""
 
 
@@ -77,20 +77,20 @@ class Wire:
 
     async def play(self, script: Script, sandbox: Sandbox) -> bool:
         """Carries out the steps; returns whether the connection may go on."""
-        sends = [at for at, step in enumerate(script) if isinstance(step, Send)]
+        sends = [at for at, step in enumerate(script) if isinstance(step, SendStep)]
         last = sends[-1] if sends else -1
-        ends = bool(script) and isinstance(script[-1], End)
+        ends = bool(script) and isinstance(script[-1], CloseStep)
         for at, step in enumerate(script):
             self._still_there()
             self._silent = ends and at > last
             match step:
-                case Send(data):
+                case SendStep(data):
                     await self._send(data)
-                case Wait(duration, sandbox=False):
+                case WaitStep(duration, sandbox=False):
                     await self._wait(duration / SECOND)
-                case Wait(duration):
+                case WaitStep(duration):
                     await self._wait_for(sandbox, duration)
-                case End(reset):
+                case CloseStep(reset):
                     self._end(reset)
                     return False
         self._still_there()
@@ -100,7 +100,7 @@ class Wire:
         """Raises Gone when the client left; of several requests uvicorn tells only the last."""
         if self._cycle.disconnected or self._transport.is_closing() or _is_reset(self._socket):
             self._cycle.disconnected = True
-            raise Gone
+            raise ClientDisconnected
 
     async def _send(self, data: bytes) -> None:
         self._transport.write(data)
@@ -115,10 +115,10 @@ class Wire:
             tasks.append(asyncio.create_task(until.wait()))
         end = time.monotonic() + seconds
         try:
-            done = await _first(tasks, min(seconds, REST))
+            done = await _first(tasks, min(seconds, POLL_MAX))
             while not done and (left := end - time.monotonic()) > 0:
                 self._still_there()
-                done = await _first(tasks, min(max(left, TICK), REST))
+                done = await _first(tasks, min(max(left, TICK), POLL_MAX))
         finally:
             for task in tasks:
                 task.cancel()
@@ -188,8 +188,8 @@ def _time_left(sandbox: Sandbox, rulebook: Rulebook, due: int) -> float:
         clock = sandbox.clock
         left = float((due - clock.now()) / SECOND / clock.rate)
         if left > 0 and clock.real is not time.time_ns:
-            return GLANCE
-        return REST if clock.frozen and left > 0 else left
+            return POLL_MANUAL_CLOCK
+        return POLL_MAX if clock.frozen and left > 0 else left
 
 
 async def deliver(
@@ -203,7 +203,7 @@ async def deliver(
         wire = Wire(cycle, receive)
         head, body = await wire.record(send, start, response.body)
         goes_on = await wire.play(script(response.deliveries, head, body), sandbox)
-    except Gone:
+    except ClientDisconnected:
         return
     if goes_on:
         await send({"type": "http.response.body", "body": b""})

@@ -155,9 +155,11 @@ class Direct(transport.Protocol):
             self.common = lines(tuple(self.dated))
         head = STATUS_LINE[response.status] + self.common + lines(response.headers)
         if response.status in BODILESS:
-            self.transport.soon(head + b"\r\n")
+            self.transport.write_batched(head + b"\r\n")
         else:
-            self.transport.soon(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+            self.transport.write_batched(
+                b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+            )
         self.answers += 1
         state.total_requests += 1
         self._unset_keepalive_if_required()

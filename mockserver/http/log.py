@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from mockserver.engine.journal import Entry
+from mockserver.engine.journal import JournalEntry
 from mockserver.http.line_writer import LineHandler
 from mockserver.model.redaction import printable
 
@@ -20,7 +20,7 @@ FIELDS = ("provider", "operation", "method", "status", "reason", "credential")
 HURT = ("fault", "delivery")
 
 
-def follow(entry: Entry) -> None:
+def follow(entry: JournalEntry) -> None:
     """Tells a request that was refused, or hurt by a rule, in one line."""
     if not (entry.reason or entry.fault) or not log.isEnabledFor(logging.INFO):
         return
@@ -32,13 +32,13 @@ def follow(entry: Entry) -> None:
     )
 
 
-def _told(entry: Entry) -> str:
+def _told(entry: JournalEntry) -> str:
     who = f"(key {entry.credential})" if entry.credential else ""
-    hurt = f"[{', '.join(filter(None, (entry.fault, entry.delivery)))}]" if entry.fault else ""
-    return " ".join(filter(None, (entry.reason, who, hurt)))
+    mutate = f"[{', '.join(filter(None, (entry.fault, entry.delivery)))}]" if entry.fault else ""
+    return " ".join(filter(None, (entry.reason, who, mutate)))
 
 
-def _why(entry: Entry) -> str:
+def _why(entry: JournalEntry) -> str:
     told = entry.explanation
     return f": {told.rule}. {told.fix}" if told is not None else ""
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from mockserver.control.endpoint import routes
-from mockserver.files.documents import document
+from mockserver.files.documents import openapi_document
 
 
 def compose(exchange: Any) -> Starlette:
@@ -40,7 +40,7 @@ async def _document(request: Request) -> Response:
     here = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
     servers = [{"url": here + exchange.providers[name].base_path}]  # never the real exchange
     try:
-        found = document(name) | {"servers": servers}
+        found = openapi_document(name) | {"servers": servers}
     except FileNotFoundError:
         return JSONResponse({"error": f"{name} has no openapi.yaml yet"}, status_code=404)
     return Response(json.dumps(found), media_type="application/json")

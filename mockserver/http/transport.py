@@ -52,7 +52,7 @@ class FewWrites:
         else:
             self._transport.write(data)
 
-    def soon(self, data: bytes) -> None:
+    def write_batched(self, data: bytes) -> None:
         """Writes when everything that came together, on whichever connection, is answered."""
         if not self._waiting:
             self._loop.call_soon(self.flush)

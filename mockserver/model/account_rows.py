@@ -9,17 +9,17 @@ from typing import Any, Protocol, Self, TypeVar
 
 from msgspec import Raw, Struct
 
-D = TypeVar("D", bound="Derived")
+D = TypeVar("D", bound="RowIndex")
 T = TypeVar("T")
 
 # Where a row lies in its account: asset and venue.
-Place = tuple[str, str]
+RowKey = tuple[str, str]
 
 
-class Derived(Protocol):
+class RowIndex(Protocol):
     """What is found out from an account's rows, and kept up with them row by row."""
 
-    def __init__(self, rows: Mapping[Place, Any]) -> None:
+    def __init__(self, rows: Mapping[RowKey, Any]) -> None:
         """Finds it out from all rows."""
 
     def copy(self) -> Self:
@@ -29,13 +29,13 @@ class Derived(Protocol):
         """Follows the change of one row; None where there was none, or is none any more."""
 
 
-class Places:
+class RowGroups:
     """The places of an account's rows, grouped by what ``group`` tells of each, in order."""
 
-    group: Callable[[Place], str]
+    group: Callable[[RowKey], str]
 
-    def __init__(self, rows: Mapping[Place, Any]) -> None:
-        self.groups: dict[str, list[Place]] = {}
+    def __init__(self, rows: Mapping[RowKey, Any]) -> None:
+        self.groups: dict[str, list[RowKey]] = {}
         for place in rows:
             self.groups.setdefault(self.group(place), []).append(place)
 
@@ -57,18 +57,18 @@ class Places:
             if not self.groups[group]:
                 del self.groups[group]
 
-    def of(self, group: str) -> Sequence[Place]:
+    def of(self, group: str) -> Sequence[RowKey]:
         """Returns the places of a group."""
         return self.groups.get(group, ())
 
 
-class ByVenue(Places):
+class ByVenue(RowGroups):
     """The places of an account's rows by their venues."""
 
     group = staticmethod(itemgetter(1))
 
 
-class Shown(dict[Any, Raw]):
+class RenderedRows(dict[Any, Raw]):
     """How rows are written in answers: ``write`` is asked once for each row that is shown.
 
     Rows are told apart by identity.
@@ -76,7 +76,7 @@ class Shown(dict[Any, Raw]):
 
     write: Callable[[Any], Raw]
 
-    def __init__(self, rows: Mapping[Place, Any]) -> None:
+    def __init__(self, rows: Mapping[RowKey, Any]) -> None:
         super().__init__()
 
     def __missing__(self, row: Any) -> Raw:
@@ -95,19 +95,19 @@ class Shown(dict[Any, Raw]):
         self.pop(old, None)
 
 
-class Holdings(Struct, gc=False):
+class AccountRows(Struct, gc=False):
     """An account in the ledger: what the world says of it, and its rows by place.
 
     ``make`` makes the rows when they are first looked at.
     """
 
     account: Any
-    make: Callable[[], dict[Place, Any]]
-    made: dict[Place, Any] | None = None
-    derived: dict[type[Derived], Any] | None = None
+    make: Callable[[], dict[RowKey, Any]]
+    made: dict[RowKey, Any] | None = None
+    derived: dict[type[RowIndex], Any] | None = None
 
     @property
-    def rows(self) -> dict[Place, Any]:
+    def rows(self) -> dict[RowKey, Any]:
         """The rows by place."""
         if self.made is None:
             self.made = self.make()
@@ -122,20 +122,20 @@ class Holdings(Struct, gc=False):
             found = self.derived[kind] = kind(self.rows)
         return found
 
-    def own(self) -> "Holdings":
+    def own(self) -> "AccountRows":
         """Returns a copy whose rows may be changed."""
         # A list first: another sandbox that shares the account may add to it meanwhile.
         derived = {kind: found.copy() for kind, found in [*(self.derived or {}).items()]}
-        return Holdings(self.account, self.make, dict(self.rows), derived)
+        return AccountRows(self.account, self.make, dict(self.rows), derived)
 
-    def with_rows(self, rows: dict[Place, Any]) -> "Holdings":
+    def with_rows(self, rows: dict[RowKey, Any]) -> "AccountRows":
         """Returns the account with other rows, and what was found out from them found out anew."""
-        other = Holdings(self.account, self.make, rows)
+        other = AccountRows(self.account, self.make, rows)
         for kind in [*(self.derived or {})]:
             other.derive(kind)
         return other
 
-    def change(self, place: Place, new: Any) -> None:
+    def change(self, place: RowKey, new: Any) -> None:
         """Puts a row in a place, or takes away what is there."""
         rows = self.rows
         old = rows.pop(place, None) if new is None else rows.get(place)
@@ -146,17 +146,17 @@ class Holdings(Struct, gc=False):
                 derived.change(old, new)
 
 
-class Accounts(dict[str, Holdings]):
+class Accounts(dict[str, AccountRows]):
     """Accounts by id; there are never others, nor does what the world says of them change.
 
     So what is found out from that is kept for good.
     """
 
-    def __init__(self, accounts: Mapping[str, Holdings]) -> None:
+    def __init__(self, accounts: Mapping[str, AccountRows]) -> None:
         super().__init__(accounts)
         self.found: dict[Any, Any] = accounts.found if isinstance(accounts, Accounts) else {}
 
-    def derive(self, find: Callable[[Mapping[str, Holdings]], T]) -> T:
+    def derive(self, find: Callable[[Mapping[str, AccountRows]], T]) -> T:
         """Returns what a function finds out, once."""
         if find not in self.found:
             self.found[find] = find(self)

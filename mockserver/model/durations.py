@@ -16,7 +16,7 @@ _MILLIS = r"([0-9]{1,12}(?:\.[0-9]{1,6})?)"
 _FORM = re.compile(rf"(-?)(?=[0-9])(?:{_COUNT}h)?(?:{_COUNT}m(?!s))?(?:{_COUNT}s)?(?:{_MILLIS}ms)?")
 
 
-def nanoseconds(value: Any) -> int:
+def parse_duration(value: Any) -> int:
     """Reads a text such as ``61s``, ``1.5s`` or ``-1m30s``, a number of seconds or a timedelta.
 
     Raises ValueError for anything else, and for less than a nanosecond.
@@ -42,8 +42,8 @@ def _of_seconds(value: float) -> int:
     return round(Decimal(repr(value)) * SECOND)
 
 
-def text(duration: int) -> str:
-    """Writes a duration as ``nanoseconds`` reads it: in whole seconds, or in milliseconds."""
+def duration_text(duration: int) -> str:
+    """Writes a duration as ``parse_duration`` reads it: in whole seconds, or in milliseconds."""
     if duration % SECOND == 0:
         return f"{duration // SECOND}s"
     whole, rest = divmod(abs(duration), MILLISECOND)

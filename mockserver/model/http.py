@@ -14,7 +14,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 class Request(Struct, frozen=True, gc=False):
     """One request as a provider sees it.
 
-    ``path`` is the raw path below the provider's base URL; ``dialled`` is the raw
+    ``path`` is the raw path below the provider's base URL; ``raw_target_path`` is the raw
     path on the request line (they differ when a prefix or ``/~id`` was in front).
     ``query`` is raw and without ``?``. Header names are in lower case.
     ``oversize`` is set when the body was larger than we read; ``body`` is then empty.
@@ -26,7 +26,7 @@ class Request(Struct, frozen=True, gc=False):
     headers: list[tuple[bytes, bytes]]
     body: bytes
     peer: str
-    dialled: bytes
+    raw_target_path: bytes
     oversize: bool = False
 
     def header(self, name: bytes) -> bytes:
@@ -49,7 +49,7 @@ class Response(Struct, frozen=True, gc=False):
     deliveries: tuple[Any, ...] = ()
 
 
-class Draft(Struct, frozen=True):
+class UnsignedRequest(Struct, frozen=True):
     """A request that a client is about to send, before or after signing.
 
     ``host`` is what the Host header will say, empty where it is not known; ``path`` and

@@ -14,7 +14,7 @@ _TIME = "[0-9]{2}:[0-9]{2}:[0-9]{2}"
 _FORM = re.compile(rf"({_DATE}T{_TIME})(?:\.([0-9]{{1,9}}))?(Z|[+-][0-9]{{2}}:[0-9]{{2}})")
 
 
-def parse(text: Any) -> int:
+def parse_instant(text: Any) -> int:
     """Reads an RFC 3339 time or an aware datetime; raises ValueError, without an offset too."""
     if isinstance(text, datetime):
         if text.utcoffset() is None:
@@ -36,7 +36,7 @@ def to_datetime(moment: int) -> datetime:
     return EPOCH + timedelta(microseconds=moment // 1000)
 
 
-def show(moment: int) -> str:
+def instant_text(moment: int) -> str:
     """Writes a time in UTC with as many digits of a second as it has, up to nine."""
     seconds, rest = divmod(moment, SECOND)
     whole = EPOCH + timedelta(seconds=min(seconds, LAST))

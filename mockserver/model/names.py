@@ -19,7 +19,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def choices(name: str, known: Iterable[str], also: str = "") -> str:
-    """Returns what to write instead of a name: all there are, what ``also`` says, the nearest."""
+    """Returns what to write instead of a name: all there are, then ``also``, then the nearest."""
     names = [other for other in known if other]
     near = nearest(name, names)
     there = f"there are {', '.join(names) or 'none'}{also}"

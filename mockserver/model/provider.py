@@ -14,16 +14,15 @@ from typing import Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.model.durations import SECOND, nanoseconds
-from mockserver.model.durations import text as duration_text
+from mockserver.model.durations import SECOND, duration_text, parse_duration
 from mockserver.model.fresh_credentials import renewed
-from mockserver.model.http import Draft, Request, Response
+from mockserver.model.http import Request, Response, UnsignedRequest
 from mockserver.model.reject import Reject
 from mockserver.model.world import (
     Change,
-    Coin,
     Credential,
     Event,
+    GeneratedAsset,
     KeyRevoked,
     Quirks,
     Row,
@@ -37,16 +36,16 @@ from mockserver.model.world import (
 class Answer(Struct, frozen=True):
     """A handler's good answer: the body to encode as JSON, and the changes to apply.
 
-    ``fleeting`` says that this answer of a steady route depends on the time all the same.
+    ``time_dependent`` says that this answer of a steady route depends on the time all the same.
     """
 
     body: Any
     changes: tuple[Change, ...] = ()
     media_type: bytes = b"application/json"
-    fleeting: bool = False
+    time_dependent: bool = False
 
 
-class Shape(Struct, frozen=True):
+class ResponsePaths(Struct, frozen=True):
     """Where a good answer holds what faults look for, as JSON paths.
 
     ``rows`` lead to each row, ``amounts`` to each amount; ``token`` leads to the token of the
@@ -66,7 +65,7 @@ class Route(Struct, frozen=True):
     parameter, of the query or of a form, tells the operations of one path apart. ``aliases``
     are further paths of the same operation. ``limit`` names the route's own rate limit.
     ``parse`` turns the request and the path's parameters into what ``handle`` takes.
-    ``steady`` says that the good answer depends on nothing but the caller, what ``parse``
+    ``cacheable`` says that the good answer depends on nothing but the caller, what ``parse``
     returned (which is hashable then), the quirks and the ledger: not on the time, unless the
     answer says so. ``shape`` tells faults where rows, amounts and page tokens are.
     """
@@ -79,41 +78,41 @@ class Route(Struct, frozen=True):
     aliases: tuple[str, ...] = ()
     permission: str = ""
     limit: str = ""
-    steady: bool = False
-    shape: Shape = Shape()
+    cacheable: bool = False
+    shape: ResponsePaths = ResponsePaths()
 
 
 # Gates: what a request must pass, in the provider's own order
 
 
-class Vault(Protocol):
+class Keyring(Protocol):
     """Finds a credential by what the client presented."""
 
     def find(self, presented: bytes) -> Any:
         """Returns the credential; raises Reject for an unknown or a revoked one."""
 
-    def labelled(self, label: str) -> Any:
+    def with_label(self, label: str) -> Any:
         """Returns the credential with this label, or None."""
 
 
 class Authenticate(Struct, frozen=True):
     """Establishes who calls: ``by`` returns the credential and a note for the journal.
 
-    ``also`` are reasons for which it refuses beside those about credentials.
+    ``extra_reasons`` are reasons for which it refuses beside those about credentials.
     """
 
-    by: Callable[[Request, Vault, int, Quirks], tuple[Any, str]]
-    also: tuple[str, ...] = ()
+    by: Callable[[Request, Keyring, int, Quirks], tuple[Any, str]]
+    extra_reasons: tuple[str, ...] = ()
 
 
-class Once(Struct, frozen=True):
+class ReplayCheck(Struct, frozen=True):
     """Refuses what was accepted before: ``of`` names it, ``window`` says for how long."""
 
     of: Callable[[Request], bytes]
     window: Callable[[Quirks], int]
 
 
-class Throttle(Struct, frozen=True):
+class RateLimit(Struct, frozen=True):
     """Refuses what exceeds a limit; ``per`` names the counter (a key's label, an address).
 
     Without a name it is the limit of the route.
@@ -123,10 +122,10 @@ class Throttle(Struct, frozen=True):
     per: Callable[[Request, Any], str]
 
 
-class Escalate(Struct, frozen=True):
+class BanCheck(Struct, frozen=True):
     """Punishes callers that go on when a limit has refused them, while the quirk is ``on``."""
 
-    penalty: "Penalty"
+    penalty: "BanPolicy"
     per: Callable[[Request, Any], str]
     quirk: str
 
@@ -138,7 +137,7 @@ class Check(Struct, frozen=True):
     reason: str
 
 
-Gate = Authenticate | Once | Throttle | Escalate | Check
+Gate = Authenticate | ReplayCheck | RateLimit | BanCheck | Check
 
 
 # What rows of many providers name
@@ -181,7 +180,7 @@ class Limit(Struct, frozen=True):
             return replace(self, count=None)
         count, slash, window = text.partition("/") if isinstance(text, str) else ("", "", "")
         if slash and count.isascii() and count.isdigit() and len(count) <= COUNT_DIGITS:
-            span = nanoseconds(window)
+            span = parse_duration(window)
             if span > 0:
                 return replace(self, count=int(count), window=span)
         raise ValueError(f"write N/DURATION, as in {self._example(text)}, or off; not {text!r}")
@@ -201,7 +200,7 @@ class Limit(Struct, frozen=True):
         return f"{self.count}/{duration_text(self.window)}"
 
 
-class Penalty(Struct, frozen=True):
+class BanPolicy(Struct, frozen=True):
     """What follows on ``offences`` refusals for a full limit within ``within``.
 
     First a warning: for ``warned`` every limit of the caller is halved. As many once more
@@ -238,7 +237,7 @@ class Quirk(Struct, frozen=True):
             words = ("true", "on") if value else ("false", "off")
             return next((word for word in words if word in self.choices), words[0])
         if isinstance(value, timedelta) or (self.duration and isinstance(value, int | float)):
-            return duration_text(nanoseconds(value))
+            return duration_text(parse_duration(value))
         if not isinstance(value, str | int | float):
             raise ValueError(f"{value!r} is no text, number or boolean")
         return str(value)
@@ -248,7 +247,7 @@ class Quirk(Struct, frozen=True):
         if text in self.choices:
             return text
         if self.duration:
-            duration = nanoseconds(text)
+            duration = parse_duration(text)
             if duration < 0:
                 raise ValueError(f"{text!r} lies below zero")
             return duration
@@ -277,7 +276,7 @@ class Error(Struct, frozen=True):
     message: str
 
 
-class Asked(Struct, frozen=True):
+class ErrorContext(Struct, frozen=True):
     """What a refusal may tell of the request it answers.
 
     ``path`` and ``query`` are raw, as the provider sees them. Ids are made from ``seed`` and
@@ -320,7 +319,7 @@ class Secrets(Struct, frozen=True):
         return [text for text in texts if isinstance(text, str)]
 
 
-class Person(Struct, frozen=True):
+class GeneratedUser(Struct, frozen=True):
     """Somebody who is made up for a generated world; ``entropy`` are 64 bytes."""
 
     label: str
@@ -339,7 +338,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     the n-th row of a generated account from 16 bytes, ``holder`` a key, an account id and an
     account as a world file writes them. ``mistakes`` names the module, imported when
     somebody is refused, whose ``explain`` returns the Explanation of a Refused (both in
-    ``wire/explain``), or None where the provider knows no more than everybody.
+    ``explain``), or None where the provider knows no more than everybody.
     """
 
     name: str
@@ -354,31 +353,31 @@ class Provider(Struct, frozen=True, kw_only=True):
     limits: tuple[Limit, ...] = ()
     quirks: tuple[Quirk, ...] = ()
     errors: Mapping[str, Any]
-    refuse: Callable[[Reject, Asked], Response]
+    refuse: Callable[[Reject, ErrorContext], Response]
     section: type[Section]
     row: type[Row]
     key: str
     members: tuple[str, ...]
     secrets: Secrets = Secrets()
-    sign: Callable[[Draft, Any, int], Draft]
-    example: Callable[[Any], Draft]
+    sign: Callable[[UnsignedRequest, Any, int], UnsignedRequest]
+    example: Callable[[Any], UnsignedRequest]
     events: tuple[type[Event], ...] = ()
     mistakes: str = ""
-    sample: Callable[[int, bytes, Coin], Any] | None = None
-    holder: Callable[[Person], tuple[dict[str, Any], str, dict[str, Any]]] | None = None
+    sample: Callable[[int, bytes, GeneratedAsset], Any] | None = None
+    holder: Callable[[GeneratedUser], tuple[dict[str, Any], str, dict[str, Any]]] | None = None
 
     @property
-    def happenings(self) -> tuple[type[Event], ...]:
+    def all_events(self) -> tuple[type[Event], ...]:
         """The provider's own events, and those that every one has."""
         return (*self.events, KeyRevoked)
 
-    def renewed(self, credential: Any, entropy: bytes) -> Any:
+    def with_fresh_keys(self, credential: Any, entropy: bytes) -> Any:
         """Returns a credential as a new sandbox has it, made from 64 bytes.
 
-        Where the credential has no ``fresh`` of its own, the key is new text, and so is every
+        Where the credential has no ``regenerate`` of its own, the key is new text, and so is every
         secret text that a client is given. Raises ValueError when the credential refuses that.
         """
-        fresh = credential.fresh(entropy)
+        fresh = credential.regenerate(entropy)
         if fresh is not None:
             return fresh
         handed = {*self.members} & {*self.secrets.names(credential)} | {self.key}

@@ -24,13 +24,13 @@ SECRET_MIN = 4  # signs; what is shorter is not looked for elsewhere in its body
 HIDDEN_MIN = 6  # signs; what is shorter is not looked for by its value
 
 # A name says that its value is secret when it contains one of these, separators aside.
-TELLING = re.compile(
+SECRET_NAME = re.compile(
     rb"(api|access|private|secret)key|keyid|secret|sign|auth|token|jwt|pass|credential|cookie"
 )
 PUBLIC = frozenset({b"pagetoken", b"nextpagetoken"})
 
 # Headers of every client, in which nobody puts a secret.
-PLAIN = frozenset(
+PUBLIC_HEADERS = frozenset(
     {
         b"accept",
         b"accept-encoding",
@@ -61,17 +61,17 @@ def printable(raw: bytes) -> str:
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
-def telling(name: bytes) -> bool:
+def is_secret_name(name: bytes) -> bool:
     """Tells whether a name says that what it names is secret."""
-    return NAMES[name]
+    return SECRET_NAMES[name]
 
 
 def _telling(name: bytes) -> bool:
     plain = unquote_to_bytes(name).lower().translate(None, NO_LETTERS)
-    return plain not in PUBLIC and TELLING.search(plain) is not None
+    return plain not in PUBLIC and SECRET_NAME.search(plain) is not None
 
 
-NAMES = Memo(_telling, size=len)
+SECRET_NAMES = Memo(_telling, size=len)
 
 
 class Redactor:
@@ -90,7 +90,7 @@ class Redactor:
 
     def header(self, name: bytes, value: bytes) -> bytes:
         """Returns the value of a header, replaced where the name says that it is secret."""
-        secret = name in self._headers or telling(name)
+        secret = name in self._headers or is_secret_name(name)
         return fingerprint(value).encode() if secret else value
 
     def query(self, query: bytes, limit: int = ENDLESS) -> bytes:
@@ -110,7 +110,7 @@ class Redactor:
 
     def _pair(self, pair: bytes) -> bytes:
         name, equals, value = pair.partition(b"=")
-        if not value or not (name in self._query or telling(name)):
+        if not value or not (name in self._query or is_secret_name(name)):
             return pair
         return name + equals + self._values[value]
 
@@ -167,7 +167,7 @@ class Redactor:
 
         Where one text is secret, so are its neighbours, and the names nobody knows.
         """
-        named = {k for k in value if k in self._members or telling(k.encode())}
+        named = {k for k in value if k in self._members or is_secret_name(k.encode())}
         return named, secret or any(isinstance(value[k], str) for k in named)
 
 
@@ -218,7 +218,7 @@ def _value(written: bytes) -> bytes:
     return fingerprint(unquote_to_bytes(written)).encode()
 
 
-def writings(secret: str) -> list[bytes]:
+def written_forms(secret: str) -> list[bytes]:
     """Returns what is looked for of a secret: each line, also as HTTP libraries lower it.
 
     A form writes blanks as plus signs; other escapes are taken off by who looks.

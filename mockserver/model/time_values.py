@@ -14,9 +14,9 @@ def spelled(value: Any) -> Any:
     """
     match value:
         case timedelta():
-            return duration.text(duration.nanoseconds(value))
+            return duration.duration_text(duration.parse_duration(value))
         case datetime():
-            return moment.show(moment.parse(value))
+            return moment.instant_text(moment.parse_instant(value))
         case dict():
             return {name: spelled(below) for name, below in value.items()}
         case list() | tuple():

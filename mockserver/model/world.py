@@ -34,7 +34,7 @@ class Credential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     revoked: bool = False
     rejects: str = ""
 
-    def fresh(self, entropy: bytes) -> Self | None:
+    def regenerate(self, entropy: bytes) -> Self | None:
         """Returns the credential with a new key and secret, made from 64 bytes.
 
         None, unless a provider says otherwise: then its key and secrets become random text in
@@ -73,7 +73,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("rows must lie between 0 and 1000000")
 
 
-class Coin(Struct, frozen=True):
+class GeneratedAsset(Struct, frozen=True):
     """What a made row is about: ``BTC``, ``Bitcoin``."""
 
     symbol: str
@@ -107,7 +107,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Returns the keys by label, with what a client needs beside what the file says."""
         return self.keys
 
-    def records(self) -> "Iterable[Put]":
+    def records(self) -> "Iterable[PutRecord]":
         """Yields the records, other than rows, that a sandbox starts with."""
         return ()
 
@@ -171,7 +171,7 @@ class SetKey(Struct, frozen=True):
     credential: Any
 
 
-class Put(Struct, frozen=True):
+class PutRecord(Struct, frozen=True):
     """Stores a provider's own record (a withdrawal, an exchange's state)."""
 
     kind: str
@@ -186,7 +186,7 @@ class Schedule(Struct, frozen=True):
     event: Any
 
 
-Change = Move | SetRow | DropRow | SetRows | SetKey | Put | Schedule
+Change = Move | SetRow | DropRow | SetRows | SetKey | PutRecord | Schedule
 
 
 class Event(Struct, frozen=True, tag_field="event", forbid_unknown_fields=True):
@@ -209,10 +209,10 @@ class KeyRevoked(Event, frozen=True, tag="key_revoked"):
 
     def changes(self, view: View) -> tuple[Change, ...]:
         """Revokes it."""
-        return (SetKey(replace(known_key(view, self.key), revoked=True)),)
+        return (SetKey(replace(key_with_label(view, self.key), revoked=True)),)
 
 
-def known_key(view: View, label: str) -> Any:
+def key_with_label(view: View, label: str) -> Any:
     """Returns the credential with a label; raises ValueError."""
     if label not in view.keys:
         raise ValueError(unknown("credential", label, view.keys))

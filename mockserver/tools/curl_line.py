@@ -24,7 +24,7 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
 # Options that take a value and change nothing of the request that is judged.
-ASIDE = {
+IGNORED_OPTIONS = {
     *("--output", "--write-out", "--max-time", "--connect-timeout", "--proxy", "--retry"),
     *("--cacert", "--cert", "--key", "--resolve", "--connect-to", "--cookie-jar"),
     *("--limit-rate", "--dump-header"),
@@ -58,7 +58,7 @@ class Unreadable(ValueError):
     """What was given is no request; says why."""
 
 
-class Given(Struct):
+class CurlOptions(Struct):
     """What the words of a curl line say."""
 
     urls: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Given(Struct):
     head: bool = False
 
 
-def told(line: str) -> tuple[str, str, list[tuple[str, str]], str]:
+def parse_curl(line: str) -> tuple[str, str, list[tuple[str, str]], str]:
     """Returns method, URL, headers and body of a curl line; raises Unreadable."""
     if len(line) > LINE_MAX:
         raise Unreadable(f"a curl line of more than {LINE_MAX // 1024} KiB: give the raw request")
@@ -107,8 +107,8 @@ def _unescaped(found: re.Match[str]) -> str:
         raise Unreadable(f"this curl line cannot be read: {error.reason}") from None
 
 
-def _given(words: list[str]) -> Given:
-    given = Given()
+def _given(words: list[str]) -> CurlOptions:
+    given = CurlOptions()
     left = iter(words)
     for word in left:
         if not word.startswith("-") or word == "-":
@@ -121,20 +121,20 @@ def _given(words: list[str]) -> Given:
     return given
 
 
-def _take_short(given: Given, letters: str, left: Iterator[str]) -> None:
+def _take_short(given: CurlOptions, letters: str, left: Iterator[str]) -> None:
     """Takes options such as -sS or -sXPOST: the value may follow the last of them at once."""
     for n, letter in enumerate(letters, 1):
         name = LONG.get(f"-{letter}", "")
-        if name in ASIDE or name in REFUSED or name in TAKERS:
+        if name in IGNORED_OPTIONS or name in REFUSED or name in TAKERS:
             _take(given, name, letters[n:] or None, left)
             return
         _take(given, name, None, left)
 
 
-def _take(given: Given, name: str, value: str | None, left: Iterator[str]) -> None:
+def _take(given: CurlOptions, name: str, value: str | None, left: Iterator[str]) -> None:
     if name in REFUSED:
         raise Unreadable(f"curl's {name} is not understood here: give the raw request")
-    if name in ASIDE or name in TAKERS:
+    if name in IGNORED_OPTIONS or name in TAKERS:
         value = next(left, None) if value is None else value
         if value is None:
             raise Unreadable(f"curl's {name} wants a value")
@@ -146,39 +146,39 @@ def _take(given: Given, name: str, value: str | None, left: Iterator[str]) -> No
         given.head = True
 
 
-def _url(given: Given, name: str, value: str) -> None:
+def _url(given: CurlOptions, name: str, value: str) -> None:
     given.urls.append(value)
 
 
-def _method(given: Given, name: str, value: str) -> None:
+def _method(given: CurlOptions, name: str, value: str) -> None:
     given.method = value
 
 
-def _data(given: Given, name: str, value: str) -> None:
+def _data(given: CurlOptions, name: str, value: str) -> None:
     if value.startswith("@") and name != "--data-raw":
         raise Unreadable(f"curl's {name} {cut(value)} reads a file: paste its content instead")
     _add(given, value)
 
 
-def _add(given: Given, value: str) -> None:
+def _add(given: CurlOptions, value: str) -> None:
     given.data = f"{given.data}&{value}" if given.data else value
 
 
-def _encoded(given: Given, name: str, value: str) -> None:
+def _encoded(given: CurlOptions, name: str, value: str) -> None:
     before, equals, content = value.rpartition("=") if "=" not in value else value.partition("=")
     if not equals and "@" in content:
         raise Unreadable(f"curl's {name} {cut(value)} reads a file: paste its content instead")
     _add(given, f"{before}={quote(content, safe='')}" if before else quote(content, safe=""))
 
 
-def _json(given: Given, name: str, value: str) -> None:
+def _json(given: CurlOptions, name: str, value: str) -> None:
     if value.startswith("@"):
         raise Unreadable(f"curl's {name} {cut(value)} reads a file: paste its content instead")
     given.is_json = True
     given.data += value
 
 
-def _header(given: Given, name: str, value: str) -> None:
+def _header(given: CurlOptions, name: str, value: str) -> None:
     header, colon, text = value.partition(":")
     if colon:  # a name with nothing behind takes away what curl would send by itself
         given.headers.append((header.strip(), text.strip() or None))
@@ -188,18 +188,18 @@ def _header(given: Given, name: str, value: str) -> None:
         raise Unreadable(f"the header {cut(value)} has no colon")
 
 
-def _named(header: str, form: str = "{}") -> Callable[[Given, str, str], None]:
-    def take(given: Given, name: str, value: str) -> None:
+def _named(header: str, form: str = "{}") -> Callable[[CurlOptions, str, str], None]:
+    def take(given: CurlOptions, name: str, value: str) -> None:
         given.headers.append((header, form.format(value)))
 
     return take
 
 
-def _user(given: Given, name: str, value: str) -> None:
+def _user(given: CurlOptions, name: str, value: str) -> None:
     given.headers.append(("Authorization", f"Basic {b64encode(value.encode()).decode()}"))
 
 
-TAKERS: dict[str, Callable[[Given, str, str], None]] = {
+TAKERS: dict[str, Callable[[CurlOptions, str, str], None]] = {
     "--url": _url,
     "--request": _method,
     "--header": _header,
@@ -214,7 +214,7 @@ TAKERS: dict[str, Callable[[Given, str, str], None]] = {
 }
 
 
-def _headers(given: Given, url: str, body: str) -> list[tuple[str, str]]:
+def _headers(given: CurlOptions, url: str, body: str) -> list[tuple[str, str]]:
     """Returns the headers that were asked for, and those that curl adds to them."""
     named = {name.lower() for name, _ in given.headers}
     headers = [(name, value) for name, value in given.headers if value is not None]

@@ -9,9 +9,9 @@ from faker.providers.currency import Provider as Currencies
 from msgspec.structs import fields
 
 from mockserver.model.amounts import Amount, text
-from mockserver.model.provider import Person, Provider
+from mockserver.model.provider import GeneratedUser, Provider
 from mockserver.model.signing import seeded
-from mockserver.model.world import Coin
+from mockserver.model.world import GeneratedAsset
 from mockserver.providers import discover
 
 
@@ -30,25 +30,25 @@ def generate(accounts: int, assets: int, seed: int) -> str:
     return yaml.safe_dump(told, sort_keys=False, default_flow_style=None, width=10_000)
 
 
-def _people(fake: Faker, count: int, seed: int) -> list[Person]:
+def _people(fake: Faker, count: int, seed: int) -> list[GeneratedUser]:
     """Makes people up; the first has the label ``main``, as clients expect."""
     people = []
     for n in range(count):
         name = fake.name()
         label = name.lower().replace(".", "").replace(" ", "-") + f"-{n}" if n else "main"
-        people.append(Person(label, name, seeded(seed, "person", n, size=64)))
+        people.append(GeneratedUser(label, name, seeded(seed, "person", n, size=64)))
     return people
 
 
-def _coins(fake: Faker, count: int) -> list[Coin]:
+def _coins(fake: Faker, count: int) -> list[GeneratedAsset]:
     """Takes real coins in a random order; beyond those there are, numbered tokens."""
     known = fake.random_sample(Currencies.cryptocurrencies, len(Currencies.cryptocurrencies))
-    real = [Coin(symbol, name) for symbol, name in dict(known).items()][:count]
-    return real + [Coin(f"T{n:06d}", f"Token {n}") for n in range(len(real), count)]
+    real = [GeneratedAsset(symbol, name) for symbol, name in dict(known).items()][:count]
+    return real + [GeneratedAsset(f"T{n:06d}", f"Token {n}") for n in range(len(real), count)]
 
 
 def _section(
-    provider: Provider, people: Sequence[Person], coins: Sequence[Coin], seed: int
+    provider: Provider, people: Sequence[GeneratedUser], coins: Sequence[GeneratedAsset], seed: int
 ) -> dict[str, Any]:
     keys, accounts = {}, {}
     for person in people:
@@ -59,7 +59,9 @@ def _section(
     return {"keys": keys, "accounts": accounts}
 
 
-def _row(provider: Provider, n: int, coin: Coin, seed: int, person: Person) -> Mapping[str, Any]:
+def _row(
+    provider: Provider, n: int, coin: GeneratedAsset, seed: int, person: GeneratedUser
+) -> Mapping[str, Any]:
     digest = seeded(seed, provider.name, person.label, n, size=16)
     row = provider.sample(n, digest, coin)  # type: ignore[misc]
     told = {}

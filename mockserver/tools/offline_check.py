@@ -4,24 +4,24 @@ import re
 from collections.abc import Callable
 
 from mockserver.engine import pipeline
-from mockserver.engine.journal import Entry
+from mockserver.engine.journal import JournalEntry
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Settings
 from mockserver.files import worlds
-from mockserver.http.asgi import BODY_MAX, PEER
+from mockserver.http.asgi import PEER, REQUEST_BODY_MAX
 from mockserver.http.routing import Routing
 from mockserver.model.http import Request
 from mockserver.providers import discover
 from mockserver.tools.curl_line import Unreadable
-from mockserver.tools.pasted_request import Told
+from mockserver.tools.pasted_request import ParsedRequest
 
 SANDBOX = re.compile(rb"^/~[^/]*(?=/)")
 
 
-def judge(
-    told: Told, world: str, provider: str | None, port: int, real: Callable[[], int]
-) -> Entry:
+def check_offline(
+    told: ParsedRequest, world: str, provider: str | None, port: int, real: Callable[[], int]
+) -> JournalEntry:
     """Returns what the journal would say of a request; raises BadFile, Unreadable.
 
     ``port`` is the gateway's, by which a local URL tells its provider.
@@ -41,8 +41,8 @@ def judge(
     return sandbox.journal.entries[-1]
 
 
-def _request(told: Told, path: bytes) -> Request:
-    whole = len(told.body) <= BODY_MAX
+def _request(told: ParsedRequest, path: bytes) -> Request:
+    whole = len(told.body) <= REQUEST_BODY_MAX
     return Request(
         told.method,
         path,
@@ -55,7 +55,7 @@ def _request(told: Told, path: bytes) -> Request:
     )
 
 
-def verdict(entry: Entry) -> str:
+def verdict(entry: JournalEntry) -> str:
     """Writes what was found, for people."""
     who = f" as key {entry.credential}" if entry.credential else ""
     if not entry.reason:

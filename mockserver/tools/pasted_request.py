@@ -16,7 +16,7 @@ REDACTED = re.compile(rb"\bredacted(?::|%3A)[0-9a-f]{8}\b", re.IGNORECASE)
 BLANK = re.compile(r"\r?\n\r?\n")
 
 
-class Told(Struct, frozen=True):
+class ParsedRequest(Struct, frozen=True):
     """A request: header names in lower case, path and query as they were sent."""
 
     method: str
@@ -28,7 +28,7 @@ class Told(Struct, frozen=True):
     body: bytes
 
 
-def read(raw: bytes) -> Told:
+def read(raw: bytes) -> ParsedRequest:
     """Reads a request from whichever of the three forms it has; raises Unreadable."""
     if len(raw) > SIZE_MAX:
         raise Unreadable(f"more than {SIZE_MAX // 1024 // 1024} MiB: give one request")
@@ -49,20 +49,20 @@ def read(raw: bytes) -> Told:
     return told
 
 
-def _read(start: str) -> Told:
+def _read(start: str) -> ParsedRequest:
     if start.startswith("{"):
         return _har(start)
     if curl.START.match(start):
-        method, url, headers, body = curl.told(start)
+        method, url, headers, body = curl.parse_curl(start)
         return _made(method, url, headers, body)
     return _raw(start)
 
 
-def _parts(told: Told) -> Iterable[bytes]:
+def _parts(told: ParsedRequest) -> Iterable[bytes]:
     return (told.path, told.query, told.body, *(value for _, value in told.headers))
 
 
-def _made(method: str, url: str, headers: Iterable[tuple[str, str]], body: str) -> Told:
+def _made(method: str, url: str, headers: Iterable[tuple[str, str]], body: str) -> ParsedRequest:
     """Makes a request of a URL, whose host stands in the header unless one is given."""
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
@@ -74,13 +74,13 @@ def _made(method: str, url: str, headers: Iterable[tuple[str, str]], body: str) 
     if netloc and not any(name == b"host" for name, _ in sent):
         sent.insert(0, (b"host", netloc.encode()))
     path, query = (parts.path or "/").encode(), parts.query.encode()
-    return Told(method, parts.hostname or "", port, path, query, sent, body.encode())
+    return ParsedRequest(method, parts.hostname or "", port, path, query, sent, body.encode())
 
 
 # HAR
 
 
-def _har(text: str) -> Told:
+def _har(text: str) -> ParsedRequest:
     try:
         data = json.loads(text)
         while "request" not in data:
@@ -94,7 +94,7 @@ def _har(text: str) -> Told:
         ) from None
 
 
-def _of_entry(request: Mapping[str, Any]) -> Told:
+def _of_entry(request: Mapping[str, Any]) -> ParsedRequest:
     headers = [
         (h["name"], h["value"]) for h in request.get("headers", []) if not h["name"].startswith(":")
     ]
@@ -108,7 +108,7 @@ def _of_entry(request: Mapping[str, Any]) -> Told:
 # Raw
 
 
-def _raw(text: str) -> Told:
+def _raw(text: str) -> ParsedRequest:
     blank = BLANK.search(text)
     head, body = (text[: blank.start()], text[blank.end() :]) if blank else (text, "")
     first, *lines = head.splitlines()
@@ -122,7 +122,7 @@ def _raw(text: str) -> Told:
     path, query = made.path, made.query
     if "://" not in words[1]:
         path, _, query = words[1].encode().partition(b"?")
-    return Told(
+    return ParsedRequest(
         made.method, made.host, made.port, path, query, made.headers, _body(body, made.headers)
     )
 

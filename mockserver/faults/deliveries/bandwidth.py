@@ -4,10 +4,10 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.script import Script, Send, Step, Wait, least, pieces
+from mockserver.faults.script import Script, SendStep, Step, WaitStep, least, pieces
 from mockserver.model.durations import SECOND
 
-TAKES = takes.whole(1, 1 << 30)
+parse = takes.whole(1, 1 << 30)
 
 LATE = 1
 TICKS = 20  # pieces a second
@@ -18,9 +18,9 @@ def deliver(script: Script, rate: Any, chance: Chance) -> Script:
     size = least(script, max(rate // TICKS, 1))
     steps: list[Step] = []
     for step in script:
-        if isinstance(step, Send):
+        if isinstance(step, SendStep):
             for piece in pieces(step.data, size):
-                steps += [Send(piece, step.head), Wait(len(piece) * SECOND // rate)]
+                steps += [SendStep(piece, step.head), WaitStep(len(piece) * SECOND // rate)]
         else:
             steps.append(step)
     return steps

@@ -4,11 +4,11 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.script import End, Script
+from mockserver.faults.script import CloseStep, Script
 
-TAKES = takes.yes
+parse = takes.yes
 
 
 def deliver(script: Script, given: Any, chance: Chance) -> Script:
     """Sends nothing."""
-    return [End()]
+    return [CloseStep()]

@@ -4,11 +4,11 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.script import End, Script, body, cut
+from mockserver.faults.script import CloseStep, Script, body, cut
 
-TAKES = takes.fraction
+parse = takes.fraction
 
 
 def deliver(script: Script, part: Any, chance: Chance) -> Script:
     """Ends the script within the body."""
-    return cut(script, int(len(body(script)) * part), End())
+    return cut(script, int(len(body(script)) * part), CloseStep())

@@ -5,7 +5,7 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.script import Script, Wait
+from mockserver.faults.script import Script, WaitStep
 
 SIGMA_MAX = 5
 
@@ -29,14 +29,14 @@ def _read(given: Any) -> tuple[str, int, float]:
     return "lognormal", takes.time(median), sigma
 
 
-TAKES = _read
+parse = _read
 
 LATE = 2
 
 
 def deliver(script: Script, given: tuple[str, int, float], chance: Chance) -> Script:
     """Puts the wait in front."""
-    return [Wait(_drawn(given, chance)), *script]
+    return [WaitStep(_drawn(given, chance)), *script]
 
 
 def _drawn(given: tuple[str, int, float], chance: Chance) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.script import Script, Send, Step, Wait, least, pieces
+from mockserver.faults.script import Script, SendStep, Step, WaitStep, least, pieces
 
 
 def _read(given: Any) -> tuple[int, int]:
@@ -12,7 +12,7 @@ def _read(given: Any) -> tuple[int, int]:
     return takes.whole(1, 1 << 20)(size), takes.time(every)
 
 
-TAKES = _read
+parse = _read
 
 LATE = 1
 
@@ -23,9 +23,9 @@ def deliver(script: Script, given: tuple[int, int], chance: Chance) -> Script:
     size = least(script, size)
     steps: list[Step] = []
     for step in script:
-        if isinstance(step, Send) and not step.head:
+        if isinstance(step, SendStep) and not step.head:
             for piece in pieces(step.data, size):
-                steps += [Send(piece), Wait(every)]
+                steps += [SendStep(piece), WaitStep(every)]
         else:
             steps.append(step)
     return steps

@@ -4,11 +4,11 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.script import End, Script, Wait
+from mockserver.faults.script import CloseStep, Script, WaitStep
 
-TAKES = takes.time
+parse = takes.time
 
 
 def deliver(script: Script, duration: Any, chance: Chance) -> Script:
     """Waits in the answer's place."""
-    return [Wait(duration), End()]
+    return [WaitStep(duration), CloseStep()]

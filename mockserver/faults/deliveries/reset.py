@@ -4,10 +4,10 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.script import End, Script, Wait, body, cut
+from mockserver.faults.script import CloseStep, Script, WaitStep, body, cut
 from mockserver.model.durations import MILLISECOND
 
-TAKES = takes.one_of("before", "body")
+parse = takes.one_of("before", "body")
 
 # A reset discards what is still on its way: half an answer gets time to arrive.
 ARRIVAL = 20 * MILLISECOND
@@ -15,8 +15,8 @@ ARRIVAL = 20 * MILLISECOND
 
 def deliver(script: Script, where: Any, chance: Chance) -> Script:
     """Ends the script by a reset."""
-    reset = End(reset=True)
+    reset = CloseStep(reset=True)
     if where == "before":
         return [reset]
     *sent, end = cut(script, len(body(script)) // 2, reset)
-    return [*sent, Wait(ARRIVAL), end]
+    return [*sent, WaitStep(ARRIVAL), end]

@@ -4,10 +4,10 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.script import Script, Send, Step, Wait, heads, least, pieces
+from mockserver.faults.script import Script, SendStep, Step, WaitStep, heads, least, pieces
 from mockserver.model.durations import MILLISECOND
 
-TAKES = takes.time
+parse = takes.time
 
 LATE = 1
 
@@ -17,13 +17,13 @@ def deliver(script: Script, duration: Any, chance: Chance) -> Script:
 
     No wait is shorter than a millisecond: where a byte's would be, several go at once.
     """
-    total = sum(len(step.data) for step in heads(script) if isinstance(step, Send))
+    total = sum(len(step.data) for step in heads(script) if isinstance(step, SendStep))
     size = least(script, -(-total // max(duration // MILLISECOND, 1)))
     steps: list[Step] = []
     for step in script:
-        if isinstance(step, Send) and step.head:
+        if isinstance(step, SendStep) and step.head:
             for piece in pieces(step.data, size):
-                steps += [Wait(duration * len(piece) // total), Send(piece, head=True)]
+                steps += [WaitStep(duration * len(piece) // total), SendStep(piece, head=True)]
         else:
             steps.append(step)
     return steps

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from mockserver.faults.chance import Chance
-from mockserver.faults.script import LENGTH, End, Script, with_head
+from mockserver.faults.script import LENGTH, CloseStep, Script, with_head
 
 MOST = 1_000_000
 
@@ -19,7 +19,7 @@ def _read(given: Any) -> int:
     return given
 
 
-TAKES = _read
+parse = _read
 
 
 def deliver(script: Script, off: Any, chance: Chance) -> Script:
@@ -28,4 +28,4 @@ def deliver(script: Script, off: Any, chance: Chance) -> Script:
     def wrong(found: re.Match[bytes]) -> bytes:
         return found[1] + b"%d" % max(int(found[2]) + off, 0)
 
-    return [*with_head(script, lambda head: LENGTH.sub(wrong, head, count=1)), End()]
+    return [*with_head(script, lambda head: LENGTH.sub(wrong, head, count=1)), CloseStep()]

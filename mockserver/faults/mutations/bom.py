@@ -5,12 +5,12 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.response_body import Good
+from mockserver.faults.response_body import MutableResponse
 
-TAKES = takes.yes
+parse = takes.yes
 BYTES = True
 
 
-def hurt(good: Good, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+def mutate(good: MutableResponse, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Adds the three bytes."""
     good.body = codecs.BOM_UTF8 + good.body

@@ -4,12 +4,12 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.response_body import Good, rewritten
+from mockserver.faults.response_body import MutableResponse, rewritten
 
-TAKES = takes.whole(0, 60)
+parse = takes.whole(0, 60)
 
 
-def hurt(good: Good, count: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+def mutate(good: MutableResponse, count: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Rewrites the amounts; no drawn digit is 0, so that none can be lost unseen."""
     for n, ((at, key), amount) in enumerate(good.amounts()):
         before, _, after = f"{amount:f}".partition(".")

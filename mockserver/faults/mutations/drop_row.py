@@ -4,12 +4,12 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.response_body import Good
+from mockserver.faults.response_body import MutableResponse
 
-TAKES = takes.whole(0, 1_000_000)
+parse = takes.whole(0, 1_000_000)
 
 
-def hurt(good: Good, row: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+def mutate(good: MutableResponse, row: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Takes away the row with this number, from 0."""
     for at, key in good.rows()[row : row + 1]:
         del at[key]

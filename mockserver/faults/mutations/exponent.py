@@ -4,12 +4,12 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.response_body import Good, rewritten
+from mockserver.faults.response_body import MutableResponse, rewritten
 
-TAKES = takes.yes
+parse = takes.yes
 
 
-def hurt(good: Good, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+def mutate(good: MutableResponse, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Rewrites the amounts."""
     for (at, key), amount in good.amounts():
         at[key] = rewritten(at[key], f"{amount:E}")

@@ -4,14 +4,14 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.response_body import Good
+from mockserver.faults.response_body import MutableResponse
 
-TAKES = takes.yes
+parse = takes.yes
 
 NAME = "somethingNew"
 
 
-def hurt(good: Good, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+def mutate(good: MutableResponse, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Adds it behind the members that are there."""
     for node in (good.tree, *(at[key] for at, key in good.rows())):
         if isinstance(node, dict):

@@ -4,13 +4,13 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.response_body import Good
+from mockserver.faults.response_body import MutableResponse
 
-TAKES = takes.yes
+parse = takes.yes
 BYTES = True
 
 
-def hurt(good: Good, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+def mutate(good: MutableResponse, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Adds the byte behind the first quote."""
     before, quote, after = good.body.partition(b'"')
     good.body = before + quote + b"\xff" + after

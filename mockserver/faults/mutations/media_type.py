@@ -4,11 +4,11 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.response_body import TYPE, Good
+from mockserver.faults.response_body import TYPE, MutableResponse
 
-TAKES = takes.header_value
+parse = takes.header_value
 
 
-def hurt(good: Good, media_type: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+def mutate(good: MutableResponse, media_type: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Replaces the header."""
     good.headers[TYPE] = media_type

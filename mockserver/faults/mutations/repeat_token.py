@@ -4,12 +4,12 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.response_body import Good
+from mockserver.faults.response_body import MutableResponse
 
-TAKES = takes.yes
+parse = takes.yes
 
 
-def hurt(good: Good, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+def mutate(good: MutableResponse, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Replaces the token, once the walk has one and while there is a next page."""
     place = good.token()
     if place and good.page:

@@ -7,14 +7,14 @@ import msgspec
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.response_body import Good, number, text_of
+from mockserver.faults.response_body import MutableResponse, number, text_of
 
-TAKES = takes.path
+parse = takes.path
 
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
-def hurt(good: Good, path: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+def mutate(good: MutableResponse, path: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Replaces what the path leads to."""
     for at, key in good.places(path):
         at[key] = _other(at[key])

@@ -4,9 +4,9 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.response_body import Good
+from mockserver.faults.response_body import MutableResponse
 
-TAKES = takes.yes
+parse = takes.yes
 
 LATE = -1  # what else is done is done to the old answer
 
@@ -15,7 +15,7 @@ KEPT_MAX = 64  # answers that a rule remembers
 SIZE_MAX = 4 * 1024 * 1024  # bytes of all of them
 
 
-def watch(good: Good, memory: dict[Any, Any]) -> None:
+def watch(good: MutableResponse, memory: dict[Any, Any]) -> None:
     """Remembers the first answer to each request, while there is room."""
     kept = memory.setdefault(KEPT, {})
     room = SIZE_MAX - sum(map(len, kept.values()))
@@ -23,6 +23,6 @@ def watch(good: Good, memory: dict[Any, Any]) -> None:
         kept.setdefault((good.caller, good.target), good.body)
 
 
-def hurt(good: Good, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+def mutate(good: MutableResponse, given: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Gives it again."""
     good.body = memory.get(KEPT, {}).get((good.caller, good.target), good.body)

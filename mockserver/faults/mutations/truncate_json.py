@@ -4,12 +4,12 @@ from typing import Any
 
 from mockserver.faults import parameters as takes
 from mockserver.faults.chance import Chance
-from mockserver.faults.response_body import Good
+from mockserver.faults.response_body import MutableResponse
 
-TAKES = takes.fraction
+parse = takes.fraction
 BYTES = True
 
 
-def hurt(good: Good, part: Any, chance: Chance, memory: dict[Any, Any]) -> None:
+def mutate(good: MutableResponse, part: Any, chance: Chance, memory: dict[Any, Any]) -> None:
     """Keeps the first part."""
     good.body = good.body[: int(len(good.body) * part)]

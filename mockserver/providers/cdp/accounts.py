@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.model.account_rows import Holdings
+from mockserver.model.account_rows import AccountRows
 from mockserver.model.http import Request
 from mockserver.model.provider import Answer
 from mockserver.model.reject import Reject
@@ -17,8 +17,8 @@ from mockserver.providers.cdp.pages import (
     Rank,
     begin,
     cut,
-    given,
     listing,
+    page_parameter,
     parse_page,
     rank,
 )
@@ -27,7 +27,7 @@ from mockserver.providers.cdp.world import ACCOUNT_TYPES, Portfolio, is_account_
 NONE = Listing([], [])
 
 
-class Wanted(Struct, frozen=True):
+class AccountQuery(Struct, frozen=True):
     """Which accounts are asked for; None is all."""
 
     page: Page
@@ -35,16 +35,16 @@ class Wanted(Struct, frozen=True):
     owner: str | None
 
 
-def parse_list(request: Request, path: Mapping[str, str]) -> Wanted:
+def parse_list(request: Request, path: Mapping[str, str]) -> AccountQuery:
     """Reads the filters and the page; raises Reject."""
-    parameters = given(request.query)
+    parameters = page_parameter(request.query)
     type = parameters.get("type")
     if type is not None and type not in ACCOUNT_TYPES:
         raise Reject("bad_request", parameter="type")
-    return Wanted(parse_page(parameters), type, parameters.get("owner"))
+    return AccountQuery(parse_page(parameters), type, parameters.get("owner"))
 
 
-def list_accounts(view: View, wanted: Wanted) -> Answer:
+def list_accounts(view: View, wanted: AccountQuery) -> Answer:
     """Lists the caller's accounts, the newest first."""
     owner, type = view.credential.owner, wanted.type
     start = begin(view, wanted.page, f"accounts of {owner}, {type}, {wanted.owner}")
@@ -55,7 +55,7 @@ def list_accounts(view: View, wanted: Wanted) -> Answer:
     return Answer({"accounts": [_shown(id, view.accounts[id].account) for id in ids], **token})
 
 
-def _listings(accounts: Mapping[str, Holdings]) -> dict[tuple[str, str | None], Listing]:
+def _listings(accounts: Mapping[str, AccountRows]) -> dict[tuple[str, str | None], Listing]:
     """Returns the ids of each owner's accounts in order: of every type, and of each one."""
     found: dict[tuple[str, str | None], list[tuple[Rank, str]]] = {}
     for id, held in accounts.items():
@@ -78,7 +78,7 @@ def get_account(view: View, id: str) -> Answer:
     return Answer(_shown(id, owned(view, id).account))
 
 
-def owned(view: View, id: str, message: str = "Account not found.") -> Holdings:
+def owned(view: View, id: str, message: str = "Account not found.") -> AccountRows:
     """Returns an account of the caller's owner; raises Reject, as for one that is not there."""
     held = view.accounts.get(id)
     if held is None or held.account.owner != view.credential.owner:

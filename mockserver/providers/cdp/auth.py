@@ -9,8 +9,8 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from mockserver.model import jwt
-from mockserver.model.http import Draft, Request
-from mockserver.model.provider import Vault
+from mockserver.model.http import Request, UnsignedRequest
+from mockserver.model.provider import Keyring
 from mockserver.model.reject import Reject
 from mockserver.model.signing import seeded
 from mockserver.model.world import Credential, Quirks
@@ -34,7 +34,7 @@ class Key(Credential, frozen=True, kw_only=True):
         """``Ed25519`` or ``ES256``."""
         return keys.TYPES[keys.read(self.key_secret).algorithm]
 
-    def fresh(self, entropy: bytes) -> "Key":
+    def regenerate(self, entropy: bytes) -> "Key":
         """Returns the key with a new id and a new secret of the same type."""
         made = keys.ed25519 if self.key_type == "Ed25519" else keys.es256
         return replace(self, key_id=new_id(entropy[32:]), key_secret=made(entropy[:32]))
@@ -52,7 +52,7 @@ def new_id(entropy: bytes) -> str:
     return f"organizations/{organization}/apiKeys/{key}"
 
 
-def sign(draft: Draft, key: Key, now: int) -> Draft:
+def sign(draft: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
     """Returns the draft with its token; ``now`` in nanoseconds."""
     digest = seeded(now, draft.method, draft.host, draft.path, key.key_id, size=8)
     nonce = int.from_bytes(digest, "big") % 10**NONCE_DIGITS
@@ -62,10 +62,10 @@ def sign(draft: Draft, key: Key, now: int) -> Draft:
     return replace(draft, headers=(*draft.headers, (b"Authorization", b"Bearer " + token)))
 
 
-def authenticate(request: Request, vault: Vault, now: int, quirks: Quirks) -> tuple[Key, str]:
+def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -> tuple[Key, str]:
     """Checks the token: its form, key, signature and claims, in this order. Raises Reject."""
     token = _token(request)
-    key: Key = vault.find(token.header["kid"].encode("utf-8", "surrogatepass"))
+    key: Key = keyring.find(token.header["kid"].encode("utf-8", "surrogatepass"))
     if not jwt.genuine(token, keys.read(key.key_secret)):
         raise Reject("bad_signature", credential=key.label)
     try:

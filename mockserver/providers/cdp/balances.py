@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from mockserver.caches import Memo
-from mockserver.model.account_rows import Place, Shown
+from mockserver.model.account_rows import RenderedRows, RowKey
 from mockserver.model.amounts import Amount, minus, stripped, text, times
 from mockserver.model.http import Request
 from mockserver.model.provider import Answer
@@ -20,18 +20,18 @@ from mockserver.providers.cdp.pages import (
     Rank,
     begin,
     cut,
-    fleeting,
-    given,
     listing,
+    page_parameter,
     parse_page,
     rank,
+    time_dependent,
 )
 from mockserver.providers.cdp.world import SYMBOL_MAX, Balance
 
 NOT_FOUND = "Account or asset not found."
 
 
-class Wanted(Struct, frozen=True):
+class BalanceQuery(Struct, frozen=True):
     """Which account's balances are asked for, and which page of them."""
 
     account: str
@@ -39,18 +39,18 @@ class Wanted(Struct, frozen=True):
 
 
 def _page(query: bytes) -> Page:
-    return parse_page(given(query))
+    return parse_page(page_parameter(query))
 
 
 PAGES = Memo(_page, size=len)
 
 
-def parse_list(request: Request, path: Mapping[str, str]) -> Wanted:
+def parse_list(request: Request, path: Mapping[str, str]) -> BalanceQuery:
     """Reads the account and the page; raises Reject."""
-    return Wanted(parse_id(request, path), PAGES[request.query])
+    return BalanceQuery(parse_id(request, path), PAGES[request.query])
 
 
-def list_balances(view: View, wanted: Wanted) -> Answer:
+def list_balances(view: View, wanted: BalanceQuery) -> Answer:
     """Lists an account's balances, the most valuable first."""
     account = wanted.account
     start = begin(view, wanted.page, f"balances of {account}")
@@ -58,13 +58,13 @@ def list_balances(view: View, wanted: Wanted) -> Answer:
     rows, token = cut(view, start, held.derive(ByValue).listing)
     items = held.derive(Items)
     body = {"balances": [items[row] for row in rows], **token}
-    return Answer(body, fleeting=fleeting(wanted.page, token))
+    return Answer(body, time_dependent=time_dependent(wanted.page, token))
 
 
 class ByValue:
     """An account's rows, the most valuable first."""
 
-    def __init__(self, rows: Mapping[Place, Balance]) -> None:
+    def __init__(self, rows: Mapping[RowKey, Balance]) -> None:
         self.listing = listing((_rank(row), row) for row in rows.values())
 
     def copy(self) -> "ByValue":
@@ -122,7 +122,7 @@ def _item(row: Balance) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode({"asset": asset, "amount": amount}))
 
 
-class Items(Shown):
+class Items(RenderedRows):
     """How the rows of an account are written."""
 
     write = staticmethod(_item)

@@ -117,7 +117,7 @@ def _path_note(path: str, request: Request, quirks: Quirks) -> str | None:
     raw = path.encode("latin-1", "replace")
     if raw == request.path:
         return ""
-    return DIALLED if raw == request.dialled and quirks["strict_host"] == "false" else None
+    return DIALLED if raw == request.raw_target_path and quirks["strict_host"] == "false" else None
 
 
 def _host_note(host: str, request: Request, quirks: Quirks) -> str | None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from mockserver.model.durations import SECOND
 from mockserver.model.http import Headers, Response
-from mockserver.model.provider import Asked
+from mockserver.model.provider import ErrorContext
 from mockserver.model.reject import Reject
 from mockserver.model.signing import seeded
 
@@ -61,7 +61,7 @@ ERRORS = {
 }
 
 
-def refuse(reject: Reject, asked: Asked) -> Response:
+def refuse(reject: Reject, asked: ErrorContext) -> Response:
     """Renders a reject; the facts are a message, the methods allowed, the time to wait."""
     row, facts, quirks = ERRORS[reject.reason], reject.facts, asked.quirks
     if row.status == UNAUTHORIZED and quirks["auth_failure_body"] == "plain":

@@ -55,7 +55,7 @@ class Start(Struct, frozen=True):
     after: Rank | None
 
 
-class Place(Struct, frozen=True):
+class PagePosition(Struct, frozen=True):
     """What a token holds: where its page ended, of which list, when, and of which size."""
 
     last_id: str
@@ -65,7 +65,7 @@ class Place(Struct, frozen=True):
     size: int
 
 
-def given(query: bytes) -> Mapping[str, str]:
+def page_parameter(query: bytes) -> Mapping[str, str]:
     """Returns a query's parameters; of one given twice the first counts."""
     return dict(reversed(pairs(query)))
 
@@ -79,7 +79,7 @@ def parse_page(parameters: Mapping[str, str]) -> Page:
     return Page(min(asked, SIZE_MAX + 1), parameters.get("pageToken", ""))
 
 
-def fleeting(page: Page, token: Mapping[str, str]) -> bool:
+def time_dependent(page: Page, token: Mapping[str, str]) -> bool:
     """Tells whether a page depends on the time: a token led to it, or leads on from it."""
     return bool(page.token or token.get("nextPageToken"))
 
@@ -125,13 +125,15 @@ def cut(view: View, start: Start, found: Listing) -> tuple[list[Any], dict[str, 
 def _sealed(view: View, start: Start, last: Rank) -> str:
     unvalued, value, id = last
     told = None if unvalued else text(value.copy_negate())
-    place = Place(id, view.now, told, start.of, start.size)
+    place = PagePosition(id, view.now, told, start.of, start.size)
     return seal(_secret(view.seed, view.sandbox), msgspec.json.encode(place))
 
 
-def _opened(view: View, token: str) -> Place:
+def _opened(view: View, token: str) -> PagePosition:
     try:
-        return msgspec.json.decode(unseal(_secret(view.seed, view.sandbox), token), type=Place)
+        return msgspec.json.decode(
+            unseal(_secret(view.seed, view.sandbox), token), type=PagePosition
+        )
     except ValueError:
         raise Reject("bad_page_token", sealed=False) from None
 

@@ -3,17 +3,17 @@
 from typing import Any
 
 from mockserver.model.durations import SECOND
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
     Authenticate,
     Limit,
     Provider,
     Quirk,
+    RateLimit,
+    ResponsePaths,
     Route,
     Secrets,
-    Shape,
-    Throttle,
     by_key,
 )
 from mockserver.providers.cdp import accounts, auth, balances, claims, errors, world
@@ -22,9 +22,9 @@ NEXT = "$.nextPageToken"
 SWITCH = ("false", "true")
 
 
-def _example(key: Any) -> Draft:
+def _example(key: Any) -> UnsignedRequest:
     account = next(iter(key.accounts.values()), world.DOCUMENTED)
-    return Draft("GET", "", f"/v2/accounts/{account}/balances".encode())
+    return UnsignedRequest("GET", "", f"/v2/accounts/{account}/balances".encode())
 
 
 PROVIDER = Provider(
@@ -41,7 +41,7 @@ PROVIDER = Provider(
             "/v2/accounts",
             accounts.parse_list,
             accounts.list_accounts,
-            shape=Shape(rows="$.accounts[*]", token=NEXT, page="pageToken"),
+            shape=ResponsePaths(rows="$.accounts[*]", token=NEXT, page="pageToken"),
         ),
         Route(
             "getAccount",
@@ -49,7 +49,7 @@ PROVIDER = Provider(
             "/v2/accounts/{accountId}",
             accounts.parse_id,
             accounts.get_account,
-            steady=True,
+            cacheable=True,
         ),
         Route(
             "listBalances",
@@ -57,8 +57,8 @@ PROVIDER = Provider(
             "/v2/accounts/{accountId}/balances",
             balances.parse_list,
             balances.list_balances,
-            steady=True,
-            shape=Shape(
+            cacheable=True,
+            shape=ResponsePaths(
                 rows="$.balances[*]",
                 amounts=("$.balances[*].amount.*.total", "$.balances[*].amount.*.available"),
                 token=NEXT,
@@ -71,11 +71,11 @@ PROVIDER = Provider(
             "/v2/accounts/{accountId}/balances/{asset}",
             balances.parse_asset,
             balances.get_balance,
-            steady=True,
-            shape=Shape(amounts=("$.amount.*.total", "$.amount.*.available")),
+            cacheable=True,
+            shape=ResponsePaths(amounts=("$.amount.*.total", "$.amount.*.available")),
         ),
     ),
-    gates=(Authenticate(auth.authenticate), Throttle("reads", per=by_key)),
+    gates=(Authenticate(auth.authenticate), RateLimit("reads", per=by_key)),
     limits=(Limit("reads", 600, 10 * SECOND, rolling=True),),
     quirks=(
         Quirk(
@@ -136,7 +136,7 @@ PROVIDER = Provider(
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,
-    section=world.World,
+    section=world.CdpSection,
     row=world.Balance,
     key="key_id",
     members=("key_id", "key_secret", "key_type", "accounts"),

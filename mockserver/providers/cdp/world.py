@@ -9,8 +9,8 @@ from uuid import UUID
 from msgspec.structs import asdict
 
 from mockserver.model.amounts import Amount, places, times
-from mockserver.model.provider import Person
-from mockserver.model.world import Account, Coin, Row, Section
+from mockserver.model.provider import GeneratedUser
+from mockserver.model.world import Account, GeneratedAsset, Row, Section
 from mockserver.providers.cdp import keys
 from mockserver.providers.cdp.auth import Caller, Key, new_id
 
@@ -100,7 +100,7 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-class World(Section, frozen=True, kw_only=True):
+class CdpSection(Section, frozen=True, kw_only=True):
     """The ``cdp`` section of a world file."""
 
     keys: dict[str, Key] = {}
@@ -131,7 +131,7 @@ def is_account_id(text: str) -> bool:
     )
 
 
-def holder(person: Person) -> tuple[dict[str, Any], str, dict[str, Any]]:
+def holder(person: GeneratedUser) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Returns a person's key, and an account for it."""
     entropy, owner = person.entropy, f"entity_{UUID(bytes=person.entropy[:16], version=4)}"
     key = {
@@ -143,7 +143,7 @@ def holder(person: Person) -> tuple[dict[str, Any], str, dict[str, Any]]:
     return key, id, {"label": person.label, "owner": owner, "name": person.name}
 
 
-def sample(n: int, digest: bytes, coin: Coin) -> Balance:
+def sample(n: int, digest: bytes, coin: GeneratedAsset) -> Balance:
     """Makes row ``n`` of a generated account from 16 bytes; one in sixteen has no price."""
     total = int.from_bytes(digest[:7], "big")
     held = total * digest[7] // 1024

@@ -4,8 +4,8 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from mockserver.model.http import Draft, Request
-from mockserver.model.provider import Vault
+from mockserver.model.http import Request, UnsignedRequest
+from mockserver.model.provider import Keyring
 from mockserver.model.query import first
 from mockserver.model.reject import Reject
 from mockserver.model.world import Credential, Quirks
@@ -17,7 +17,7 @@ class Key(Credential, frozen=True, kw_only=True):
     api_key: str
     account: str
 
-    def fresh(self, entropy: bytes) -> "Key":
+    def regenerate(self, entropy: bytes) -> "Key":
         """Returns the key with a new value, in the form of those that CoinAPI hands out."""
         return replace(self, api_key=new_key(entropy))
 
@@ -27,22 +27,22 @@ def new_key(entropy: bytes) -> str:
     return str(UUID(bytes=entropy[:16])).upper()
 
 
-def sign(draft: Draft, key: Key, now: int) -> Draft:
+def sign(draft: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
     """Returns the draft with the key in its header."""
     return replace(draft, headers=(*draft.headers, (b"X-CoinAPI-Key", key.api_key.encode())))
 
 
-def authenticate(request: Request, vault: Vault, now: int, quirks: Quirks) -> tuple[Key, str]:
+def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -> tuple[Key, str]:
     """Finds the key; a header counts before the query. Raises Reject.
 
     Without authentication (a self-hosted gateway) everybody is ``main``.
     """
     if quirks["auth"] == "none":
-        key = vault.labelled("main")
+        key = keyring.with_label("main")
         if key is None:
             raise Reject("missing_credential")
         return key, ""
     presented = request.header(b"x-coinapi-key") or first(request.query, "apikey").encode()
     if not presented:
         raise Reject("missing_credential")
-    return vault.find(presented), ""
+    return keyring.find(presented), ""

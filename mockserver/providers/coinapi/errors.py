@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from mockserver.model.durations import SECOND
 from mockserver.model.http import Response
-from mockserver.model.provider import Asked, Error
+from mockserver.model.provider import Error, ErrorContext
 from mockserver.model.query import first
 from mockserver.model.reject import Reject
 from mockserver.model.world import Quirks
@@ -65,7 +65,7 @@ ERRORS: dict[str, Error | MessageReject] = {
 }
 
 
-def refuse(reject: Reject, asked: Asked) -> Response:
+def refuse(reject: Reject, asked: ErrorContext) -> Response:
     """Renders a reject; the facts are the exchange, the window, the methods allowed."""
     row, facts, quirks = ERRORS[reject.reason], reject.facts, asked.quirks
     if isinstance(row, MessageReject):

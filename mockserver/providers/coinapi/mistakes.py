@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from mockserver.explain import (
     Explanation,
     Mistake,
-    Refused,
+    RejectedRequest,
+    explanation_for,
+    fingerprinted,
+    match_altered_key,
     nearest,
-    sent,
-    shown,
-    solved,
-    veiled,
-    worn,
+    printable,
+    sent_values,
 )
 from mockserver.model.query import first
 
@@ -27,50 +27,52 @@ PLACES = {
 }
 
 
-def explain(refused: Refused) -> Explanation | None:
+def explain(refused: RejectedRequest) -> Explanation | None:
     """Returns why a request was refused, or None where that needs no knowledge of CoinAPI."""
     why = WHY.get(refused.reason)
     return None if why is None else why(refused)
 
 
-def _keys(refused: Refused) -> Mapping[bytes, str]:
+def _keys(refused: RejectedRequest) -> Mapping[bytes, str]:
     return {key.api_key.encode(): key.label for key in refused.keys}
 
 
-def _missing(refused: Refused) -> Explanation | None:
+def _missing(refused: RejectedRequest) -> Explanation | None:
     keys = _keys(refused)
-    for value in sent(refused.request):
-        found = worn(value.value, keys, whole=True)
+    for value in sent_values(refused.request):
+        found = match_altered_key(value.value, keys, whole=True)
         if found is not None:
             done, label = found
             told = f"the key {label} in {value.place}"
-            return solved((PLACES[value.where], *done), WANTED, told)
+            return explanation_for((PLACES[value.where], *done), WANTED, told)
     return _empty(refused)
 
 
-def _empty(refused: Refused) -> Explanation | None:
+def _empty(refused: RejectedRequest) -> Explanation | None:
     """Explains a key that was meant to come; None where none was."""
     meant = {("header", HEADER.lower()), ("parameter", PARAMETER)}
-    found = [value for value in sent(refused.request) if (value.where, value.name) in meant]
+    found = [value for value in sent_values(refused.request) if (value.where, value.name) in meant]
     if not found:
         return None
     fix = "Look whether the variable is set from which the key is taken."
     return Explanation("empty key", WANTED, f"nothing in {found[0].place}", fix)
 
 
-def _unknown(refused: Refused) -> Explanation | None:
+def _unknown(refused: RejectedRequest) -> Explanation | None:
     request, keys = refused.request, _keys(refused)
     header = request.header(HEADER.lower().encode())
     parameter = first(request.query, PARAMETER).encode()
     if header and parameter in keys:
-        told = f"{veiled(header)} in the header, the key {keys[parameter]} in the parameter"
+        told = f"{fingerprinted(header)} in the header, the key {keys[parameter]} in the parameter"
         fix = f"Leave the header {HEADER} out, or send the right key in it."
         return Explanation("header before parameter", WANTED, told, fix)
     presented = header or parameter
-    found = worn(presented, keys)
+    found = match_altered_key(presented, keys)
     if found is not None:
         done, label = found
-        return solved(done, f"the key {label}", f"{veiled(presented)}, which is not quite it")
+        return explanation_for(
+            done, f"the key {label}", f"{fingerprinted(presented)}, which is not quite it"
+        )
     label = presented.decode("latin-1")
     if label in keys.values():
         fix = f"Send the key itself: {label} is only what it is called here."
@@ -78,9 +80,9 @@ def _unknown(refused: Refused) -> Explanation | None:
     return None
 
 
-def _unreachable(refused: Refused) -> Explanation:
+def _unreachable(refused: RejectedRequest) -> Explanation:
     wanted, connected = refused.facts["exchange_id"], refused.facts["connected"]
-    told = shown(wanted.encode())
+    told = printable(wanted.encode())
     if wanted in connected:
         return Explanation(
             "exchange unreachable",

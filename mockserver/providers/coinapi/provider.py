@@ -1,17 +1,17 @@
 """CoinAPI EMS, as rows."""
 
 from mockserver.model.durations import SECOND
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
     Authenticate,
     Limit,
     Provider,
     Quirk,
+    RateLimit,
+    ResponsePaths,
     Route,
     Secrets,
-    Shape,
-    Throttle,
     by_key,
 )
 from mockserver.providers.coinapi import auth, balances, errors, world
@@ -31,14 +31,14 @@ PROVIDER = Provider(
             "/v1/balances",
             balances.parse_exchange,
             balances.get_balances,
-            steady=True,
-            shape=Shape(
+            cacheable=True,
+            shape=ResponsePaths(
                 rows="$[*].data[*]",
                 amounts=tuple(f"$[*].data[*].{name}" for name in AMOUNTS),
             ),
         ),
     ),
-    gates=(Authenticate(auth.authenticate), Throttle("reads", per=by_key)),
+    gates=(Authenticate(auth.authenticate), RateLimit("reads", per=by_key)),
     limits=(Limit("reads", None, 60 * SECOND),),
     quirks=(
         Quirk(
@@ -89,7 +89,7 @@ PROVIDER = Provider(
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,
-    section=world.World,
+    section=world.CoinapiSection,
     row=world.Balance,
     key="api_key",
     members=("api_key",),
@@ -97,7 +97,7 @@ PROVIDER = Provider(
         headers=frozenset({b"x-coinapi-key"}), query=frozenset({b"apikey"}), values=("api_key",)
     ),
     sign=auth.sign,
-    example=lambda key: Draft("GET", "", b"/v1/balances"),
+    example=lambda key: UnsignedRequest("GET", "", b"/v1/balances"),
     events=(world.ExchangeUnreachable, world.ExchangeReachable, world.BalanceUpdate),
     mistakes=f"{__package__}.mistakes",
     sample=world.sample,

@@ -6,14 +6,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from mockserver.model.amounts import Amount
-from mockserver.model.provider import Person
+from mockserver.model.provider import GeneratedUser
 from mockserver.model.world import (
     ZERO,
     Account,
     Change,
-    Coin,
     Event,
-    Put,
+    GeneratedAsset,
+    PutRecord,
     Row,
     Section,
     SetRow,
@@ -62,7 +62,7 @@ class Trader(Account, frozen=True, kw_only=True):
                 raise ValueError(f"{row.asset} lies on {row.venue!r}, which is not connected")
 
 
-class World(Section, frozen=True, kw_only=True):
+class CoinapiSection(Section, frozen=True, kw_only=True):
     """The ``coinapi`` section of a world file."""
 
     keys: dict[str, Key] = {}
@@ -76,16 +76,16 @@ class World(Section, frozen=True, kw_only=True):
             if id not in connected:
                 raise ValueError(f"{id} is unreachable, but no account has it connected")
 
-    def records(self) -> Iterator[Put]:
+    def records(self) -> Iterator[PutRecord]:
         """Yields which exchanges cannot be reached."""
         for id in self.unreachable:
-            yield Put(EXCHANGE, id, False)
+            yield PutRecord(EXCHANGE, id, False)
 
 
-def _reach(view: View, id: str, reachable: bool) -> Put:
+def _reach(view: View, id: str, reachable: bool) -> PutRecord:
     if not any(id in held.account.exchanges for held in view.accounts.values()):
         raise ValueError(f"no account has {id!r} connected")
-    return Put(EXCHANGE, id, reachable)
+    return PutRecord(EXCHANGE, id, reachable)
 
 
 class ExchangeUnreachable(Event, frozen=True, tag="exchange_unreachable"):
@@ -126,13 +126,13 @@ class BalanceUpdate(Event, frozen=True, tag="balance_update"):
         return (SetRow(self.account, replace(row, total=self.total, held=self.held)),)
 
 
-def holder(person: Person) -> tuple[dict[str, Any], str, dict[str, Any]]:
+def holder(person: GeneratedUser) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Returns a person's key, and an account for it with one exchange connected."""
     key = {"api_key": new_key(person.entropy), "account": person.label}
     return key, person.label, {"exchanges": ["KRAKEN"]}
 
 
-def sample(n: int, digest: bytes, coin: Coin) -> Balance:
+def sample(n: int, digest: bytes, coin: GeneratedAsset) -> Balance:
     """Makes row ``n`` of a generated account from 16 bytes; all lie on KRAKEN."""
     total = int.from_bytes(digest[:8], "big")
     held = total * digest[8] // 1024

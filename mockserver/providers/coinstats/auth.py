@@ -5,8 +5,8 @@
 
 from msgspec.structs import replace
 
-from mockserver.model.http import Draft, Request
-from mockserver.model.provider import Vault
+from mockserver.model.http import Request, UnsignedRequest
+from mockserver.model.provider import Keyring
 from mockserver.model.reject import Reject
 from mockserver.model.world import Credential, Quirks
 
@@ -17,7 +17,7 @@ class Key(Credential, frozen=True, kw_only=True):
     api_key: str
     account: str
 
-    def fresh(self, entropy: bytes) -> "Key":
+    def regenerate(self, entropy: bytes) -> "Key":
         """Returns the key with a new value."""
         return replace(self, api_key=entropy[:32].hex())
 
@@ -29,17 +29,17 @@ class ClientKey(Key, frozen=True, kw_only=True):
     connection_fields: dict[str, str]
 
 
-def sign(draft: Draft, key: Key, now: int) -> Draft:
+def sign(draft: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
     """Returns the draft with the key in its header."""
     return replace(draft, headers=(*draft.headers, (b"X-API-KEY", key.api_key.encode())))
 
 
-def authenticate(request: Request, vault: Vault, now: int, quirks: Quirks) -> tuple[Key, str]:
+def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -> tuple[Key, str]:
     """Finds the key. Raises Reject."""
     presented = request.header(b"x-api-key") or _bearer(request.header(b"authorization"))
     if not presented:
         raise Reject("missing_credential")
-    return vault.find(presented), ""
+    return keyring.find(presented), ""
 
 
 def _bearer(value: bytes) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from mockserver.model.account_rows import ByVenue, Shown
+from mockserver.model.account_rows import ByVenue, RenderedRows
 from mockserver.model.amounts import Amount, number
 from mockserver.model.provider import Answer
 from mockserver.model.reject import Reject
@@ -54,7 +54,7 @@ def _exponent(amount: Amount) -> msgspec.Raw:
     return msgspec.Raw(format(amount, "E").encode())
 
 
-class Plain(Shown):
+class Plain(RenderedRows):
     """How rows are written with plain digits."""
 
     @staticmethod
@@ -63,7 +63,7 @@ class Plain(Shown):
         return _item(row, number)
 
 
-class Exponent(Shown):
+class Exponent(RenderedRows):
     """How rows are written with exponents."""
 
     @staticmethod
@@ -72,4 +72,7 @@ class Exponent(Shown):
         return _item(row, _exponent)
 
 
-ITEMS: dict[str, type[Shown]] = {"plain": Plain, "exponent": Exponent}  # by the quirk's value
+ITEMS: dict[str, type[RenderedRows]] = {
+    "plain": Plain,
+    "exponent": Exponent,
+}  # by the quirk's value

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from mockserver.model.http import Response
-from mockserver.model.provider import Asked, Error
+from mockserver.model.provider import Error, ErrorContext
 from mockserver.model.reject import Reject
 from mockserver.model.signing import seeded
 
@@ -45,7 +45,7 @@ NAMES = {
 }
 
 
-def refuse(reject: Reject, asked: Asked) -> Response:
+def refuse(reject: Reject, asked: ErrorContext) -> Response:
     """Renders a reject; the facts are a parameter's name, the methods allowed."""
     error, facts = ERRORS[reject.reason], reject.facts
     status, message = error.status, error.message
@@ -60,7 +60,7 @@ def refuse(reject: Reject, asked: Asked) -> Response:
     return Response(status, tuple(headers), body)
 
 
-def _current(status: int, message: str, asked: Asked) -> dict[str, Any]:
+def _current(status: int, message: str, asked: ErrorContext) -> dict[str, Any]:
     body = {"statusCode": status, "message": message}
     if status == 503:
         return body
@@ -71,5 +71,5 @@ def _current(status: int, message: str, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _legacy(status: int, message: str, asked: Asked) -> dict[str, Any]:
+def _legacy(status: int, message: str, asked: ErrorContext) -> dict[str, Any]:
     return {"message": message} if status == 409 else {"error": NAMES[status], "message": message}

@@ -15,7 +15,7 @@ from mockserver.model.provider import Answer
 from mockserver.model.query import first
 from mockserver.model.reject import Reject
 from mockserver.model.signing import seeded
-from mockserver.model.world import Change, Event, Put, View
+from mockserver.model.world import Change, Event, PutRecord, View
 from mockserver.providers.coinstats.query import BalanceQuery, invalid
 from mockserver.providers.coinstats.usage import STATUS, SYNC, charge
 
@@ -56,9 +56,9 @@ def shown(view: View, portfolio: Portfolio) -> dict[str, str]:
     return body if portfolio.name is None else body | {"name": portfolio.name}
 
 
-def kept(view: View, portfolio: Portfolio) -> Put:
+def kept(view: View, portfolio: Portfolio) -> PutRecord:
     """Returns the change that keeps a portfolio for the caller."""
-    return Put(KIND, (view.credential.label, portfolio.id), portfolio)
+    return PutRecord(KIND, (view.credential.label, portfolio.id), portfolio)
 
 
 def _status(view: View, portfolio: Portfolio) -> str:
@@ -110,4 +110,4 @@ class PortfolioSynced(Event, frozen=True, tag="portfolio_synced"):
             raise ValueError(f"no portfolio {self.id}: a balance call makes one")
         if all(_status(view, portfolio) == SYNCED for _, portfolio in found):
             raise ValueError(f"portfolio {self.id} is synced already")
-        return tuple(Put(KIND, key, replace(p, synced=True)) for key, p in found)
+        return tuple(PutRecord(KIND, key, replace(p, synced=True)) for key, p in found)

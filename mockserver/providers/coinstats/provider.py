@@ -4,17 +4,17 @@ import msgspec
 from msgspec.structs import replace
 
 from mockserver.model.durations import SECOND
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
     Authenticate,
     Limit,
     Provider,
     Quirk,
+    RateLimit,
+    ResponsePaths,
     Route,
     Secrets,
-    Shape,
-    Throttle,
     by_key,
     parse_nothing,
 )
@@ -30,9 +30,9 @@ from mockserver.providers.coinstats import (
 )
 
 
-def _example(key: auth.ClientKey) -> Draft:
+def _example(key: auth.ClientKey) -> UnsignedRequest:
     body = {"connectionId": key.connection_id, "connectionFields": key.connection_fields}
-    return Draft(
+    return UnsignedRequest(
         "POST",
         "",
         b"/v1/exchange/balance",
@@ -55,7 +55,7 @@ PROVIDER = Provider(
             query.parse_query,
             balances.get_balance,
             aliases=("/exchange/balance",),
-            shape=Shape(
+            shape=ResponsePaths(
                 rows="$.balances[*]",
                 amounts=tuple(f"$.balances[*].{name}" for name in ("amount", "price", "priceBtc")),
             ),
@@ -67,7 +67,7 @@ PROVIDER = Provider(
             parse_nothing,
             exchanges.list_exchanges,
             aliases=("/exchange/support",),
-            shape=Shape(rows="$[*]"),
+            shape=ResponsePaths(rows="$[*]"),
         ),
         Route(
             "get-exchange-sync-status",
@@ -94,7 +94,7 @@ PROVIDER = Provider(
             aliases=("/usage/credits",),
         ),
     ),
-    gates=(Authenticate(auth.authenticate), Throttle("reads", per=by_key)),
+    gates=(Authenticate(auth.authenticate), RateLimit("reads", per=by_key)),
     limits=(Limit("reads", None, 60 * SECOND, rolling=True),),
     quirks=(
         Quirk(
@@ -133,7 +133,7 @@ PROVIDER = Provider(
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,
-    section=world.World,
+    section=world.CoinstatsSection,
     row=world.Balance,
     key="api_key",
     members=("api_key", "connection_id", "connection_fields"),

@@ -5,7 +5,7 @@ A handler charges by a change of the ledger, so a call that is refused costs not
 
 from mockserver.model.provider import Answer
 from mockserver.model.reject import Reject
-from mockserver.model.world import Put, View
+from mockserver.model.world import PutRecord, View
 
 KIND = "credits spent"
 SUBSCRIPTION = "PRO"
@@ -16,12 +16,12 @@ STATUS = 3
 SYNC = 20
 
 
-def charge(view: View, cost: int) -> Put:
+def charge(view: View, cost: int) -> PutRecord:
     """Returns the change that takes the cost from the caller; raises Reject when it is short."""
     spent = _spent(view) + cost
     if spent > view.quirks["credits"]:
         raise Reject("credits_exhausted", left=view.quirks["credits"] - _spent(view))
-    return Put(KIND, view.credential.label, spent)
+    return PutRecord(KIND, view.credential.label, spent)
 
 
 def _spent(view: View) -> int:

@@ -6,8 +6,8 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from mockserver.model.amounts import Amount
-from mockserver.model.provider import Person
-from mockserver.model.world import ZERO, Account, Coin, Row, Section
+from mockserver.model.provider import GeneratedUser
+from mockserver.model.world import ZERO, Account, GeneratedAsset, Row, Section
 from mockserver.providers.coinstats.auth import ClientKey, Key
 from mockserver.providers.coinstats.exchanges import EXCHANGES
 
@@ -69,7 +69,7 @@ class Investor(Account, frozen=True, kw_only=True):
         return self.connections[name].exchange or name
 
 
-class World(Section, frozen=True, kw_only=True):
+class CoinstatsSection(Section, frozen=True, kw_only=True):
     """The ``coinstats`` section of a world file."""
 
     keys: dict[str, Key] = {}
@@ -89,14 +89,14 @@ class World(Section, frozen=True, kw_only=True):
         )
 
 
-def holder(person: Person) -> tuple[dict[str, Any], str, dict[str, Any]]:
+def holder(person: GeneratedUser) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Returns a person's key, and an account for it with one exchange connected."""
     key = {"api_key": person.entropy[:16].hex(), "account": person.label}
     secrets = {"apiKey": person.entropy[16:32].hex(), "apiSecret": person.entropy[32:].hex()}
     return key, person.label, {"connections": {"binance": {"fields": secrets}}}
 
 
-def sample(n: int, digest: bytes, coin: Coin) -> Balance:
+def sample(n: int, digest: bytes, coin: GeneratedAsset) -> Balance:
     """Makes row ``n`` of a generated account from 16 bytes; all lie on binance."""
     total = int.from_bytes(digest[:8], "big")
     return Balance(

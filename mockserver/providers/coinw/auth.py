@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from mockserver.model.http import Draft, Request
-from mockserver.model.provider import Vault
+from mockserver.model.http import Request, UnsignedRequest
+from mockserver.model.provider import Keyring
 from mockserver.model.query import parameters
 from mockserver.model.reject import Reject
 from mockserver.model.signing import same
@@ -30,7 +30,7 @@ class Key(Credential, frozen=True, kw_only=True):
     account: str
     user: str = ""
 
-    def fresh(self, entropy: bytes) -> "Key":
+    def regenerate(self, entropy: bytes) -> "Key":
         """Returns the key with a new id and secret."""
         return replace(self, **new_key(entropy))
 
@@ -52,7 +52,7 @@ def digest(message: bytes) -> bytes:
     return hashlib.md5(message, usedforsecurity=False).hexdigest().upper().encode()
 
 
-def sign(draft: Draft, key: Key, now: int) -> Draft:
+def sign(draft: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
     """Returns the draft with ``api_key`` and ``sign`` behind its query."""
     headers = {name.lower(): value for name, value in draft.headers}
     given = dict(parameters(draft.query, headers.get(b"content-type", b""), draft.body))
@@ -62,13 +62,13 @@ def sign(draft: Draft, key: Key, now: int) -> Draft:
     return replace(draft, query=draft.query + b"&" + query if draft.query else query)
 
 
-def authenticate(request: Request, vault: Vault, now: int, quirks: Quirks) -> tuple[Key, str]:
+def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -> tuple[Key, str]:
     """Checks that no parameter contradicts itself, then key and signature. Raises Reject."""
     given = _given(request)
     presented = given.get(b"api_key")
     if not presented:
         raise Reject("missing_credential")
-    key: Key = vault.find(presented)
+    key: Key = keyring.find(presented)
     signature = given.get(b"sign", b"")
     if quirks["signature_case"] == "any":
         signature = signature.upper()

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from mockserver.model.http import Headers, Response
-from mockserver.model.provider import Asked
+from mockserver.model.provider import ErrorContext
 from mockserver.model.reject import Reject
 from mockserver.model.world import Quirks
 
@@ -44,7 +44,7 @@ ERRORS = {
 }
 
 
-def refuse(reject: Reject, asked: Asked) -> Response:
+def refuse(reject: Reject, asked: ErrorContext) -> Response:
     """Renders a reject; a ``command`` that is not known is no failure of HTTP, a path is."""
     error, facts, quirks = ERRORS[reject.reason], reject.facts, asked.quirks
     of_http = error.of_http and "parameter" not in facts

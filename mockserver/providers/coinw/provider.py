@@ -1,19 +1,19 @@
 """CoinW spot, as rows."""
 
 from mockserver.model.durations import SECOND
-from mockserver.model.http import Draft, Request
+from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import (
     CORS,
     Authenticate,
-    Escalate,
+    BanCheck,
+    BanPolicy,
     Limit,
-    Penalty,
     Provider,
     Quirk,
+    RateLimit,
+    ResponsePaths,
     Route,
     Secrets,
-    Shape,
-    Throttle,
     by_address,
     parse_nothing,
 )
@@ -27,8 +27,8 @@ def _user(request: Request, key: auth.Key) -> str:
     return key.user or key.account
 
 
-def _penalty(name: str, offences: int) -> Penalty:
-    return Penalty(
+def _penalty(name: str, offences: int) -> BanPolicy:
+    return BanPolicy(
         name,
         offences=offences,
         within=10 * SECOND,
@@ -53,8 +53,8 @@ PROVIDER = Provider(
             parse_nothing,
             balances.return_balances,
             limit="returnBalances",
-            steady=True,
-            shape=Shape(rows="$.data.*", amounts=("$.data.*",)),
+            cacheable=True,
+            shape=ResponsePaths(rows="$.data.*", amounts=("$.data.*",)),
         ),
         Route(
             "returnCompleteBalances",
@@ -63,19 +63,21 @@ PROVIDER = Provider(
             parse_nothing,
             balances.return_complete_balances,
             limit="returnCompleteBalances",
-            steady=True,
-            shape=Shape(rows="$.data.*", amounts=("$.data.*.available", "$.data.*.onOrders")),
+            cacheable=True,
+            shape=ResponsePaths(
+                rows="$.data.*", amounts=("$.data.*.available", "$.data.*.onOrders")
+            ),
         ),
     ),
     outer=(
-        Escalate(_penalty("ip", 80), per=by_address, quirk="bans"),
-        Throttle("ip", per=by_address),
+        BanCheck(_penalty("ip", 80), per=by_address, quirk="bans"),
+        RateLimit("ip", per=by_address),
     ),
     gates=(
-        Authenticate(auth.authenticate, also=("bad_request",)),
-        Escalate(_penalty("uid", 60), per=_user, quirk="bans"),
-        Throttle("", per=_user),
-        Throttle("user", per=_user),
+        Authenticate(auth.authenticate, extra_reasons=("bad_request",)),
+        BanCheck(_penalty("uid", 60), per=_user, quirk="bans"),
+        RateLimit("", per=_user),
+        RateLimit("user", per=_user),
     ),
     limits=(
         Limit("returnBalances", 3, SECOND, rolling=True),
@@ -143,13 +145,13 @@ PROVIDER = Provider(
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,
-    section=world.World,
+    section=world.CoinwSection,
     row=world.Balance,
     key="api_key",
     members=("api_key", "secret_key"),
     secrets=Secrets(query=frozenset({b"api_key", b"sign"}), values=("api_key", "secret_key")),
     sign=auth.sign,
-    example=lambda key: Draft("POST", "", b"/api/v1/private", b"command=returnBalances"),
+    example=lambda key: UnsignedRequest("POST", "", b"/api/v1/private", b"command=returnBalances"),
     mistakes=f"{__package__}.mistakes",
     sample=world.sample,
     holder=world.holder,

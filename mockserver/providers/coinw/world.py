@@ -3,8 +3,8 @@
 from typing import Any
 
 from mockserver.model.amounts import EXACT, Amount, minus
-from mockserver.model.provider import Person
-from mockserver.model.world import Account, Coin, Row, Section
+from mockserver.model.provider import GeneratedUser
+from mockserver.model.world import Account, GeneratedAsset, Row, Section
 from mockserver.providers.coinw.auth import Key, new_key
 
 
@@ -28,19 +28,19 @@ class Trader(Account, frozen=True, kw_only=True):
     balances: list[Balance] = []
 
 
-class World(Section, frozen=True, kw_only=True):
+class CoinwSection(Section, frozen=True, kw_only=True):
     """The ``coinw`` section of a world file."""
 
     keys: dict[str, Key] = {}
     accounts: dict[str, Trader] = {}
 
 
-def holder(person: Person) -> tuple[dict[str, Any], str, dict[str, Any]]:
+def holder(person: GeneratedUser) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Returns a person's key, and an account for it."""
     return {**new_key(person.entropy), "account": person.label}, person.label, {}
 
 
-def sample(n: int, digest: bytes, coin: Coin) -> Balance:
+def sample(n: int, digest: bytes, coin: GeneratedAsset) -> Balance:
     """Makes row ``n`` of a generated account from 16 bytes, each at a scale of its own."""
     total = int.from_bytes(digest[:7], "big")
     held = total * digest[7] // 1024

@@ -9,8 +9,8 @@ from ipaddress import ip_address, ip_network
 from msgspec.structs import replace
 
 from mockserver.model.durations import SECOND
-from mockserver.model.http import Draft, Request
-from mockserver.model.provider import Route, Vault
+from mockserver.model.http import Request, UnsignedRequest
+from mockserver.model.provider import Keyring, Route
 from mockserver.model.reject import Reject
 from mockserver.model.signing import hmac_sha256_hex, same, sha256_hex
 from mockserver.model.world import Credential, Quirks
@@ -43,7 +43,7 @@ class Key(Credential, frozen=True, kw_only=True):
         for network in self.ip_whitelist:
             ip_network(network)
 
-    def fresh(self, entropy: bytes) -> "Key":
+    def regenerate(self, entropy: bytes) -> "Key":
         """Returns the key with a new id and secret."""
         return replace(self, key_id=f"cpg_{entropy[:8].hex()}", secret=entropy[8:40].hex())
 
@@ -53,7 +53,7 @@ def canonical(timestamp: bytes, method: str, path: bytes, query: bytes, body: by
     return b"\n".join((timestamp, method.upper().encode(), path, query, sha256_hex(body)))
 
 
-def sign(draft: Draft, key: Key, now: int) -> Draft:
+def sign(draft: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
     """Returns the draft with its three headers; ``now`` in nanoseconds."""
     timestamp = str(now // SECOND).encode()
     message = canonical(timestamp, draft.method, draft.path, draft.query, draft.body)
@@ -65,7 +65,7 @@ def sign(draft: Draft, key: Key, now: int) -> Draft:
     return replace(draft, headers=draft.headers + headers)
 
 
-def authenticate(request: Request, vault: Vault, now: int, quirks: Quirks) -> tuple[Key, str]:
+def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -> tuple[Key, str]:
     """Checks headers, key, timestamp and signature, in this order.
 
     A signature over the path as dialled (a prefix or ``/~id`` in front) is accepted
@@ -76,14 +76,14 @@ def authenticate(request: Request, vault: Vault, now: int, quirks: Quirks) -> tu
     signature = request.header(b"x-cpg-signature")
     if not (presented and timestamp and signature):
         raise Reject("missing_credential")
-    key: Key = vault.find(presented)
+    key: Key = keyring.find(presented)
     _check_timestamp(timestamp, now, quirks["timestamp_window"])
     if quirks["signature_case"] == "any":
         signature = signature.lower()
     if same(_signature(request, timestamp, key, request.path), signature):
         return key, ""
-    if request.dialled != request.path:
-        if same(_signature(request, timestamp, key, request.dialled), signature):
+    if request.raw_target_path != request.path:
+        if same(_signature(request, timestamp, key, request.raw_target_path), signature):
             return key, "signed the path as dialled"
     raise Reject("bad_signature", credential=key.label)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.model.account_rows import Holdings, Place, Places
+from mockserver.model.account_rows import AccountRows, RowGroups, RowKey
 from mockserver.model.amounts import minus, text
 from mockserver.model.http import Request
 from mockserver.model.provider import Answer
@@ -38,16 +38,16 @@ def list_balances(view: View, wanted: Filter) -> Answer:
     return Answer(success(data) | {"data_count": len(data)})
 
 
-class ByCurrency(Places):
+class ByCurrency(RowGroups):
     """The places of an account's rows by currency, in any case."""
 
     @staticmethod
-    def group(place: Place) -> str:
+    def group(place: RowKey) -> str:
         """Returns the currency without its case."""
         return place[0].casefold()
 
 
-def chosen(held: Holdings, wanted: Filter) -> Iterable[Balance]:
+def chosen(held: AccountRows, wanted: Filter) -> Iterable[Balance]:
     """Returns the rows of a currency, in any case, and of a network, exactly."""
     rows: Iterable[Balance] = held.rows.values()
     if wanted.currency is not None:

@@ -4,7 +4,7 @@ import msgspec
 
 from mockserver.model.durations import SECOND
 from mockserver.model.http import Headers, Response
-from mockserver.model.provider import Asked, Error
+from mockserver.model.provider import Error, ErrorContext
 from mockserver.model.reject import Reject
 
 JSON: Headers = ((b"content-type", b"application/json"),)
@@ -30,7 +30,7 @@ ERRORS = {
 }
 
 
-def refuse(reject: Reject, asked: Asked) -> Response:
+def refuse(reject: Reject, asked: ErrorContext) -> Response:
     """Renders a reject; only the per-IP backstop tells when to come back."""
     error, facts = ERRORS[reject.reason], reject.facts
     headers = JSON

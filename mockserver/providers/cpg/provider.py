@@ -1,19 +1,19 @@
 """The Crypto Payment Gateway (``X-CPG-*``), as rows."""
 
 from mockserver.model.durations import SECOND
-from mockserver.model.http import Draft
+from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
     Authenticate,
     Check,
     Limit,
-    Once,
     Provider,
     Quirk,
+    RateLimit,
+    ReplayCheck,
+    ResponsePaths,
     Route,
     Secrets,
-    Shape,
-    Throttle,
     by_address,
     by_key,
     parse_nothing,
@@ -33,8 +33,8 @@ PROVIDER = Provider(
             balances.parse_filter,
             balances.list_balances,
             permission="read_balance",
-            steady=True,
-            shape=Shape(
+            cacheable=True,
+            shape=ResponsePaths(
                 rows="$.data[*]",
                 amounts=("$.data[*].balance", "$.data[*].held", "$.data[*].available"),
             ),
@@ -58,11 +58,11 @@ PROVIDER = Provider(
         Route("ping", "GET", "/v1/_ping", parse_nothing, balances.ping),
     ),
     gates=(
-        Throttle("ip", per=by_address),
+        RateLimit("ip", per=by_address),
         Authenticate(auth.authenticate),
-        Once(auth.digest, auth.replay_span),
+        ReplayCheck(auth.digest, auth.replay_span),
         Check(auth.check_address, "ip_not_allowed"),
-        Throttle("key", per=by_key),
+        RateLimit("key", per=by_key),
         Check(auth.check_permission, "forbidden"),
     ),
     limits=(Limit("ip", 1200, 60 * SECOND), Limit("key", 120, 60 * SECOND)),
@@ -96,7 +96,7 @@ PROVIDER = Provider(
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,
-    section=world.World,
+    section=world.CpgSection,
     row=world.Balance,
     key="key_id",
     members=("key_id", "secret"),
@@ -104,7 +104,7 @@ PROVIDER = Provider(
         headers=frozenset({b"x-cpg-key", b"x-cpg-signature"}), values=("key_id", "secret")
     ),
     sign=auth.sign,
-    example=lambda key: Draft("GET", "", b"/v1/balances"),
+    example=lambda key: UnsignedRequest("GET", "", b"/v1/balances"),
     events=(
         withdrawals.WithdrawalConfirmed,
         withdrawals.WithdrawalFailed,

@@ -17,7 +17,7 @@ from mockserver.model.http import Request
 from mockserver.model.provider import Answer
 from mockserver.model.reject import Reject
 from mockserver.model.signing import seeded
-from mockserver.model.world import ZERO, Change, Event, Move, Put, Schedule, View
+from mockserver.model.world import ZERO, Change, Event, Move, PutRecord, Schedule, View
 from mockserver.providers.cpg.balances import Filter, chosen, success
 from mockserver.providers.cpg.orders import Order
 from mockserver.providers.cpg.world import Balance, scale
@@ -59,10 +59,10 @@ def submit(view: View, order: Order) -> Answer:
     withdrawal = _withdrawal(view, account, _row(view, account, order), order)
     changes: list[Change] = [
         _move(withdrawal, held=withdrawal.hold),
-        Put(KIND, withdrawal.id, withdrawal),
+        PutRecord(KIND, withdrawal.id, withdrawal),
     ]
     if order.reference is not None:
-        changes.append(Put(REFERENCE, reference, withdrawal.id))
+        changes.append(PutRecord(REFERENCE, reference, withdrawal.id))
     if view.quirks["confirm_after"] != "off":
         at = view.now + view.quirks["confirm_after"]
         changes.append(Schedule(at, WithdrawalConfirmed(withdrawal.id)))
@@ -169,7 +169,7 @@ class WithdrawalConfirmed(Event, frozen=True, tag="withdrawal_confirmed"):
         withdrawal = _pending(view, self.id)
         spent = minus(ZERO, withdrawal.hold)
         settled = replace(withdrawal, status="confirmed", confirmed_at=view.now)
-        return _move(withdrawal, spent, spent), Put(KIND, self.id, settled)
+        return _move(withdrawal, spent, spent), PutRecord(KIND, self.id, settled)
 
 
 class WithdrawalFailed(Event, frozen=True, tag="withdrawal_failed"):
@@ -183,7 +183,7 @@ class WithdrawalFailed(Event, frozen=True, tag="withdrawal_failed"):
         withdrawal = _pending(view, self.id)
         settled = replace(withdrawal, status="failed", error_message=self.error_message)
         released = _move(withdrawal, held=minus(ZERO, withdrawal.hold))
-        return released, Put(KIND, self.id, settled)
+        return released, PutRecord(KIND, self.id, settled)
 
 
 def _pending(view: View, id: int) -> Withdrawal:

@@ -5,18 +5,18 @@ from typing import Any
 from msgspec.structs import replace
 
 from mockserver.model.amounts import Amount, places
-from mockserver.model.provider import Person
+from mockserver.model.provider import GeneratedUser
 from mockserver.model.world import (
     ZERO,
     Account,
     Change,
-    Coin,
     Event,
+    GeneratedAsset,
     Row,
     Section,
     SetKey,
     View,
-    known_key,
+    key_with_label,
 )
 from mockserver.providers.cpg.auth import Key
 
@@ -54,7 +54,7 @@ class Holder(Account, frozen=True, kw_only=True):
     balances: list[Balance] = []
 
 
-class World(Section, frozen=True, kw_only=True):
+class CpgSection(Section, frozen=True, kw_only=True):
     """The ``cpg`` section of a world file."""
 
     keys: dict[str, Key] = {}
@@ -69,10 +69,10 @@ class PermissionChanged(Event, frozen=True, tag="permission_changed"):
 
     def changes(self, view: View) -> tuple[Change, ...]:
         """Changes the key."""
-        return (SetKey(replace(known_key(view, self.key), permissions=self.permissions)),)
+        return (SetKey(replace(key_with_label(view, self.key), permissions=self.permissions)),)
 
 
-def holder(person: Person) -> tuple[dict[str, Any], str, dict[str, Any]]:
+def holder(person: GeneratedUser) -> tuple[dict[str, Any], str, dict[str, Any]]:
     """Returns a person's key, and an account for it."""
     secret = person.entropy[:32].hex()
     return (
@@ -82,7 +82,7 @@ def holder(person: Person) -> tuple[dict[str, Any], str, dict[str, Any]]:
     )
 
 
-def sample(n: int, digest: bytes, coin: Coin) -> Balance:
+def sample(n: int, digest: bytes, coin: GeneratedAsset) -> Balance:
     """Makes row ``n`` of a generated account from 16 bytes."""
     total = int.from_bytes(digest[:7], "big")
     held = total * digest[7] // 1024

@@ -1,16 +1,16 @@
 """Why CDP refused, which answers every failed authentication in one way."""
 
-from mockserver.explain import Explanation, Refused
+from mockserver.explain import Explanation, RejectedRequest
 from mockserver.providers.cdp.mistakes import claims, kid, missing, reads, signature, token
 
 
-def explain(refused: Refused) -> Explanation | None:
+def explain(refused: RejectedRequest) -> Explanation | None:
     """Returns why a request was refused, or None where that needs no knowledge of CDP."""
     why = WHY.get(refused.reason)
     return None if why is None else why(refused)
 
 
-def _bad(refused: Refused) -> Explanation:
+def _bad(refused: RejectedRequest) -> Explanation:
     """Explains a token: its form comes first, then its signature, then its claims."""
     if "claim" in refused.facts:
         return claims.said(refused)

@@ -5,7 +5,7 @@ Which request it is for, ``uris`` judges.
 
 from typing import Any
 
-from mockserver.explain import Explanation, Refused
+from mockserver.explain import Explanation, RejectedRequest
 from mockserver.model import durations as duration
 from mockserver.model import instants as moment
 from mockserver.model.durations import SECOND
@@ -26,7 +26,7 @@ ZONES = 14
 SLOW = 60  # seconds that a request may take
 
 
-def said(refused: Refused) -> Explanation:
+def said(refused: RejectedRequest) -> Explanation:
     """Explains the claim that was refused first."""
     claim = refused.facts["claim"]
     if claim == "uris":
@@ -42,7 +42,7 @@ def said(refused: Refused) -> Explanation:
 # Who calls
 
 
-def _issuer(refused: Refused, claims: Any) -> Explanation:
+def _issuer(refused: RejectedRequest, claims: Any) -> Explanation:
     fix = f"Set iss to {ISSUER}."
     if claims.get("iss") is None:
         return Explanation("iss missing", f"iss {ISSUER}", "no iss", fix)
@@ -50,7 +50,7 @@ def _issuer(refused: Refused, claims: Any) -> Explanation:
     return Explanation(f"iss is not {ISSUER}", f"iss {ISSUER}", f"iss {told}", fix)
 
 
-def _subject(refused: Refused, claims: Any) -> Explanation:
+def _subject(refused: RejectedRequest, claims: Any) -> Explanation:
     key = caller(refused)
     expected = f"sub {key.key_id}, the key id that kid names"
     fix = "Set sub to the key id that is the header's kid."
@@ -60,7 +60,7 @@ def _subject(refused: Refused, claims: Any) -> Explanation:
     return Explanation("sub differs from kid", expected, f"sub {told}", fix)
 
 
-def _text(refused: Refused, value: Any) -> str:
+def _text(refused: RejectedRequest, value: Any) -> str:
     if not isinstance(value, str):
         return kind(value)
     return repr(value) if value in ISSUERS else named(refused, value)
@@ -69,7 +69,7 @@ def _text(refused: Refused, value: Any) -> str:
 # When
 
 
-def _time(refused: Refused, name: str, value: Any) -> Explanation:
+def _time(refused: RejectedRequest, name: str, value: Any) -> Explanation:
     """Explains a time that is none."""
     expected = f"{name} in whole seconds since 1970, about {refused.auth_now // SECOND}"
     fix = f"Set {name} to seconds since 1970, as a number."
@@ -92,7 +92,7 @@ def _unit(value: float, now: int) -> str:
     return next(near, "") if LATEST <= value < ENDLESS else ""
 
 
-def expired(refused: Refused) -> Explanation:
+def expired(refused: RejectedRequest) -> Explanation:
     """Explains a token that is not good any more."""
     claims, now = presented(refused).claims, refused.auth_now
     ends = claims["exp"]
@@ -109,7 +109,7 @@ def expired(refused: Refused) -> Explanation:
     return Explanation("token expired", expected, told, fix)
 
 
-def outside(refused: Refused) -> Explanation:
+def outside(refused: RejectedRequest) -> Explanation:
     """Explains a token that is not good yet, or for too long."""
     claims, now = presented(refused).claims, refused.auth_now
     if "drift" not in refused.facts:
@@ -125,25 +125,25 @@ def outside(refused: Refused) -> Explanation:
     )
 
 
-def _too_long(refused: Refused, claims: Any) -> Explanation:
+def _too_long(refused: RejectedRequest, claims: Any) -> Explanation:
     most = refused.quirks["max_token_lifetime"]
     names = [name for name in ("iat", "nbf") if claims.get(name) is not None]
     since = claims[names[0]] if names else refused.auth_now // SECOND
     start = names[0] if names else "now"
     return Explanation(
         "lifetime too long",
-        f"exp at most {duration.text(most)} after {start}",
+        f"exp at most {duration.duration_text(most)} after {start}",
         f"exp {_seconds(claims['exp'])}, {_seconds(claims['exp'] - since)} s after {start}",
         f"Set exp to {start} + {most // SECOND}, and {start} to the present.",
     )
 
 
-def _leeway(refused: Refused) -> str:
-    return duration.text(0 if refused.quirks["strict_claims"] == "true" else LEEWAY)
+def _leeway(refused: RejectedRequest) -> str:
+    return duration.duration_text(0 if refused.quirks["strict_claims"] == "true" else LEEWAY)
 
 
 def _shown(now: int) -> str:
-    return f"{now // SECOND} ({moment.show(now // SECOND * SECOND)})"
+    return f"{now // SECOND} ({moment.instant_text(now // SECOND * SECOND)})"
 
 
 def _seconds(time: float) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from mockserver.explain import Explanation, Refused
+from mockserver.explain import Explanation, RejectedRequest
 from mockserver.providers.cdp.mistakes.names import listed, named, presented, secret_of
 
 NEAR = 0.8  # of a key id that has to be the same for it to be told
@@ -27,7 +27,7 @@ MEANT: tuple[tuple[str, Callable[[Any, str], bool]], ...] = (
 )
 
 
-def unknown(refused: Refused) -> Explanation:
+def unknown(refused: RejectedRequest) -> Explanation:
     """Explains a key id that is not there."""
     kid: str = presented(refused).header["kid"]
     for rule, meant in MEANT:
@@ -43,7 +43,7 @@ def unknown(refused: Refused) -> Explanation:
     return _stranger(refused, kid, expected)
 
 
-def _stranger(refused: Refused, kid: str, expected: str) -> Explanation:
+def _stranger(refused: RejectedRequest, kid: str, expected: str) -> Explanation:
     told, fix = named(refused, kid), "Use a key of this sandbox's world."
     near = max(refused.keys[:COMPARED_MAX], key=lambda key: _alike(key.key_id, kid), default=None)
     if near is not None and _alike(near.key_id, kid) >= NEAR:

@@ -3,10 +3,10 @@
 import re
 from itertools import islice
 
-from mockserver.explain import Explanation, Refused, Sent, sent, shown
+from mockserver.explain import Explanation, RejectedRequest, SentValue, printable, sent_values
 from mockserver.model import jwt
 from mockserver.model.http import Request
-from mockserver.model.redaction import telling
+from mockserver.model.redaction import is_secret_name
 from mockserver.providers.cdp.mistakes.names import MAKE, WANTED, key_in
 
 # Words before something that is no token of this API.
@@ -22,12 +22,12 @@ PLACES = {
 }
 
 
-def missing(refused: Refused) -> Explanation | None:
+def missing(refused: RejectedRequest) -> Explanation | None:
     """Explains a request without a token where one has to be."""
     value = refused.request.header(b"authorization").strip()
     if value:
         return _scheme(refused, value)
-    for found in sent(refused.request):
+    for found in sent_values(refused.request):
         if _token_in(found.value):
             return _elsewhere(found)
     return _legacy(refused.request) or _key_sent(refused) or _nothing(refused.request)
@@ -49,7 +49,7 @@ def _reads(token: bytes) -> bool:
     return True
 
 
-def _elsewhere(found: Sent) -> Explanation:
+def _elsewhere(found: SentValue) -> Explanation:
     rule, fix = PLACES[found.where]
     if found.name == "authorization":
         rule, fix = "two Authorization headers", "Send the header once: the first one counts."
@@ -60,15 +60,15 @@ def _elsewhere(found: Sent) -> Explanation:
 
 def _legacy(request: Request) -> Explanation | None:
     names = [name for name, _ in request.headers if name.upper().startswith(LEGACY.encode())]
-    found = ", ".join(shown(name).upper() for name in islice(names, NAMED_MAX))
+    found = ", ".join(printable(name).upper() for name in islice(names, NAMED_MAX))
     if not found:
         return None
     fix = "CB-ACCESS-* signs for another API of Coinbase: this one takes a JWT of a CDP key."
     return Explanation("legacy headers", WANTED, f"the headers {found}", fix)
 
 
-def _key_sent(refused: Refused) -> Explanation | None:
-    for value in sent(refused.request):
+def _key_sent(refused: RejectedRequest) -> Explanation | None:
+    for value in sent_values(refused.request):
         told = key_in(refused, value.value)
         if told:
             told = f"{told} in {value.place}"
@@ -82,12 +82,12 @@ def _nothing(request: Request) -> Explanation | None:
     if b"authorization" in names:
         fix = "Look whether the variable is set from which the token is taken."
         return Explanation("empty Authorization header", WANTED, "nothing in it", fix)
-    if request.query or any(telling(name) or b"key" in name for name in names):
+    if request.query or any(is_secret_name(name) or b"key" in name for name in names):
         return None
     return Explanation("no Authorization header", WANTED, "no such header", MAKE)
 
 
-def _scheme(refused: Refused, value: bytes) -> Explanation | None:
+def _scheme(refused: RejectedRequest, value: bytes) -> Explanation | None:
     """Explains an Authorization header that has not the form of Bearer and a token."""
     word, _, rest = value.partition(b" ")
     told = key_in(refused, rest.strip() or value)
@@ -96,13 +96,13 @@ def _scheme(refused: Refused, value: bytes) -> Explanation | None:
     token = _token_in(value)
     if token:
         rule, fix = _unschemed(value, token)
-        before = shown(word) if word.lower() in SCHEMES else "no Bearer and blank"
+        before = printable(word) if word.lower() in SCHEMES else "no Bearer and blank"
         return Explanation(rule, WANTED, f"a token with {before} before it", fix)
     if value.lower() == b"bearer":
         fix = "Look whether the variable is set from which the token is taken."
         return Explanation("empty token", WANTED, "Bearer and nothing behind it", fix)
     if word.lower() in SCHEMES:
-        return Explanation("another scheme than Bearer", WANTED, shown(word), MAKE)
+        return Explanation("another scheme than Bearer", WANTED, printable(word), MAKE)
     return None
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from mockserver.explain import Refused, shown, veiled
+from mockserver.explain import RejectedRequest, fingerprinted, printable
 from mockserver.model import jwt
 from mockserver.model.http import Request
 
@@ -20,42 +20,42 @@ def _bare(secret: str) -> str:
     return LOST.sub("", secret).replace("-", "+").replace("_", "/")
 
 
-def secret_of(refused: Refused, text: str) -> Any:
+def secret_of(refused: RejectedRequest, text: str) -> Any:
     """Returns the key whose secret a text is, in whichever writing; or None."""
     bare = _bare(text)
     return next((key for key in refused.keys if bare and _bare(key.key_secret) == bare), None)
 
 
-def id_of(refused: Refused, text: str) -> Any:
+def id_of(refused: RejectedRequest, text: str) -> Any:
     """Returns the key whose id a text is, or None."""
     return next((key for key in refused.keys if key.key_id == text), None)
 
 
-def _label_of(refused: Refused, text: str) -> Any:
+def _label_of(refused: RejectedRequest, text: str) -> Any:
     return next((key for key in refused.keys if key.label == text), None)
 
 
 FINDERS = ((id_of, "key id"), (secret_of, "secret"), (_label_of, "label"))
 
 
-def named(refused: Refused, text: str) -> str:
+def named(refused: RejectedRequest, text: str) -> str:
     """Says what a text is; one that may be secret is not shown."""
     raw = text.encode("utf-8", "surrogatepass")
     for find, what in FINDERS:
         key = find(refused, text)
         if key is not None:
             return f"the {what} of the key {key.label}"
-    return shown(raw) if ID.fullmatch(text) else veiled(raw)
+    return printable(raw) if ID.fullmatch(text) else fingerprinted(raw)
 
 
-def key_in(refused: Refused, value: bytes) -> str:
+def key_in(refused: RejectedRequest, value: bytes) -> str:
     """Says which part of which key a value is, or nothing."""
     text = value.decode("latin-1").strip()
     known = id_of(refused, text) or secret_of(refused, text)
     return named(refused, text) if known is not None else ""
 
 
-def listed(refused: Refused) -> str:
+def listed(refused: RejectedRequest) -> str:
     """Lists the labels of the keys that there are."""
     labels = [key.label for key in refused.keys]
     more = ", ..." if len(labels) > TELLING else ""
@@ -67,14 +67,14 @@ def bearer(request: Request) -> bytes:
     return request.header(b"authorization").partition(b" ")[2].strip()
 
 
-def presented(refused: Refused) -> jwt.Token:
+def presented(refused: RejectedRequest) -> jwt.Token:
     """Returns the token; raises ValueError for one that cannot be read."""
     return jwt.read(bearer(refused.request))
 
 
-def caller(refused: Refused) -> Any:
+def caller(refused: RejectedRequest) -> Any:
     """Returns the key that the token names, which is there."""
-    return refused.vault.find(presented(refused).header["kid"].encode())
+    return refused.keyring.find(presented(refused).header["kid"].encode())
 
 
 def kind(value: Any) -> str:

@@ -9,14 +9,14 @@ from urllib.parse import unquote
 
 import msgspec
 
-from mockserver.explain import Explanation, Refused, nearest, shown
+from mockserver.explain import Explanation, RejectedRequest, nearest, printable
 from mockserver.model import durations as duration
 from mockserver.model import instants as moment
 from mockserver.model.durations import SECOND
 from mockserver.model.http import Request
 from mockserver.model.paging import SEAL_SIZE, TOKEN_MAX
 from mockserver.providers.cdp.mistakes.names import caller, named, secret_of
-from mockserver.providers.cdp.pages import SIZE, SIZE_MAX, Place, given
+from mockserver.providers.cdp.pages import SIZE, SIZE_MAX, PagePosition, page_parameter
 from mockserver.providers.cdp.world import ACCOUNT_TYPES, PREFIX, SYMBOL_MAX
 
 LISTED = 5  # accounts that are told
@@ -30,11 +30,11 @@ def _parts(request: Request) -> tuple[str, str]:
     return parts[4], parts[6]
 
 
-def _told(refused: Refused, text: str) -> str:
+def _told(refused: RejectedRequest, text: str) -> str:
     """Shows a text of the request, unless it is a secret."""
     if secret_of(refused, text) is not None:
         return named(refused, text)
-    return shown(text.encode("utf-8", "replace"))
+    return printable(text.encode("utf-8", "replace"))
 
 
 def _accounts(key: Any) -> str:
@@ -47,12 +47,12 @@ def _accounts(key: Any) -> str:
 # Parameters
 
 
-def parameter(refused: Refused) -> Explanation:
+def parameter(refused: RejectedRequest) -> Explanation:
     """Explains the parameter that was refused."""
     return PARAMETERS[refused.facts["parameter"]](refused)
 
 
-def _account(refused: Refused) -> Explanation:
+def _account(refused: RejectedRequest) -> Explanation:
     account, _ = _parts(refused.request)
     key = caller(refused)
     rule, fix = "malformed account id", "Send accountId as GET /v2/accounts lists it."
@@ -69,18 +69,18 @@ def _account(refused: Refused) -> Explanation:
 
 
 ACCOUNTS: tuple[tuple[str, Callable[[str, str, str], bool]], ...] = (
-    ("label for the account id", lambda given, label, own: given == label),
-    ("account id in capitals", lambda given, label, own: given.lower() == own),
-    (f"{PREFIX} missing", lambda given, label, own: PREFIX + given == own),
+    ("label for the account id", lambda page_parameter, label, own: page_parameter == label),
+    ("account id in capitals", lambda page_parameter, label, own: page_parameter.lower() == own),
+    (f"{PREFIX} missing", lambda page_parameter, label, own: PREFIX + page_parameter == own),
     (
         "blanks or quotes round the account id",
-        lambda given, label, own: given.strip(" \t\r\n\"'") == own,
+        lambda page_parameter, label, own: page_parameter.strip(" \t\r\n\"'") == own,
     ),
 )
 
 
-def _size(refused: Refused) -> Explanation:
-    size = given(refused.request.query)["pageSize"]
+def _size(refused: RejectedRequest) -> Explanation:
+    size = page_parameter(refused.request.query)["pageSize"]
     rule, fix = "pageSize is no number", "Write pageSize in digits alone."
     digits = size.isascii() and size.isdigit()
     if digits and size.strip("0"):
@@ -96,22 +96,22 @@ def _size(refused: Refused) -> Explanation:
     return Explanation(rule, f"a whole number from 1 to {SIZE_MAX}", _told(refused, size), fix)
 
 
-def _type(refused: Refused) -> Explanation:
-    type = given(refused.request.query)["type"]
+def _type(refused: RejectedRequest) -> Explanation:
+    type = page_parameter(refused.request.query)["type"]
     near = nearest(type, ACCOUNT_TYPES)
     fix = f"Did you mean {near}?" if near else "Leave type out for all accounts."
     expected = f"one of {', '.join(ACCOUNT_TYPES)}"
     return Explanation("unknown account type", expected, _told(refused, type), fix)
 
 
-def _asset(refused: Refused) -> Explanation:
+def _asset(refused: RejectedRequest) -> Explanation:
     _, asset = _parts(refused.request)
     fix = "Send a symbol as the list of balances has it."
     told = f"{len(asset)} signs"
     return Explanation("malformed asset", f"a symbol of 1 to {SYMBOL_MAX} signs", told, fix)
 
 
-PARAMETERS: Mapping[str, Callable[[Refused], Explanation]] = {
+PARAMETERS: Mapping[str, Callable[[RejectedRequest], Explanation]] = {
     "accountId": _account,
     "pageSize": _size,
     "type": _type,
@@ -122,7 +122,7 @@ PARAMETERS: Mapping[str, Callable[[Refused], Explanation]] = {
 # What is not there, or not for this key
 
 
-def absent(refused: Refused) -> Explanation:
+def absent(refused: RejectedRequest) -> Explanation:
     """Explains an account or an asset that the key does not see."""
     account, asset = _parts(refused.request)
     key = caller(refused)
@@ -132,12 +132,12 @@ def absent(refused: Refused) -> Explanation:
     fix = "Use one of those, or a key of the account's owner."
     owners = [k.label for k in refused.keys if account in k.accounts.values()]
     if not owners:
-        return Explanation("unknown account", _accounts(key), shown(account.encode()), fix)
+        return Explanation("unknown account", _accounts(key), printable(account.encode()), fix)
     told = f"{account}, which the key {owners[0]} sees"
     return Explanation("account of another owner", _accounts(key), told, fix)
 
 
-def _no_asset(refused: Refused, label: str, asset: str) -> Explanation:
+def _no_asset(refused: RejectedRequest, label: str, asset: str) -> Explanation:
     expected = f"an asset that the account {label} holds"
     told = _told(refused, asset)
     if asset != asset.lower():
@@ -150,9 +150,9 @@ def _no_asset(refused: Refused, label: str, asset: str) -> Explanation:
 # Page tokens
 
 
-def page_token(refused: Refused) -> Explanation:
+def page_token(refused: RejectedRequest) -> Explanation:
     """Explains a page token, as far as it can be read."""
-    parameters = given(refused.request.query)
+    parameters = page_parameter(refused.request.query)
     token = parameters["pageToken"]
     expected = f"the nextPageToken of the page before, of {_wanted(refused)}"
     for rule, told, fix, wrong in TOKENS:
@@ -165,26 +165,26 @@ def page_token(refused: Refused) -> Explanation:
     return _placed(refused, place, expected)
 
 
-def _wanted(refused: Refused) -> str:
+def _wanted(refused: RejectedRequest) -> str:
     """Returns the list that is asked for, as page tokens name it."""
     account, _ = _parts(refused.request)
     if account:
         return f"balances of {account}"
-    parameters = given(refused.request.query)
+    parameters = page_parameter(refused.request.query)
     type, owner = parameters.get("type"), parameters.get("owner")
     return f"accounts of {caller(refused).owner}, {type}, {owner}"
 
 
-def _place(token: str) -> Place | None:
+def _place(token: str) -> PagePosition | None:
     """Reads what a token says, whoever wrote it."""
     try:
         raw = base64.b64decode(token, altchars=b"-_", validate=True)
-        return msgspec.json.decode(raw[:-SEAL_SIZE], type=Place)
+        return msgspec.json.decode(raw[:-SEAL_SIZE], type=PagePosition)
     except (binascii.Error, ValueError):
         return None
 
 
-def _placed(refused: Refused, place: Place, expected: str) -> Explanation:
+def _placed(refused: RejectedRequest, place: PagePosition, expected: str) -> Explanation:
     if place.of != _wanted(refused) and _is_list(refused, place.of):
         fix = "Begin a list with no token, and send a token to the list that returned it."
         return Explanation("page token of another list", expected, f"one of {place.of}", fix)
@@ -203,9 +203,9 @@ def _placed(refused: Refused, place: Place, expected: str) -> Explanation:
     )
 
 
-def _expired(refused: Refused, place: Place, expected: str) -> Explanation:
-    ttl = duration.text(refused.quirks["page_token_ttl"])
-    at = moment.show(place.timestamp // SECOND * SECOND)
+def _expired(refused: RejectedRequest, place: PagePosition, expected: str) -> Explanation:
+    ttl = duration.duration_text(refused.quirks["page_token_ttl"])
+    at = moment.instant_text(place.timestamp // SECOND * SECOND)
     return Explanation(
         "page token expired",
         f"{expected}, at most {ttl} old",
@@ -214,7 +214,7 @@ def _expired(refused: Refused, place: Place, expected: str) -> Explanation:
     )
 
 
-def _is_list(refused: Refused, of: str) -> bool:
+def _is_list(refused: RejectedRequest, of: str) -> bool:
     """Tells whether a list is one that some key sees: a change would hardly hit on that."""
     owners = {key.owner for key in refused.keys}
     accounts = {id for key in refused.keys for id in key.accounts.values()}
@@ -222,8 +222,8 @@ def _is_list(refused: Refused, of: str) -> bool:
     return rest in accounts if kind == "balances" else rest.partition(",")[0] in owners
 
 
-def _page_size(refused: Refused) -> int:
-    return min(int(given(refused.request.query).get("pageSize", SIZE)), SIZE_MAX)
+def _page_size(refused: RejectedRequest) -> int:
+    return min(int(page_parameter(refused.request.query).get("pageSize", SIZE)), SIZE_MAX)
 
 
 TOKENS: tuple[tuple[str, str, str, Callable[[str], Any]], ...] = (

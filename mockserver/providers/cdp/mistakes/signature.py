@@ -13,7 +13,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.explain import Explanation, Mistake, Refused, solve, solved, veiled
+from mockserver.explain import (
+    Explanation,
+    Mistake,
+    RejectedRequest,
+    explanation_for,
+    fingerprinted,
+    solve,
+)
 from mockserver.model import jwt
 from mockserver.providers.cdp import keys
 from mockserver.providers.cdp.mistakes.names import kind, presented
@@ -23,7 +30,7 @@ DIGESTS = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
 ALGORITHM = re.compile(r"[A-Za-z0-9-]{1,12}")
 
 
-class Way(Struct, frozen=True):
+class SigningAttempt(Struct, frozen=True):
     """What a signature may be of: a key's signature of a message, written in some way."""
 
     key: jwt.Key
@@ -36,17 +43,17 @@ class Way(Struct, frozen=True):
         return jwt.genuine(token, self.key)
 
 
-def wrong(refused: Refused) -> Explanation:
+def wrong(refused: RejectedRequest) -> Explanation:
     """Explains a signature that the key did not make, or a wrong ``alg``."""
-    token, key = presented(refused), refused.vault.labelled(refused.facts["credential"])
-    right = Way(keys.read(key.key_secret), token.signed, token.signature)
+    token, key = presented(refused), refused.keyring.with_label(refused.facts["credential"])
+    right = SigningAttempt(keys.read(key.key_secret), token.signed, token.signature)
     if not token.signature:
         fix = "Sign the token with the key's secret."
         return Explanation("unsigned token", _expected(key, right), "no signature", fix)
     alg = token.header.get("alg")
     if isinstance(alg, str) and alg in DIGESTS:
         return _symmetric(refused, key, right, token)
-    found = solve(right, _mistakes(refused, key), Way.genuine)
+    found = solve(right, _mistakes(refused, key), SigningAttempt.genuine)
     if found is not None:
         return _found(refused, key, right, found)
     if alg != right.key.algorithm:
@@ -59,15 +66,15 @@ def wrong(refused: Refused) -> Explanation:
     )
 
 
-def _expected(key: Any, right: Way) -> str:
-    of = veiled(right.message, f"header.payload of {len(right.message)} bytes")
+def _expected(key: Any, right: SigningAttempt) -> str:
+    of = fingerprinted(right.message, f"header.payload of {len(right.message)} bytes")
     return f"{right.key.algorithm} with the secret of the key {key.label}, of {of}"
 
 
 # The algorithm
 
 
-def _algorithm(key: Any, right: Way, header: Any) -> Explanation:
+def _algorithm(key: Any, right: SigningAttempt, header: Any) -> Explanation:
     """Explains an ``alg`` that is not the key's."""
     alg = header.get("alg")
     named = isinstance(alg, str) and ALGORITHM.fullmatch(alg) is not None
@@ -79,7 +86,9 @@ def _algorithm(key: Any, right: Way, header: Any) -> Explanation:
     return Explanation(rule, f"alg {right.key.algorithm}", f"alg {told}", fix)
 
 
-def _symmetric(refused: Refused, key: Any, right: Way, token: jwt.Token) -> Explanation:
+def _symmetric(
+    refused: RejectedRequest, key: Any, right: SigningAttempt, token: jwt.Token
+) -> Explanation:
     """Explains a token signed with a shared secret, and tells which text served as that."""
     alg = token.header["alg"]
     told, sign = f"alg {alg}", partial(hmac.digest, msg=token.signed, digest=DIGESTS[alg])
@@ -87,11 +96,11 @@ def _symmetric(refused: Refused, key: Any, right: Way, token: jwt.Token) -> Expl
         for what, secret in _texts(owner):
             if secret and hmac.compare_digest(sign(secret), token.signature):
                 told = f"alg {alg}, keyed with {what} of the key {owner.label}"
-                return _symmetric_told(key, right, f"{told} ({veiled(secret)})")
+                return _symmetric_told(key, right, f"{told} ({fingerprinted(secret)})")
     return _symmetric_told(key, right, told)
 
 
-def _symmetric_told(key: Any, right: Way, told: str) -> Explanation:
+def _symmetric_told(key: Any, right: SigningAttempt, told: str) -> Explanation:
     fix = f"Sign with {right.key.algorithm}: the secret of {key.label} is a private key."
     return Explanation("symmetric algorithm", f"alg {right.key.algorithm}", told, fix)
 
@@ -112,7 +121,10 @@ def _texts(key: Any) -> Iterator[tuple[str, bytes]]:
 
 
 def _found(
-    refused: Refused, key: Any, right: Way, found: tuple[tuple[Mistake, ...], Way]
+    refused: RejectedRequest,
+    key: Any,
+    right: SigningAttempt,
+    found: tuple[tuple[Mistake, ...], SigningAttempt],
 ) -> Explanation:
     mistakes, way = found
     told = []
@@ -120,25 +132,27 @@ def _found(
     if owner is not None:
         told.append(f"signed by the key {owner.label}")
     if way.message != right.message:
-        told.append(veiled(way.message, f"signed are other {len(way.message)} bytes"))
+        told.append(fingerprinted(way.message, f"signed are other {len(way.message)} bytes"))
     if way.signature != right.signature:
         told.append(f"written in {len(right.signature)} bytes")
-    return solved(mistakes, _expected(key, right), ", ".join(told) or "signed by other bytes")
+    return explanation_for(
+        mistakes, _expected(key, right), ", ".join(told) or "signed by other bytes"
+    )
 
 
-def _others(refused: Refused, key: Any) -> list[Any]:
+def _others(refused: RejectedRequest, key: Any) -> list[Any]:
     return [other for other in refused.keys if other.label != key.label][:OTHERS_MAX]
 
 
-def _mistakes(refused: Refused, key: Any) -> tuple[Mistake, ...]:
+def _mistakes(refused: RejectedRequest, key: Any) -> tuple[Mistake, ...]:
     """Returns what clients do wrong, what costs least and is likeliest first."""
     others = [keys.read(other.key_secret) for other in _others(refused, key)]
     parts = _misread(key)
 
-    def by_another(way: Way) -> Iterable[Way]:
+    def by_another(way: SigningAttempt) -> Iterable[SigningAttempt]:
         return [replace(way, key=other) for other in others]
 
-    def by_a_part(way: Way) -> Iterable[Way]:
+    def by_a_part(way: SigningAttempt) -> Iterable[SigningAttempt]:
         return [replace(way, key=part) for part in parts]
 
     return (
@@ -147,9 +161,11 @@ def _mistakes(refused: Refused, key: Any) -> tuple[Mistake, ...]:
         Mistake(
             "another key than kid", "Sign with the secret of the key that kid names.", by_another
         ),
-        Mistake("wrong bytes of the secret", SEED, by_a_part, alone=True),
-        Mistake("token written anew", "Send the very bytes that were signed.", _anew, alone=True),
-        Mistake("part of the token signed", WHOLE, _part, alone=True),
+        Mistake("wrong bytes of the secret", SEED, by_a_part, no_pairs=True),
+        Mistake(
+            "token written anew", "Send the very bytes that were signed.", _anew, no_pairs=True
+        ),
+        Mistake("part of the token signed", WHOLE, _part, no_pairs=True),
     )
 
 
@@ -166,7 +182,7 @@ def _misread(key: Any) -> list[jwt.Key]:
     return [jwt.Key("EdDSA", half) for half in halves]
 
 
-def _anew(way: Way) -> Iterable[Way]:
+def _anew(way: SigningAttempt) -> Iterable[SigningAttempt]:
     try:
         messages = _written_anew(way.message)
     except RecursionError:  # nested as deeply as could just be read
@@ -174,14 +190,14 @@ def _anew(way: Way) -> Iterable[Way]:
     return [replace(way, message=message) for message in messages]
 
 
-def _part(way: Way) -> Iterable[Way]:
+def _part(way: SigningAttempt) -> Iterable[SigningAttempt]:
     head, _, claims = way.message.partition(b".")
     digest = hashlib.sha256(way.message)
     messages = (claims, digest.digest(), digest.hexdigest().encode(), head + claims)
     return [replace(way, message=message) for message in messages]
 
 
-def _raw(way: Way) -> Iterable[Way]:
+def _raw(way: SigningAttempt) -> Iterable[SigningAttempt]:
     """Reads a signature in DER."""
     from mockserver.model.asymmetric import raw
 
@@ -193,7 +209,7 @@ def _raw(way: Way) -> Iterable[Way]:
         return ()
 
 
-def _once(way: Way) -> Iterable[Way]:
+def _once(way: SigningAttempt) -> Iterable[SigningAttempt]:
     """Reads a signature in hex or base64."""
     return [replace(way, signature=raw) for raw in _decodings(way.signature) if raw]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.explain import Explanation, Refused
+from mockserver.explain import Explanation, RejectedRequest
 from mockserver.model import jwt
 from mockserver.providers.cdp.mistakes.names import MAKE, WANTED, bearer, key_in, kind
 
@@ -87,7 +87,7 @@ FORMS = (
 PARTS = ("header", "payload", "signature")
 
 
-def unreadable(refused: Refused) -> Explanation:
+def unreadable(refused: RejectedRequest) -> Explanation:
     """Explains a token that cannot be read, or names no key."""
     token = bearer(refused.request)
     told = key_in(refused, token)

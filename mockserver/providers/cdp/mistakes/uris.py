@@ -7,7 +7,15 @@ from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
-from mockserver.explain import Explanation, Mistake, Refused, marked, shown, solve, veiled
+from mockserver.explain import (
+    Explanation,
+    Mistake,
+    RejectedRequest,
+    fingerprinted,
+    highlight_diff,
+    printable,
+    solve,
+)
 from mockserver.model.http import Request
 from mockserver.providers.cdp.claims import HOST, HOSTS
 from mockserver.providers.cdp.mistakes.names import presented
@@ -39,12 +47,16 @@ class Entry(Struct, frozen=True):
     def plain(self) -> str:
         """The entry as it is shown: of the query the names, of a strange host a fingerprint."""
         known = HOST_SIGNS.fullmatch(self.host) and (self.method or self.path)
-        host = self.host if known or not self.host else veiled(self.host.encode("utf-8", "replace"))
+        host = (
+            self.host
+            if known or not self.host
+            else fingerprinted(self.host.encode("utf-8", "replace"))
+        )
         query = re.sub(r"=[^&]*", "=...", self.query)
         return f"{self.method}{self.gap}{self.scheme}{host}{self.path}{query}"
 
 
-def explain(refused: Refused) -> Explanation:
+def explain(refused: RejectedRequest) -> Explanation:
     """Explains a token none of whose entries names the request."""
     claims = presented(refused).claims
     about, entries = _entries(claims, refused.quirks["strict_claims"] == "true")
@@ -53,7 +65,7 @@ def explain(refused: Refused) -> Explanation:
     judged = [(_differences(refused, entry), entry) for entry in entries]
     rules, entry = min(judged, key=lambda found: len(found[0]))
     told = entry.plain.encode("utf-8", "surrogatepass")
-    expected, received = marked(_right(refused, entry).encode(), told)
+    expected, received = highlight_diff(_right(refused, entry).encode(), told)
     rules = [*about, *rules]
     return Explanation(
         " + ".join(rule for rule, _ in rules),
@@ -92,7 +104,7 @@ def _parsed(text: str) -> Entry:
     return Entry(method, gap, scheme, host, slash + rest, mark + query)
 
 
-def _none(refused: Refused, claims: Any) -> Explanation:
+def _none(refused: RejectedRequest, claims: Any) -> Explanation:
     """Explains a token that names no request at all."""
     rule = "uris holds no text"
     if claims.get("uris") is None and claims.get("uri") is None:
@@ -100,7 +112,7 @@ def _none(refused: Refused, claims: Any) -> Explanation:
     elif claims.get("uris") == []:
         rule = "uris empty"
     fix = "Make uris a list of one text: method, blank, host and path of the request."
-    return Explanation(rule, shown(_right(refused, None).encode()), _names(claims), fix)
+    return Explanation(rule, printable(_right(refused, None).encode()), _names(claims), fix)
 
 
 def _names(claims: Any) -> str:
@@ -110,14 +122,14 @@ def _names(claims: Any) -> str:
     return f"the claims {', '.join(found)}"
 
 
-def _right(refused: Refused, entry: Entry | None) -> str:
+def _right(refused: RejectedRequest, entry: Entry | None) -> str:
     """Returns the entry that would do, with the client's host where that is a good one."""
     request, hosts = refused.request, refused.facts["hosts"]
     host = entry.host if entry is not None and entry.host.lower() in hosts else _dialled(refused)
     return f"{request.method} {host}{request.path.decode('latin-1')}"
 
 
-def _dialled(refused: Refused) -> str:
+def _dialled(refused: RejectedRequest) -> str:
     hosts: tuple[str, ...] = refused.facts["hosts"]
     others = [host for host in hosts if host and host not in HOSTS]
     return [*others, *hosts, HOST][0]
@@ -126,7 +138,7 @@ def _dialled(refused: Refused) -> str:
 # Its parts
 
 
-def _differences(refused: Refused, entry: Entry) -> Rules:
+def _differences(refused: RejectedRequest, entry: Entry) -> Rules:
     """Returns everything in which an entry differs from what it should be."""
     request = refused.request
     whole = entry.scheme + entry.host + entry.path
@@ -167,7 +179,7 @@ def _scheme(entry: Entry) -> Rules:
     return [("scheme in the claim", f"Leave {entry.scheme} out: the entry begins with the host.")]
 
 
-def _host(refused: Refused, entry: Entry) -> Rules:
+def _host(refused: RejectedRequest, entry: Entry) -> Rules:
     hosts: tuple[str, ...] = refused.facts["hosts"]
     host = entry.host.lower()
     if host and host in hosts:
@@ -199,12 +211,16 @@ def _query(entry: Entry) -> Rules:
 # The path
 
 
-def _path(refused: Refused, entry: Entry) -> Rules:
+def _path(refused: RejectedRequest, entry: Entry) -> Rules:
     request = refused.request
-    path, dialled = (raw.decode("latin-1") for raw in (request.path, request.dialled))
-    if entry.path == path or (entry.path == dialled and refused.quirks["strict_host"] == "false"):
+    path, raw_target_path = (
+        raw.decode("latin-1") for raw in (request.path, request.raw_target_path)
+    )
+    if entry.path == path or (
+        entry.path == raw_target_path and refused.quirks["strict_host"] == "false"
+    ):
         return []
-    if entry.path == dialled:
+    if entry.path == raw_target_path:
         fix = "Leave out what the base URL has before /platform, or set strict_host to false."
         return [("path as dialled", fix)]
     found = solve(path, PATHS, entry.path.__eq__)
@@ -214,7 +230,7 @@ def _path(refused: Refused, entry: Entry) -> Rules:
 
 
 def _another(signed: str, path: str) -> tuple[str, str]:
-    fix = f"Make a token for each request: this one is for {shown(path.encode())}."
+    fix = f"Make a token for each request: this one is for {printable(path.encode())}."
     if not signed:
         return "path missing", "Put the path behind the host."
     if signed.lower() == path.lower():

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from mockserver.explain import (
     Explanation,
     Mistake,
-    Refused,
-    Sent,
-    sent,
-    shown,
-    solved,
-    veiled,
-    worn,
+    RejectedRequest,
+    SentValue,
+    explanation_for,
+    fingerprinted,
+    match_altered_key,
+    printable,
+    sent_values,
 )
 from mockserver.model.query import first
 from mockserver.providers.coinstats.exchanges import EXCHANGES
@@ -37,13 +37,13 @@ BEFORE = "word before the key"
 COSTS = {"balance": BALANCE, "support": SUPPORT, "status": STATUS, "sync": SYNC}
 
 
-def explain(refused: Refused) -> Explanation | None:
+def explain(refused: RejectedRequest) -> Explanation | None:
     """Returns why a request was refused, or None where that needs no knowledge of CoinStats."""
     why = WHY.get(refused.reason)
     return None if why is None else why(refused)
 
 
-def _keys(refused: Refused) -> Mapping[bytes, str]:
+def _keys(refused: RejectedRequest) -> Mapping[bytes, str]:
     return {key.api_key.encode(): key.label for key in refused.keys}
 
 
@@ -55,25 +55,25 @@ def _bearer(value: bytes) -> bytes:
 # Who calls
 
 
-def _missing(refused: Refused) -> Explanation | None:
+def _missing(refused: RejectedRequest) -> Explanation | None:
     keys = _keys(refused)
-    for value in sent(refused.request):
-        found = worn(value.value, keys, whole=True)
+    for value in sent_values(refused.request):
+        found = match_altered_key(value.value, keys, whole=True)
         if found is not None:
             done, label = found
             told = f"the key {label} in {value.place}"
-            return solved(_placed(value, done), WANTED, told)
+            return explanation_for(_placed(value, done), WANTED, told)
     return _empty(refused)
 
 
-def _placed(value: Sent, done: tuple[Mistake, ...]) -> tuple[Mistake, ...]:
+def _placed(value: SentValue, done: tuple[Mistake, ...]) -> tuple[Mistake, ...]:
     """Returns what is wrong with where a key came, and how."""
     if (value.where, value.name) != ("header", "authorization"):
         return (PLACES[value.where], *done)
     return (NO_BEARER, *(mistake for mistake in done if mistake.name != BEFORE))
 
 
-def _empty(refused: Refused) -> Explanation | None:
+def _empty(refused: RejectedRequest) -> Explanation | None:
     """Explains a key that was meant to come; None where none was."""
     for name in (HEADER, "Authorization"):
         for given, value in refused.request.headers:
@@ -83,23 +83,25 @@ def _empty(refused: Refused) -> Explanation | None:
     return None
 
 
-def _unknown(refused: Refused) -> Explanation | None:
+def _unknown(refused: RejectedRequest) -> Explanation | None:
     request, keys = refused.request, _keys(refused)
     header = request.header(HEADER.lower().encode())
     token = _bearer(request.header(b"authorization"))
     if header and token in keys:
-        told = f"{veiled(header)} in {HEADER}, the key {keys[token]} behind Bearer"
+        told = f"{fingerprinted(header)} in {HEADER}, the key {keys[token]} behind Bearer"
         fix = f"Leave {HEADER} out, or send the right key in it."
         return Explanation("X-API-KEY before Authorization", WANTED, told, fix)
     presented = header or token
-    found = worn(presented, keys)
+    found = match_altered_key(presented, keys)
     if found is not None:
         done, label = found
-        return solved(done, f"the key {label}", f"{veiled(presented)}, which is not quite it")
+        return explanation_for(
+            done, f"the key {label}", f"{fingerprinted(presented)}, which is not quite it"
+        )
     return _mixed_up(refused, presented.decode("latin-1"))
 
 
-def _mixed_up(refused: Refused, presented: str) -> Explanation | None:
+def _mixed_up(refused: RejectedRequest, presented: str) -> Explanation | None:
     """Explains something else that was sent in the key's place."""
     for key in refused.keys:
         if presented == key.label:
@@ -110,7 +112,7 @@ def _mixed_up(refused: Refused, presented: str) -> Explanation | None:
     theirs |= body.texts(refused.request.body)
     if presented not in theirs:
         return None
-    told = f"{veiled(presented)}, the {theirs[presented]} of an exchange"
+    told = f"{fingerprinted(presented)}, the {theirs[presented]} of an exchange"
     fix = "Send CoinStats' own key here; those of an exchange belong in connectionFields."
     return Explanation("exchange's key for the key", "a key of CoinStats", told, fix)
 
@@ -118,7 +120,7 @@ def _mixed_up(refused: Refused, presented: str) -> Explanation | None:
 # What is asked for
 
 
-def _portfolio(refused: Refused) -> Explanation:
+def _portfolio(refused: RejectedRequest) -> Explanation:
     id = first(refused.request.query, "portfolioId")
     if id in EXCHANGES:
         rule, fix = "connectionId for the portfolioId", "Send portfolio.id of the balance call."
@@ -126,10 +128,10 @@ def _portfolio(refused: Refused) -> Explanation:
         rule = "unknown portfolio"
         fix = "Call POST /v1/exchange/balance with this key first: it makes the portfolio."
     expected = "portfolio.id as a balance call of this key answered it"
-    return Explanation(rule, expected, shown(id.encode()), fix)
+    return Explanation(rule, expected, printable(id.encode()), fix)
 
 
-def _credits(refused: Refused) -> Explanation:
+def _credits(refused: RejectedRequest) -> Explanation:
     cost = COSTS[refused.request.path.decode("latin-1").rpartition("/")[2]]
     return Explanation(
         "credits exhausted",
@@ -139,7 +141,7 @@ def _credits(refused: Refused) -> Explanation:
     )
 
 
-def _not_synced(refused: Refused) -> Explanation:
+def _not_synced(refused: RejectedRequest) -> Explanation:
     return Explanation(
         "not synced",
         "a portfolio whose status is synced",

@@ -10,7 +10,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.explain import Explanation, Refused, nearest, sent, shown, veiled
+from mockserver.explain import (
+    Explanation,
+    RejectedRequest,
+    fingerprinted,
+    nearest,
+    printable,
+    sent_values,
+)
 from mockserver.model.query import raw_pairs
 from mockserver.model.unique_members import once_each
 from mockserver.providers.coinstats.exchanges import EXCHANGES, FIELDS
@@ -57,7 +64,7 @@ def _alias(wanted: str, names: Iterable[str]) -> str:
     return ""
 
 
-def parameter(refused: Refused) -> Explanation | None:
+def parameter(refused: RejectedRequest) -> Explanation | None:
     """Explains a body that is no object, or the first parameter that is wrong."""
     name = refused.facts.get("parameter")
     if name is None:
@@ -162,7 +169,7 @@ def _exchange(value: str) -> Explanation:
     other_case = near.lower() == value.lower()
     rule = "connectionId in another case" if other_case else "unknown connectionId"
     raw = value.encode("utf-8", "replace")
-    told = shown(raw) if near else veiled(raw)
+    told = printable(raw) if near else fingerprinted(raw)
     fix = f"Did you mean {names[near]}?" if near else "GET /v1/exchange/support lists them."
     return Explanation(rule, f"one of {', '.join(EXCHANGES)}", told, fix)
 
@@ -182,13 +189,13 @@ def _field(name: str, body: Mapping[str, Any]) -> Explanation:
     return _absent(name, fields, f"field of {exchange}")
 
 
-def _portfolio_id(refused: Refused) -> Explanation:
+def _portfolio_id(refused: RejectedRequest) -> Explanation:
     request = refused.request
     names = [name.decode("utf-8", "replace") for name, _ in raw_pairs(request.query)]
     if "portfolioId" in names:
         fix = "Send portfolio.id of the balance call."
         return Explanation("empty portfolioId", "a portfolio's id", "an empty one", fix)
-    if any(v.where == "member" and v.name == "portfolioId" for v in sent(request)):
+    if any(v.where == "member" and v.name == "portfolioId" for v in sent_values(request)):
         fix = "Send portfolioId in the query."
         told = "portfolioId in the body"
         return Explanation(told, "portfolioId in the query", told, fix)

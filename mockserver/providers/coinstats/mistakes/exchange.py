@@ -5,14 +5,14 @@ A fingerprint stands for each of them.
 
 from collections.abc import Mapping
 
-from mockserver.explain import Explanation, Refused, veiled, worn
+from mockserver.explain import Explanation, RejectedRequest, fingerprinted, match_altered_key
 from mockserver.providers.coinstats.exchanges import EXCHANGES
 from mockserver.providers.coinstats.mistakes.body import read
 
 Connection = tuple[str, Mapping[str, str]]  # the exchange, and the fields it needs
 
 
-def credentials(refused: Refused) -> Explanation | None:
+def credentials(refused: RejectedRequest) -> Explanation | None:
     """Explains fields that belong to no connection of the caller."""
     body = read(refused.request.body)
     if not body:
@@ -33,7 +33,7 @@ def credentials(refused: Refused) -> Explanation | None:
     return Explanation(
         "no such connection",
         "the fields of a connection of this world to " + exchange,
-        ", ".join(f"{name} {veiled(fields[name])}" for name in EXCHANGES[exchange].fields),
+        ", ".join(f"{name} {fingerprinted(fields[name])}" for name in EXCHANGES[exchange].fields),
         "Use the connectionId and the connectionFields of the world.",
     )
 
@@ -55,6 +55,6 @@ def _nearly(exchange: str, needed: Mapping[str, str], fields: Mapping[str, str])
 
 
 def _field_told(name: str, needed: str, given: str) -> str:
-    found = worn(given.encode(), {needed.encode(): name})
+    found = match_altered_key(given.encode(), {needed.encode(): name})
     done = " + ".join(mistake.name for mistake in found[0]) if found is not None else ""
-    return f"{name} {veiled(given)}" + (f" ({done})" if done else "")
+    return f"{name} {fingerprinted(given)}" + (f" ({done})" if done else "")

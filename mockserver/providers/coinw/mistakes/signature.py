@@ -9,14 +9,14 @@ from mockserver.explain import (
     WRITING,
     Explanation,
     Mistake,
-    Refused,
+    RejectedRequest,
     digest_of,
-    hidden,
-    marked,
-    shown,
+    explanation_for,
+    fingerprinted,
+    highlight_diff,
+    printable,
+    redact_secrets,
     solve,
-    solved,
-    veiled,
 )
 from mockserver.providers.coinw.auth import Key
 from mockserver.providers.coinw.mistakes.table import MD5, MISTAKES
@@ -24,7 +24,7 @@ from mockserver.providers.coinw.mistakes.way import (
     ALGORITHM,
     ALGORITHMS,
     NAMES,
-    Way,
+    SigningRecipe,
     digest,
     given_by,
     message,
@@ -44,7 +44,7 @@ LONGER = Mistake("more than the signature", "Send the signature alone: 32 hex di
 WRITINGS = {*WRITING, CUT, LONGER}
 
 
-def signature_explained(refused: Refused, key: Key, text: bytes) -> Explanation:
+def signature_explained(refused: RejectedRequest, key: Key, text: bytes) -> Explanation:
     """Returns by which mistakes a signature came about, or honestly that none is known."""
     case = b"any" if refused.quirks["signature_case"] == "any" else b"upper"
     odd, raw = digest_of(text, case)
@@ -57,14 +57,16 @@ def signature_explained(refused: Refused, key: Key, text: bytes) -> Explanation:
     secrets = secrets_of(refused)
     if not mistakes:
         return _unsolved(right, text, raw, secrets)
-    wanted, came = (hidden(_readable(w, secrets), secrets) for w in (right, way))
-    expected, received = (shown(wanted), shown(came)) if wanted == came else marked(wanted, came)
+    wanted, came = (redact_secrets(_readable(w, secrets), secrets) for w in (right, way))
+    expected, received = (
+        (printable(wanted), printable(came)) if wanted == came else highlight_diff(wanted, came)
+    )
     for one, other in _aspects(right, way, mistakes):
         expected, received = f"{expected}; {one}", f"{received}; {other}"
-    return solved(mistakes, expected, received)
+    return explanation_for(mistakes, expected, received)
 
 
-def _made(right: Way, raw: bytes) -> tuple[tuple[Mistake, ...], Way] | None:
+def _made(right: SigningRecipe, raw: bytes) -> tuple[tuple[Mistake, ...], SigningRecipe] | None:
     """Returns the mistakes that make a digest, and their way. Its size tells the algorithm."""
     longest = len(message(right))
     if longest > LONGEST:
@@ -78,7 +80,7 @@ def _made(right: Way, raw: bytes) -> tuple[tuple[Mistake, ...], Way] | None:
     return found and ((*_algorithm(found[1]), *found[0]), found[1])
 
 
-def _by_algorithm(right: Way, algorithm: str) -> list[Way]:
+def _by_algorithm(right: SigningRecipe, algorithm: str) -> list[SigningRecipe]:
     """Returns the ways that are right but for the algorithm: an HMAC has the secret as its key."""
     if algorithm == ALGORITHM:
         return [right]
@@ -86,14 +88,14 @@ def _by_algorithm(right: Way, algorithm: str) -> list[Way]:
     return [replace(plain, keyed="HMAC", place="nowhere"), replace(plain, keyed="HMAC"), plain]
 
 
-def _algorithm(way: Way) -> tuple[Mistake, ...]:
+def _algorithm(way: SigningRecipe) -> tuple[Mistake, ...]:
     """Returns the mistake that lies in the algorithm alone; a whole other scheme is none."""
     if way.algorithm == ALGORITHM or way.text:
         return ()
     return (Mistake(f"{_method(way)} for MD5", MD5),)
 
 
-def _piece(right: Way, text: bytes) -> tuple[tuple[Mistake, ...], Way]:
+def _piece(right: SigningRecipe, text: bytes) -> tuple[tuple[Mistake, ...], SigningRecipe]:
     """Looks for a signature that was right before it was cut, or before something was added."""
     whole = digest(right).hex().encode()
     text = text.lower()
@@ -107,48 +109,54 @@ def _piece(right: Way, text: bytes) -> tuple[tuple[Mistake, ...], Way]:
 # What people read
 
 
-def _readable(way: Way, secrets: dict[str, str]) -> bytes:
+def _readable(way: SigningRecipe, secrets: dict[str, str]) -> bytes:
     """Returns the string of a way, where no secret may stand."""
-    pairs = tuple((hidden(name, secrets), hidden(value, secrets)) for name, value in way.pairs)
+    pairs = tuple(
+        (redact_secrets(name, secrets), redact_secrets(value, secrets)) for name, value in way.pairs
+    )
     return message(replace(way, pairs=pairs, secret=_secret(way)))
 
 
-def _secret(way: Way) -> bytes:
+def _secret(way: SigningRecipe) -> bytes:
     """Returns what stands for a secret; what was added to the right one can be read."""
     key = way.given.key
     own = key.secret_key.encode()
     if way.secret in way.given.others:
-        return veiled(way.secret, f"{way.given.others[way.secret]} secret_key").encode()
+        return fingerprinted(way.secret, f"{way.given.others[way.secret]} secret_key").encode()
     if way.secret == key.api_key.encode():
-        return veiled(way.secret, f"{key.label} api_key").encode()
+        return fingerprinted(way.secret, f"{key.label} api_key").encode()
     if own and own in way.secret:
-        return way.secret.replace(own, veiled(own, f"{key.label} secret_key").encode())
-    return veiled(way.secret, "another text").encode()
+        return way.secret.replace(own, fingerprinted(own, f"{key.label} secret_key").encode())
+    return fingerprinted(way.secret, "another text").encode()
 
 
-def _aspects(right: Way, way: Way, mistakes: Sequence[Mistake]) -> Iterator[tuple[str, str]]:
+def _aspects(
+    right: SigningRecipe, way: SigningRecipe, mistakes: Sequence[Mistake]
+) -> Iterator[tuple[str, str]]:
     """Yields what differs beside the string: each as it should be, and as it is."""
     if (way.keyed, way.algorithm) != (right.keyed, right.algorithm):
-        keyed = f" with {shown(_secret(way))}" if way.keyed else ""
+        keyed = f" with {printable(_secret(way))}" if way.keyed else ""
         yield _method(right), _method(way) + keyed
     written = [mistake.name for mistake in mistakes if mistake in WRITINGS]
     if written:
         yield "in 32 digits of upper-case hex", ", ".join(written)
 
 
-def _method(way: Way) -> str:
+def _method(way: SigningRecipe) -> str:
     name = NAMES[way.algorithm]
     return f"HMAC-{name}" if way.keyed else name
 
 
-def _unsolved(right: Way, text: bytes, raw: bytes, secrets: dict[str, str]) -> Explanation:
+def _unsolved(
+    right: SigningRecipe, text: bytes, raw: bytes, secrets: dict[str, str]
+) -> Explanation:
     received = TOO_LONG if len(message(right)) > LONGEST else _honest(text, raw)
     return Explanation(
         "bad signature",
-        shown(hidden(_readable(right, secrets), secrets)),
+        printable(redact_secrets(_readable(right, secrets), secrets)),
         received,
         "Compare the string that you sign with the one expected, then the secret in it"
-        f" ({shown(_secret(right))}). {MD5} Write it in upper-case hex.",
+        f" ({printable(_secret(right))}). {MD5} Write it in upper-case hex.",
     )
 
 

@@ -8,10 +8,10 @@ from itertools import islice
 
 from msgspec import Struct
 
-from mockserver.explain import Refused
+from mockserver.explain import RejectedRequest
 from mockserver.model.http import Request
 from mockserver.model.query import is_form, raw_pairs
-from mockserver.model.redaction import telling
+from mockserver.model.redaction import is_secret_name
 from mockserver.providers.coinw.auth import Key
 
 ALGORITHM = "md5"
@@ -33,7 +33,7 @@ NAMES = {
 Pairs = tuple[tuple[bytes, bytes], ...]
 
 
-class Given(Struct, frozen=True, eq=False):
+class SigningInputs(Struct, frozen=True, eq=False):
     """What a request brings that may have got into its signature, and whose it is.
 
     Parameters are decoded, in the order in which they were sent, the query's first.
@@ -47,14 +47,14 @@ class Given(Struct, frozen=True, eq=False):
     covers_command: bool
 
 
-class Way(Struct, frozen=True):
+class SigningRecipe(Struct, frozen=True):
     """How a signature is made: parameters and secret are joined, then hashed.
 
     ``place`` says where the secret stands. ``text`` is signed instead, where there is one, or
     JSON with the separators ``json``.
     """
 
-    given: Given
+    given: SigningInputs
     pairs: Pairs
     secret: bytes
     secret_name: bytes = b"secret_key"
@@ -80,30 +80,30 @@ def too_long(request: Request) -> bool:
     return len(request.query) + len(form_of(request)) > READ_MAX
 
 
-def given_by(refused: Refused, key: Key) -> Given:
+def given_by(refused: RejectedRequest, key: Key) -> SigningInputs:
     """Returns what is known of a refused request."""
     request = refused.request
     others = {other.secret_key.encode(): str(other.label) for other in refused.keys}
     others.pop(key.secret_key.encode(), None)
     covers = refused.quirks["sign_covers_command"] == "true"
     query, form = raw_pairs(request.query), raw_pairs(form_of(request))
-    return Given(request, tuple(query), tuple(form), key, others, covers)
+    return SigningInputs(request, tuple(query), tuple(form), key, others, covers)
 
 
-def right_way(given: Given) -> Way:
+def right_way(given: SigningInputs) -> SigningRecipe:
     """Returns the way in which the request should have been signed."""
     aside = (b"sign",) if given.covers_command else (b"sign", b"command")
     signed = {name: value for name, value in (*given.query, *given.form) if name not in aside}
-    return Way(given, tuple(sorted(signed.items())), given.key.secret_key.encode())
+    return SigningRecipe(given, tuple(sorted(signed.items())), given.key.secret_key.encode())
 
 
-def _sorted_in(parts: list[bytes], named: bytes, way: Way) -> list[bytes]:
+def _sorted_in(parts: list[bytes], named: bytes, way: SigningRecipe) -> list[bytes]:
     before = sum(name <= way.secret_name for name, _ in way.pairs)
     return [*parts[:before], named, *parts[before:]]
 
 
 # Where the secret may stand.
-PLACES: Mapping[str, Callable[[list[bytes], bytes, Way], list[bytes]]] = {
+PLACES: Mapping[str, Callable[[list[bytes], bytes, SigningRecipe], list[bytes]]] = {
     "behind": lambda parts, named, way: [*parts, named],
     "in front": lambda parts, named, way: [named, *parts],
     "behind, without its name": lambda parts, named, way: [*parts, way.secret],
@@ -115,7 +115,7 @@ PLACES: Mapping[str, Callable[[list[bytes], bytes, Way], list[bytes]]] = {
 }
 
 
-def message(way: Way) -> bytes:
+def message(way: SigningRecipe) -> bytes:
     """Returns the string that is hashed."""
     if way.text:
         return way.text
@@ -127,7 +127,7 @@ def message(way: Way) -> bytes:
     return getattr(whole, way.case)() if way.case else whole
 
 
-def _json(way: Way) -> bytes:
+def _json(way: SigningRecipe) -> bytes:
     members = (*way.pairs, (way.secret_name, way.secret))
     data = {_text(name): _text(value) for name, value in members}
     text = json.dumps(data, separators=way.json, ensure_ascii=False)
@@ -138,18 +138,18 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def digest(way: Way) -> bytes:
+def digest(way: SigningRecipe) -> bytes:
     """Returns the signature's bytes."""
     if way.keyed:
         return hmac.digest(way.secret, message(way), way.algorithm)
     return hashlib.new(way.algorithm, message(way), usedforsecurity=False).digest()
 
 
-def secrets_of(refused: Refused) -> dict[str, str]:
+def secrets_of(refused: RejectedRequest) -> dict[str, str]:
     """Returns labels of what nobody may read, by itself: keys, and what is named like one."""
     request = refused.request
     named = [*request.headers, *raw_pairs(request.query), *raw_pairs(form_of(request))]
-    values = (value.decode("utf-8", "replace") for name, value in named if telling(name))
+    values = (value.decode("utf-8", "replace") for name, value in named if is_secret_name(name))
     found = dict.fromkeys(islice(values, VALUES_MAX), "value")
     presented = {value for name, value in named if name == b"api_key"}
     keys = refused.keys

@@ -7,17 +7,17 @@ from itertools import islice
 from mockserver.explain import (
     Explanation,
     Mistake,
-    Refused,
-    Sent,
-    drift,
-    hidden,
-    mistaken,
-    sent,
-    shown,
-    worn,
+    RejectedRequest,
+    SentValue,
+    clock_drift,
+    explain_unknown_key,
+    match_altered_key,
+    printable,
+    redact_secrets,
+    sent_values,
 )
 from mockserver.model.durations import SECOND
-from mockserver.model.redaction import PLAIN, telling
+from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
 from mockserver.providers.cpg.auth import Key
 from mockserver.providers.cpg.mistakes.signature import signature_explained
 from mockserver.providers.cpg.mistakes.way import secrets_of
@@ -28,17 +28,17 @@ VALUES_MAX = 64  # headers, parameters and members among which something is look
 ALL_THREE = f"the headers {KEY}, {TIMESTAMP} and {SIGNATURE}, none of them empty"
 
 
-def explain(refused: Refused) -> Explanation | None:
+def explain(refused: RejectedRequest) -> Explanation | None:
     """Returns why a request was refused, or None where that needs no knowledge of X-CPG."""
     why = WHY.get(refused.reason)
     return None if why is None else why(refused)
 
 
-def _ids(refused: Refused) -> Mapping[bytes, str]:
+def _ids(refused: RejectedRequest) -> Mapping[bytes, str]:
     return {key.key_id.encode(): key.label for key in refused.keys}
 
 
-def _caller(refused: Refused) -> Key | None:
+def _caller(refused: RejectedRequest) -> Key | None:
     presented = refused.request.header(KEY.lower().encode())
     return next((k for k in refused.keys if k.key_id.encode() == presented), None)
 
@@ -54,7 +54,7 @@ ROLES = (
 NAMES = {name.lower() for name in HEADERS}
 
 
-def _missing(refused: Refused) -> Explanation | None:
+def _missing(refused: RejectedRequest) -> Explanation | None:
     request = refused.request
     values = {name: request.header(name.lower().encode()) for name in HEADERS}
     came = [name for name in HEADERS if values[name]]
@@ -64,7 +64,7 @@ def _missing(refused: Refused) -> Explanation | None:
         fix = f"Look whether the variables are set from which {', '.join(empty)} are made."
         return Explanation(f"empty {', '.join(empty)}", ALL_THREE, _list(came), fix)
     instead = _instead(refused, absent)
-    if not came and not instead and any(map(_may_be_key, islice(sent(request), VALUES_MAX))):
+    if not came and not instead and any(map(_may_be_key, islice(sent_values(request), VALUES_MAX))):
         return None  # it may be another exchange's
     fixes = [f"Send {name}, not {value.place}." for name, value in instead.items()]
     fixes += [f"Send {name}." for name in absent if name not in instead]
@@ -76,12 +76,12 @@ def _list(names: list[str]) -> str:
     return ", ".join(names) or "none of them"
 
 
-def _instead(refused: Refused, absent: list[str]) -> dict[str, Sent]:
+def _instead(refused: RejectedRequest, absent: list[str]) -> dict[str, SentValue]:
     """Returns what was sent instead of the headers that are not there, by their names."""
     ids = _ids(refused)
-    others = [v for v in islice(sent(refused.request), VALUES_MAX) if _may_stand_in(v)]
+    others = [v for v in islice(sent_values(refused.request), VALUES_MAX) if _may_stand_in(v)]
     found = {name: value for name in absent for value in others[::-1] if _role(value) == name}
-    keys = [value for value in others if worn(value.value, ids, whole=True)]
+    keys = [value for value in others if match_altered_key(value.value, ids, whole=True)]
     if keys and KEY in absent:
         found[KEY] = keys[0]
     elif len(absent) == len(HEADERS):
@@ -89,27 +89,27 @@ def _instead(refused: Refused, absent: list[str]) -> dict[str, Sent]:
     return found
 
 
-def _may_stand_in(value: Sent) -> bool:
-    plain = value.where == "header" and value.name.encode("latin-1") in PLAIN
+def _may_stand_in(value: SentValue) -> bool:
+    plain = value.where == "header" and value.name.encode("latin-1") in PUBLIC_HEADERS
     return bool(value.value) and not plain and value.name.lower() not in NAMES
 
 
-def _may_be_key(value: Sent) -> bool:
-    named = telling(value.name.encode()) or "key" in value.name.lower()
+def _may_be_key(value: SentValue) -> bool:
+    named = is_secret_name(value.name.encode()) or "key" in value.name.lower()
     return named and _may_stand_in(value)
 
 
-def _role(value: Sent) -> str:
+def _role(value: SentValue) -> str:
     return next((header for name, header in ROLES if name.search(value.name)), "")
 
 
 # The key
 
 
-def _unknown(refused: Refused) -> Explanation | None:
+def _unknown(refused: RejectedRequest) -> Explanation | None:
     presented = refused.request.header(KEY.lower().encode())
     secrets = {key.secret.encode(): key.label for key in refused.keys}
-    return mistaken(presented, _ids(refused), secrets, ("key id", "secret"), SECRET_SENT)
+    return explain_unknown_key(presented, _ids(refused), secrets, ("key id", "secret"), SECRET_SENT)
 
 
 SECRET_SENT = Mistake(
@@ -118,7 +118,7 @@ SECRET_SENT = Mistake(
 )
 
 
-def _revoked(refused: Refused) -> Explanation:
+def _revoked(refused: RejectedRequest) -> Explanation:
     label = refused.facts.get("credential", "")
     return Explanation(
         "revoked key",
@@ -146,12 +146,12 @@ ODD_TIMES = (
 )  # fmt: skip
 
 
-def _outside(refused: Refused) -> Explanation:
+def _outside(refused: RejectedRequest) -> Explanation:
     text = refused.request.header(TIMESTAMP.lower().encode())
     now = refused.auth_now // SECOND
     window = refused.quirks["timestamp_window"] // SECOND
     expected = f"Unix seconds between {now - window} and {now + window}"
-    told = f"{TIMESTAMP}: {shown(hidden(text, secrets_of(refused)), SHOWN)}"
+    told = f"{TIMESTAMP}: {printable(redact_secrets(text, secrets_of(refused)), SHOWN)}"
     if not text.isdigit():
         return _odd_time(text, expected, told)
     if len(text) <= 20:
@@ -163,7 +163,7 @@ def _outside(refused: Refused) -> Explanation:
                 return Explanation(rule, expected, f"{told}, which as {unit} is {_off(off)}", fix)
     if "drift" not in refused.facts:
         return Explanation("timestamp too long", expected, told, "Send whole seconds.")
-    found = drift(refused, f"{window} s")
+    found = clock_drift(refused, f"{window} s")
     off = refused.facts["drift"]
     return Explanation(found.rule, expected, f"{told}, {_off(off)}", found.fix + _zone(off, window))
 
@@ -195,7 +195,7 @@ def _odd_time(text: bytes, expected: str, told: str) -> Explanation:
 # What comes behind the signature
 
 
-def _replayed(refused: Refused) -> Explanation:
+def _replayed(refused: RejectedRequest) -> Explanation:
     signed = int(refused.request.header(TIMESTAMP.lower().encode()))
     age = refused.auth_now // SECOND - signed
     when = f"{age} s ago" if age > 0 else "now"
@@ -208,7 +208,7 @@ def _replayed(refused: Refused) -> Explanation:
     )
 
 
-def _address(refused: Refused) -> Explanation:
+def _address(refused: RejectedRequest) -> Explanation:
     key = _caller(refused)
     listed = ", ".join(key.ip_whitelist) if key else "the whitelist"
     return Explanation(
@@ -219,7 +219,7 @@ def _address(refused: Refused) -> Explanation:
     )
 
 
-def _forbidden(refused: Refused) -> Explanation:
+def _forbidden(refused: RejectedRequest) -> Explanation:
     wanted = refused.facts.get("permission", "")
     key = _caller(refused)
     has = ", ".join(key.permissions) if key else ""
@@ -231,7 +231,7 @@ def _forbidden(refused: Refused) -> Explanation:
     )
 
 
-WHY: Mapping[str, Callable[[Refused], Explanation | None]] = {
+WHY: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
     "missing_credential": _missing,
     "unknown_credential": _unknown,
     "revoked_credential": _revoked,

@@ -11,13 +11,13 @@ from urllib.parse import quote, quote_plus, unquote_to_bytes, urlencode
 from msgspec.structs import replace
 
 from mockserver.model.query import Pairs, raw_pairs
-from mockserver.providers.cpg.mistakes.way import Way
+from mockserver.providers.cpg.mistakes.way import SigningRecipe
 
 PARAMETERS_MAX = 16  # parameters of a query that is taken apart
 SHUFFLED_MAX = 3  # parameters that are tried in every order
 
-Ways = Iterable[Way]
-Change = Callable[[Way], Ways]
+Ways = Iterable[SigningRecipe]
+Change = Callable[[SigningRecipe], Ways]
 
 
 def put(**members: Any) -> Change:
@@ -30,7 +30,7 @@ def without(name: str) -> Change:
     return lambda way: [replace(way, order=less(way, name))]
 
 
-def less(way: Way, name: str) -> tuple[str, ...]:
+def less(way: SigningRecipe, name: str) -> tuple[str, ...]:
     """Returns the order of the fields without one."""
     return tuple(field for field in way.order if field != name)
 
@@ -52,12 +52,12 @@ def off_by(*seconds: int) -> Change:
     ]
 
 
-def lower_method(way: Way) -> Ways:
+def lower_method(way: SigningRecipe) -> Ways:
     """Writes the method in small letters."""
     return [replace(way, method=way.method.lower())]
 
 
-def other_method(way: Way) -> Ways:
+def other_method(way: SigningRecipe) -> Ways:
     """Takes another method, or another spelling."""
     others = (b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", way.method.title())
     return [replace(way, method=method) for method in others]
@@ -66,7 +66,7 @@ def other_method(way: Way) -> Ways:
 # Path
 
 
-def query_in_path(way: Way) -> Ways:
+def query_in_path(way: SigningRecipe) -> Ways:
     """Signs path and query in one field, the query's own left out or left empty."""
     if not way.query:
         return []
@@ -77,12 +77,12 @@ def query_in_path(way: Way) -> Ways:
     ]
 
 
-def query_twice(way: Way) -> Ways:
+def query_twice(way: SigningRecipe) -> Ways:
     """Signs the query with the path, and in its own field too."""
     return [replace(way, path=way.path + b"?" + way.query)] if way.query else []
 
 
-def host_in_path(way: Way) -> Ways:
+def host_in_path(way: SigningRecipe) -> Ways:
     """Puts the host before the path, with and without its port."""
     host = way.given.host
     return [replace(way, path=name + way.path) for name in (host, host.partition(b":")[0]) if name]
@@ -91,7 +91,7 @@ def host_in_path(way: Way) -> Ways:
 def url_in_path(scheme: bytes) -> Change:
     """Signs the whole URL: for the path, or for path and query."""
 
-    def change(way: Way) -> Ways:
+    def change(way: SigningRecipe) -> Ways:
         url = scheme + way.given.host + way.path
         found = [replace(way, path=url)]
         if way.query:
@@ -101,33 +101,33 @@ def url_in_path(scheme: bytes) -> Change:
     return change
 
 
-def without_base(way: Way) -> Ways:
+def without_base(way: SigningRecipe) -> Ways:
     """Leaves out the path's first segment, which stands in a client's base URL."""
     return [replace(way, path=way.path.replace(_base(way), b"/", 1))]
 
 
-def base_twice(way: Way) -> Ways:
+def base_twice(way: SigningRecipe) -> Ways:
     """Writes the path's first segment twice."""
     base = _base(way)
     return [replace(way, path=way.path.replace(base, base[:-1] + base, 1))]
 
 
-def _base(way: Way) -> bytes:
+def _base(way: SigningRecipe) -> bytes:
     """Returns the path's first segment between its slashes."""
     return b"/" + way.given.request.path[1:].partition(b"/")[0] + b"/"
 
 
-def slash_behind(way: Way) -> Ways:
+def slash_behind(way: SigningRecipe) -> Ways:
     """Ends the path in a slash."""
     return [replace(way, path=way.path + b"/")]
 
 
-def no_slash_before(way: Way) -> Ways:
+def no_slash_before(way: SigningRecipe) -> Ways:
     """Begins the path without a slash."""
     return [replace(way, path=way.path.lstrip(b"/"))]
 
 
-def path_recoded(way: Way) -> Ways:
+def path_recoded(way: SigningRecipe) -> Ways:
     """Decodes the path, or encodes it anew."""
     plain = unquote_to_bytes(way.path)
     return [replace(way, path=path) for path in (plain, quote(plain).encode())]
@@ -136,26 +136,26 @@ def path_recoded(way: Way) -> Ways:
 # Query
 
 
-def question_mark(way: Way) -> Ways:
+def question_mark(way: SigningRecipe) -> Ways:
     """Signs the query with its question mark."""
     return [replace(way, query=b"?" + way.query)]
 
 
-def _parts(way: Way) -> list[bytes]:
+def _parts(way: SigningRecipe) -> list[bytes]:
     parts = way.query.split(b"&")
     return parts if 1 < len(parts) <= PARAMETERS_MAX else []
 
 
-def _of_parts(way: Way, *orders: Iterable[bytes]) -> Ways:
+def _of_parts(way: SigningRecipe, *orders: Iterable[bytes]) -> Ways:
     return [replace(way, query=b"&".join(parts)) for parts in orders]
 
 
-def sort_query(way: Way) -> Ways:
+def sort_query(way: SigningRecipe) -> Ways:
     """Sorts the parameters."""
     return _of_parts(way, sorted(_parts(way))) if _parts(way) else []
 
 
-def shuffled(way: Way) -> Ways:
+def shuffled(way: SigningRecipe) -> Ways:
     """Puts the parameters in other orders: in each where they are few."""
     parts = _parts(way)
     if not parts:
@@ -165,27 +165,27 @@ def shuffled(way: Way) -> Ways:
     return _of_parts(way, parts[::-1], sorted(parts)[::-1])
 
 
-def one_left_out(way: Way) -> Ways:
+def one_left_out(way: SigningRecipe) -> Ways:
     """Leaves out one parameter, or all but one."""
     parts = _parts(way)
     return _of_parts(way, *(parts[:n] + parts[n + 1 :] for n in range(len(parts))))
 
 
-def decoded(way: Way) -> Ways:
+def decoded(way: SigningRecipe) -> Ways:
     """Decodes the query, a plus to itself or to a space."""
     plain = unquote_to_bytes(way.query)
     spaced = unquote_to_bytes(way.query.replace(b"+", b" "))
     return [replace(way, query=query) for query in (plain, spaced)]
 
 
-def encoded(way: Way) -> Ways:
+def encoded(way: SigningRecipe) -> Ways:
     """Encodes the parameters anew, a space as a plus or as %20."""
     pairs = _pairs(way)
     found = [urlencode(pairs, quote_via=how) for how in (quote_plus, quote)] if pairs else []
     return [replace(way, query=query.encode()) for query in found]
 
 
-def encoded_otherwise(way: Way) -> Ways:
+def encoded_otherwise(way: SigningRecipe) -> Ways:
     """Encodes less than is usual, or what is encoded already."""
     pairs = _pairs(way)
     if not pairs:
@@ -199,6 +199,6 @@ def encoded_otherwise(way: Way) -> Ways:
     return [replace(way, query=query.encode()) for query in found]
 
 
-def _pairs(way: Way) -> Pairs:
+def _pairs(way: SigningRecipe) -> Pairs:
     few = way.query and way.query.count(b"&") < PARAMETERS_MAX
     return raw_pairs(way.query) if few else ()

@@ -9,14 +9,14 @@ from mockserver.explain import (
     WRITING,
     Explanation,
     Mistake,
-    Refused,
+    RejectedRequest,
     digest_of,
-    hidden,
-    marked,
-    shown,
+    explanation_for,
+    fingerprinted,
+    highlight_diff,
+    printable,
+    redact_secrets,
     solve,
-    solved,
-    veiled,
 )
 from mockserver.providers.cpg.auth import Key
 from mockserver.providers.cpg.mistakes.table import BACKSLASH_N, HMAC, MISTAKES
@@ -24,7 +24,7 @@ from mockserver.providers.cpg.mistakes.way import (
     ALGORITHM,
     ALGORITHMS,
     NAMES,
-    Way,
+    SigningRecipe,
     digest,
     message,
     right_ways,
@@ -44,9 +44,9 @@ WRITINGS = {*WRITING, CUT, LONGER}
 SIGNED = (b"x-cpg-key", b"x-cpg-timestamp", b"x-cpg-signature")
 
 
-def signature_explained(refused: Refused) -> Explanation:
+def signature_explained(refused: RejectedRequest) -> Explanation:
     """Returns by which mistakes a signature came about, or honestly that none is known."""
-    key: Key = refused.vault.find(refused.request.header(b"x-cpg-key"))
+    key: Key = refused.keyring.find(refused.request.header(b"x-cpg-key"))
     text = refused.request.header(b"x-cpg-signature")
     case = b"any" if refused.quirks["signature_case"] == "any" else b"lower"
     odd, raw = digest_of(text, case)
@@ -62,10 +62,12 @@ def signature_explained(refused: Refused) -> Explanation:
     expected, received = _strings(refused, right, way)
     for wanted, came in _aspects(key, right, way, mistakes):
         expected, received = f"{expected}; {wanted}", f"{received}; {came}"
-    return solved(mistakes, expected, received)
+    return explanation_for(mistakes, expected, received)
 
 
-def _made(rights: Sequence[Way], raw: bytes) -> tuple[tuple[Mistake, ...], Way] | None:
+def _made(
+    rights: Sequence[SigningRecipe], raw: bytes
+) -> tuple[tuple[Mistake, ...], SigningRecipe] | None:
     """Returns the mistakes that make a digest, and their way. Its size tells the algorithm."""
     algorithm = ALGORITHMS[len(raw)]
     first: tuple[Mistake, ...] = ()
@@ -83,7 +85,9 @@ def _made(rights: Sequence[Way], raw: bytes) -> tuple[tuple[Mistake, ...], Way] 
     return found and ((*first, *found[0]), found[1])
 
 
-def _piece(rights: Sequence[Way], text: bytes) -> tuple[tuple[Mistake, ...], Way]:
+def _piece(
+    rights: Sequence[SigningRecipe], text: bytes
+) -> tuple[tuple[Mistake, ...], SigningRecipe]:
     """Looks for a signature that was right before it was cut, or before something was added."""
     for way in rights:
         whole = digest(way).hex().encode()
@@ -97,23 +101,23 @@ def _piece(rights: Sequence[Way], text: bytes) -> tuple[tuple[Mistake, ...], Way
 # What people read
 
 
-def _strings(refused: Refused, right: Way, way: Way) -> tuple[str, str]:
+def _strings(refused: RejectedRequest, right: SigningRecipe, way: SigningRecipe) -> tuple[str, str]:
     """Returns the string to sign and the one that was signed, without secrets."""
     secrets = secrets_of(refused)
-    wanted, came = (hidden(_readable(w), secrets) for w in (right, way))
-    return (shown(wanted), shown(came)) if wanted == came else marked(wanted, came)
+    wanted, came = (redact_secrets(_readable(w), secrets) for w in (right, way))
+    return (printable(wanted), printable(came)) if wanted == came else highlight_diff(wanted, came)
 
 
-def _readable(way: Way) -> bytes:
+def _readable(way: SigningRecipe) -> bytes:
     """Returns the string of a way, where a secret or a body may not stand."""
     body = way.given.request.body
     if body and way.body == body:
         way = replace(way, body=b"(the body itself, %d bytes)" % len(body))
-    return message(replace(way, secret=veiled(way.secret, "secret").encode()))
+    return message(replace(way, secret=fingerprinted(way.secret, "secret").encode()))
 
 
 def _aspects(
-    key: Key, right: Way, way: Way, mistakes: Sequence[Mistake]
+    key: Key, right: SigningRecipe, way: SigningRecipe, mistakes: Sequence[Mistake]
 ) -> Iterator[tuple[str, str]]:
     """Yields what differs beside the string: each as it should be, and as it is."""
     if (way.keyed, way.algorithm) != (right.keyed, right.algorithm):
@@ -127,28 +131,30 @@ def _aspects(
         yield "in 64 digits of lower-case hex", ", ".join(written)
 
 
-def _method(way: Way) -> str:
+def _method(way: SigningRecipe) -> str:
     name = NAMES[way.algorithm]
     return f"HMAC-{name}" if way.keyed == "HMAC" else f"{name} as {way.keyed}"
 
 
-def _secret(key: Key, way: Way) -> str:
+def _secret(key: Key, way: SigningRecipe) -> str:
     """Returns what stands for a secret; what was added to the right one can be read."""
     own = key.secret.encode()
     label = way.given.others.get(way.secret, key.label)
     if way.secret == way.key_id:
-        return veiled(way.secret, f"{key.label} key_id")
+        return fingerprinted(way.secret, f"{key.label} key_id")
     if way.secret == own or way.secret in way.given.others:
-        return veiled(way.secret, f"{label} secret")
+        return fingerprinted(way.secret, f"{label} secret")
     if own and own in way.secret:
-        return shown(way.secret.replace(own, veiled(own, f"{label} secret").encode()))
-    return veiled(way.secret, "another text")
+        return printable(way.secret.replace(own, fingerprinted(own, f"{label} secret").encode()))
+    return fingerprinted(way.secret, "another text")
 
 
-def _unsolved(refused: Refused, key: Key, right: Way, text: bytes, raw: bytes) -> Explanation:
+def _unsolved(
+    refused: RejectedRequest, key: Key, right: SigningRecipe, text: bytes, raw: bytes
+) -> Explanation:
     headers = refused.request.headers
     twice = [name for name in SIGNED if len({v for n, v in headers if n == name}) > 1]
-    expected = shown(hidden(_readable(right), secrets_of(refused)))
+    expected = printable(redact_secrets(_readable(right), secrets_of(refused)))
     fix = (
         f"Compare the string that you sign with the one expected, then the secret"
         f" ({_secret(key, right)}). {HMAC} Write it in lower-case hex."

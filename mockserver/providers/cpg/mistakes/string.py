@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from mockserver.model.signing import sha256_hex
 from mockserver.providers.cpg.mistakes.changes import Change, Ways, less
-from mockserver.providers.cpg.mistakes.way import ORDER, Way
+from mockserver.providers.cpg.mistakes.way import ORDER, SigningRecipe
 
-BODY_MAX = 8 * 1024  # bytes of a body that is read, or signed itself, by way of trial
+REWRITTEN_BODY_MAX = 8 * 1024  # bytes of a body that is read, or signed itself, by way of trial
 OTHERS_MAX = 16  # other keys whose secrets are tried
 
 
@@ -23,15 +23,15 @@ def hash_of(*texts: bytes) -> Change:
     return lambda way: [replace(way, body=sha256_hex(text)) for text in texts]
 
 
-def no_body_hash(way: Way) -> Ways:
+def no_body_hash(way: SigningRecipe) -> Ways:
     """Leaves the body's hash empty, or out."""
     return [replace(way, body=b""), replace(way, order=less(way, "body"))]
 
 
-def body_itself(way: Way) -> Ways:
+def body_itself(way: SigningRecipe) -> Ways:
     """Signs the body instead of its hash."""
     body = way.given.request.body
-    return [replace(way, body=body)] if 0 < len(body) <= BODY_MAX else []
+    return [replace(way, body=body)] if 0 < len(body) <= REWRITTEN_BODY_MAX else []
 
 
 def with_body(change: Change, there: bool = True) -> Change:
@@ -53,7 +53,7 @@ def rewritten(*separators: tuple[str, str], sort: bool = False) -> Change:
 
 @lru_cache(16)
 def _rewritten(body: bytes, separators: tuple[str, str], sort: bool) -> tuple[bytes, ...]:
-    if not 0 < len(body) <= BODY_MAX:
+    if not 0 < len(body) <= REWRITTEN_BODY_MAX:
         return ()
     try:
         data = json.loads(body)
@@ -66,7 +66,7 @@ def _rewritten(body: bytes, separators: tuple[str, str], sort: bool) -> tuple[by
         return ()
 
 
-def body_hash_recoded(way: Way) -> Ways:
+def body_hash_recoded(way: SigningRecipe) -> Ways:
     """Writes the body's hash in another way than in lower-case hex, or hashes it once more."""
     hexed = way.given.body_hash
     raw = bytes.fromhex(hexed.decode())
@@ -74,10 +74,10 @@ def body_hash_recoded(way: Way) -> Ways:
     return [replace(way, body=text) for text in texts]
 
 
-def other_body_hash(way: Way) -> Ways:
+def other_body_hash(way: SigningRecipe) -> Ways:
     """Hashes the body with another algorithm."""
     body = way.given.request.body
-    if len(body) > BODY_MAX:
+    if len(body) > REWRITTEN_BODY_MAX:
         return []
     return [
         replace(way, body=hashlib.new(name, body, usedforsecurity=False).hexdigest().encode())
@@ -120,24 +120,24 @@ def reordered(*orders: tuple[str, ...]) -> Change:
     ]
 
 
-def key_id_signed(way: Way) -> Ways:
+def key_id_signed(way: SigningRecipe) -> Ways:
     """Signs the key id as well: first, second or last."""
     places = (0, 1, len(way.order))
     return [replace(way, order=(*way.order[:n], "key_id", *way.order[n:])) for n in places]
 
 
-def by_the_webhooks(way: Way) -> Ways:
+def by_the_webhooks(way: SigningRecipe) -> Ways:
     """Signs as the gateway signs its own webhooks: the timestamp, and the body itself."""
     body = way.given.request.body
-    if len(body) > BODY_MAX:
+    if len(body) > REWRITTEN_BODY_MAX:
         return []
     return [replace(way, order=("timestamp", "body"), body=body)]
 
 
-def all_in_one(way: Way) -> Ways:
+def all_in_one(way: SigningRecipe) -> Ways:
     """Signs as other exchanges do: timestamp, method, target and body with nothing between."""
     body = way.given.request.body
-    if not way.query or len(body) > BODY_MAX:
+    if not way.query or len(body) > REWRITTEN_BODY_MAX:
         return []  # without a query it is told as two mistakes
     path = way.path + b"?" + way.query
     order = ("timestamp", "method", "path", "body")
@@ -147,13 +147,13 @@ def all_in_one(way: Way) -> Ways:
 # Secret and digest
 
 
-def another_secret(way: Way) -> Ways:
+def another_secret(way: SigningRecipe) -> Ways:
     """Takes the secrets of other keys."""
     others = list(way.given.others)[:OTHERS_MAX]
     return [replace(way, secret=secret) for secret in others]
 
 
-def id_for_secret(way: Way) -> Ways:
+def id_for_secret(way: SigningRecipe) -> Ways:
     """Takes the key id for the secret."""
     return [replace(way, secret=way.key_id)]
 
@@ -161,14 +161,14 @@ def id_for_secret(way: Way) -> Ways:
 def plain_hash(keyed: str, front: bool) -> Change:
     """Hashes the secret with the string: right beside it, or as a field."""
 
-    def change(way: Way) -> Ways:
+    def change(way: SigningRecipe) -> Ways:
         order = ("secret", *way.order) if front else (*way.order, "secret")
         return [replace(way, keyed=keyed), replace(way, keyed="hash without secret", order=order)]
 
     return change
 
 
-def other_algorithm(way: Way) -> Ways:
+def other_algorithm(way: SigningRecipe) -> Ways:
     """Takes another algorithm whose digests are as long."""
     others = {"sha256": ("sha3_256", "blake2s")}.get(way.algorithm, ())
     return [replace(way, algorithm=name) for name in others]

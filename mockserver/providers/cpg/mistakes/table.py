@@ -68,32 +68,36 @@ MISTAKES = (
     Mistake("another key's secret", SECRET, string.another_secret),
     # Rare ones.
     *RARE_SECRETS,
-    Mistake("URL in the path", PATH, change.url_in_path(b"https://"), alone=True),
-    Mistake("microseconds signed", TIME, change.fractions(b"000000"), alone=True),
+    Mistake("URL in the path", PATH, change.url_in_path(b"https://"), no_pairs=True),
+    Mistake("microseconds signed", TIME, change.fractions(b"000000"), no_pairs=True),
     Mistake(
-        "another timestamp signed", TIME, change.off_by(-2, 2, -3, 3, -4, 4, -5, 5), alone=True
+        "another timestamp signed", TIME, change.off_by(-2, 2, -3, 3, -4, 4, -5, 5), no_pairs=True
     ),
-    Mistake("timestamp signed with a fraction", TIME, change.fractions(b".0"), alone=True),
-    Mistake("another method signed", METHOD, change.other_method, alone=True),
-    Mistake("query signed twice", PATH, change.query_twice, alone=True),
-    Mistake("query re-encoded", QUERY, change.encoded_otherwise, alone=True),
-    Mistake("a parameter not signed", QUERY, change.one_left_out, alone=True),
-    Mistake("path re-encoded", PATH, change.path_recoded, alone=True),
-    Mistake("body hash written otherwise", f"{BODY}.", string.body_hash_recoded, alone=True),
-    Mistake("body hashed otherwise", f"{BODY}.", string.other_body_hash, alone=True),
-    Mistake("hash of an empty value", NOTHING, string.hash_of(b'""', b"[]", b"None"), alone=True),
+    Mistake("timestamp signed with a fraction", TIME, change.fractions(b".0"), no_pairs=True),
+    Mistake("another method signed", METHOD, change.other_method, no_pairs=True),
+    Mistake("query signed twice", PATH, change.query_twice, no_pairs=True),
+    Mistake("query re-encoded", QUERY, change.encoded_otherwise, no_pairs=True),
+    Mistake("a parameter not signed", QUERY, change.one_left_out, no_pairs=True),
+    Mistake("path re-encoded", PATH, change.path_recoded, no_pairs=True),
+    Mistake("body hash written otherwise", f"{BODY}.", string.body_hash_recoded, no_pairs=True),
+    Mistake("body hashed otherwise", f"{BODY}.", string.other_body_hash, no_pairs=True),
+    Mistake(
+        "hash of an empty value", NOTHING, string.hash_of(b'""', b"[]", b"None"), no_pairs=True
+    ),
     Mistake(
         "fields joined otherwise",
         NEWLINE,
         string.joined_by(
             b":", b".", b"-", b"_", b"&", b";", b"/", b"+", b"\t", b"\r", b"\n\n", b", "
         ),
-        alone=True,
+        no_pairs=True,
     ),
-    Mistake("newline behind the string", NEWLINE, change.put(end=b"\r\n"), alone=True),
-    Mistake("fields in another order", FIELDS, string.reordered(*string.ORDERS), alone=True),
-    Mistake("key id signed", FIELDS, string.key_id_signed, alone=True),
-    Mistake("the webhooks' string signed", FIELDS, string.by_the_webhooks, alone=True),
-    Mistake("hash without the secret", HMAC, change.put(keyed="hash without secret"), alone=True),
-    Mistake("another algorithm", HMAC, string.other_algorithm, alone=True),
+    Mistake("newline behind the string", NEWLINE, change.put(end=b"\r\n"), no_pairs=True),
+    Mistake("fields in another order", FIELDS, string.reordered(*string.ORDERS), no_pairs=True),
+    Mistake("key id signed", FIELDS, string.key_id_signed, no_pairs=True),
+    Mistake("the webhooks' string signed", FIELDS, string.by_the_webhooks, no_pairs=True),
+    Mistake(
+        "hash without the secret", HMAC, change.put(keyed="hash without secret"), no_pairs=True
+    ),
+    Mistake("another algorithm", HMAC, string.other_algorithm, no_pairs=True),
 )

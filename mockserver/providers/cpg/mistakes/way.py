@@ -7,10 +7,10 @@ from itertools import islice
 
 from msgspec import Struct
 
-from mockserver.explain import Refused
+from mockserver.explain import RejectedRequest
 from mockserver.model.http import Request
 from mockserver.model.query import raw_pairs
-from mockserver.model.redaction import telling
+from mockserver.model.redaction import is_secret_name
 from mockserver.model.signing import sha256_hex
 from mockserver.providers.cpg.auth import Key
 
@@ -33,7 +33,7 @@ NAMES = {
 }
 
 
-class Given(Struct, frozen=True, eq=False):
+class SigningInputs(Struct, frozen=True, eq=False):
     """What a request brings that may have got into its signature, and whose it is."""
 
     request: Request
@@ -44,10 +44,10 @@ class Given(Struct, frozen=True, eq=False):
     others: Mapping[bytes, str]
 
 
-class Way(Struct, frozen=True):
+class SigningRecipe(Struct, frozen=True):
     """How a signature is made: ``order`` names the fields that are joined, then hashed."""
 
-    given: Given
+    given: SigningInputs
     timestamp: bytes
     method: bytes
     path: bytes
@@ -62,15 +62,15 @@ class Way(Struct, frozen=True):
     algorithm: str = ALGORITHM
 
 
-def right_ways(refused: Refused, key: Key) -> list[Way]:
+def right_ways(refused: RejectedRequest, key: Key) -> list[SigningRecipe]:
     """Returns the ways that are right: over the path, and over the path as it was dialled."""
     request = refused.request
     others = _others(refused, key)
     body_hash = sha256_hex(request.body)
     host = request.header(b"host")
     return [
-        Way(
-            Given(request, path, host, body_hash, key, others),
+        SigningRecipe(
+            SigningInputs(request, path, host, body_hash, key, others),
             request.header(b"x-cpg-timestamp"),
             request.method.upper().encode(),
             path,
@@ -79,22 +79,22 @@ def right_ways(refused: Refused, key: Key) -> list[Way]:
             key.key_id.encode(),
             key.secret.encode(),
         )
-        for path in dict.fromkeys((request.path, request.dialled))
+        for path in dict.fromkeys((request.path, request.raw_target_path))
     ]
 
 
-def _others(refused: Refused, key: Key) -> dict[bytes, str]:
+def _others(refused: RejectedRequest, key: Key) -> dict[bytes, str]:
     """Returns the labels of other keys by their secrets."""
     found = {other.secret.encode(): str(other.label) for other in refused.keys}
     found.pop(key.secret.encode(), None)
     return found
 
 
-def secrets_of(refused: Refused) -> dict[str, str]:
+def secrets_of(refused: RejectedRequest) -> dict[str, str]:
     """Returns labels of what nobody may read, by itself: keys, and what is named like one."""
     request = refused.request
     named = [*request.headers, *raw_pairs(request.query)]
-    values = (value.decode("utf-8", "replace") for name, value in named if telling(name))
+    values = (value.decode("utf-8", "replace") for name, value in named if is_secret_name(name))
     found = dict.fromkeys(islice(values, VALUES_MAX), "value")
     presented = request.header(b"x-cpg-key")
     keys = refused.keys
@@ -105,17 +105,17 @@ def secrets_of(refused: Refused) -> dict[str, str]:
     return found
 
 
-def message(way: Way) -> bytes:
+def message(way: SigningRecipe) -> bytes:
     """Returns the string that is signed."""
     return way.separator.join([getattr(way, name) for name in way.order]) + way.end
 
 
-def _hashed(way: Way, plain: bytes) -> bytes:
+def _hashed(way: SigningRecipe, plain: bytes) -> bytes:
     return hashlib.new(way.algorithm, plain, usedforsecurity=False).digest()
 
 
 # How the secret gets in.
-KEYED: Mapping[str, Callable[[Way], bytes]] = {
+KEYED: Mapping[str, Callable[[SigningRecipe], bytes]] = {
     "HMAC": lambda way: hmac.digest(way.secret, message(way), way.algorithm),
     "HMAC, key and text swapped": lambda way: hmac.digest(message(way), way.secret, way.algorithm),
     "hash, secret in front": lambda way: _hashed(way, way.secret + message(way)),
@@ -124,6 +124,6 @@ KEYED: Mapping[str, Callable[[Way], bytes]] = {
 }
 
 
-def digest(way: Way) -> bytes:
+def digest(way: SigningRecipe) -> bytes:
     """Returns the signature's bytes."""
     return KEYED[way.keyed](way)
