@@ -115,7 +115,8 @@ def examples(lines: Iterable[str]) -> dict[str, str]:
 def _kind(kind: str, word: str, lines: Iterable[str]) -> str:
     found = examples(lines)
     rows = [
-        (f"`{name}`", kinds.about(kind, name), f"`{found[name]}`") for name in kinds.names(kind)
+        (f"`{name}`", kinds.find(kind, name).about, f"`{found[name]}`")
+        for name in kinds.kinds(kind)
     ]
     return _table((word, "does", "for example"), rows)
 

@@ -33,9 +33,9 @@ from mockserver.client.remote import RemoteServer
 from mockserver.client.sandbox import ServerHandle
 from mockserver.faults import kinds
 from mockserver.faults.chance import Chance
-from mockserver.faults.deliveries.bandwidth import TICKS
+from mockserver.faults.deliveries import PIECES_PER_SECOND as TICKS
 from mockserver.faults.parameters import HOUR
-from mockserver.faults.plan import Delivery, script
+from mockserver.faults.plan import Delivery, delivery_script
 from mockserver.faults.rules import Fault
 from mockserver.faults.script import PIECES_MAX, STEPS_MAX, Script, SendStep, WaitStep, pieces
 from mockserver.files import worlds
@@ -197,7 +197,7 @@ each_row = pytest.mark.parametrize("row", ROWS, ids=[row.said for row in ROWS])
 
 
 def test_no_delivery_is_left_out() -> None:
-    assert {name for row in ROWS for name in row.given} == set(kinds.names(kinds.DELIVERIES))
+    assert {name for row in ROWS for name in row.given} == set(kinds.kinds(kinds.DELIVERIES))
 
 
 CLOSING = "a wish to close"
@@ -542,10 +542,15 @@ def paced(handle: ProviderHandle, data: bytes, size: int) -> tuple[list[tuple[fl
 
 def waits(delivery: str, given: Any, count: int, seed: int = 490) -> list[int]:
     """Returns how long the first so many delays of a rule last, in nanoseconds."""
-    module = kinds.find(kinds.DELIVERIES, delivery)
-    drawn = module.parse(given)
-    scripts = [module.deliver([], drawn, Chance(seed, RULE, n + 1)) for n in range(count)]
-    return [step.duration for script in scripts for step in script if isinstance(step, WaitStep)]
+    kind = kinds.find(kinds.DELIVERIES, delivery)
+    drawn = kind.parse(given)
+    scripts = [kind.apply([], drawn, Chance(seed, RULE, n + 1)) for n in range(count)]
+    return [
+        step.duration
+        for delivery_script in scripts
+        for step in delivery_script
+        if isinstance(step, WaitStep)
+    ]
 
 
 UNIFORM = {"uniform": ["200ms", "1s"]}
@@ -631,10 +636,10 @@ def scripted(*rules: dict[str, Any], head: int = 130, body: int = 1000) -> Scrip
     found = []
     for given in rules:
         for name, value in given.items():
-            module = kinds.find(kinds.DELIVERIES, name)
-            fault = Fault(kinds.DELIVERIES, name, module, module.parse(value), "")
-            found.append(Delivery(fault, Chance(490, RULE, 1), sandbox=False))
-    return script(found, b"h" * head, b"b" * body)
+            kind = kinds.find(kinds.DELIVERIES, name)
+            fault = Fault(kind, kind.parse(value), "")
+            found.append(Delivery(fault, Chance(490, RULE, 1), sandbox_clock=False))
+    return delivery_script(found, b"h" * head, b"b" * body)
 
 
 def passed(steps: Script) -> float:

@@ -44,7 +44,7 @@ def test_the_example_of_a_fault_is_taken(kind: str, line: str) -> None:
 
 @pytest.mark.parametrize("kind", [kinds.MUTATIONS, kinds.DELIVERIES])
 def test_every_fault_has_an_example(kind: str) -> None:
-    assert {tables.said(line)[0] for of, line in EXAMPLES if of == kind} == set(kinds.names(kind))
+    assert {tables.said(line)[0] for of, line in EXAMPLES if of == kind} == set(kinds.kinds(kind))
 
 
 def shown() -> tables.Cells:
@@ -115,7 +115,7 @@ PAIRS = list(zip(blocks("yaml"), blocks("python"), strict=True))
 
 def unsaid(rules: Any) -> list[Rule]:
     """Returns rules without how they were written, which Python and YAML do in two ways."""
-    return [replace(rule, said={}) for rule in rules]
+    return [replace(rule, source={}) for rule in rules]
 
 
 @pytest.mark.parametrize(("text", "code"), PAIRS, ids=headings())

@@ -12,9 +12,9 @@ from test_documents import documented, good, resolved, send
 
 from mockserver import HandClock, MockServer
 from mockserver.faults import json_path as places
-from mockserver.faults import kinds
-from mockserver.faults.mutations import media_type, repeat_row, retype, stale
-from mockserver.faults.response_body import MUTABLE_BODY_MAX, TYPE, MutableResponse
+from mockserver.faults import kinds, mutations
+from mockserver.faults.mutations import FIRST_BODIES_MAX
+from mockserver.faults.response_body import CONTENT_TYPE, MUTABLE_BODY_MAX, MutableResponse
 from mockserver.files.documents import openapi_document
 from mockserver.model.http import Response
 from mockserver.model.provider import Provider, ResponsePaths, Route
@@ -440,7 +440,7 @@ def test_a_charset_is_written_as_it_is(rich: MockServer, charset: str, written: 
 
 def test_no_mutation_is_left_out() -> None:
     tried = {name for row in TABLE for name in row.mutate} | {"digits"}
-    assert tried == set(kinds.names(kinds.MUTATIONS))
+    assert tried == set(kinds.kinds(kinds.MUTATIONS))
 
 
 def test_every_amount_is_written_with_an_exponent() -> None:
@@ -567,7 +567,9 @@ def test_only_the_rules_that_match_and_fire_hurt(rich: MockServer) -> None:
 
 
 def plain(body: bytes) -> MutableResponse:
-    return MutableResponse(Response(200, ((TYPE, JSON),), body), ResponsePaths(), "main", b"", "")
+    return MutableResponse(
+        Response(200, ((CONTENT_TYPE, JSON),), body), ResponsePaths(), "main", b"", ""
+    )
 
 
 MIB = 1024 * 1024
@@ -583,15 +585,15 @@ BOUNDS = [
 def test_a_body_grows_to_its_bound_and_no_further(size: int, most: int) -> None:
     assert MUTABLE_BODY_MAX == 8 * MIB
     found = plain(b"x" * size)
-    assert found.change(lambda: setattr(found, "body", b"y" * most))
+    assert found.try_change(lambda: setattr(found, "body", b"y" * most))
     assert found.body == b"y" * most
 
     def too_much() -> None:
-        found.headers[TYPE] = b"text/html"
+        found.headers[CONTENT_TYPE] = b"text/html"
         found.body = b"z" * (most + 1)
 
-    assert not found.change(too_much)
-    assert found.changed == Response(200, ((TYPE, JSON),), b"y" * most)
+    assert not found.try_change(too_much)
+    assert found.changed == Response(200, ((CONTENT_TYPE, JSON),), b"y" * most)
 
 
 # Rules that are all the same: how large the body of the next is, and the media type in the end
@@ -628,12 +630,12 @@ DEEP = 1_200
 
 def test_a_mutation_that_fails_leaves_the_answer_as_it_was_before_it() -> None:
     found, path = plain(b'{"data":[1]}'), places.parse("$.data")
-    done = [found.change(lambda: retype.mutate(found, path, None, {})) for _ in range(DEEP)]
+    done = [found.try_change(lambda: mutations.retype(found, path, None, {})) for _ in range(DEEP)]
     count = done.count(True)
     assert 100 < count < DEEP
     assert done == [True] * count + [False] * (DEEP - count)
     assert found.body.decode() == f'{{"data":{wrapped("[1]", count)}}}'
-    assert found.headers == {TYPE: JSON}
+    assert found.headers == {CONTENT_TYPE: JSON}
 
 
 def test_rules_too_many_for_a_tree_end_in_no_error(rich: MockServer) -> None:
@@ -648,11 +650,14 @@ def test_rules_too_many_for_a_tree_end_in_no_error(rich: MockServer) -> None:
 
 
 def test_a_media_type_is_encoded_once() -> None:
-    given, answers = media_type.parse("text/html"), [plain(b"{}") for _ in range(2)]
+    given, answers = (
+        kinds.find(kinds.MUTATIONS, "media_type").parse("text/html"),
+        [plain(b"{}") for _ in range(2)],
+    )
     for answer in answers:
-        media_type.mutate(answer, given, None, {})
+        mutations.media_type(answer, given, None, {})
     assert given == b"text/html"
-    assert all(answer.headers[TYPE] is given for answer in answers)
+    assert all(answer.headers[CONTENT_TYPE] is given for answer in answers)
 
 
 # What is refused, or given raw, is never mutated
@@ -731,7 +736,7 @@ TAKEN: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("mutation", kinds.names(kinds.MUTATIONS))
+@pytest.mark.parametrize("mutation", [*kinds.kinds(kinds.MUTATIONS)])
 @pytest.mark.parametrize("empty", EMPTY)
 def test_where_nothing_is_there_nothing_is_hurt(
     server: MockServer, empty: str, mutation: str
@@ -889,10 +894,10 @@ def listed(n: int, of: str = "") -> MutableResponse:
 def test_the_rows_that_a_rule_remembers_are_bounded() -> None:
     memory: dict[Any, Any] = {}
     for n in range(100):
-        repeat_row.watch(listed(n), memory)
+        kinds.find(kinds.MUTATIONS, "repeat_row").watch(listed(n), memory)
     mutate = {n: listed(n) for n in (1, 36, 37, 100)}
     for found in mutate.values():
-        repeat_row.mutate(found, True, None, memory)
+        mutations.repeat_row(found, True, None, memory)
     assert {n: found.tree["rows"] for n, found in mutate.items()} == {
         1: ["1"],
         36: ["36"],
@@ -953,7 +958,7 @@ def test_a_refusal_is_neither_remembered_nor_replaced(server: MockServer) -> Non
 
 def test_the_answers_that_a_rule_remembers_are_bounded(server: MockServer) -> None:
     server.cdp.fail(mutate={"stale": True})
-    targets = [f"/btc?n={n}" for n in range(stale.KEPT_MAX + 1)]
+    targets = [f"/btc?n={n}" for n in range(FIRST_BODIES_MAX + 1)]
     for target in targets:
         total(server, target)
     server.cdp.set_balance("main", "btc", total="7")
@@ -970,10 +975,10 @@ def test_the_bytes_that_a_rule_remembers_are_bounded() -> None:
     sizes = {"a": 3 * MIB, "b": MIB + 1, "c": MIB, "d": 1, "e": 0}
     memory: dict[Any, Any] = {}
     for target, size in sizes.items():
-        stale.watch(large(target, size), memory)
+        kinds.find(kinds.MUTATIONS, "stale").watch(large(target, size), memory)
     again = {target: large(target, 7) for target in sizes}
     for found in again.values():
-        stale.mutate(found, True, None, memory)
+        mutations.stale(found, True, None, memory)
     assert {target: len(found.body) for target, found in again.items()} == {
         "a": 3 * MIB,
         "b": 7,
@@ -1101,7 +1106,7 @@ def test_a_shape_leads_somewhere_in_the_documented_example(
     )
     shape = route.shape
     assert not shape.rows or found.rows()
-    leaves = [found.places(places.parse(path)) for path in shape.amounts]
+    leaves = [found.find(places.parse(path)) for path in shape.amounts]
     assert all(leaves)
     assert len(list(found.amounts())) == sum(map(len, leaves)), "each is one"
     assert bool(shape.token) == (found.token() is not None) == bool(shape.page)

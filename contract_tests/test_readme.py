@@ -163,14 +163,14 @@ def test_the_facts_are_counted_right() -> None:
 def test_every_fault_is_in_its_table_with_an_example_that_can_be_read(kind: str) -> None:
     folder = {"mutate": kinds.MUTATIONS, "deliver": kinds.DELIVERIES}[kind]
     table = rows(f"`{kind}`")
-    assert list(table) == kinds.names(folder)
+    assert list(table) == [*kinds.kinds(folder)]
     reader = RuleParser("", discover())
     for name, (about, *seen, example) in table.items():
-        assert about == kinds.about(folder, name)
+        assert about == kinds.find(folder, name).about
         assert len(seen) == (kind == "deliver")
         given = strict_yaml.load(example.strip("`"))
         assert list(given) == [name]
-        assert reader.read({"name": "x", kind: given}, ()).name == "x"
+        assert reader.parse({"name": "x", kind: given}, ()).name == "x"
 
 
 def test_the_scenario_example_is_one() -> None:

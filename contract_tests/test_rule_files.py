@@ -35,19 +35,19 @@ SOON = 30  # seconds, for a process
 
 PROVIDERS = "there are cdp, coinapi, coinstats, coinw, cpg, or *"
 SPANS = "requests are counted from 1: write 2, 1-3 or 5-, not "
-ONE_ANSWER = "an answer is reject, or page, or status with headers and body"
+ONE_ANSWER = "give one of reject, page, or status with headers and body"
 STATUS = "status is a number from 200 to 599"
-HEADER = " is no header that an answer may be given"
+HEADER = " is not a header that a raw answer may set"
 VALUE = "takes printable ASCII in one line"
-NAME = "a name has small letters, digits, . _ -, and at most 64 of them"
-NO_REQUEST = " has characters that no request has"
-NO_PATH = " is no path: it begins with /, has no query, and * ends it"
+NAME = "a name has lower-case letters, digits, . _ -, and at most 64 characters"
+NO_REQUEST = " has characters that no request can have"
+NO_PATH = " is no path: it begins with /, has no query, and may end in *"
 DURATION = " is no duration: write 250ms, 61s, 1m30s or 1h"
 A_DURATION = "takes a duration such as 250ms, or seconds, of at most 1h"
-A_PATH = " is no path to a member: write $.data[0].amount"
-FRACTION = "takes a fraction from 0 up to, but not, 1"
+A_PATH = " is no path to a member: write one such as $.data[0].amount"
+FRACTION = "takes a fraction from 0 up to, but not including, 1"
 ROW = "takes a whole number from 0 to 1000000"
-TRUE = "takes true, and nothing else"
+TRUE = "takes true and nothing else"
 
 LONG = "takes at most 1024 characters"
 MANY = "takes at most 64 names"
@@ -106,11 +106,11 @@ LINES: list[tuple[str, str, str]] = [
     ("when: {requests: '\u0661-\u0663'}", ".when", SPANS + "'\u0661-\u0663'"),
     ("when: {requests: 1000000000}", ".when", SPANS + "1000000000"),
     ("when: {requests: ''}", ".when", SPANS + "''"),
-    ("when: {requests: 2-4, every: 4}", ".when", "of so few requests none is one of every so many"),
-    ("when: {requests: 2, every: 2}", ".when", "of so few requests none is one of every so many"),
-    ("when: {probability: 1.0000001}", ".when", "a probability lies between 0 and 1"),
-    ("when: {probability: -0.0000001}", ".when", "a probability lies between 0 and 1"),
-    ("when: {probability: 1e999}", ".when", "a probability lies between 0 and 1"),
+    ("when: {requests: 2-4, every: 4}", ".when", "every: 4 can never fire within requests: 2-4"),
+    ("when: {requests: 2, every: 2}", ".when", "every: 2 can never fire within requests: 2"),
+    ("when: {probability: 1.0000001}", ".when", "probability is a number from 0 to 1"),
+    ("when: {probability: -0.0000001}", ".when", "probability is a number from 0 to 1"),
+    ("when: {probability: 1e999}", ".when", "probability is a number from 0 to 1"),
     ("when: {every: 0}", ".when", "every is a whole number from 1 to 1000000000"),
     ("when: {times: 0}", ".when", "times is a whole number from 1 to 1000000000"),
     ("when: {times: -1}", ".when", "times is a whole number from 1 to 1000000000"),
@@ -122,14 +122,14 @@ LINES: list[tuple[str, str, str]] = [
     ("when: {from: 1.5.5s}", ".when", "'1.5.5s'" + DURATION),
     ("when: {from: 1s1m}", ".when", "'1s1m'" + DURATION),
     ("when: {for: 0.0000000001}", ".when", "1e-10 seconds are less than a nanosecond"),
-    ("when: {for: 0s}", ".when", "it is over before it begins"),
-    ("when: {from: 10s, until: 10s}", ".when", "it is over before it begins"),
-    ("when: {from: 10s, until: 9999ms}", ".when", "it is over before it begins"),
-    ("when: {until: 10s, for: 10s}", ".when", "until or for: not both"),
-    ("when: {period: 1m}", ".when", "a period is as long as what is repeated, or longer"),
-    ("when: {from: 1s, period: 1m}", ".when", "a period is as long as what is repeated, or longer"),
-    ("when: {for: 61s, period: 1m}", ".when", "a period is as long as what is repeated, or longer"),
-    ("when: {from: 31s, for: 30s, period: 1m}", ".when", "a period is as long as what is repeated, or longer"),
+    ("when: {for: 0s}", ".when", "the rule ends before it begins"),
+    ("when: {from: 10s, until: 10s}", ".when", "the rule ends before it begins"),
+    ("when: {from: 10s, until: 9999ms}", ".when", "the rule ends before it begins"),
+    ("when: {until: 10s, for: 10s}", ".when", "give until or for, not both"),
+    ("when: {period: 1m}", ".when", "a period is at least as long as the time that it repeats"),
+    ("when: {from: 1s, period: 1m}", ".when", "a period is at least as long as the time that it repeats"),
+    ("when: {for: 61s, period: 1m}", ".when", "a period is at least as long as the time that it repeats"),
+    ("when: {from: 31s, for: 30s, period: 1m}", ".when", "a period is at least as long as the time that it repeats"),
     ("mutate: {drop_row: -1}", ".mutate.drop_row", ROW),
     ("mutate: {duplicate_row: 1000001}", ".mutate.duplicate_row", ROW),
     ("mutate: {digits: 61}", ".mutate.digits", "takes a whole number from 0 to 60"),
@@ -168,15 +168,15 @@ LINES: list[tuple[str, str, str]] = [
     ("match: {operation: balances, method: PATCH}", ".match", "no method PATCH: there are GET, POST"),
     ("match: {provider: cpg, operation: balances, method: POST}", ".match", "no method POST: there are GET"),
     ("match: {method: get}", ".match", "no method get: there are GET, PATCH, POST"),
-    ("answer: {reject: nothing}", ".answer", "cdp, coinapi, coinstats, coinw, cpg never says nothing: there are bad_method, "),
-    ("answer: {reject: replayed}", ".answer", "cdp, coinapi, coinstats, coinw never says replayed: there are "),
+    ("answer: {reject: nothing}", ".answer", "cdp, coinapi, coinstats, coinw, cpg have no reason nothing: there are bad_method, "),
+    ("answer: {reject: replayed}", ".answer", "cdp, coinapi, coinstats, coinw have no reason replayed: there are "),
     ("answer: {page: nothing}", ".answer", "no page nothing: there are proxy-502, proxy-504, "),
     ("answer: {page: ../maintenance}", ".answer", "no page ../maintenance: there are "),
     ("mutate: {charset: utf-9}", ".mutate.charset", "takes utf-8 or utf-16 or "),
     # a reason that the provider lacks
-    ("match: {provider: cdp}\n    answer: {reject: replayed}", ".answer", "cdp never says replayed: there are bad_method, bad_page_token, "),
-    ("match: {operation: returnBalances}\n    answer: {reject: not_found}", ".answer", "coinw never says not_found: there are "),
-    ("match: {operation: listBalances}\n    answer: {reject: replayed}", ".answer", "cdp never says replayed: there are "),
+    ("match: {provider: cdp}\n    answer: {reject: replayed}", ".answer", "cdp has no reason replayed: there are bad_method, bad_page_token, "),
+    ("match: {operation: returnBalances}\n    answer: {reject: not_found}", ".answer", "coinw has no reason not_found: there are "),
+    ("match: {operation: listBalances}\n    answer: {reject: replayed}", ".answer", "cdp has no reason replayed: there are "),
     # answers that contradict themselves
     ("answer: {}", ".answer", ONE_ANSWER),
     ("answer: {reject: forbidden, status: 403}", ".answer", ONE_ANSWER),
@@ -188,8 +188,8 @@ LINES: list[tuple[str, str, str]] = [
     ("answer: {status: 199}", ".answer", STATUS),
     ("answer: {status: 600}", ".answer", STATUS),
     ("answer: {status: -200}", ".answer", STATUS),
-    ("answer: {status: 204, body: x}", ".answer", "an answer of 204 has no body"),
-    ("answer: {status: 304, body: x}", ".answer", "an answer of 304 has no body"),
+    ("answer: {status: 204, body: x}", ".answer", "a response with status 204 has no body"),
+    ("answer: {status: 304, body: x}", ".answer", "a response with status 304 has no body"),
     ("answer: {status: 500, headers: {Content-Length: '5'}}", ".answer", "'Content-Length'" + HEADER),
     ("answer: {status: 500, headers: {transfer-encoding: chunked}}", ".answer", "'transfer-encoding'" + HEADER),
     ("answer: {status: 500, headers: {CONNECTION: close}}", ".answer", "'CONNECTION'" + HEADER),
@@ -280,23 +280,23 @@ FILES: list[tuple[str, int, str, str]] = [
     ("rules: [a]\n", 1, "$.rules[0]", "Expected `object`, got `str`"),
     (f"rules:\n  - {STOP}\n  - 5\n", 3, "$.rules[1]", "Expected `object`, got `int`"),
     ("rules:\n  - deliver: {close: true}\n", 2, "$.rules[0]", "Object missing required field `name`"),
-    (f"rules:\n  - {STOP}\n  - name: a\n{EFFECT}", 3, "$.rules[1].name", "a is there already"),
-    ("rules:\n  - name: a\n", 2, "$.rules[0]", "a rule does something: answer, mutate or deliver"),
-    ("rules:\n  - name: a\n    match: {provider: cdp}\n", 2, "$.rules[0]", "a rule does something: answer, mutate or deliver"),
-    ("rules:\n  - name: a\n    mutate: {}\n    deliver: {}\n", 2, "$.rules[0]", "a rule does something: answer, mutate or deliver"),
-    ("rules:\n  - name: a\n    answer: {status: 500}\n    mutate: {bom: true}\n", 4, "$.rules[0].mutate", "a rule answers, or changes a good answer"),
-    ("rules:\n  - name: a\n    mutate: {bom: true}\n    answer: {reject: forbidden}\n", 3, "$.rules[0].mutate", "a rule answers, or changes a good answer"),
+    (f"rules:\n  - {STOP}\n  - name: a\n{EFFECT}", 3, "$.rules[1].name", "there are two rules a"),
+    ("rules:\n  - name: a\n", 2, "$.rules[0]", "a rule needs answer, mutate or deliver"),
+    ("rules:\n  - name: a\n    match: {provider: cdp}\n", 2, "$.rules[0]", "a rule needs answer, mutate or deliver"),
+    ("rules:\n  - name: a\n    mutate: {}\n    deliver: {}\n", 2, "$.rules[0]", "a rule needs answer, mutate or deliver"),
+    ("rules:\n  - name: a\n    answer: {status: 500}\n    mutate: {bom: true}\n", 4, "$.rules[0].mutate", "a rule has either answer or mutate, not both"),
+    ("rules:\n  - name: a\n    mutate: {bom: true}\n    answer: {reject: forbidden}\n", 3, "$.rules[0].mutate", "a rule has either answer or mutate, not both"),
     ("rules:\n  - name: a\n    deliver:\n      cut: 0.5\n      hang: never\n", 5, "$.rules[0].deliver.hang", A_DURATION),
     ("rules:\n  - name: a\n    when:\n      times: 1\n      sometimes: 2\n", 5, "$.rules[0].when.sometimes", "Object contains unknown field `sometimes`"),
     (named("5"), 3, "$.rules[0].name", "Expected `str`, got `int`"),
     *[(named(name), 3, "$.rules[0].name", NAME) for name in ("A", "''", "-a", ".a", "..", "../a", "a/b", "a/../b", "a b", "ä", "'%2e'", "x" * 65, r'"a\n"', r'"a\r\nb"', r'"a\0"', r'"a\e[31m"')],
-    *[(f"name: {name}\nrules: []\n", 1, "$.name", "a name has small letters, digits, . _ -") for name in ("Mine", "../mine", "a/b", "/etc/passwd", "..", "x" * 65, r'"mine\n"', r'"a\0"')],
+    *[(f"name: {name}\nrules: []\n", 1, "$.name", "use lower-case letters, digits, . _ -") for name in ("Mine", "../mine", "a/b", "/etc/passwd", "..", "x" * 65, r'"mine\n"', r'"a\0"')],
     ("name: 5\nrules: []\n", 1, "$.name", "Expected `str`, got `int`"),
     ("name: a\nabout: 5\n", 2, "$.about", "Expected `str`, got `int`"),
-    (f"name: a\nabout: {'x' * 1001}\n", 2, "$.about", "is plain text of at most 1000 letters"),
-    ('name: a\nabout: "a\\0b"\n', 2, "$.about", "is plain text of at most 1000 letters"),
-    ('name: a\nclient: "a\\rb"\n', 2, "$.client", "is plain text of at most 1000 letters"),
-    ('name: a\nclient: "a\\e[31mb"\n', 2, "$.client", "is plain text of at most 1000 letters"),
+    (f"name: a\nabout: {'x' * 1001}\n", 2, "$.about", "is plain text of at most 1000 characters"),
+    ('name: a\nabout: "a\\0b"\n', 2, "$.about", "is plain text of at most 1000 characters"),
+    ('name: a\nclient: "a\\rb"\n', 2, "$.client", "is plain text of at most 1000 characters"),
+    ('name: a\nclient: "a\\e[31mb"\n', 2, "$.client", "is plain text of at most 1000 characters"),
     ("name: a\nquirks: {cpg.nope: x}\n", 2, "$.quirks", "no quirk cpg.nope: there are "),
     ("name: a\nquirks: {cpg.replay: maybe}\n", 2, "$.quirks", "quirk cpg.replay: 'maybe' is none of on, off"),
     ("name: a\nquirks: {cpg.replay: []}\n", 2, "$.quirks.cpg.replay", "Expected `bool | int | float | str`, got `array`"),

@@ -22,7 +22,7 @@ from mockserver.faults import rules as rules_module
 from mockserver.faults.chance import Chance
 from mockserver.faults.matching import RULES_MAX
 from mockserver.faults.parsing import RuleParser
-from mockserver.faults.rules import BYTES_MAX, FiringWindow
+from mockserver.faults.rules import RULES_SIZE_MAX, FiringWindow
 from mockserver.files import scenarios, worlds
 from mockserver.files.lookup import fixtures
 from mockserver.model import instants as moment
@@ -116,7 +116,7 @@ DRAWS = 1_000
 
 def moments(**when: Any) -> FiringWindow:
     rule = {"name": "x", "when": when, "deliver": {"close": True}}
-    return RuleParser("", PROVIDERS).read(rule, ()).moments
+    return RuleParser("", PROVIDERS).parse(rule, ()).window
 
 
 @cache
@@ -785,30 +785,30 @@ class Nothing:
 
 NO_JSON = "a rule is made of what JSON can say: "
 WRONG_KEYWORDS: list[tuple[dict[str, Any], str]] = [
-    ({}, "a rule does something: answer, mutate or deliver (at $): "),
+    ({}, "a rule needs answer, mutate or deliver (at $): "),
     ({"rejekt": "forbidden"}, "a rule has no rejekt: there are provider, operation, method, "),
     ({"reject_": "forbidden"}, "a rule has no reject_: there are "),
     ({"match": {"method": "GET"}, "status": 500}, "a rule has no match: there are "),
     ({"reject": "forbidden", "provider": "cdp"}, "provider is given already: 'cpg'"),
     ({"from": "1s", "from_": "2s", "status": 500}, "from is given already: '1s'"),
-    ({"reject": "credits_exhausted"}, "cpg never says credits_exhausted: there are "),
-    ({"reject": "forbidden", "status": 500}, "an answer is reject, or page, or status with "),
-    ({"name": "A", "status": 500}, "a name has small letters, digits, . _ -, and at most 64 "),
+    ({"reject": "credits_exhausted"}, "cpg has no reason credits_exhausted: there are "),
+    ({"reject": "forbidden", "status": 500}, "give one of reject, page, or status with "),
+    ({"name": "A", "status": 500}, "a name has lower-case letters, digits, . _ -, and at most 64 "),
     ({"name": 7, "status": 500}, "Expected `str`, got `int` (at $.name): "),
     ({"name": b"x", "status": 500}, NO_JSON),
-    ({"name": "x" * 65, "status": 500}, "a name has small letters, digits, . _ -, and at most 64 "),
-    ({"probability": 2, "status": 500}, "a probability lies between 0 and 1 (at $.when): "),
+    ({"name": "x" * 65, "status": 500}, "a name has lower-case letters, digits, . _ -, and at most 64 "),
+    ({"probability": 2, "status": 500}, "probability is a number from 0 to 1 (at $.when): "),
     ({"probability": float("nan"), "status": 500}, NO_JSON),
     ({"requests": "3-1", "status": 500}, "requests are counted from 1: write 2, 1-3 or 5-, not '3-1'"),
     ({"requests": 1.0, "status": 500}, "Expected `int | str | null`, got `float` (at $.when.requests)"),
     ({"status": 500, "body": b"bytes"}, NO_JSON),
     ({"status": 500, "body": Nothing()}, NO_JSON),
-    ({"status": 500, "headers": {"a\r\nb": "c"}}, r"'a\r\nb' is no header that an answer may be "),
+    ({"status": 500, "headers": {"a\r\nb": "c"}}, r"'a\r\nb' is not a header that a raw answer may set "),
     ({"status": 500, "headers": {"a": "b\r\nc: d"}}, "the header a takes printable ASCII in one line"),
     ({"mutate": {"nope": True}}, "there is no nope: there are bom, charset, "),
     ({"mutate": [1]}, "Expected `object`, got `array` (at $.mutate): "),
     ({"deliver": {"delay": {1, 2}}}, NO_JSON),
-    ({"deliver": {"cut": 1}}, "takes a fraction from 0 up to, but not, 1 (at $.deliver.cut): "),
+    ({"deliver": {"cut": 1}}, "takes a fraction from 0 up to, but not including, 1 (at $.deliver.cut): "),
     ({"header": {"x" * 1025: "b"}, "status": 500}, "takes at most 1024 characters (at $.match): "),
     ({"query": {"x" * 1025: "b"}, "status": 500}, "takes at most 1024 characters (at $.match): "),
     ({"deliver": {"cut": 0.5}, "status": 10**400}, "status is a number from 200 to 599"),
@@ -916,7 +916,7 @@ def test_what_is_no_scenario_is_told_in_one_line(face: Any) -> None:
         ("nope", "scenario nope: no such file, and none of bad-connection, "),
         (
             {"rules": [{"name": "a"}]},
-            "a rule does something: answer, mutate or deliver (at $.rules[0])",
+            "a rule needs answer, mutate or deliver (at $.rules[0])",
         ),
         ({"rules": Nothing()}, NO_JSON),
         ({"name": 7}, "Expected `str`, got `int` (at $.name): "),
@@ -996,7 +996,7 @@ SHIPPED = "there are " + ", ".join(sorted(p.stem for p in STORM.parent.glob("*.y
 REFUSED: list[tuple[str, str, Any, int, str, str, str]] = [
     ("POST", FAULTS, {}, 400, "Object missing required field `name`", "$", CHAPTER),
     ("POST", FAULTS, [], 400, "Expected `object`, got `array`", "$", ""),
-    ("POST", FAULTS, {"name": "a"}, 400, "a rule does something: answer, mutate or deliver", "$", CHAPTER),
+    ("POST", FAULTS, {"name": "a"}, 400, "a rule needs answer, mutate or deliver", "$", CHAPTER),
     ("POST", FAULTS, STOP | {"x": 1}, 400, "Object contains unknown field `x`", "$.x", CHAPTER),
     ("POST", FAULTS, STOP | {"match": {"x": 1}}, 400, "Object contains unknown field `x`", "$.match.x", CHAPTER),
     ("POST", FAULTS + "?x=1", STOP, 400, "no parameter x", "?x", "it takes none"),
@@ -1014,14 +1014,14 @@ REFUSED: list[tuple[str, str, Any, int, str, str, str]] = [
     ("PUT", SCENARIO, {"name": 7}, 400, "Expected `str`, got `int`", "$.name", CHAPTER),
     ("PUT", SCENARIO, {"name": None}, 400, "Expected `str`, got `null`", "$.name", CHAPTER),
     ("PUT", SCENARIO, "stale-cache", 400, "Expected `object`, got `str`", "$", ""),
-    ("PUT", SCENARIO, {"rules": [STOP, STOP]}, 400, "stop is there already", "$.rules[1].name", CHAPTER),
+    ("PUT", SCENARIO, {"rules": [STOP, STOP]}, 400, "there are two rules stop", "$.rules[1].name", CHAPTER),
     ("PUT", SCENARIO, {"rules": [STOP]}, 400, "a rule stop is there already: delete it first", "$", "nothing has changed"),
     ("PUT", SCENARIO, {"quirks": {"cpg.nope": "1"}}, 400, "no quirk cpg.nope: there are ", "$.quirks", CHAPTER),
     ("PUT", "/sandboxes/nobody/scenario", {"name": "stale-cache"}, 404, "no sandbox nobody", "$", "make it, or use default"),
     ("DELETE", "/sandboxes/nobody/scenario", None, 404, "no sandbox nobody", "$", "make it, or use default"),
     ("POST", SCENARIO, {"name": "stale-cache"}, 405, f"{SCENARIO} has no POST", "$", "it has PUT, DELETE"),
     ("PUT", "/sandboxes/new", {"scenario": "nope"}, 400, "no such scenario", "$.scenario", SHIPPED + "; or give one inline"),
-    ("PUT", "/sandboxes/new", {"scenario": {"rules": [{"name": "a"}]}}, 400, "a rule does something: answer, mutate or deliver", "$.scenario.rules[0]", CHAPTER),
+    ("PUT", "/sandboxes/new", {"scenario": {"rules": [{"name": "a"}]}}, 400, "a rule needs answer, mutate or deliver", "$.scenario.rules[0]", CHAPTER),
     ("PUT", "/sandboxes/new", {"scenario": 7}, 400, "Expected `str | object | null`, got `int`", "$.scenario", "members are world, seed, quirks, limits, scenario, ttl"),
 ]  # fmt: skip
 
@@ -1157,7 +1157,7 @@ def test_a_sandbox_has_two_thousand_rules_at_most(bench: Bench) -> None:
     assert len(bench.server.faults) == RULES_MAX
 
 
-FULL = r"^rules have at most 33554432 bytes in all"
+FULL = r"^all rules together take at most 33554432 bytes"
 LARGE = "x" * (1024 * 1024)  # which counts twice: as it is written, and as it is sent
 
 
@@ -1176,12 +1176,12 @@ def test_the_rules_of_a_sandbox_are_bounded_in_bytes(bench: Bench) -> None:
 
 
 def test_a_rulebook_is_full_to_the_byte(bench: Bench) -> None:
-    bench.sandbox.rulebook.check_room(1, BYTES_MAX)
+    bench.sandbox.rulebook.check_room(1, RULES_SIZE_MAX)
     with pytest.raises(ValueError, match=FULL):
-        bench.sandbox.rulebook.check_room(1, BYTES_MAX + 1)
+        bench.sandbox.rulebook.check_room(1, RULES_SIZE_MAX + 1)
     rule = {"name": "a", "answer": {"status": 500, "body": "é"}}
     told = '{"name":"a","answer":{"status":500,"body":"é"}}'
-    assert RuleParser("", PROVIDERS).read(rule, ()).size == len(told.encode()) + 2
+    assert RuleParser("", PROVIDERS).parse(rule, ()).size == len(told.encode()) + 2
 
 
 def test_a_scenario_of_too_many_bytes_changes_nothing(bench: Bench) -> None:

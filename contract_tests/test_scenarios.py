@@ -923,7 +923,7 @@ def test_marker_option_and_variable_start_a_scenario(
 
 WRONG_FOR_PYTEST = {
     "nope": "scenario nope: no such file, and none of bad-connection, *",
-    "wrong.yaml": "*a rule does something: answer, mutate or deliver*",
+    "wrong.yaml": "*a rule needs answer, mutate or deliver*",
 }
 
 
@@ -1098,7 +1098,7 @@ WRONG = [
     ("no such name", {"name": "nope"}, "$.name", "no such scenario"),
     ("a path", {"name": "../worlds/default"}, "$.name", "no such scenario"),
     ("an unknown member", MINE | {"colour": 1}, "$.colour", "unknown field"),
-    ("a name that is none", MINE | {"name": "Mine!"}, "$.name", "small letters"),
+    ("a name that is none", MINE | {"name": "Mine!"}, "$.name", "lower-case letters"),
     ("a name of another type", MINE | {"name": 7}, "$.name", "Expected `str`"),
     ("an about without end", MINE | {"about": "a" * 1001}, "$.about", "at most 1000"),
     ("a client with a bell", MINE | {"client": "\a"}, "$.client", "plain text"),
@@ -1109,17 +1109,17 @@ WRONG = [
     ("a skew that is none", MINE | {"skew": "a while"}, "$.skew", "a while"),
     ("rules that are no list", MINE | {"rules": {}}, "$.rules", "Expected `array`"),
     ("a rule without a name", {"rules": [{"answer": {"status": 418}}]}, "$.rules[0]", "missing required field `name`"),
-    ("a rule that does nothing", {"rules": [{"name": "a"}]}, "$.rules[0]", "a rule does something"),
-    ("a rule that does two things", rule(mutate={"bom": True}), "$.rules[0].mutate", "a rule answers, or changes"),
-    ("two rules of one name", {"rules": rule()["rules"] * 2}, "$.rules[1].name", "a is there already"),
+    ("a rule that does nothing", {"rules": [{"name": "a"}]}, "$.rules[0]", "a rule needs answer, mutate or deliver"),
+    ("a rule that does two things", rule(mutate={"bom": True}), "$.rules[0].mutate", "either answer or mutate"),
+    ("two rules of one name", {"rules": rule()["rules"] * 2}, "$.rules[1].name", "there are two rules a"),
     ("a provider that is not there", rule(match={"provider": "ftx"}), "$.rules[0].match", "no provider ftx"),
-    ("a probability of two", rule(when={"probability": 2}), "$.rules[0].when", "between 0 and 1"),
-    ("a reason that one lacks", rule(answer={"reject": "replayed"}), "$.rules[0].answer", "never says replayed"),
+    ("a probability of two", rule(when={"probability": 2}), "$.rules[0].when", "from 0 to 1"),
+    ("a reason that one lacks", rule(answer={"reject": "replayed"}), "$.rules[0].answer", "no reason replayed"),
     ("a mutation that is not there", {"rules": [{"name": "a", "mutate": {"melt": True}}]}, "$.rules[0].mutate.melt", "there is no melt"),
     ("a path to nothing", {"rules": [{"name": "a", "mutate": {"drop": "$"}}]}, "$.rules[0].mutate.drop", "no path to a member"),
     ("a rule's name that is taken", {"rules": [{"name": "stands", "answer": {"status": 418}}]}, "$", "a rule stands is there already"),
     ("too many rules", {"rules": [{"name": f"a{n}", "deliver": {"close": True}} for n in range(2001)]}, "$.rules", "at most 2000"),
-    ("no rule but the last is wrong", MINE | {"rules": [*MINE["rules"], {"name": "b"}]}, "$.rules[1]", "a rule does something"),
+    ("no rule but the last is wrong", MINE | {"rules": [*MINE["rules"], {"name": "b"}]}, "$.rules[1]", "a rule needs answer, mutate or deliver"),
 ]  # fmt: skip
 ALREADY = {
     "name": "before",
@@ -1204,10 +1204,10 @@ def test_check_finds_every_shipped_scenario_good(
 
 
 BAD_FILES = [
-    ("rules:\n  - name: a\n", ":2: $.rules[0]: a rule does something"),
+    ("rules:\n  - name: a\n", ":2: $.rules[0]: a rule needs answer, mutate or deliver"),
     ("about: x\nrules:\n  - name: a\n    mutate: {drop: b}\n", ":4: $.rules[0].mutate.drop: 'b' is no path"),
     ("rules: []\nquirks: {coinw.bans: maybe}\n", ":2: $.quirks: quirk coinw.bans: 'maybe' is none"),
-    ("rules: []\nname: A\n", ":2: $.name: a name has small letters"),
+    ("rules: []\nname: A\n", ":2: $.name: use lower-case letters"),
     ("rules: []\nrules: []\n", ":2: $: the key rules is given twice"),
     ("skew: 1 week\n", ":1: $.skew: "),
 ]  # fmt: skip

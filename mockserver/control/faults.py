@@ -9,7 +9,7 @@ from mockserver.control.routes import ControlCall, ControlError
 from mockserver.engine.sandbox import Sandbox
 from mockserver.faults.matching import ActiveRule
 from mockserver.faults.parsing import RuleParser
-from mockserver.faults.rules import EVERY, Rule
+from mockserver.faults.rules import ANY_PROVIDER, Rule
 from mockserver.faults.scenario import Scenario
 from mockserver.files import scenarios
 from mockserver.files.strict_yaml import LocatedError
@@ -33,12 +33,12 @@ def rule_document(sandbox: Sandbox) -> dict[str, Any]:
 
 
 def _told(active: ActiveRule, now: int) -> dict[str, Any]:
-    moments = active.rule.moments
-    state = "active" if moments.covers(now - active.since) else "waiting"
+    window = active.rule.window
+    state = "active" if window.covers(now - active.since) else "waiting"
     return {
-        "rule": copy.deepcopy(active.rule.said),  # the caller's own, in process too
+        "rule": copy.deepcopy(active.rule.source),  # the caller's own, in process too
         "scenario": active.scenario or None,
-        "state": "over" if active.over(now) else state,
+        "state": "over" if active.is_over(now) else state,
         "matched": active.matched,
         "fired": active.fired,
     }
@@ -47,7 +47,7 @@ def _told(active: ActiveRule, now: int) -> dict[str, Any]:
 def put(call: ControlCall) -> dict[str, Any]:
     """Sets a rule, in the place of one with its name."""
     try:
-        rule = RuleParser("", call.app.providers).read(call.body, ())
+        rule = RuleParser("", call.app.providers).parse(call.body, ())
     except LocatedError as wrong:
         raise ControlError(400, wrong.what, wrong.path, HINT) from None
     sandbox = call.sandbox
@@ -62,7 +62,7 @@ def _check_credential(sandbox: Sandbox, rule: Rule, at: str) -> None:
     match = rule.match
     if match.credential:
         check_credential(
-            sandbox, None if match.provider == EVERY else match.provider, match.credential, at
+            sandbox, None if match.provider == ANY_PROVIDER else match.provider, match.credential, at
         )
 
 

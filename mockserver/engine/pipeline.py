@@ -20,7 +20,7 @@ from mockserver.engine.limits import Window
 from mockserver.engine.sandbox import ProviderState, Sandbox
 from mockserver.explain import Explanation, RejectedRequest, printable, redacting
 from mockserver.explain.general import RejectContext, by_key, by_rule, explain, redact
-from mockserver.faults.plan import FRONT, ROUTE, Plan, RawAnswer
+from mockserver.faults.plan import AT_ROUTE, BEFORE_GATES, Plan, RawAnswer
 from mockserver.faults.response_body import MutableResponse
 from mockserver.model.http import Request, Response
 from mockserver.model.provider import (
@@ -81,7 +81,7 @@ def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
         if state.cors:
             response = cors.allowed(request, response)
         if call.plan is not None:
-            response = call.plan.sent(response)
+            response = call.plan.with_deliveries(response)
         explanation = _explained(sandbox, call, reject, label) if reject else None
         if explanation is not None and sandbox.settings.explain_header:
             response = _told(response, explanation)
@@ -135,7 +135,7 @@ def _accept(call: RequestContext) -> Response:
     state.settle(now, call.auth_now)
     cors.screen(request, state.cors)
     if state.rulebook.rules:
-        _ask(call, None, FRONT)
+        _ask(call, None, BEFORE_GATES)
     for gate in state.provider.outer:
         PASS[type(gate)](gate, call)
     route, captured = state.router.find(request)
@@ -143,7 +143,7 @@ def _accept(call: RequestContext) -> Response:
     if request.oversize:
         raise Reject("too_large")
     if call.plan is not None:
-        _stop(call, ROUTE)
+        _stop(call, AT_ROUTE)
     for position, gate in enumerate(state.provider.gates):
         if call.plan is not None:
             _stop(call, position)
@@ -188,7 +188,7 @@ def _operation(call: RequestContext) -> str:
 
 def _stop(call: RequestContext, position: int) -> None:
     """Refuses here when a rule wants it."""
-    reason = call.plan.stop(position) if call.plan is not None else ""
+    reason = call.plan.reject_at(position) if call.plan is not None else ""
     if reason == "rate_limited":
         raise call.state.full(call.route, call.now)
     if reason:
@@ -294,7 +294,7 @@ def _note(
     if call.plan is not None:
         sandbox.journal.applied_rules.update(call.plan.applied_rules)
         fault = ", ".join(call.plan.applied_rules)[:FAULT_MAX]
-        delivery = ", ".join(d.fault.said for d in response.deliveries)[:FAULT_MAX]
+        delivery = ", ".join(d.fault.source for d in response.deliveries)[:FAULT_MAX]
     journal = sandbox.journal
     redacted = journal.redactor.redact(call.request, response.body, refused=response.status >= 400)
     target, headers, body, answered = redacted

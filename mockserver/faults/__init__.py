@@ -1,14 +1,10 @@
-"""Faults: rules that match requests, and what they do to the answers.
+"""Faults: rules that match requests, and what they do to the responses.
 
-A rule matches, counts and draws; what it then does is a fault, one small file in
-``mutations`` or ``deliveries``, or an answer in the place of the provider's. In order:
-
-1. A rule without a credential is asked first, one with a credential after authentication.
-2. Every rule that matches counts the request, whatever other rules do; its decision depends
-   on the seed, its name and its own count alone.
-3. Of the rules that fire, the first with an answer gives it, those that are asked first before
-   the others: a raw one at once, a refusal at the gate where the provider itself would refuse
-   so; what is wrong at an earlier gate wins.
-4. Mutations change an answer that went well, in the order of the rules; then the deliveries
-   say how it, or a refusal, is sent. What the request does has been done by then.
+1. Rules without a credential are evaluated first, rules with one after authentication.
+2. Every matching rule counts the request, whatever other rules do. Whether it fires depends
+   only on the seed, its name and its own count.
+3. Of the rules that fire, the first with an answer gives it: a raw answer at once, a reject at
+   the gate where the provider refuses for that reason. An error at an earlier gate wins.
+4. Mutations change successful responses, in the order of the rules. Then deliveries decide how
+   the response, or the reject, is sent. The request has taken effect by then.
 """

@@ -1,33 +1,67 @@
-"""The faults that there are: found by looking, imported when a rule asks for one."""
+"""The kinds of fault: each mutation and delivery registers itself under its name.
 
-from functools import cache
+The modules that hold them are imported when a rule first names one.
+"""
+
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any
 
-from mockserver.faults import deliveries, mutations
+from msgspec import Struct
+
 from mockserver.model.names import choices
 
 MUTATIONS = "mutations"
 DELIVERIES = "deliveries"
 
-_FOLDERS = {MUTATIONS: mutations, DELIVERIES: deliveries}
+
+class FaultKind(Struct, frozen=True):
+    """One mutation or delivery.
+
+    ``about`` describes it in one sentence. ``parse`` reads the value in a rule and raises
+    ValueError. ``apply`` changes a response or a script. Kinds with a higher ``order`` run
+    later. ``watch`` sees every successful response that the rule matches, before any change.
+    """
+
+    name: str
+    about: str
+    parse: Callable[[Any], Any]
+    apply: Callable[..., Any]
+    order: int = 0
+    watch: Callable[..., None] | None = None
 
 
-@cache
-def names(kind: str) -> list[str]:
-    """Returns the names of all mutations, or of all deliveries."""
-    return sorted(module.name for module in iter_modules(_FOLDERS[kind].__path__))
+_REGISTERED: dict[str, dict[str, FaultKind]] = {MUTATIONS: {}, DELIVERIES: {}}
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def find(kind: str, name: str) -> Any:
-    """Returns the module of a fault; raises ValueError."""
-    if name not in names(kind):
-        raise ValueError(f"there is no {name}: {choices(name, names(kind))}")
-    return import_module(f"{_FOLDERS[kind].__name__}.{name}")
+def register(
+    group: str,
+    parse: Callable[[Any], Any],
+    order: int = 0,
+    watch: Callable[..., None] | None = None,
+) -> Decorator:
+    """Registers the decorated function as a fault, under its own name."""
+
+    def add(apply: Callable[..., Any]) -> Callable[..., Any]:
+        about = (apply.__doc__ or "").partition("\n")[0]
+        name = apply.__name__
+        _REGISTERED[group][name] = FaultKind(name, about, parse, apply, order, watch)
+        return apply
+
+    return add
 
 
-def about(kind: str, name: str) -> str:
-    """Returns what a fault does, in a sentence."""
-    sentence: str = find(kind, name).__doc__
-    return sentence.strip().partition("\n")[0]
+def kinds(group: str) -> Mapping[str, FaultKind]:
+    """Returns all mutations or all deliveries by name, sorted."""
+    import_module(f"mockserver.faults.{group}")
+    return dict(sorted(_REGISTERED[group].items()))
+
+
+def find(group: str, name: str) -> FaultKind:
+    """Returns a mutation or a delivery; raises ValueError for an unknown name."""
+    known = kinds(group)
+    if name not in known:
+        raise ValueError(f"there is no {name}: {choices(name, known)}")
+    return known[name]

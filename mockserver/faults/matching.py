@@ -1,8 +1,7 @@
-"""The rules of a sandbox: found by what a request is, counted, drawn.
+"""The rules of a sandbox, indexed so that a request is compared with few of them.
 
-A request is compared only with the rules that mean its operation and credential and, of the
-path, the headers and the parameters that a rule names, what the fewest others name: a thousand
-rules for others cost it nothing.
+A rule is indexed by its operation and credential and by its rarest criterion: the path, header
+or parameter that the fewest other rules name. A thousand rules for other requests cost nothing.
 """
 
 from collections import Counter
@@ -11,15 +10,15 @@ from typing import Any
 
 from mockserver.faults.chance import Chance
 from mockserver.faults.rules import (
-    BYTES_MAX,
     HEADER,
     PATH,
-    START,
+    PATH_PREFIX,
+    RULES_SIZE_MAX,
     TOO_LARGE,
+    Criterion,
     MatchInput,
-    Pair,
+    NameValue,
     Rule,
-    Want,
     matching_operations,
 )
 from mockserver.model.http import Request
@@ -29,45 +28,47 @@ RULES_MAX = 2_000
 
 
 class ActiveRule:
-    """A rule in force: since when, in which place, how often it matched and fired."""
+    """A rule in force: when it was set, its position, how often it matched and fired."""
 
     def __init__(self, rule: Rule, since: int, scenario: str, seed: int) -> None:
         self.rule = rule
         self.size = rule.size
-        self.wants = rule.match.wants()
+        self.criteria = rule.match.criteria()
         self.since = since
         self.scenario = scenario
         self.seed = seed
-        self.place = 0
+        self.position = 0
         self.matched = 0
         self.fired = 0
         self.memory: dict[Any, Any] = {}
 
     @property
     def begin(self) -> int:
-        """The time before which it matches nothing."""
-        return self.since + self.rule.moments.begin
+        """The sandbox time before which it matches nothing."""
+        return self.since + self.rule.window.begin
 
-    def meets(self, seen: MatchInput) -> bool:
-        """Tells whether a request of the right provider and operation is meant."""
+    def matches(self, request_input: MatchInput) -> bool:
+        """Returns whether it matches a request of its provider and operation."""
         method = self.rule.match.method
-        return method in ("", seen.request.method) and all(map(seen.has, self.wants))
+        return method in ("", request_input.request.method) and all(
+            map(request_input.meets, self.criteria)
+        )
 
-    def over(self, now: int) -> bool:
-        """Tells whether it cannot fire any more."""
-        return self.rule.moments.over(now - self.since, self.matched, self.fired)
+    def is_over(self, now: int) -> bool:
+        """Returns whether it can never fire again."""
+        return self.rule.window.is_over(now - self.since, self.matched, self.fired)
 
     def draw(self) -> tuple[Chance, bool]:
-        """Counts a match; returns what it draws from, and whether the rule fires."""
+        """Counts a match; returns its random draws and whether the rule fires."""
         self.matched += 1
         chance = Chance(self.seed, self.rule.name, self.matched)
-        fires = self.rule.moments.fires(self.matched, self.fired, chance)
+        fires = self.rule.window.fires(self.matched, self.fired, chance)
         self.fired += fires
         return chance, fires
 
 
 class Firing:
-    """A rule that matched a request, and whether it fires for it."""
+    """A rule that matched a request, and whether it fires."""
 
     __slots__ = ("chance", "fires", "memory", "rule")
 
@@ -78,52 +79,52 @@ class Firing:
 
 
 class RuleIndex:
-    """The rules for one operation, each under one of the things that it wants."""
+    """The rules for one operation, each indexed by one of its criteria."""
 
     def __init__(self, base_path: bytes) -> None:
         self.base_path = base_path
-        self.all: list[ActiveRule] = []  # those that want nothing in particular
+        self.all: list[ActiveRule] = []  # rules without a criterion
         self.paths: dict[bytes, list[ActiveRule]] = {}
-        self.starts: dict[int, dict[bytes, list[ActiveRule]]] = {}  # of paths, by their length
+        self.prefixes: dict[int, dict[bytes, list[ActiveRule]]] = {}  # path prefixes, by length
         self.headers: dict[bytes, dict[bytes, list[ActiveRule]]] = {}
         self.parameters: dict[bytes, dict[bytes, list[ActiveRule]]] = {}
 
-    def add(self, active: ActiveRule, want: Want | None) -> None:
-        """Puts a rule where a request that has this will find it."""
-        self._lead(want).append(active)
+    def add(self, active: ActiveRule, criterion: Criterion | None) -> None:
+        """Adds a rule under a criterion."""
+        self._rules_for(criterion).append(active)
 
-    def _lead(self, want: Want | None) -> list[ActiveRule]:
-        """Returns where the rules lie that are found by this."""
-        if want is None:
+    def _rules_for(self, criterion: Criterion | None) -> list[ActiveRule]:
+        """Returns the list of the rules under a criterion."""
+        if criterion is None:
             return self.all
-        kind, (name, value) = want
+        kind, (name, value) = criterion
         if kind == PATH:
             return self.paths.setdefault(value, [])
-        if kind == START:
-            return self.starts.setdefault(len(value), {}).setdefault(value, [])
+        if kind == PATH_PREFIX:
+            return self.prefixes.setdefault(len(value), {}).setdefault(value, [])
         named = self.headers if kind == HEADER else self.parameters
         return named.setdefault(name, {}).setdefault(value, [])
 
-    def near(self, seen: MatchInput) -> list[ActiveRule]:
+    def candidates(self, request_input: MatchInput) -> list[ActiveRule]:
         """Returns the rules that a request may match, in their order."""
-        found: list[ActiveRule] = []
-        if self.paths or self.starts:
-            for path in seen.paths:
-                found += self.paths.get(path, ())
-                for length, starts in self.starts.items():
-                    found += starts.get(path[:length], ())
+        matching: list[ActiveRule] = []
+        if self.paths or self.prefixes:
+            for path in request_input.paths:
+                matching += self.paths.get(path, ())
+                for length, prefixes in self.prefixes.items():
+                    matching += prefixes.get(path[:length], ())
         if self.headers:
-            found += _found(self.headers, seen.request.headers)
+            matching += _rules_by_value(self.headers, request_input.request.headers)
         if self.parameters:
-            found += _found(self.parameters, seen.parameters.items())
-        if not found:
+            matching += _rules_by_value(self.parameters, request_input.parameters.items())
+        if not matching:
             return self.all
-        # A header given twice, or a path below two beginnings, finds a rule twice.
-        return sorted({*self.all, *found}, key=lambda active: active.place)
+        # A repeated header, or a path below two prefixes, finds a rule twice.
+        return sorted({*self.all, *matching}, key=lambda active: active.position)
 
 
-def _found(
-    rules: Mapping[bytes, Mapping[bytes, list[ActiveRule]]], pairs: Iterable[Pair]
+def _rules_by_value(
+    rules: Mapping[bytes, Mapping[bytes, list[ActiveRule]]], pairs: Iterable[NameValue]
 ) -> Iterator[ActiveRule]:
     for name, value in pairs:
         if name in rules:
@@ -137,105 +138,105 @@ class Rulebook:
         self._providers = providers
         self._seed = seed
         self._index: dict[tuple[str, str], RuleIndex] = {}
-        self._labelled: dict[tuple[str, str], dict[str, RuleIndex]] = {}
-        self._wanted: Counter[Want] = Counter()  # by how many rules
-        self._due: int | None = None  # when the next rule begins that lies on no shelf yet
+        self._index_by_label: dict[tuple[str, str], dict[str, RuleIndex]] = {}
+        self._criterion_counts: Counter[Criterion] = Counter()  # rules with each criterion
+        self._next_begin: int | None = None  # when the next rule begins that is not indexed yet
         self.rules: dict[str, ActiveRule] = {}
 
     def put(self, rules: Iterable[Rule], now: int, scenario: str = "") -> None:
-        """Sets rules, each in the place of one with its name; raises ValueError for too many."""
-        made = {rule.name: ActiveRule(rule, now, scenario, self._seed) for rule in rules}
-        together = {**self.rules, **made}
-        self.check_room(len(together), sum(active.size for active in together.values()))
-        last, replaced = len(self.rules), self.rules.keys() & made.keys()
-        self.rules = together
+        """Adds rules, replacing those of the same names; raises ValueError for too many."""
+        added = {rule.name: ActiveRule(rule, now, scenario, self._seed) for rule in rules}
+        merged = {**self.rules, **added}
+        self.check_room(len(merged), sum(active.size for active in merged.values()))
+        last, replaced = len(self.rules), self.rules.keys() & added.keys()
+        self.rules = merged
         if replaced:
-            self._arrange(now)
+            self._rebuild(now)
             return
-        self._count(made.values())
-        for place, active in enumerate(made.values(), last):
-            self._place(active, place, now)
+        self._count(added.values())
+        for position, active in enumerate(added.values(), last):
+            self._add(active, position, now)
 
     def check_room(self, count: int, size: int = 0) -> None:
-        """Raises ValueError when so many rules are too many, or so many bytes of them."""
+        """Raises ValueError for too many rules, or too many bytes of rules."""
         if count > RULES_MAX:
             raise ValueError(f"a sandbox has at most {RULES_MAX} rules")
-        if size > BYTES_MAX:
+        if size > RULES_SIZE_MAX:
             raise ValueError(TOO_LARGE)
 
     def drop(self, names: Iterable[str]) -> None:
-        """Takes rules away."""
+        """Removes rules."""
         gone = set(names)
         self.rules = {name: active for name, active in self.rules.items() if name not in gone}
-        self._arrange()
+        self._rebuild()
 
     def of_scenario(self, name: str) -> list[str]:
         """Returns the names of a scenario's rules."""
         return [n for n, active in self.rules.items() if active.scenario == name]
 
-    def _arrange(self, now: int | None = None) -> None:
-        self._index, self._labelled, self._due = {}, {}, None
-        self._wanted.clear()
+    def _rebuild(self, now: int | None = None) -> None:
+        self._index, self._index_by_label, self._next_begin = {}, {}, None
+        self._criterion_counts.clear()
         self._count(self.rules.values())
-        for place, active in enumerate(self.rules.values()):
-            self._place(active, place, now)
+        for position, active in enumerate(self.rules.values()):
+            self._add(active, position, now)
 
-    def _place(self, active: ActiveRule, place: int, now: int | None) -> None:
-        """Gives a rule its place, and a shelf unless it is over or waits."""
-        active.place = place
+    def _add(self, active: ActiveRule, position: int, now: int | None) -> None:
+        """Gives a rule its position, and indexes it unless it is over or begins later."""
+        active.position = position
         if now is not None and now < active.begin:
-            self._due = active.begin if self._due is None else min(self._due, active.begin)
-        elif now is None or not active.over(now):
-            self._shelve(active)
+            self._next_begin = min(self._next_begin or active.begin, active.begin)
+        elif now is None or not active.is_over(now):
+            self._add_to_index(active)
 
-    def _shelve(self, active: ActiveRule) -> None:
-        match, want = active.rule.match, self._rarest(active)
+    def _add_to_index(self, active: ActiveRule) -> None:
+        match, criterion = active.rule.match, self._rarest_criterion(active)
         for name, operations in matching_operations(match, self._providers).items():
             base_path = self._providers[name].base_path.encode()
             methods = {route.id: route.method for route in self._providers[name].routes}
             for operation in operations:
                 if operation and match.method not in ("", methods[operation]):
                     continue
-                shelf = self._index.setdefault((name, operation), RuleIndex(base_path))
+                index = self._index.setdefault((name, operation), RuleIndex(base_path))
                 if match.credential:
-                    labels = self._labelled.setdefault((name, operation), {})
-                    shelf = labels.setdefault(match.credential, RuleIndex(base_path))
-                shelf.add(active, want)
+                    labels = self._index_by_label.setdefault((name, operation), {})
+                    index = labels.setdefault(match.credential, RuleIndex(base_path))
+                index.add(active, criterion)
 
     def _count(self, rules: Iterable[ActiveRule]) -> None:
         for active in rules:
-            self._wanted.update(active.wants)
+            self._criterion_counts.update(active.criteria)
 
-    def _rarest(self, active: ActiveRule) -> Want | None:
-        """Returns what the fewest rules want of all that this one wants."""
-        # What has to be empty need not be there, so nothing is found by it.
-        wants = [want for want in active.wants if want[0] == START or want[1][1]]
-        return min(wants, key=self._wanted.__getitem__, default=None)
+    def _rarest_criterion(self, active: ActiveRule) -> Criterion | None:
+        """Returns the criterion of a rule that the fewest rules share."""
+        # A request may lack an empty parameter, so the index cannot find rules by it.
+        criteria = [c for c in active.criteria if c[0] == PATH_PREFIX or c[1][1]]
+        return min(criteria, key=self._criterion_counts.__getitem__, default=None)
 
     def ask(
         self, provider: Provider, operation: str, request: Request, now: int, label: str | None
     ) -> list[Firing]:
-        """Returns the rules that match and fire, or want to see the answer.
+        """Counts the rules that match; returns those that fire or watch responses.
 
-        Without a label those that name no credential; with one, those that name this one.
+        ``label`` None asks the rules without a credential, a label those for this credential.
         """
-        if self._due is not None and now >= self._due:
-            self._arrange(now)
-        place = (provider.name, operation)
-        shelf = self._index.get(place)
+        if self._next_begin is not None and now >= self._next_begin:
+            self._rebuild(now)
+        key = (provider.name, operation)
+        index = self._index.get(key)
         if label is not None:
-            shelf = self._labelled.get(place, {}).get(label)
-        if shelf is None:
+            index = self._index_by_label.get(key, {}).get(label)
+        if index is None:
             return []
-        found, finished = [], False
-        seen = MatchInput(request, shelf.base_path)
-        for active in shelf.near(seen):
-            if active.over(now):
+        matching, finished = [], False
+        request_input = MatchInput(request, index.base_path)
+        for active in index.candidates(request_input):
+            if active.is_over(now):
                 finished = True
-            elif active.rule.moments.covers(now - active.since) and active.meets(seen):
+            elif active.rule.window.covers(now - active.since) and active.matches(request_input):
                 firing = Firing(active)
                 if firing.fires or firing.rule.watches:
-                    found.append(firing)
+                    matching.append(firing)
         if finished:
-            self._arrange(now)
-        return found
+            self._rebuild(now)
+        return matching

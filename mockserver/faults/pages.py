@@ -1,4 +1,4 @@
-"""Ready-made answers of what stands in front of an exchange: proxies, CDNs, maintenance pages."""
+"""Ready-made responses of proxies, CDNs and maintenance pages in front of an exchange."""
 
 from collections.abc import Mapping
 
@@ -7,10 +7,10 @@ from mockserver.model.http import Response
 HTML = (b"content-type", b"text/html; charset=utf-8")
 
 
-def _page(status: int, title: str, told: str, *headers: tuple[bytes, bytes]) -> Response:
+def _page(status: int, title: str, text: str, *headers: tuple[bytes, bytes]) -> Response:
     body = (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
-        f"<center><h1>{title}</h1></center>\r\n<hr><center>{told}</center>\r\n</body>\r\n</html>\r\n"
+        f"<center><h1>{title}</h1></center>\r\n<hr><center>{text}</center>\r\n</body>\r\n</html>\r\n"
     )
     return Response(status, (HTML, *headers), body.encode())
 

@@ -1,89 +1,89 @@
-"""What faults take: each reads what a rule says; raises ValueError for what it cannot be."""
+"""The values that faults take: each function parses one, and raises ValueError."""
 
 from collections.abc import Callable
 from typing import Any
 
-from mockserver.faults import json_path as places
+from mockserver.faults import json_path as paths
 from mockserver.model.durations import SECOND, parse_duration
 
-HOUR = 3600 * SECOND  # the longest that anything takes
-TEXT_MAX = 1024  # characters of a name or a value in a head
+HOUR = 3600 * SECOND  # the longest duration of a fault
+TEXT_MAX = 1024  # characters of a header name or value
 
 
-def yes(given: Any) -> bool:
-    """Reads ``true``."""
-    if given is not True:
-        raise ValueError("takes true, and nothing else")
+def true(value: Any) -> bool:
+    """Parses ``true``."""
+    if value is not True:
+        raise ValueError("takes true and nothing else")
     return True
 
 
-def path(given: Any) -> places.Path:
-    """Reads a JSON path."""
-    if not isinstance(given, str):
+def json_path(value: Any) -> paths.Path:
+    """Parses a JSON path."""
+    if not isinstance(value, str):
         raise ValueError("takes a path such as $.data[0].amount")
-    return places.parse(given)
+    return paths.parse(value)
 
 
-def fraction(given: Any) -> float:
-    """Reads a part of the whole, the whole excluded."""
-    if not _number(given) or not 0 <= given < 1:
-        raise ValueError("takes a fraction from 0 up to, but not, 1")
-    return float(given)
+def fraction(value: Any) -> float:
+    """Parses a fraction from 0 up to, but not including, 1."""
+    if not _is_number(value) or not 0 <= value < 1:
+        raise ValueError("takes a fraction from 0 up to, but not including, 1")
+    return float(value)
 
 
-def whole(least: int, most: int) -> Callable[[Any], int]:
-    """Makes a reader of whole numbers."""
+def integer(least: int, most: int) -> Callable[[Any], int]:
+    """Returns a parser of whole numbers."""
 
-    def read(given: Any) -> int:
-        if type(given) is not int or not least <= given <= most:
+    def parse(value: Any) -> int:
+        if type(value) is not int or not least <= value <= most:
             raise ValueError(f"takes a whole number from {least} to {most}")
-        return given
+        return value
 
-    return read
+    return parse
 
 
-def time(given: Any) -> int:
-    """Reads a duration, as text or in seconds, in nanoseconds, up to an hour."""
+def duration(value: Any) -> int:
+    """Parses a duration of at most an hour, as text or in seconds; returns nanoseconds."""
     try:
-        duration = parse_duration(given)
+        nanoseconds = parse_duration(value)
     except ValueError:
-        duration = -1
-    if not 0 <= duration <= HOUR:
+        nanoseconds = -1
+    if not 0 <= nanoseconds <= HOUR:
         raise ValueError("takes a duration such as 250ms, or seconds, of at most 1h")
-    return duration
+    return nanoseconds
 
 
-def members(given: Any, *names: str) -> list[Any]:
-    """Returns the members of an object that has exactly these."""
-    if not isinstance(given, dict) or set(given) != set(names):
+def members(value: Any, *names: str) -> list[Any]:
+    """Returns the members of an object that has exactly these names."""
+    if not isinstance(value, dict) or set(value) != set(names):
         raise ValueError(f"takes {{{', '.join(names)}}}")
-    return [given[name] for name in names]
+    return [value[name] for name in names]
 
 
 def one_of(*words: str) -> Callable[[Any], str]:
-    """Makes a reader of words."""
+    """Returns a parser of one of these words."""
 
-    def read(given: Any) -> str:
-        if given not in words:
+    def parse(value: Any) -> str:
+        if value not in words:
             raise ValueError(f"takes {' or '.join(words)}")
-        return str(given)
+        return str(value)
 
-    return read
+    return parse
 
 
-def header_value(given: Any) -> bytes:
-    """Reads what may stand in a header: printable ASCII in one line."""
-    if not (isinstance(given, str) and given.isascii() and given.isprintable() and given.strip()):
+def header_value(value: Any) -> bytes:
+    """Parses a header value: printable ASCII in one line."""
+    if not (isinstance(value, str) and value.isascii() and value.isprintable() and value.strip()):
         raise ValueError("takes printable ASCII in one line")
-    short(given)
-    return given.encode()
+    check_length(value)
+    return value.encode()
 
 
-def short(text: str) -> None:
-    """Raises ValueError for more than a head may hold in one place."""
+def check_length(text: str) -> None:
+    """Raises ValueError for a header name or value that is too long."""
     if len(text) > TEXT_MAX:
         raise ValueError(f"takes at most {TEXT_MAX} characters")
 
 
-def _number(given: Any) -> bool:
-    return isinstance(given, int | float) and not isinstance(given, bool)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

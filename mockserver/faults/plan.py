@@ -1,4 +1,4 @@
-"""What the rules that fired want of one request."""
+"""What the rules that fired do to one request: a reject, a raw answer, mutations, deliveries."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -10,19 +10,19 @@ from mockserver.faults.chance import Chance
 from mockserver.faults.matching import Firing
 from mockserver.faults.response_body import MutableResponse
 from mockserver.faults.rules import Fault
-from mockserver.faults.script import Script, SendStep, WaitStep, joined
+from mockserver.faults.script import Script, SendStep, WaitStep, merge_waits
 from mockserver.model.http import Response
 from mockserver.model.provider import Authenticate, Check, Gate, Provider, RateLimit, ReplayCheck
 
-# The places in the line where a request may be refused; the gates between are numbered from 0.
-FRONT, ROUTE = -2, -1
+# Positions in the pipeline where a request may be refused; the gates between count from 0.
+BEFORE_GATES, AT_ROUTE = -2, -1
 
 DELAY = "delay"  # the delivery that may wait on the sandbox clock
 
-AT_ONCE = ("internal_error", "service_unavailable", "endpoint_unavailable")
-OF_ROUTE = ("no_route", "bad_method", "too_large")
-OF_PARAMETERS = ("bad_request", "json_error", "invalid_type")
-OF_GATES = {
+BEFORE_ALL = ("internal_error", "service_unavailable", "endpoint_unavailable")
+BY_ROUTE = ("no_route", "bad_method", "too_large")
+BY_PARAMETERS = ("bad_request", "json_error", "invalid_type")
+BY_GATE = {
     "missing_credential": Authenticate,
     "unknown_credential": Authenticate,
     "revoked_credential": Authenticate,
@@ -34,34 +34,33 @@ OF_GATES = {
 }
 
 
-def stage(provider: Provider, reason: str) -> int:
-    """Returns where a provider refuses for a reason: at a gate, before the first or behind all.
+def reject_position(provider: Provider, reason: str) -> int:
+    """Returns the position at which a provider refuses for a reason.
 
-    Of several throttles it is the last, the caller's own.
+    Of several rate limits it is the last, the caller's own.
     """
-    if reason in AT_ONCE:
-        return FRONT
-    if reason in OF_ROUTE:
-        return ROUTE
-    found = len(provider.gates) + (reason not in OF_PARAMETERS)
+    if reason in BEFORE_ALL:
+        return BEFORE_GATES
+    if reason in BY_ROUTE:
+        return AT_ROUTE
+    position = len(provider.gates) + (reason not in BY_PARAMETERS)
     for n, gate in enumerate(provider.gates):
         if _refuses(gate, reason):
-            found = n
-    return found
+            position = n
+    return position
 
 
 def _refuses(gate: Gate, reason: str) -> bool:
-    """Tells whether a gate refuses for a reason."""
     match gate:
         case Check():
             return gate.reason == reason
         case Authenticate() if reason in gate.extra_reasons:
             return True
-    return type(gate) is OF_GATES.get(reason)
+    return type(gate) is BY_GATE.get(reason)
 
 
 class RawAnswer(Exception):
-    """Carries a raw answer past everything."""
+    """Carries a raw answer past the rest of the pipeline."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status)
@@ -69,27 +68,28 @@ class RawAnswer(Exception):
 
 
 class Delivery(Struct, frozen=True):
-    """One delivery of one answer; ``sandbox`` says on whose clock a delay waits."""
+    """One delivery of one response; ``sandbox_clock`` says which clock a delay waits on."""
 
     fault: Fault
     chance: Chance
-    sandbox: bool
+    sandbox_clock: bool
 
-    def deliver(self, script: Script) -> Script:
-        """Returns the script of an answer, delivered so."""
-        steps: Script = self.fault.module.deliver(script, self.fault.given, self.chance)
-        if not self.sandbox:
+    def change(self, script: Script) -> Script:
+        """Returns the script with this delivery applied."""
+        steps: Script = self.fault.kind.apply(script, self.fault.value, self.chance)
+        if not self.sandbox_clock:
             return steps
-        # A delay stands in front: what waits behind it keeps the clock it has.
-        ahead = steps[: len(steps) - len(script)]
-        return [replace(s, sandbox=True) if isinstance(s, WaitStep) else s for s in ahead] + script
+        # A delay comes first; later waits keep their own clock.
+        added = steps[: len(steps) - len(script)]
+        waits = [replace(s, sandbox=True) if isinstance(s, WaitStep) else s for s in added]
+        return waits + script
 
 
-def script(deliveries: Iterable[Delivery], head: bytes, body: bytes) -> Script:
-    """Returns how an answer is sent."""
+def delivery_script(deliveries: Iterable[Delivery], head: bytes, body: bytes) -> Script:
+    """Returns the steps by which a response is sent."""
     steps: Script = [SendStep(head, head=True), SendStep(body)]
-    for delivery in sorted(deliveries, key=lambda d: d.fault.late):
-        steps = joined(delivery.deliver(steps))
+    for delivery in sorted(deliveries, key=lambda d: d.fault.kind.order):
+        steps = merge_waits(delivery.change(steps))
     return steps
 
 
@@ -106,16 +106,16 @@ class Plan:
         self.refused_by = ""
 
     def add(self, firings: Iterable[Firing], provider: Provider) -> None:
-        """Adds what was found; the first that answers will."""
+        """Adds firings; the first one with an answer gives it."""
         for firing in firings:
             self.firings.append(firing)
             rule = firing.rule
             if firing.fires and self._answering is None and (rule.reject or rule.raw):
                 self._answering = firing
-                self.position = FRONT if rule.raw else stage(provider, rule.reject)
+                self.position = BEFORE_GATES if rule.raw else reject_position(provider, rule.reject)
 
-    def stop(self, position: int) -> str:
-        """Returns the reason to refuse for here, or nothing; raises Instead for a raw answer."""
+    def reject_at(self, position: int) -> str:
+        """Returns the reason to refuse for at a position, or ""; raises RawAnswer."""
         firing = self._answering
         if firing is None or self.position > position:
             return ""
@@ -125,33 +125,33 @@ class Plan:
         self.refused_by = firing.rule.name
         return firing.rule.reject
 
-    def mutate(self, good: MutableResponse) -> Response:
-        """Changes an answer that went well, when its watchers have seen it."""
+    def mutate(self, response: MutableResponse) -> Response:
+        """Applies all mutations; kinds that watch see the response unchanged first."""
         for firing in self.firings:
             for fault in firing.rule.mutations:
-                if hasattr(fault.module, "watch"):
-                    fault.module.watch(good, firing.memory)
-        found = [(f, fault) for f in self.firings if f.fires for fault in f.rule.mutations]
-        for firing, fault in sorted(found, key=lambda pair: pair[1].late):
-            given = (good, fault.given, firing.chance, firing.memory)
-            if good.change(partial(fault.module.mutate, *given)):
-                self._took(firing)
-        return good.changed
+                if fault.kind.watch is not None:
+                    fault.kind.watch(response, firing.memory)
+        mutations = [(f, fault) for f in self.firings if f.fires for fault in f.rule.mutations]
+        for firing, fault in sorted(mutations, key=lambda pair: pair[1].kind.order):
+            arguments = (response, fault.value, firing.chance, firing.memory)
+            if response.try_change(partial(fault.kind.apply, *arguments)):
+                self._record(firing)
+        return response.changed
 
-    def sent(self, response: Response) -> Response:
-        """Adds to an answer how it is to be delivered."""
+    def with_deliveries(self, response: Response) -> Response:
+        """Returns the response with the deliveries of all rules that fired."""
         deliveries = []
         for firing in self.firings:
             if firing.fires and firing.rule.deliveries:
-                clock = firing.rule.clock_of_sandbox
-                faults = firing.rule.deliveries
                 deliveries += [
-                    Delivery(fault, firing.chance, clock and fault.name == DELAY)
-                    for fault in faults
+                    Delivery(
+                        fault, firing.chance, firing.rule.sandbox_clock and fault.name == DELAY
+                    )
+                    for fault in firing.rule.deliveries
                 ]
-                self._took(firing)
+                self._record(firing)
         return replace(response, deliveries=tuple(deliveries)) if deliveries else response
 
-    def _took(self, firing: Firing) -> None:
+    def _record(self, firing: Firing) -> None:
         if firing.rule.name not in self.applied_rules:
             self.applied_rules.append(firing.rule.name)

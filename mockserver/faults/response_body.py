@@ -1,4 +1,4 @@
-"""A good answer while it is changed: its bytes, or the tree that they say."""
+"""A successful response while mutations change it: its headers, and its body as JSON or bytes."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -7,52 +7,58 @@ from typing import Any
 
 import msgspec
 
-from mockserver.faults import json_path as places
-from mockserver.faults.json_path import Place
+from mockserver.faults import json_path
+from mockserver.faults.json_path import JsonPlace
 from mockserver.model.http import Response
 from mockserver.model.provider import ResponsePaths
 
-TYPE = b"content-type"
+CONTENT_TYPE = b"content-type"
 
-MUTABLE_BODY_MAX = 8 * 1024 * 1024  # bytes that may become of any body
-GROWTH_MAX = 10  # how much larger a body may become that is large already
+MUTABLE_BODY_MAX = 8 * 1024 * 1024  # bytes to which mutations may enlarge any body
+GROWTH_MAX = 10  # times by which they may enlarge a body that is larger than that
 
 
 def number(text: str) -> msgspec.Raw:
-    """Keeps a number as it is written."""
+    """Returns a JSON number that keeps its digits as written."""
     return msgspec.Raw(text.encode())
 
 
 class MutableResponse:
-    """What went well: status, headers by name, and a body as a tree or as bytes.
+    """A response that mutations change: headers by name, and a body as a tree or as bytes.
 
-    Numbers in the tree are ``msgspec.Raw``, so that none changes its digits. ``caller`` and
-    ``target`` tell whose answer it is, ``page`` is the page token that the request brought.
+    Numbers in the tree are ``msgspec.Raw``, so that none changes its digits. ``caller`` is the
+    credential's label, ``request_digest`` identifies path, query and body, and ``page`` is the
+    page token in the request.
     """
 
     def __init__(
-        self, response: Response, shape: ResponsePaths, caller: str, target: bytes, page: str
+        self,
+        response: Response,
+        paths: ResponsePaths,
+        caller: str,
+        request_digest: bytes,
+        page: str,
     ) -> None:
         self.response = response
-        self.shape = shape
+        self.paths = paths
         self.caller = caller
-        self.target = target
+        self.request_digest = request_digest
         self.page = page
         self.headers = dict(response.headers)
         self._body = response.body
         self._tree: Any = None
-        self._most = max(MUTABLE_BODY_MAX, GROWTH_MAX * len(response.body))
+        self._size_max = max(MUTABLE_BODY_MAX, GROWTH_MAX * len(response.body))
 
     @property
     def tree(self) -> Any:
-        """The body as objects, arrays and leaves, to be changed in place; None if it is empty."""
+        """The body as objects, arrays and values, to change in place; None if it is empty."""
         if self._tree is None and self._body:
             self._tree = json.loads(self._body, parse_int=number, parse_float=number)
         return self._tree
 
     @property
     def body(self) -> bytes:
-        """The body as it will be sent."""
+        """The body as bytes."""
         if self._tree is not None:
             self._body, self._tree = msgspec.json.encode(self._tree), None
         return self._body
@@ -63,61 +69,65 @@ class MutableResponse:
 
     @property
     def changed(self) -> Response:
-        """The answer as it is now."""
+        """The response with all changes."""
         return Response(self.response.status, tuple(self.headers.items()), self.body)
 
-    def change(self, mutate: Callable[[], None]) -> bool:
-        """Makes a change, or none where it fails or the body outgrows its bound.
+    def try_change(self, mutate: Callable[[], None]) -> bool:
+        """Applies a change, or nothing if it fails or the body outgrows its bound.
 
-        Returns whether anything is other than before.
+        Returns whether the response differs from before.
         """
         body, headers = self.body, {**self.headers}
         try:
             mutate()
-            good = len(self.body) <= self._most
-        except (RecursionError, ValueError):  # so deep, or so odd, that it is no JSON any more
-            good = False
-        if not good:
+            valid = len(self.body) <= self._size_max
+        except (RecursionError, ValueError):  # nested too deeply, or no JSON any more
+            valid = False
+        if not valid:
             self.body, self.headers = body, headers
         return (self.body, self.headers) != (body, headers)
 
-    def places(self, path: places.Path) -> list[Place]:
-        """Returns what a path leads to."""
-        return places.find(self.tree, path)
+    def find(self, path: json_path.Path) -> list[JsonPlace]:
+        """Returns every place that a path leads to."""
+        return json_path.find(self.tree, path)
 
-    def rows(self) -> list[Place]:
-        """Returns the places of the rows, in their order."""
-        return self.places(places.parse(self.shape.rows)) if self.shape.rows else []
+    def rows(self) -> list[JsonPlace]:
+        """Returns the places of the rows, in order."""
+        return self.find(json_path.parse(self.paths.rows)) if self.paths.rows else []
 
-    def amounts(self) -> Iterator[tuple[Place, Decimal]]:
-        """Yields the places of the amounts, each with what stands there."""
-        for path in self.shape.amounts:
-            for at, key in self.places(places.parse(path)):
-                amount = decimal_of(at[key])
+    def amounts(self) -> Iterator[tuple[JsonPlace, Decimal]]:
+        """Yields the place and the value of each amount."""
+        for path in self.paths.amounts:
+            for parent, key in self.find(json_path.parse(path)):
+                amount = decimal_of(parent[key])
                 if amount is not None:
-                    yield (at, key), amount
+                    yield (parent, key), amount
 
-    def token(self) -> Place | None:
-        """Returns the place of the token of the next page, where there is one."""
-        found = self.places(places.parse(self.shape.token)) if self.shape.token else []
-        return next(((at, key) for at, key in found if at[key] and isinstance(at[key], str)), None)
+    def token(self) -> JsonPlace | None:
+        """Returns the place of the token of the next page, or None on the last page."""
+        if not self.paths.token:
+            return None
+        for parent, key in self.find(json_path.parse(self.paths.token)):
+            if parent[key] and isinstance(parent[key], str):
+                return parent, key
+        return None
 
 
-def text_of(leaf: Any) -> str:
-    """Returns how a number or a text is written."""
-    return bytes(leaf).decode() if isinstance(leaf, msgspec.Raw) else str(leaf)
+def text_of(value: Any) -> str:
+    """Returns a number or a text as it is written."""
+    return bytes(value).decode() if isinstance(value, msgspec.Raw) else str(value)
 
 
-def decimal_of(leaf: Any) -> Decimal | None:
-    """Returns what a number or a text says, None where that is no amount (any more)."""
-    if not isinstance(leaf, str | msgspec.Raw):
+def decimal_of(value: Any) -> Decimal | None:
+    """Returns the amount in a number or a text, or None if it is no amount."""
+    if not isinstance(value, str | msgspec.Raw):
         return None
     try:
-        return Decimal(text_of(leaf))
+        return Decimal(text_of(value))
     except InvalidOperation:
         return None
 
 
-def rewritten(leaf: Any, text: str) -> Any:
-    """Returns a leaf of the same kind, number or text, that is written so."""
-    return number(text) if isinstance(leaf, msgspec.Raw) else text
+def same_kind(value: Any, text: str) -> Any:
+    """Returns ``text`` as a number if ``value`` is one, else as text."""
+    return number(text) if isinstance(value, msgspec.Raw) else text

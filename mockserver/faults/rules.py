@@ -1,4 +1,4 @@
-"""A rule: which requests it matches, when it fires, and what it then does."""
+"""A rule: which requests it matches, when it fires, and what it does then."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,25 +7,26 @@ import msgspec
 from msgspec import Struct
 
 from mockserver.faults.chance import Chance
+from mockserver.faults.kinds import FaultKind
 from mockserver.model.http import Request, Response
 from mockserver.model.provider import Provider
 from mockserver.model.query import parameters
 
-BYTES_MAX = 32 * 1024 * 1024  # of the rules that are together in one place
-TOO_LARGE = f"rules have at most {BYTES_MAX} bytes in all"
+RULES_SIZE_MAX = 32 * 1024 * 1024  # bytes of all rules of a sandbox, or of a scenario
+TOO_LARGE = f"all rules together take at most {RULES_SIZE_MAX} bytes"
 
-EVERY = "*"
+ANY_PROVIDER = "*"
 BALANCES = "balances"  # every provider's main read
 
-# What is wanted of a request: a path, what it begins with, a header, a parameter; and which.
-PATH, START, HEADER, PARAMETER = "path", "start", "header", "parameter"
+# The parts of a request that a rule may test.
+PATH, PATH_PREFIX, HEADER, PARAMETER = "path", "path prefix", "header", "parameter"
 
-Pair = tuple[bytes, bytes]  # name and value; a path has no name
-Want = tuple[str, Pair]
+NameValue = tuple[bytes, bytes]  # name and value; a path has no name
+Criterion = tuple[str, NameValue]
 
 
 class MatchInput:
-    """A request as rules see it; its parameters are read once, and only if a rule asks for them."""
+    """A request as rules match it; its parameters are read once, when a rule first needs them."""
 
     __slots__ = ("_parameters", "paths", "request")
 
@@ -41,16 +42,16 @@ class MatchInput:
         if self._parameters is None:
             request = self.request
             media_type = request.header(b"content-type") if request.body else b""
-            found = parameters(request.query, media_type, request.body)
-            self._parameters = dict(reversed(found))
+            pairs = parameters(request.query, media_type, request.body)
+            self._parameters = dict(reversed(pairs))
         return self._parameters
 
-    def has(self, want: Want) -> bool:
-        """Tells whether the request has what is wanted; what is empty may be absent."""
-        kind, (name, value) = want
+    def meets(self, criterion: Criterion) -> bool:
+        """Returns whether the request meets a criterion; an empty value may be absent."""
+        kind, (name, value) = criterion
         if kind == PATH:
             return value in self.paths
-        if kind == START:
+        if kind == PATH_PREFIX:
             return any(path.startswith(value) for path in self.paths)
         if kind == HEADER:
             return self.request.header(name) == value
@@ -58,12 +59,12 @@ class MatchInput:
 
 
 class RuleMatch(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a request must have; ``path`` lies below the base URL and may end in ``*``.
+    """Which requests a rule matches; ``path`` is below the base URL and may end in ``*``.
 
-    Of a header the value is compared, of a parameter of the query or the form the first.
+    All members must match. A parameter is looked for in the query, then in the form.
     """
 
-    provider: str = EVERY
+    provider: str = ANY_PROVIDER
     operation: str = ""
     method: str = ""
     path: str = ""
@@ -71,38 +72,39 @@ class RuleMatch(Struct, frozen=True, forbid_unknown_fields=True):
     header: dict[str, str] = {}
     query: dict[str, str] = {}
 
-    def wants(self) -> tuple[Want, ...]:
-        """Returns what it wants beside operation, method and credential, as bytes."""
+    def criteria(self) -> tuple[Criterion, ...]:
+        """Returns the criteria beside operation, method and credential, as bytes."""
         path = self.path.encode()
         star = path.endswith(b"*")
-        found = [(START, (b"", path[:-1])) if star else (PATH, (b"", path))] if path else []
-        found += [(HEADER, (name.lower(), value)) for name, value in _encoded(self.header)]
-        found += [(PARAMETER, pair) for pair in _encoded(self.query)]
-        return tuple(found)
+        prefix = (PATH_PREFIX, (b"", path[:-1]))
+        criteria = [prefix if star else (PATH, (b"", path))] if path else []
+        criteria += [(HEADER, (name.lower(), value)) for name, value in _encoded(self.header)]
+        criteria += [(PARAMETER, pair) for pair in _encoded(self.query)]
+        return tuple(criteria)
 
 
-def _encoded(texts: Mapping[str, str]) -> Iterable[Pair]:
+def _encoded(texts: Mapping[str, str]) -> Iterable[NameValue]:
     return ((name.encode(), value.encode()) for name, value in texts.items())
 
 
 def matching_operations(
     match: RuleMatch, providers: Mapping[str, Provider]
 ) -> dict[str, list[str]]:
-    """Returns the providers and the operations that a match means; all, where it names none."""
-    found = {}
+    """Returns the operations that a rule applies to, by provider; all if it names none."""
+    operations = {}
     for provider in providers.values():
-        if match.provider in (EVERY, provider.name):
+        if match.provider in (ANY_PROVIDER, provider.name):
             ids = [route.id for route in provider.routes]
             named = provider.main if match.operation == BALANCES else match.operation
             if not named:
-                found[provider.name] = ["", *ids]
+                operations[provider.name] = ["", *ids]
             elif named in ids:
-                found[provider.name] = [named]
-    return found
+                operations[provider.name] = [named]
+    return operations
 
 
 class FiringWindow(Struct, frozen=True):
-    """When, as figures: a span of matches, and one of time in nanoseconds."""
+    """When a rule fires: a range of matches, and a time range in nanoseconds since it was set."""
 
     first: int
     last: int | None
@@ -114,13 +116,13 @@ class FiringWindow(Struct, frozen=True):
     period: int | None
 
     def covers(self, elapsed: int) -> bool:
-        """Tells whether the rule is in force so long after it was set."""
+        """Returns whether the rule is active at this time after it was set."""
         if self.period is not None:
             elapsed %= self.period
         return self.begin <= elapsed and (self.end is None or elapsed < self.end)
 
-    def over(self, elapsed: int, matched: int, fired: int) -> bool:
-        """Tells whether the rule cannot fire any more."""
+    def is_over(self, elapsed: int, matched: int, fired: int) -> bool:
+        """Returns whether the rule can never fire again."""
         return (
             (self.end is not None and self.period is None and elapsed >= self.end)
             or (self.last is not None and matched >= self.last)
@@ -128,7 +130,7 @@ class FiringWindow(Struct, frozen=True):
         )
 
     def fires(self, n: int, fired: int, chance: Chance) -> bool:
-        """Tells whether the n-th match is one."""
+        """Returns whether the rule fires at its n-th match."""
         return (
             n >= self.first
             and (self.last is None or n <= self.last)
@@ -139,39 +141,37 @@ class FiringWindow(Struct, frozen=True):
 
 
 class Fault(Struct, frozen=True):
-    """One mutation or delivery: its module, and what it was given."""
+    """One mutation or delivery of a rule: its kind, its parsed value, its source text."""
 
-    kind: str
-    name: str
-    module: Any
-    given: Any
-    said: str
+    kind: FaultKind
+    value: Any
+    source: str
 
     @property
-    def late(self) -> int:
-        """When it comes, among others of its kind."""
-        return int(getattr(self.module, "LATE", getattr(self.module, "BYTES", 0)))
+    def name(self) -> str:
+        """The name of the kind."""
+        return self.kind.name
 
 
 class Rule(Struct, frozen=True):
-    """A rule, read; ``said`` is how it was written."""
+    """A parsed rule; ``source`` is the data it was parsed from."""
 
     name: str
-    said: Mapping[str, Any]
+    source: Mapping[str, Any]
     match: RuleMatch
-    moments: FiringWindow
+    window: FiringWindow
     reject: str = ""
     raw: Response | None = None
     mutations: tuple[Fault, ...] = ()
     deliveries: tuple[Fault, ...] = ()
-    clock_of_sandbox: bool = False
+    sandbox_clock: bool = False
 
     @property
     def size(self) -> int:
-        """The bytes it counts for: as it is written, and a body once more as it is sent."""
-        return len(msgspec.json.encode(self.said)) + (len(self.raw.body) if self.raw else 0)
+        """The bytes it counts for: its source, and a raw body once more as it is sent."""
+        return len(msgspec.json.encode(self.source)) + (len(self.raw.body) if self.raw else 0)
 
     @property
     def watches(self) -> bool:
-        """Whether it has to see good answers for which it does not fire."""
-        return any(hasattr(fault.module, "watch") for fault in self.mutations)
+        """Whether it must see successful responses for which it does not fire."""
+        return any(fault.kind.watch is not None for fault in self.mutations)

@@ -1,4 +1,4 @@
-"""A scenario: rules that belong together, and the settings under which they play."""
+"""A scenario: rules that belong together, and the settings that they need."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +16,9 @@ TEXT_MAX = 1_000
 
 
 class Scenario(Struct, frozen=True):
-    """What plays: rules, quirks and limits, and a skew of the auth clock in nanoseconds.
+    """Rules, quirks, limits, and a skew of the auth clock in nanoseconds (None: unchanged).
 
-    Without a skew the clock stays as it is. ``about`` says what happens, ``client`` what a
-    good client does.
+    ``about`` describes what happens, ``client`` what a good client does.
     """
 
     name: str
@@ -32,7 +31,7 @@ class Scenario(Struct, frozen=True):
 
 
 class ScenarioSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """A scenario as it is written."""
+    """A scenario as spec."""
 
     name: str = ""
     about: str = ""
@@ -43,35 +42,35 @@ class ScenarioSpec(Struct, frozen=True, forbid_unknown_fields=True):
     skew: str | int | float | None = None
 
 
-def read(text: str, data: Any, name: str, providers: Mapping[str, Provider]) -> Scenario:
-    """Reads plain data, which stands in ``text``; raises Wrong with line and path.
+def parse(text: str, data: Any, name: str, providers: Mapping[str, Provider]) -> Scenario:
+    """Parses plain data that was read from ``text``; raises LocatedError.
 
-    Its quirks and limits are returned as they are written, and not checked.
+    Quirks and limits are returned as written, unchecked.
     """
-    from mockserver.faults.parsing import NAME
+    from mockserver.faults.parsing import RULE_NAME
 
-    written: ScenarioSpec = strict_yaml.convert(text, data, (), ScenarioSpec)
-    called = written.name or name
-    if not NAME.fullmatch(called):
-        raise strict_yaml.located_error(text, ("name",), "a name has small letters, digits, . _ -")
-    for place, told in (("about", written.about), ("client", written.client)):
-        if len(told) > TEXT_MAX or not told.replace("\n", " ").isprintable():
+    spec: ScenarioSpec = strict_yaml.convert(text, data, (), ScenarioSpec)
+    name = spec.name or name
+    if not RULE_NAME.fullmatch(name):
+        raise strict_yaml.located_error(text, ("name",), "use lower-case letters, digits, . _ -")
+    for member, value in (("about", spec.about), ("client", spec.client)):
+        if len(value) > TEXT_MAX or not value.replace("\n", " ").isprintable():
             raise strict_yaml.located_error(
-                text, (place,), f"is plain text of at most {TEXT_MAX} letters"
+                text, (member,), f"is plain text of at most {TEXT_MAX} characters"
             )
     try:
-        skew = _skew(written.skew)
+        skew = _skew(spec.skew)
     except ValueError as error:
         raise strict_yaml.located_error(text, ("skew",), str(error)) from None
-    if not (written.rules or written.quirks or written.limits or skew is not None):
+    if not (spec.rules or spec.quirks or spec.limits or skew is not None):
         raise strict_yaml.located_error(
             text, (), "nothing to play: give rules, quirks, limits or skew"
         )
-    rules = _rules(text, written.rules, providers)
-    about, client = " ".join(written.about.split()), " ".join(written.client.split())
-    quirks: Any = written.quirks
-    limits: Any = written.limits
-    return Scenario(called, about, client, rules, quirks, limits, skew)
+    rules = _rules(text, spec.rules, providers)
+    about, client = " ".join(spec.about.split()), " ".join(spec.client.split())
+    quirks: Any = spec.quirks
+    limits: Any = spec.limits
+    return Scenario(name, about, client, rules, quirks, limits, skew)
 
 
 def _skew(text: str | float | None) -> int | None:
@@ -84,21 +83,21 @@ def _skew(text: str | float | None) -> int | None:
 
 
 def _rules(
-    text: str, written: list[dict[str, Any]], providers: Mapping[str, Provider]
+    text: str, specs: list[dict[str, Any]], providers: Mapping[str, Provider]
 ) -> tuple[Rule, ...]:
     from mockserver.faults.parsing import RuleParser
 
-    if len(written) > RULES_MAX:
+    if len(specs) > RULES_MAX:
         raise strict_yaml.located_error(
             text, ("rules",), f"a scenario has at most {RULES_MAX} rules"
         )
-    reader, rules, seen = RuleParser(text, providers), [], set()
-    for n, data in enumerate(written):
-        rule = reader.read(data, ("rules", n))
-        if rule.name in seen:
+    parser, rules, names = RuleParser(text, providers), [], set()
+    for n, data in enumerate(specs):
+        rule = parser.parse(data, ("rules", n))
+        if rule.name in names:
             raise strict_yaml.located_error(
-                text, ("rules", n, "name"), f"{rule.name} is there already"
+                text, ("rules", n, "name"), f"there are two rules {rule.name}"
             )
-        seen.add(rule.name)
+        names.add(rule.name)
         rules.append(rule)
     return tuple(rules)

@@ -1,4 +1,4 @@
-"""How an answer is sent: a list of steps, which a delivery changes and the edge carries out."""
+"""How a response is sent: a list of steps, which deliveries change and the socket plays."""
 
 import re
 from collections.abc import Callable
@@ -7,27 +7,29 @@ from msgspec import Struct
 
 
 class SendStep(Struct, frozen=True):
-    """Bytes to send at once; ``head`` are those of the status line and the headers."""
+    """Sends bytes; ``head`` marks those of the status line and the headers."""
 
     data: bytes
     head: bool = False
 
 
 class WaitStep(Struct, frozen=True):
-    """Time to pass, in nanoseconds: real time, or that of the sandbox clock."""
+    """Waits, in nanoseconds of real time or of the sandbox clock."""
 
     duration: int
     sandbox: bool = False
 
 
 class CloseStep(Struct, frozen=True):
-    """The end of the connection: closed, or reset by a TCP RST."""
+    """Closes the connection, or resets it by a TCP RST."""
 
     reset: bool = False
 
 
+CONTENT_LENGTH = re.compile(rb"(?i)(\r\ncontent-length: )([0-9]+)")
+
 STEPS_MAX = 100_000
-PIECES_MAX = STEPS_MAX // 2  # each may have a wait beside it
+PIECES_MAX = STEPS_MAX // 2  # each piece may come with a wait
 
 Step = SendStep | WaitStep | CloseStep
 Script = list[Step]
@@ -38,9 +40,9 @@ def body(script: Script) -> bytes:
     return b"".join(s.data for s in script if isinstance(s, SendStep) and not s.head)
 
 
-def cut(script: Script, size: int, end: CloseStep) -> Script:
-    """Ends a script behind so many bytes of its body."""
-    return [*heads(script), SendStep(body(script)[:size]), end]
+def cut_body(script: Script, size: int, end: CloseStep) -> Script:
+    """Ends a script after ``size`` bytes of its body."""
+    return [*head_steps(script), SendStep(body(script)[:size]), end]
 
 
 def with_head(script: Script, change: Callable[[bytes], bytes]) -> Script:
@@ -51,28 +53,25 @@ def with_head(script: Script, change: Callable[[bytes], bytes]) -> Script:
     ]
 
 
-def heads(script: Script) -> Script:
+def head_steps(script: Script) -> Script:
     """Returns the steps that send the head."""
     return [step for step in script if isinstance(step, SendStep) and step.head]
 
 
 def pieces(data: bytes, size: int) -> list[bytes]:
-    """Cuts bytes into pieces of a size, larger where there would be too many."""
+    """Cuts bytes into pieces of a size, larger if there would be too many."""
     size = max(size, -(-len(data) // PIECES_MAX))
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
-def least(script: Script, size: int) -> int:
-    """Returns a size of pieces into which all of a script may be cut: larger, if need be.
-
-    Of pieces that an earlier delivery made no more become than there may be in all.
-    """
-    sent = [len(step.data) for step in script if isinstance(step, SendStep)]
-    return max(size, -(-sum(sent) // max(PIECES_MAX - len(sent), 1)))
+def piece_size(script: Script, size: int) -> int:
+    """Returns ``size``, or a larger size that cuts the whole script into at most PIECES_MAX."""
+    lengths = [len(step.data) for step in script if isinstance(step, SendStep)]
+    return max(size, -(-sum(lengths) // max(PIECES_MAX - len(lengths), 1)))
 
 
-def joined(script: Script) -> Script:
-    """Makes one wait of those that follow each other on the same clock."""
+def merge_waits(script: Script) -> Script:
+    """Joins waits that follow each other on the same clock."""
     steps: Script = []
     for step in script:
         last = steps[-1] if steps else None
@@ -85,6 +84,3 @@ def joined(script: Script) -> Script:
         else:
             steps.append(step)
     return steps
-
-
-LENGTH = re.compile(rb"(?i)(\r\ncontent-length: )([0-9]+)")

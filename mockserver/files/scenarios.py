@@ -76,7 +76,7 @@ def from_data(data: Any) -> Scenario:
 
 def _read(text: str, data: Any, name: str) -> Scenario:
     providers = discover()
-    found = scenario.read(text, data, name, providers)
+    found = scenario.parse(text, data, name, providers)
     settings = Settings()
     for member in ("quirks", "limits"):
         try:

@@ -15,7 +15,7 @@ from typing import Any
 
 from mockserver.engine.sandbox import Sandbox
 from mockserver.faults.matching import Rulebook
-from mockserver.faults.plan import script
+from mockserver.faults.plan import delivery_script
 from mockserver.faults.script import CloseStep, Script, SendStep, WaitStep
 from mockserver.model.durations import SECOND
 from mockserver.model.http import Response
@@ -75,12 +75,12 @@ class Wire:
         self._still_there()  # it may have left while an answer before this one was in the way
         return tape.parts[0], b"".join(tape.parts[1:])
 
-    async def play(self, script: Script, sandbox: Sandbox) -> bool:
+    async def play(self, delivery_script: Script, sandbox: Sandbox) -> bool:
         """Carries out the steps; returns whether the connection may go on."""
-        sends = [at for at, step in enumerate(script) if isinstance(step, SendStep)]
+        sends = [at for at, step in enumerate(delivery_script) if isinstance(step, SendStep)]
         last = sends[-1] if sends else -1
-        ends = bool(script) and isinstance(script[-1], CloseStep)
-        for at, step in enumerate(script):
+        ends = bool(delivery_script) and isinstance(delivery_script[-1], CloseStep)
+        for at, step in enumerate(delivery_script):
             self._still_there()
             self._silent = ends and at > last
             match step:
@@ -202,7 +202,7 @@ async def deliver(
     try:
         wire = Wire(cycle, receive)
         head, body = await wire.record(send, start, response.body)
-        goes_on = await wire.play(script(response.deliveries, head, body), sandbox)
+        goes_on = await wire.play(delivery_script(response.deliveries, head, body), sandbox)
     except ClientDisconnected:
         return
     if goes_on:
