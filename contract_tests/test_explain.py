@@ -1,6 +1,6 @@
-"""Why was I refused? What holds for every provider: each refusal is explained, and only there.
+"""Explanations that hold for every provider: each rejected request has one, no other has.
 
-The wire never shows it: with explanations or without, an answer is the same to the byte.
+Explanations never change the response: it has the same bytes with them and without.
 """
 
 import base64
@@ -29,10 +29,10 @@ from mockserver import HandClock, MockServer
 from mockserver.client.httpx_transport import Transport
 from mockserver.client.provider import ProviderHandle
 from mockserver.engine import pipeline
-from mockserver.explain import SHOWN_MAX, Explanation, RejectedRequest
-from mockserver.explain import general as engine
+from mockserver.explain import SHOWN_MAX, Explanation, RejectedRequest, general
 from mockserver.explain.addresses import no_route
-from mockserver.explain.general import RESERVE, SHARE, SHED, TimeBudget, redact
+from mockserver.explain.general import redact
+from mockserver.explain.time_budget import RESERVE, SHARE, SHED, TimeBudget
 from mockserver.http import log
 from mockserver.model import jwt
 from mockserver.model.durations import SECOND
@@ -49,20 +49,20 @@ MEMBERS = {"rule", "expected", "received", "fix"}
 
 
 def ask(handle: ProviderHandle, path: str = "", method: str = "", **more: Any) -> requests.Response:
-    """Sends a request as it stands, unsigned; without a path it is the main read."""
+    """Sends an unsigned request; the main read where no path is given."""
     example = handle.example
     target = path or handle.provider.base_path + example.target.decode()
     url = urlsplit(handle.base_url)
     headers = {k.decode(): v.decode() for k, v in example.headers} | more.pop("headers", {})
     session = requests.Session()
-    asked = requests.Request(
+    unprepared = requests.Request(
         method or example.method,
         f"http://{url.netloc}/",
         headers=headers,
         data=example.body,
         **more,
     )
-    prepared = session.prepare_request(asked)
+    prepared = session.prepare_request(unprepared)
     prepared.url = f"http://{url.netloc}{target}"
     return session.send(prepared, timeout=SOON, allow_redirects=False)
 
@@ -80,31 +80,29 @@ def good(handle: ProviderHandle, label: str = "main", auth: Any = None) -> reque
 
 def last(server: Any) -> dict[str, str]:
     """Returns the explanation of the last request."""
-    found = server.journal[-1].explanation
-    assert found is not None, server.journal[-1]
-    assert found.keys() == MEMBERS
-    return found
+    explanation = server.journal[-1].explanation
+    assert explanation is not None, server.journal[-1]
+    assert explanation.keys() == MEMBERS
+    return explanation
 
 
-# Every refusal is explained
+# Every rejected request is explained
 
 
 @pytest.mark.parametrize(("provider", "reason"), REASONS)
-def test_a_key_that_is_made_to_be_refused_is_named(
-    server: MockServer, provider: str, reason: str
-) -> None:
+def test_a_reject_key_is_named(server: MockServer, provider: str, reason: str) -> None:
     good(getattr(server, provider), f"reject-{reason}")
     assert server.journal[-1].reason == reason
     assert last(server) == {
         "rule": "refusing key",
-        "expected": "a key that is not made to be refused",
+        "expected": "a key that the server does not always refuse",
         "received": f"the key reject-{reason}",
-        "fix": f"This key is always refused with {reason}: use another one.",
+        "fix": f"This key is always refused with {reason}: use another key.",
     }
 
 
 @pytest.mark.parametrize(("provider", "reason"), REASONS)
-def test_a_rule_that_refuses_is_named(server: MockServer, provider: str, reason: str) -> None:
+def test_a_rejecting_rule_is_named(server: MockServer, provider: str, reason: str) -> None:
     handle = getattr(server, provider)
     handle.fail("my-rule", reject=reason)
     good(handle)
@@ -118,19 +116,19 @@ def test_a_rule_that_refuses_is_named(server: MockServer, provider: str, reason:
 
 
 @pytest.mark.parametrize(("provider", "reason"), REASONS)
-def test_every_reason_has_a_rule_and_a_fix_where_nobody_knows_more(
+def test_every_reason_has_a_default_rule_and_fix(
     server: MockServer, provider: str, reason: str
 ) -> None:
     sandbox = server.app.sandboxes.default
     state = sandbox.states[provider]
     request = Request("GET", b"/", b"", [], b"", "127.0.0.1", b"/")
-    refused = RejectedRequest(request, reason, {}, state.keyring, state.quirks, time.time_ns())
+    rejected = RejectedRequest(request, reason, {}, state.keyring, state.quirks, time.time_ns())
     alone = replace(state.provider, mistakes="")
-    found = engine.explain(
-        refused, engine.RejectContext(alone, sandbox.providers, [], 1, sandbox.owner_of)
+    explanation = general.explain(
+        rejected, general.RejectContext(alone, sandbox.providers, [], 1, sandbox.owner_of)
     )
-    assert found.rule
-    assert found.fix
+    assert explanation.rule
+    assert explanation.fix
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -158,7 +156,7 @@ def address(server: MockServer, provider: str, target: str, method: str = "GET")
 
 CDP = "/platform/v2/accounts"
 DROP = "Drop the slash at the end of the base URL: the path begins with one."
-WHOLE = "A whole URL stands behind the base URL: give the client one or the other."
+WHOLE = "A whole URL follows the base URL: give the client one or the other."
 ROUTES = [
     # provider, what came, rule, expected, fix
     ("cpg", "GET /v1/balance", "unknown path", "GET /v1/balances", "Did you mean GET /v1/balances?"),
@@ -175,11 +173,11 @@ ROUTES = [
     ("cpg", "GET ///v1//balances", "double slash", "/v1/balances", DROP),
     ("cdp", "GET /platform//v2/accounts", "double slash", CDP, DROP),
     ("cpg", "GET /v1//balances", "double slash", "/v1/balances",
-     "Send one slash where there are two: a part of the path is empty, or ends in one."),
-    ("cdp", "GET /v2/accounts", "base path missing", CDP, "The base URL ends in /platform: it is missing."),
-    ("cdp", "GET /v2/accounts/x/balances/btc", "base path missing", CDP + "/x/balances/btc", "The base URL ends in /platform: it is missing."),
+     "Send one slash instead of two: a segment of the path is empty or ends in a slash."),
+    ("cdp", "GET /v2/accounts", "base path missing", CDP, "The base URL ends in /platform: it is missing here."),
+    ("cdp", "GET /v2/accounts/x/balances/btc", "base path missing", CDP + "/x/balances/btc", "The base URL ends in /platform: it is missing here."),
     ("cdp", "GET /platform/platform/v2/accounts", "base path twice", CDP,
-     "The base URL ends in /platform already: do not write it in the path, too."),
+     "The base URL ends in /platform already: do not repeat it in the path."),
     ("cpg", "GET /http://127.0.0.1:8495/v1/balances", "whole URL in the path", "/v1/balances", WHOLE),
     ("cpg", "GET /https:/cpg.example/v1/balances", "whole URL in the path", "/v1/balances", WHOLE),
     ("cpg", "GET /https%3A%2F%2Fcpg.example%2Fv1%2Fbalances", "whole URL in the path", "/v1/balances", WHOLE),
@@ -187,8 +185,8 @@ ROUTES = [
     ("cdp", "GET /platform/https://api.cdp.coinbase.com/platform/v2/accounts", "whole URL in the path", CDP, WHOLE),
     ("cpg", "GET /v1/balances/", "trailing slash", "/v1/balances", "Drop the slash at the end of the path."),
     ("cdp", f"GET {CDP}/x/balances/", "trailing slash", f"{CDP}/x/balances", "Drop the slash at the end of the path."),
-    ("cpg", "GET /V1/Balances", "path in another case", "/v1/balances", "Write the path in small letters as documented."),
-    ("cdp", "GET /Platform/v2/Accounts/AbC/balances", "path in another case", f"{CDP}/AbC/balances", "Write the path in small letters as documented."),
+    ("cpg", "GET /V1/Balances", "path in another case", "/v1/balances", "Write the path in lower case as documented."),
+    ("cdp", "GET /Platform/v2/Accounts/AbC/balances", "path in another case", f"{CDP}/AbC/balances", "Write the path in lower case as documented."),
     ("cpg", "GET /platform/v2/accounts", "another provider's path", "a path of cpg", "This is an operation of cdp: use its base URL."),
     ("cpg", "GET /v2/accounts", "another provider's path", "a path of cpg", "This is an operation of cdp: use its base URL."),
     ("coinapi", "POST /api/v1/private", "another provider's path", "a path of coinapi", "This is an operation of coinw: use its base URL."),
@@ -201,17 +199,23 @@ ROUTES = [
 
 
 @pytest.mark.parametrize(
-    ("provider", "asked", "rule", "expected", "fix"), ROUTES, ids=[f"{r[0]} {r[1]}" for r in ROUTES]
+    ("provider", "request_line", "rule", "expected", "fix"),
+    ROUTES,
+    ids=[f"{r[0]} {r[1]}" for r in ROUTES],
 )
-def test_a_wrong_path_is_told_with_the_one_that_was_meant(
-    server: MockServer, provider: str, asked: str, rule: str, expected: str, fix: str
+def test_a_wrong_path_is_explained_by_the_intended_one(
+    server: MockServer, provider: str, request_line: str, rule: str, expected: str, fix: str
 ) -> None:
-    method, _, target = asked.partition(" ")
-    found = address(server, provider, target, method)
+    method, _, target = request_line.partition(" ")
+    explanation = address(server, provider, target, method)
     assert server.journal[-1].reason == "no_route"
-    assert (found["rule"], found["expected"], found["fix"]) == (rule, expected, fix)
+    assert (explanation["rule"], explanation["expected"], explanation["fix"]) == (
+        rule,
+        expected,
+        fix,
+    )
     if rule != "unknown operation":
-        assert found["received"] == f"{method} {target}"
+        assert explanation["received"] == f"{method} {target}"
 
 
 COMMANDS = [
@@ -225,9 +229,9 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(("query", "received"), COMMANDS)
-def test_what_command_came_is_told(server: MockServer, query: str, received: str) -> None:
-    found = address(server, "coinw", "/api/v1/private" + query, "POST")
-    assert (found["rule"], found["received"]) == ("unknown operation", received)
+def test_the_received_command_is_shown(server: MockServer, query: str, received: str) -> None:
+    explanation = address(server, "coinw", "/api/v1/private" + query, "POST")
+    assert (explanation["rule"], explanation["received"]) == ("unknown operation", received)
 
 
 METHODS = [
@@ -240,12 +244,12 @@ METHODS = [
 @pytest.mark.parametrize(
     ("provider", "path", "route"), METHODS, ids=[f"{m[0]} {m[1]} {m[2].id}" for m in METHODS]
 )
-def test_a_wrong_method_is_told_with_the_right_ones(
+def test_a_wrong_method_is_explained_by_the_allowed_ones(
     server: MockServer, provider: str, path: str, route: Any
 ) -> None:
-    found = address(server, provider, path, "DELETE")
+    explanation = address(server, provider, path, "DELETE")
     assert server.journal[-1].reason == "bad_method"
-    assert found == {
+    assert explanation == {
         "rule": "wrong method",
         "expected": f"{route.method} {path}",
         "received": f"DELETE {path}",
@@ -255,19 +259,19 @@ def test_a_wrong_method_is_told_with_the_right_ones(
 
 # Limits
 
-NUMBERS = itertools.count()  # what keeps equal requests apart
-ANCHOR = 1_800_000_000 * SECOND  # begins a fixed window of every size that there is
+NUMBERS = itertools.count()  # makes equal requests differ
+ANCHOR = 1_800_000_000 * SECOND  # begins a fixed window of each size
 
 
 @pytest.fixture
 def wound() -> Iterator[MockServer]:
-    """A server whose real time stands still."""
+    """A server with a fixed real time."""
     with MockServer(real=HandClock(ANCHOR + 7 * SECOND)) as server:
         yield server
 
 
 def transported(handle: ProviderHandle, server: MockServer, times: int = 1) -> list[int]:
-    """Sends the main read so many times in process, each time with other bytes."""
+    """Sends the main read ``times`` times in process, each with other bytes."""
     with handle.client(transport=Transport(server.app)) as client:
         example = handle.example
         headers = {k.decode(): v.decode() for k, v in example.headers}
@@ -284,17 +288,17 @@ def transported(handle: ProviderHandle, server: MockServer, times: int = 1) -> l
 
 FULL = [
     # limit, as it is set, what is expected, since, seconds, until
-    ("cpg.key", "3/60s", "at most 3 in each 60s", "2027-01-15T08:00:00Z", 53, "2027-01-15T08:01:00Z"),
-    ("cpg.ip", "2/20s", "at most 2 in each 20s", "2027-01-15T08:00:00Z", 13, "2027-01-15T08:00:20Z"),
-    ("cdp.reads", "1/10s", "at most 1 in any 10s", "2027-01-15T08:00:07Z", 10, "2027-01-15T08:00:17Z"),
-    ("coinw.returnBalances", "3/1s", "at most 3 in any 1s", "2027-01-15T08:00:07Z", 1, "2027-01-15T08:00:08Z"),
-    ("coinw.ip", "2/1500ms", "at most 2 in any 1500ms", "2027-01-15T08:00:07Z", 2, "2027-01-15T08:00:08.5Z"),
-    ("coinapi.reads", "1/5s", "at most 1 in each 5s", "2027-01-15T08:00:05Z", 3, "2027-01-15T08:00:10Z"),
+    ("cpg.key", "3/60s", "at most 3 requests in each 60s", "2027-01-15T08:00:00Z", 53, "2027-01-15T08:01:00Z"),
+    ("cpg.ip", "2/20s", "at most 2 requests in each 20s", "2027-01-15T08:00:00Z", 13, "2027-01-15T08:00:20Z"),
+    ("cdp.reads", "1/10s", "at most 1 request in any 10s", "2027-01-15T08:00:07Z", 10, "2027-01-15T08:00:17Z"),
+    ("coinw.returnBalances", "3/1s", "at most 3 requests in any 1s", "2027-01-15T08:00:07Z", 1, "2027-01-15T08:00:08Z"),
+    ("coinw.ip", "2/1500ms", "at most 2 requests in any 1500ms", "2027-01-15T08:00:07Z", 2, "2027-01-15T08:00:08.5Z"),
+    ("coinapi.reads", "1/5s", "at most 1 request in each 5s", "2027-01-15T08:00:05Z", 3, "2027-01-15T08:00:10Z"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("row", FULL, ids=[f"{row[0]} {row[1]}" for row in FULL])
-def test_a_full_limit_is_told_as_it_is_set(wound: MockServer, row: tuple[Any, ...]) -> None:
+def test_a_full_limit_is_explained(wound: MockServer, row: tuple[Any, ...]) -> None:
     limit, text, expected, since, wait, until = row
     wound.set_limits({limit: text})
     handle = getattr(wound, limit.partition(".")[0])
@@ -306,33 +310,36 @@ def test_a_full_limit_is_told_as_it_is_set(wound: MockServer, row: tuple[Any, ..
     assert last(wound) == {
         "rule": f"limit {limit}",
         "expected": expected,
-        "received": f"one more than {count} since {since}",
-        "fix": f"Wait {wait} s, until {until} on the sandbox clock, and spread the calls out.",
+        "received": f"one request more than {count} since {since}",
+        "fix": f"Wait {wait} s, until {until} on the sandbox clock, and spread the requests out.",
     }
 
 
-def test_a_limit_of_nothing_is_told_as_such(wound: MockServer) -> None:
+def test_a_limit_of_zero_is_explained(wound: MockServer) -> None:
     wound.set_limits({"coinw.returnBalances": "0/1s"})
     transported(wound.coinw, wound)
-    assert last(wound)["fix"] == "Raise the limit: it lets no request through."
+    assert last(wound)["fix"] == "Raise the limit: it allows no requests."
 
 
-def test_a_warned_caller_is_told_of_its_share_and_a_banned_one_of_the_ban(
+def test_a_warned_caller_sees_its_share_and_a_banned_one_the_ban(
     wound: MockServer,
 ) -> None:
     wound.set_quirks({"coinw.bans": "on"})
     wound.set_limits({"coinw.returnBalances": "4/1s"})
     transported(wound.coinw, wound, 4 + 59)
-    assert last(wound)["expected"] == "at most 4 in any 1s"
+    assert last(wound)["expected"] == "at most 4 requests in any 1s"
     transported(wound.coinw, wound, 2)
-    assert last(wound)["expected"] == "at most 2 in any 1s, 1/2 of 4 while the caller is warned"
-    assert last(wound)["received"].startswith("one more than 2 since ")
+    assert (
+        last(wound)["expected"]
+        == "at most 2 requests in any 1s, 1/2 of 4 while the caller is warned"
+    )
+    assert last(wound)["received"].startswith("one request more than 2 since ")
     transported(wound.coinw, wound, 60)
     assert last(wound) == {
         "rule": "ban coinw.uid",
-        "expected": "fewer than 60 refusals for a full limit within 10 s",
-        "received": "a caller who went on after being refused, banned until 2027-01-15T08:00:37Z",
-        "fix": "Wait 30 s, until 2027-01-15T08:00:37Z on the sandbox clock, and spread the calls out.",
+        "expected": "fewer than 60 rate-limited requests within 10 s",
+        "received": "a client that kept sending while it was rate-limited, banned until 2027-01-15T08:00:37Z",
+        "fix": "Wait 30 s, until 2027-01-15T08:00:37Z on the sandbox clock, and spread the requests out.",
     }
 
 
@@ -367,35 +374,38 @@ FOREIGN = [
     FOREIGN,
     ids=[f"{r[3]} at {r[0]} in {r[4]}" for r in FOREIGN],
 )
-def test_a_foreign_key_is_told_with_whose_it_is(
+def test_a_foreign_key_is_explained_with_its_owner(
     server: MockServer, provider: str, headers: dict[str, str], query: str, owner: str, place: str
 ) -> None:
     handle = getattr(server, provider)
     path = handle.provider.base_path + handle.example.path.decode()
     ask(handle, f"{path}?{query}", headers=headers)
-    found = last(server)
-    assert found["rule"] == "foreign credential"
+    explanation = last(server)
+    assert explanation["rule"] == "foreign credential"
     assert re.fullmatch(
         rf"value:[0-9a-f]{{8}} in {place}, which is {owner} of the sandbox default",
-        found["received"],
+        explanation["received"],
     )
     assert (
-        found["fix"] == f"Send a key of this sandbox: this one is {owner} of the sandbox default."
+        explanation["fix"]
+        == f"Send a key of this sandbox: this one is {owner} of the sandbox default."
     )
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_key_of_another_sandbox_is_told_by_label_and_sandbox(
+def test_a_key_of_another_sandbox_is_explained_by_label_and_sandbox(
     server: MockServer, provider: str
 ) -> None:
     other = server.sandbox("other")
     handle, foreign = getattr(server, provider), getattr(other, provider)
     good(handle, auth=foreign.auth)
     assert server.journal[-1].reason in ("unknown_credential", "missing_credential")
-    found = last(server)
-    assert found["rule"] == "foreign credential"
-    assert found["received"].endswith(f"which is the {provider} key main of the sandbox other")
-    assert foreign.credentials[handle.provider.key] not in json.dumps(found)
+    explanation = last(server)
+    assert explanation["rule"] == "foreign credential"
+    assert explanation["received"].endswith(
+        f"which is the {provider} key main of the sandbox other"
+    )
+    assert foreign.credentials[handle.provider.key] not in json.dumps(explanation)
 
 
 ODD_TOKENS = ["..", "a.b.c", "Bearer ..", "Bearer " + "." * 9000, "Bearer " + bearer(1)[7:], bearer(None), bearer({"a": []}),
@@ -405,7 +415,7 @@ ODD_TOKENS = ["..", "a.b.c", "Bearer ..", "Bearer " + "." * 9000, "Bearer " + be
 
 @pytest.mark.parametrize("token", ODD_TOKENS, ids=range(len(ODD_TOKENS)))
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_no_token_is_too_odd_to_be_looked_into(
+def test_malformed_tokens_do_not_break_explanations(
     server: MockServer, caplog: pytest.LogCaptureFixture, provider: str, token: str
 ) -> None:
     ask(getattr(server, provider), headers={"Authorization": token})
@@ -413,11 +423,11 @@ def test_no_token_is_too_odd_to_be_looked_into(
     assert "an explanation failed" not in caplog.text
 
 
-# Where it is told
+# Where explanations appear
 
 
 def wrong_path(server: Any) -> dict[str, str]:
-    """Sends what is refused, and returns why."""
+    """Sends a request that is rejected, and returns its explanation."""
     requests.get(server.cpg.base_url + "/v1/balance", timeout=SOON)
     return {
         "rule": "unknown path",
@@ -427,26 +437,26 @@ def wrong_path(server: Any) -> dict[str, str]:
     }
 
 
-def test_the_control_api_tells_it_in_the_list_alone_and_in_the_stream(server: MockServer) -> None:
+def test_the_control_api_has_it_in_list_entry_and_stream(server: MockServer) -> None:
     url = f"{server.url}/__admin/sandboxes/default/requests"
     with requests.get(url + "/stream", stream=True, timeout=SOON) as answer:
         lines = answer.iter_lines()
         assert next(lines) == b": following"
         why = wrong_path(server)
         good(server.cpg)
-        told = (line[6:] for line in lines if line.startswith(b"data: "))
-        data = list(itertools.islice(told, 2))
+        events = (line[6:] for line in lines if line.startswith(b"data: "))
+        data = list(itertools.islice(events, 2))
     streamed = [json.loads(line) for line in data]
     listed = requests.get(url, timeout=SOON).json()["requests"]
     alone = [requests.get(f"{url}/{n}", timeout=SOON).json() for n in (1, 2)]
-    for told in (streamed, listed, alone):
-        assert [entry["explanation"] for entry in told] == [why, None]
+    for entries in (streamed, listed, alone):
+        assert [entry["explanation"] for entry in entries] == [why, None]
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_the_log_tells_it(tmp_path: Path, form: str) -> None:
-    with serving("--log-format", form, cwd=tmp_path) as (process, told):
-        requests.get(told["providers"]["cpg"]["base_url"] + "/v1/balance", timeout=SOON)
+def test_the_log_has_it(tmp_path: Path, form: str) -> None:
+    with serving("--log-format", form, cwd=tmp_path) as (process, ready):
+        requests.get(ready["providers"]["cpg"]["base_url"] + "/v1/balance", timeout=SOON)
         line = process.stderr.readline()
     short = "cpg GET /v1/balance -> 404 no_route: unknown path. Did you mean GET /v1/balances?"
     if form == "text":
@@ -472,7 +482,7 @@ def test_fails(sandbox):
 """
 
 
-def test_the_report_of_a_failing_test_tells_it(pytester: pytest.Pytester) -> None:
+def test_the_report_of_a_failing_test_has_it(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\naddopts = -p no:cacheprovider\n")
     pytester.makepyfile(test_project=PROJECT)
     result = pytester.runpytest_inprocess()
@@ -488,16 +498,16 @@ def test_the_report_of_a_failing_test_tells_it(pytester: pytest.Pytester) -> Non
     )
 
 
-# The wire never shows it, unless it is asked for
+# Responses never show it, unless the header is switched on
 
 
-def told_in(answer: requests.Response) -> str | None:
+def explanation_header(answer: requests.Response) -> str | None:
     return answer.headers.get(HEADER)
 
 
-def test_no_header_tells_it_unless_that_is_switched_on(server: MockServer) -> None:
+def test_no_header_has_it_unless_switched_on(server: MockServer) -> None:
     for name in PROVIDERS:
-        assert told_in(ask(getattr(server, name))) is None
+        assert explanation_header(ask(getattr(server, name))) is None
 
 
 def toml(path: Path) -> Path:
@@ -509,10 +519,10 @@ def toml(path: Path) -> Path:
 def test_the_header_is_switched_on_by_an_option_or_a_file(tmp_path: Path, way: str) -> None:
     args = ("--explain-header",) if way == "option" else ()
     folder = toml(tmp_path) if way == "file" else tmp_path
-    with serving(*args, cwd=folder) as (_, told):
-        answer = requests.get(told["providers"]["cpg"]["base_url"] + "/v1/balance", timeout=SOON)
-    wanted = None if way == "neither" else "unknown path: Did you mean GET /v1/balances?"
-    assert told_in(answer) == wanted
+    with serving(*args, cwd=folder) as (_, ready):
+        answer = requests.get(ready["providers"]["cpg"]["base_url"] + "/v1/balance", timeout=SOON)
+    expected = None if way == "neither" else "unknown path: Did you mean GET /v1/balances?"
+    assert explanation_header(answer) == expected
 
 
 def plain(answer: requests.Response) -> tuple[int, dict[str, str], bytes]:
@@ -522,7 +532,7 @@ def plain(answer: requests.Response) -> tuple[int, dict[str, str], bytes]:
 
 @contextlib.contextmanager
 def three() -> Iterator[list[MockServer]]:
-    """Servers that differ in nothing but explanations: as usual, with the header, with none."""
+    """Servers that differ only in explanations: the default, with the header, without any."""
     now = time.time_ns()
     with contextlib.ExitStack() as stack:
         servers = [
@@ -531,7 +541,7 @@ def three() -> Iterator[list[MockServer]]:
         ]
         servers[2].app.sandboxes.default.allowance.spend = lambda explain: (
             1 / 0
-        )  # none is ever made
+        )  # no explanation is made
         yield servers
 
 
@@ -563,9 +573,9 @@ def test_an_answer_is_the_same_with_explanations_and_without(
         if what.startswith("reject-") and what[7:] not in PROVIDERS[provider].errors:
             continue
         answers = [send(getattr(server, provider)) for server in trio]
-        usual, told, without_any = map(plain, answers)
-        assert usual == told == without_any, what
-        headers = list(map(told_in, answers))
+        usual, with_header, without_any = map(plain, answers)
+        assert usual == with_header == without_any, what
+        headers = list(map(explanation_header, answers))
         why = trio[1].journal[-1].explanation
         assert headers[0] is headers[2] is None
         assert headers[1] == (f"{why['rule']}: {why['fix']}" if why else None), what
@@ -585,7 +595,7 @@ def test_a_header_is_one_line_of_ascii_whatever_the_explanation() -> None:
     assert len(line) < 2 * SHOWN_MAX
 
 
-# What may fail, and how much it may cost
+# Failures and cost
 
 
 def test_an_explanation_that_fails_leaves_the_answer_as_it_is_and_is_logged(
@@ -608,7 +618,7 @@ FINE = Explanation("fine", "", "", "")
 
 
 class Costly:
-    """An explanation that takes a while on a clock wound by hand."""
+    """An explanation that takes ``cost`` nanoseconds on a manual clock."""
 
     def __init__(self, clock: HandClock, cost: int) -> None:
         self.clock, self.cost = clock, cost
@@ -618,34 +628,34 @@ class Costly:
         return FINE
 
 
-def test_what_was_saved_up_is_spent_and_then_nothing_is_explained() -> None:
+def test_the_reserve_is_spent_and_then_explanations_are_shed() -> None:
     clock = HandClock(0)
-    allowance = TimeBudget(clock)
-    assert allowance.spend(Costly(clock, RESERVE)) is FINE
+    budget = TimeBudget(clock)
+    assert budget.spend(Costly(clock, RESERVE)) is FINE
     clock.now -= RESERVE  # so that nothing is earned meanwhile
-    assert allowance.spend(Costly(clock, 0)) is SHED
+    assert budget.spend(Costly(clock, 0)) is SHED
 
 
-def test_a_tenth_of_real_time_goes_into_explanations_at_most() -> None:
+def test_explanations_use_at_most_a_tenth_of_real_time() -> None:
     clock = HandClock(0)
-    allowance = TimeBudget(clock)
+    budget = TimeBudget(clock)
     cost, span = SECOND // 1000, 20 * SECOND
-    made = 0
+    explained = 0
     while clock.now < span:
-        if allowance.spend(Costly(clock, cost)) is FINE:
-            made += 1
+        if budget.spend(Costly(clock, cost)) is FINE:
+            explained += 1
         else:
             clock.now += cost
     least = span // SHARE
-    assert least <= made * cost <= least + RESERVE + 2 * cost
+    assert least <= explained * cost <= least + RESERVE + 2 * cost
 
 
-def test_no_more_than_the_reserve_is_saved_up() -> None:
+def test_at_most_the_reserve_is_saved_up() -> None:
     clock = HandClock(0)
-    allowance = TimeBudget(clock)
+    budget = TimeBudget(clock)
     clock.now = 3600 * SECOND
-    assert allowance.spend(Costly(clock, RESERVE + SHARE)) is FINE
-    assert allowance.spend(Costly(clock, 0)) is FINE, "a tenth of the time it took was earned"
+    assert budget.spend(Costly(clock, RESERVE + SHARE)) is FINE
+    assert budget.spend(Costly(clock, 0)) is FINE, "a tenth of the time it took was earned"
     spent = TimeBudget(clock)
     assert spent.spend(Costly(clock, 2 * RESERVE)) is FINE
     assert spent.spend(Costly(clock, 0)) is SHED
@@ -655,27 +665,27 @@ def test_no_more_than_the_reserve_is_saved_up() -> None:
 
 def test_a_clock_that_stands_still_or_goes_back_never_sheds() -> None:
     clock = HandClock(ANCHOR)
-    allowance = TimeBudget(clock)
-    assert all(allowance.spend(Costly(clock, 0)) is FINE for _ in range(10_000))
+    budget = TimeBudget(clock)
+    assert all(budget.spend(Costly(clock, 0)) is FINE for _ in range(10_000))
     clock.now -= 3600 * SECOND
-    assert allowance.spend(Costly(clock, 0)) is FINE
-    assert allowance.spend(Costly(clock, -SECOND)) is FINE
-    assert allowance.spend(Costly(clock, RESERVE)) is FINE
+    assert budget.spend(Costly(clock, 0)) is FINE
+    assert budget.spend(Costly(clock, -SECOND)) is FINE
+    assert budget.spend(Costly(clock, RESERVE)) is FINE
     clock.now -= RESERVE
-    assert allowance.spend(Costly(clock, 0)) is SHED
+    assert budget.spend(Costly(clock, 0)) is SHED
 
 
-def test_an_explanation_that_fails_is_paid_for_too() -> None:
+def test_a_failing_explanation_is_charged_too() -> None:
     clock = HandClock(0)
-    allowance = TimeBudget(clock)
+    budget = TimeBudget(clock)
 
     def fails() -> Explanation:
         clock.now += 2 * RESERVE
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        allowance.spend(fails)
-    assert allowance.spend(Costly(clock, 0)) is SHED
+        budget.spend(fails)
+    assert budget.spend(Costly(clock, 0)) is SHED
 
 
 def test_all_sandboxes_share_one_allowance(server: MockServer) -> None:
@@ -708,16 +718,16 @@ HUGE = {
 }
 
 
-@pytest.mark.parametrize("made", HUGE.values(), ids=HUGE)
+@pytest.mark.parametrize("write", HUGE.values(), ids=HUGE)
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_what_is_huge_is_explained_in_few_words(
-    provider: str, made: Callable[[int], bytes], server: MockServer
+def test_huge_requests_get_short_explanations(
+    provider: str, write: Callable[[int], bytes], server: MockServer
 ) -> None:
     handle = getattr(server, provider)
-    exchange(handle.base_url, made(LONG))
-    found = last(server)
-    assert found["rule"]
-    assert sum(map(len, found.values())) < 6 * SHOWN_MAX
+    exchange(handle.base_url, write(LONG))
+    explanation = last(server)
+    assert explanation["rule"]
+    assert sum(map(len, explanation.values())) < 6 * SHOWN_MAX
 
 
 CALLS = 10_000  # of functions, for one explanation: some 3,000 are had
@@ -733,18 +743,18 @@ def test_ten_thousand_paths_take_few_calls_each(server: MockServer) -> None:
             path[chance.randrange(len(path))] = chance.randrange(33, 127)
         state = states[list(states)[n % len(states)]]
         request = Request("GET", bytes(path), b"", [], b"", "", bytes(path))
-        refused = RejectedRequest(request, "no_route", {}, state.keyring, state.quirks, 0)
+        rejected = RejectedRequest(request, "no_route", {}, state.keyring, state.quirks, 0)
         with calls_of_at_most(CALLS) if n % 10 == 0 else contextlib.nullcontext():
-            found = no_route(refused, state.provider, PROVIDERS)
-        assert found.rule
-        assert found.fix
+            explanation = no_route(rejected, state.provider, PROVIDERS)
+        assert explanation.rule
+        assert explanation.fix
 
 
 # Nothing secret
 
 
 def forms(secret: str) -> set[str]:
-    """Returns how a secret may be written, however odd."""
+    """Returns the encodings of a secret."""
     raw = secret.encode()
     coded = base64.b64encode(raw).decode().rstrip("=")
     url = base64.urlsafe_b64encode(raw).decode().rstrip("=")
@@ -762,14 +772,14 @@ def forms(secret: str) -> set[str]:
 
 
 def secrets_of(server: MockServer) -> dict[str, str]:
-    found = {}
+    names = {}
     for name in PROVIDERS:
         handle: ProviderHandle = getattr(server, name)
         for credential in (handle.credentials, *handle.others.values()):
             for what, secret in secret_members(name, credential):
                 lines = secret.splitlines()
-                found |= {li: what for li in lines if len(li) >= 6 and not li.startswith("-----")}
-    return found
+                names |= {li: what for li in lines if len(li) >= 6 and not li.startswith("-----")}
+    return names
 
 
 PLACES: dict[str, Callable[[str], tuple[str, str, dict[str, str]]]] = {
@@ -802,10 +812,10 @@ def test_no_secret_is_in_any_explanation_log_line_or_header(
                 target = quote(path, safe="/%:") + ("?" + quote(query, safe="=%") if query else "")
                 method = handle.example.method
                 scope = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
-                made = Request(
+                request = Request(
                     method, *raw_target(target), scope, b"", "127.0.0.1", raw_target(target)[0]
                 )
-                answer = pipeline.answer(server.app.sandboxes.default, name, made)
+                answer = pipeline.answer(server.app.sandboxes.default, name, request)
                 entry = server.app.sandboxes.default.journal.entries[-1]
                 texts.append(repr(entry.explanation))
                 texts += [v.decode("latin-1") for k, v in answer.headers if k == HEADER.encode()]
@@ -821,10 +831,10 @@ def raw_target(target: str) -> tuple[bytes, bytes]:
     return path.encode(), query.encode()
 
 
-def test_a_credential_that_nobody_knows_is_shown_by_its_fingerprint_alone(
+def test_an_unknown_credential_is_shown_only_as_a_fingerprint(
     server: MockServer,
 ) -> None:
-    unknown = "zq-nobody-knows-this-key-93217"
+    unknown = "zq-an-unknown-key-93217"
     places = {
         "cdp": {"Authorization": f"Bearer {unknown}"},
         "coinapi": {"X-CoinAPI-Key": unknown},
@@ -833,8 +843,8 @@ def test_a_credential_that_nobody_knows_is_shown_by_its_fingerprint_alone(
     }
     for name, headers in places.items():
         ask(getattr(server, name), headers=headers)
-        told = json.dumps(last(server))
-        assert not [form for form in forms(unknown) if form in told], name
+        shown = json.dumps(last(server))
+        assert not [form for form in forms(unknown) if form in shown], name
     query = f"command=returnBalances&api_key={unknown}&sign={'A' * 32}"
     ask(server.coinw, f"/api/v1/private?{query}")
     assert unknown not in json.dumps(last(server))

@@ -62,7 +62,10 @@ def _check_credential(sandbox: Sandbox, rule: Rule, at: str) -> None:
     match = rule.match
     if match.credential:
         check_credential(
-            sandbox, None if match.provider == ANY_PROVIDER else match.provider, match.credential, at
+            sandbox,
+            None if match.provider == ANY_PROVIDER else match.provider,
+            match.credential,
+            at,
         )
 
 

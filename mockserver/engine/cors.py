@@ -5,7 +5,7 @@ The quirk is ``off`` unless the provider sets another default; a provider withou
 
 from msgspec.structs import replace
 
-from mockserver.explain import Explanation, RejectedRequest, printable
+from mockserver.explain.foreign_origin import allow_pages, origin_of
 from mockserver.faults.plan import RawAnswer
 from mockserver.model.http import Request, Response
 from mockserver.model.origin import is_foreign
@@ -56,22 +56,5 @@ def allowed(request: Request, response: Response) -> Response:
 
 def refuse(request: Request, provider: str) -> Response:
     """Returns the refusal of a foreign page, in plain text."""
-    return Response(403, PLAIN, f"foreign origin {_origin(request)}: {_fix(provider)}\n".encode())
-
-
-def explain(refused: RejectedRequest, provider: str) -> Explanation:
-    """Explains the refusal of a foreign page."""
-    return Explanation(
-        "foreign origin",
-        "no Origin, a loopback one, or the server's own",
-        _origin(refused.request),
-        _fix(provider),
-    )
-
-
-def _origin(request: Request) -> str:
-    return printable(request.header(b"origin")[:200])
-
-
-def _fix(provider: str) -> str:
-    return f"A web page sent this; set the quirk {provider}.cors=on, or --cors, to allow pages."
+    text = f"foreign origin {origin_of(request)}: {allow_pages(provider)}\n"
+    return Response(403, PLAIN, text.encode())

@@ -18,7 +18,7 @@ from mockserver.engine.redactor import JournalRedactor
 from mockserver.engine.replay import ReplayMemory
 from mockserver.engine.settings import Settings, changed, limit_of, over, restored
 from mockserver.engine.world import CredentialStore, ProviderWorld, World
-from mockserver.explain.general import TimeBudget
+from mockserver.explain.time_budget import TimeBudget
 from mockserver.faults.matching import Rulebook
 from mockserver.faults.scenario import Scenario
 from mockserver.model.provider import BanCheck, Provider, RateLimit, Route

@@ -1,7 +1,8 @@
-"""Why a request was refused, told to the developer; the wire never shows it.
+"""Explanations: why the server rejected a request, for the developer of the client.
 
-For a signature, the way in which the client seems to have signed is found by trying known
-mistakes on the right way, alone and in pairs, until one reproduces what the client sent.
+Journal, log and report show them; the response never does, unless the header is switched on.
+For a signature, the solver applies known mistakes to the correct way of signing, one at a time
+and in pairs, until one of them reproduces the signature that the client sent.
 """
 
 from mockserver.explain.digests import (

@@ -1,7 +1,7 @@
-"""Wrong addresses: what was probably meant by a path, or a method, that is none of a provider's.
+"""Explanations of wrong paths and methods: the operation that the client probably meant.
 
-What is likeliest is looked for first: how a base URL and a path were joined, then another
-provider's path, then the documented path that is most like the one that came.
+The likeliest causes come first: how a base URL and a path were joined, then a path of another
+provider, then the documented path that is most similar to the received one.
 """
 
 import re
@@ -13,8 +13,8 @@ from mockserver.explain import Explanation, RejectedRequest, nearest, printable
 from mockserver.model.provider import Provider, Route
 from mockserver.model.query import parameter
 
-NEAR = 0.6  # from which likeness on a path is told as the one that was meant
-LOOKED_AT_MAX = 256  # characters of a path that are compared
+SIMILARITY_MIN = 0.6  # of a documented path to be suggested, between 0 and 1
+COMPARED_MAX = 256  # characters of a path that are compared
 VALUE_MAX = 80  # bytes of a parameter that are shown
 
 URL = re.compile(r"[a-z]{2,5}:/{1,2}[^/]*(/.*)?", re.IGNORECASE | re.DOTALL)
@@ -23,174 +23,190 @@ SLASHES = re.compile(r"/{2,}")
 Providers = Mapping[str, Provider]
 
 
-def no_route(refused: RejectedRequest, provider: Provider, providers: Providers) -> Explanation:
-    """Explains a path that the provider has not, or an operation of it."""
-    if "parameter" in refused.facts:
-        return _no_operation(refused, provider)
-    path = refused.request.path.decode("latin-1")
-    found = _joined(path, provider) or _elsewhere(path, provider, providers)
-    rule, expected, fix = found or _unknown(path, refused.request.method, provider)
-    return Explanation(rule, printable(expected.encode("latin-1", "replace")), _asked(refused), fix)
+def no_route(rejected: RejectedRequest, provider: Provider, providers: Providers) -> Explanation:
+    """Explains a path that the provider does not have, or an operation of it."""
+    if "parameter" in rejected.facts:
+        return _unknown_operation(rejected, provider)
+    path = rejected.request.path.decode("latin-1")
+    rule, expected, fix = (
+        _join_mistake(path, provider)
+        or _path_of_another(path, provider, providers)
+        or _unknown_path(path, rejected.request.method, provider)
+    )
+    received = _request_line(rejected)
+    return Explanation(rule, printable(expected.encode("latin-1", "replace")), received, fix)
 
 
-def bad_method(refused: RejectedRequest, provider: Provider, providers: Providers) -> Explanation:
-    """Explains a method that the path has not."""
-    allowed = ", ".join(refused.facts.get("allow", ()))
-    path = printable(refused.request.path)
-    return Explanation("wrong method", f"{allowed} {path}", _asked(refused), f"Use {allowed}.")
+def bad_method(rejected: RejectedRequest, provider: Provider, providers: Providers) -> Explanation:
+    """Explains a method that the path does not have."""
+    allowed = ", ".join(rejected.facts.get("allow", ()))
+    path = printable(rejected.request.path)
+    received = _request_line(rejected)
+    return Explanation("wrong method", f"{allowed} {path}", received, f"Use {allowed}.")
 
 
-def _asked(refused: RejectedRequest) -> str:
-    return f"{printable(refused.request.method.encode())} {printable(refused.request.path)}"
+def _request_line(rejected: RejectedRequest) -> str:
+    method, path = rejected.request.method, rejected.request.path
+    return f"{printable(method.encode())} {printable(path)}"
 
 
-def _no_operation(refused: RejectedRequest, provider: Provider) -> Explanation:
-    name = refused.facts["parameter"]
-    known = [r.path.rpartition("=")[2] for r in provider.routes if "?" in r.path]
-    given = parameter(refused.request, name.encode())
-    received = f"{name}={printable(given, VALUE_MAX)}" if given else f"no {name}, or an empty one"
-    meant = nearest(given.decode("utf-8", "replace"), known)
+def _unknown_operation(rejected: RejectedRequest, provider: Provider) -> Explanation:
+    """Explains a wrong value of the parameter that selects the operation."""
+    name = rejected.facts["parameter"]
+    known = [route.path.rpartition("=")[2] for route in provider.routes if "?" in route.path]
+    value = parameter(rejected.request, name.encode())
+    received = f"{name}={printable(value, VALUE_MAX)}" if value else f"no {name}, or an empty one"
+    similar = nearest(value.decode("utf-8", "replace"), known)
     fix = f"Send the parameter {name} with one of: {', '.join(known)}."
-    hint = f" Did you mean {meant}?" if meant else ""
+    hint = f" Did you mean {similar}?" if similar else ""
     return Explanation("unknown operation", f"{name}={', '.join(known)}", received, fix + hint)
 
 
-# How a base URL and a path were joined; each returns rule, expected and fix, or None
+# Mistakes in joining a base URL and a path
 
-Found = tuple[str, str, str] | None
-
-
-def _joined(path: str, provider: Provider) -> Found:
-    return next(filter(None, (look(path, provider) for look in JOINTS)), None)
+Finding = tuple[str, str, str]  # rule, expected path, fix
 
 
-def _whole_url(path: str, provider: Provider) -> Found:
-    found = URL.search(unquote(path[: 4 * LOOKED_AT_MAX]))
-    if found is None:
+def _join_mistake(path: str, provider: Provider) -> Finding | None:
+    return next(filter(None, (check(path, provider) for check in JOIN_CHECKS)), None)
+
+
+def _whole_url(path: str, provider: Provider) -> Finding | None:
+    url = URL.search(unquote(path[: 4 * COMPARED_MAX]))
+    if url is None:
         return None
-    fix = "A whole URL stands behind the base URL: give the client one or the other."
-    return "whole URL in the path", found[1] or "/", fix
+    fix = "A whole URL follows the base URL: give the client one or the other."
+    return "whole URL in the path", url[1] or "/", fix
 
 
-def _double_slash(path: str, provider: Provider) -> Found:
+def _double_slash(path: str, provider: Provider) -> Finding | None:
     if "//" not in path:
         return None
-    first = path.startswith(("//", provider.base_path + "//"))
+    at_join = path.startswith(("//", provider.base_path + "//"))
     fix = (
         "Drop the slash at the end of the base URL: the path begins with one."
-        if first
-        else "Send one slash where there are two: a part of the path is empty, or ends in one."
+        if at_join
+        else "Send one slash instead of two: a segment of the path is empty or ends in a slash."
     )
     return "double slash", SLASHES.sub("/", path), fix
 
 
-def _no_base(path: str, provider: Provider) -> Found:
+def _base_path_missing(path: str, provider: Provider) -> Finding | None:
     base = provider.base_path
-    if not base or path.startswith(base + "/") or not _routes(provider, base + path):
+    if not base or path.startswith(base + "/") or not _has_path(provider, base + path):
         return None
-    return "base path missing", base + path, f"The base URL ends in {base}: it is missing."
+    return "base path missing", base + path, f"The base URL ends in {base}: it is missing here."
 
 
-def _base_twice(path: str, provider: Provider) -> Found:
+def _base_path_twice(path: str, provider: Provider) -> Finding | None:
     base = provider.base_path
     once = path.removeprefix(base)
-    if not base or not path.startswith(base + base + "/") or not _routes(provider, once):
+    if not base or not path.startswith(base + base + "/") or not _has_path(provider, once):
         return None
-    fix = f"The base URL ends in {base} already: do not write it in the path, too."
+    fix = f"The base URL ends in {base} already: do not repeat it in the path."
     return "base path twice", once, fix
 
 
-def _slash_behind(path: str, provider: Provider) -> Found:
-    if not path.endswith("/") or not _routes(provider, path[:-1]):
+def _trailing_slash(path: str, provider: Provider) -> Finding | None:
+    if not path.endswith("/") or not _has_path(provider, path[:-1]):
         return None
     return "trailing slash", path[:-1], "Drop the slash at the end of the path."
 
 
-def _recased(path: str, provider: Provider) -> Found:
-    parts = path.split("/")
-    for known, _ in _paths(provider):
-        wanted = known.split("/")
-        if _fits(wanted, parts, str.lower):
-            meant = "/".join(
-                p if w.startswith("{") else w for w, p in zip(wanted, parts, strict=True)
-            )
-            return "path in another case", meant, "Write the path in small letters as documented."
+def _another_case(path: str, provider: Provider) -> Finding | None:
+    segments = path.split("/")
+    for documented, _ in _documented_paths(provider):
+        pattern = documented.split("/")
+        if _matches(pattern, segments, str.lower):
+            fix = "Write the path in lower case as documented."
+            return "path in another case", _filled(pattern, segments), fix
     return None
 
 
-JOINTS: tuple[Callable[[str, Provider], Found], ...] = (
+JOIN_CHECKS: tuple[Callable[[str, Provider], Finding | None], ...] = (
     _whole_url,
     _double_slash,
-    _no_base,
-    _base_twice,
-    _slash_behind,
-    _recased,
+    _base_path_missing,
+    _base_path_twice,
+    _trailing_slash,
+    _another_case,
 )
 
 
 # Other paths
 
 
-def _elsewhere(path: str, provider: Provider, providers: Providers) -> Found:
+def _path_of_another(path: str, provider: Provider, providers: Providers) -> Finding | None:
     for other in providers.values():
         if other is not provider and any(
-            _routes(other, base + path) for base in {"", other.base_path}
+            _has_path(other, base + path) for base in {"", other.base_path}
         ):
             fix = f"This is an operation of {other.name}: use its base URL."
             return "another provider's path", f"a path of {provider.name}", fix
     return None
 
 
-def _unknown(path: str, method: str, provider: Provider) -> tuple[str, str, str]:
-    meant = _nearest(provider, path, method)
-    if meant is None:
+def _unknown_path(path: str, method: str, provider: Provider) -> Finding:
+    route = _most_similar(provider, path, method)
+    if route is None:
         known = ", ".join(f"{r.method} {provider.base_path}{r.path}" for r in provider.routes)
         return "unknown path", known, "Use one of the documented paths."
-    expected = f"{meant.method} {provider.base_path}{meant.path}"
+    expected = f"{route.method} {provider.base_path}{route.path}"
     return "unknown path", expected, f"Did you mean {expected}?"
 
 
-def _paths(provider: Provider) -> Iterator[tuple[str, Route]]:
+def _documented_paths(provider: Provider) -> Iterator[tuple[str, Route]]:
+    """Yields each path of a provider, aliases too, with the base path and without a query."""
     for route in provider.routes:
         for path in (route.path, *route.aliases):
             yield provider.base_path + path.partition("?")[0], route
 
 
-def _routes(provider: Provider, path: str) -> bool:
-    """Tells whether a path is one of a provider's."""
-    parts = path.split("/")
-    return any(_fits(known.split("/"), parts) for known, _ in _paths(provider))
-
-
-def _fits(wanted: list[str], parts: list[str], fold: Callable[[str], str] = str) -> bool:
-    return len(wanted) == len(parts) and all(
-        w == p or (w.startswith("{") and p) or fold(w) == fold(p)
-        for w, p in zip(wanted, parts, strict=True)
+def _has_path(provider: Provider, path: str) -> bool:
+    segments = path.split("/")
+    return any(
+        _matches(documented.split("/"), segments) for documented, _ in _documented_paths(provider)
     )
 
 
-def _nearest(provider: Provider, path: str, method: str) -> Route | None:
-    """Returns the route whose path is most like one; of two like ones that with the method."""
-    path = path[:LOOKED_AT_MAX].lower()
+def _matches(pattern: list[str], segments: list[str], fold: Callable[[str], str] = str) -> bool:
+    """Matches segments with a pattern, where ``{name}`` takes any that is not empty."""
+    return len(pattern) == len(segments) and all(
+        expected == segment
+        or (expected.startswith("{") and segment)
+        or fold(expected) == fold(segment)
+        for expected, segment in zip(pattern, segments, strict=True)
+    )
+
+
+def _filled(pattern: list[str], segments: list[str]) -> str:
+    """Returns the documented path with the values of its parameters."""
+    return "/".join(
+        segment if expected.startswith("{") else expected
+        for expected, segment in zip(pattern, segments, strict=True)
+    )
+
+
+def _most_similar(provider: Provider, path: str, method: str) -> Route | None:
+    """Returns the route with the most similar path, of equal ones that with the method."""
+    path = path[:COMPARED_MAX].lower()
     rated = [
-        (_likeness(_filled(known, path), path), route.method == method, -n, route)
-        for n, (known, route) in enumerate(_paths(provider))
+        (_similarity(_fill_parameters(documented, path), path), route.method == method, -n, route)
+        for n, (documented, route) in enumerate(_documented_paths(provider))
     ]
     best = max(rated, key=lambda row: row[:3])
-    return best[3] if best[0] >= NEAR else None
+    return best[3] if best[0] >= SIMILARITY_MIN else None
 
 
-def _filled(known: str, path: str) -> str:
-    """Returns a documented path with the other's segments in the places of its parameters."""
-    wanted, parts = known.lower().split("/"), path.split("/")
-    if len(wanted) != len(parts):
-        return known.lower()
-    return "/".join(p if w.startswith("{") else w for w, p in zip(wanted, parts, strict=True))
+def _fill_parameters(documented: str, path: str) -> str:
+    """Returns a documented path with the other's segments for its parameters, if it has them."""
+    pattern, segments = documented.lower().split("/"), path.split("/")
+    return _filled(pattern, segments) if len(pattern) == len(segments) else documented.lower()
 
 
-def _likeness(known: str, path: str) -> float:
-    match = SequenceMatcher(None, known, path, autojunk=False)
-    # The bounds from above are quick to tell.
-    if match.real_quick_ratio() < NEAR or match.quick_ratio() < NEAR:
+def _similarity(one: str, other: str) -> float:
+    match = SequenceMatcher(None, one, other, autojunk=False)
+    # Upper bounds first: they are cheap.
+    if match.real_quick_ratio() < SIMILARITY_MIN or match.quick_ratio() < SIMILARITY_MIN:
         return 0.0
     return match.ratio()

@@ -1,266 +1,136 @@
-"""Why a request was refused: what holds for every provider.
+"""Explanations that hold for every provider, and the way to those that only one can give.
 
-A rule's doing, a wrong address, a full limit, a credential that belongs elsewhere; what only
-a provider can know, its own ``mistakes`` tell.
+Fault rules, reject keys, wrong addresses, rate limits and foreign credentials are explained here
+or in the modules beside this one; everything else by the provider's own ``mistakes``.
 """
 
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
-from itertools import islice
-from typing import Any
 
 from msgspec import Struct
 
-from mockserver.explain import (
-    KEY_MAX,
-    SHOWN_MAX,
-    Explanation,
-    RejectedRequest,
-    fingerprinted,
-    printable,
-    sent_values,
-)
-from mockserver.model import instants as moment
-from mockserver.model import jwt
-from mockserver.model.durations import SECOND
-from mockserver.model.provider import BanCheck, BanPolicy, Limit, Provider
-from mockserver.model.redaction import PUBLIC_HEADERS as EVERYBODYS
+from mockserver.explain.foreign_keys import OwnerOf, foreign_key
+from mockserver.explain.foreign_origin import foreign_origin
+from mockserver.explain.limits import rate_limited
+from mockserver.explain.text import SHOWN_MAX, printable
+from mockserver.explain.vocabulary import Explanation, RejectedRequest
+from mockserver.model.provider import Limit, Provider
 from mockserver.model.secret_index import SecretIndex
 
-SHARE = 10  # of so many parts of real time one may go into explanations
-RESERVE = SECOND  # what may be saved up: more than a run of tests needs at once
-SHED = Explanation("shed", "", "", "Too many refusals at once to explain them all: ask again.")
-TEXT_MAX = 4 * SHOWN_MAX  # characters of one text of an explanation
-VALUES_MAX = 32  # values of a request that are looked up as somebody's keys
-
-Whose = Callable[[bytes], str]
-
-
-class TimeBudget:
-    """Bounds the share of time that goes into explanations; ``real`` gives real time."""
-
-    def __init__(self, real: Callable[[], int]) -> None:
-        self._real = real
-        self._since = real()
-        self._left = RESERVE
-
-    def spend(self, explain: Callable[[], Explanation]) -> Explanation:
-        """Returns an explanation, or SHED when the share is used up."""
-        begun = self._real()
-        passed = max(0, begun - self._since)  # real time may be set back
-        self._left = min(self._left + passed // SHARE, RESERVE)
-        self._since = begun
-        if self._left <= 0:
-            return SHED
-        try:
-            return explain()
-        finally:
-            self._left -= max(0, self._real() - begun)
+TEXT_MAX = 4 * SHOWN_MAX  # bytes of one text of an explanation
 
 
 class RejectContext(Struct, frozen=True):
-    """What is known round a refused request.
+    """What surrounds a rejected request.
 
-    ``limits`` are those in force, of which the caller has one part in ``share``; ``owner_of``
-    names the owner of a credential.
+    ``limits`` are those in force; a caller with a warning has 1/``share`` of each. ``owner_of``
+    names the owner of a credential, "" for an unknown one.
     """
 
     provider: Provider
     providers: Mapping[str, Provider]
     limits: Sequence[Limit]
     share: int
-    owner_of: Whose
+    owner_of: OwnerOf
 
 
-def explain(refused: RejectedRequest, around: RejectContext) -> Explanation:
-    """Returns the first broken rule of a refused request."""
-    told = _general(refused, around)
-    if told is None and around.provider.mistakes:
-        told = import_module(around.provider.mistakes).explain(refused)
-    return told or _plain(refused)
+def explain(rejected: RejectedRequest, context: RejectContext) -> Explanation:
+    """Returns the first rule that a rejected request breaks."""
+    explanation = _common(rejected, context)
+    if explanation is None and context.provider.mistakes:
+        explanation = import_module(context.provider.mistakes).explain(rejected)
+    return explanation or _default(rejected)
 
 
-def _general(refused: RejectedRequest, around: RejectContext) -> Explanation | None:
-    match refused.reason:
+def _common(rejected: RejectedRequest, context: RejectContext) -> Explanation | None:
+    """Explains what needs no knowledge of the provider; None for everything else."""
+    match rejected.reason:
         case "no_route":
             from mockserver.explain.addresses import no_route
 
-            return no_route(refused, around.provider, around.providers)
+            return no_route(rejected, context.provider, context.providers)
         case "bad_method":
             from mockserver.explain.addresses import bad_method
 
-            return bad_method(refused, around.provider, around.providers)
+            return bad_method(rejected, context.provider, context.providers)
         case "foreign_origin":
-            from mockserver.engine import cors
-
-            return cors.explain(refused, around.provider.name)
+            return foreign_origin(rejected.request, context.provider.name)
         case "rate_limited":
-            return _rate_limited(refused, around)
+            return rate_limited(rejected, context.provider, context.limits, context.share)
         case "missing_credential" | "unknown_credential":
-            return _foreign(refused, around)
+            return foreign_key(rejected, context.provider, context.owner_of)
     return None
 
 
-def by_rule(names: str) -> Explanation:
-    """Explains a refusal that a rule asked for."""
-    return Explanation(
-        "fault", "", f"rule {names}", f"Nothing is wrong with the request: the rule {names} fired."
-    )
+def by_rule(name: str) -> Explanation:
+    """Explains a reject that a fault rule made."""
+    fix = f"Nothing is wrong with the request: the rule {name} fired."
+    return Explanation("fault", "", f"rule {name}", fix)
 
 
 def by_key(label: str, reason: str) -> Explanation:
-    """Explains a refusal for which a key was made."""
+    """Explains a reject that the credential ``reject-REASON`` made."""
     return Explanation(
         "refusing key",
-        "a key that is not made to be refused",
+        "a key that the server does not always refuse",
         f"the key {label}",
-        f"This key is always refused with {reason}: use another one.",
+        f"This key is always refused with {reason}: use another key.",
     )
-
-
-# Limits
-
-
-def _rate_limited(refused: RejectedRequest, around: RejectContext) -> Explanation | None:
-    facts = refused.facts
-    if "reset" not in facts:
-        return None
-    penalty = _penalty(around.provider, facts["limit"]) if "count" not in facts else None
-    if penalty is not None:
-        return _banned(refused, around.provider, penalty)
-    limit = next((li for li in around.limits if li.name == facts["limit"]), None)
-    if limit is None or limit.count is None:
-        return None
-    allowed = limit.count // around.share
-    expected = f"at most {allowed} {'in any' if limit.rolling else 'in each'} {_span(limit)}"
-    if around.share > 1:
-        expected += f", 1/{around.share} of {limit.count} while the caller is warned"
-    since = moment.instant_text(facts["reset"] - limit.window)
-    return Explanation(
-        f"limit {around.provider.name}.{limit.name}",
-        expected,
-        f"one more than {allowed} since {since}",
-        _wait(facts) if allowed else "Raise the limit: it lets no request through.",
-    )
-
-
-def _span(limit: Limit) -> str:
-    return limit.text.partition("/")[2]
-
-
-def _wait(facts: Mapping[str, Any]) -> str:
-    seconds = -(-facts["wait"] // SECOND)
-    until = moment.instant_text(facts["reset"])
-    return f"Wait {seconds} s, until {until} on the sandbox clock, and spread the calls out."
-
-
-def _penalty(provider: Provider, name: str) -> BanPolicy | None:
-    gates = (*provider.outer, *provider.gates)
-    found = (gate.penalty for gate in gates if isinstance(gate, BanCheck))
-    return next((penalty for penalty in found if penalty.name == name), None)
-
-
-def _banned(refused: RejectedRequest, provider: Provider, penalty: BanPolicy) -> Explanation:
-    within = penalty.within // SECOND
-    return Explanation(
-        f"ban {provider.name}.{penalty.name}",
-        f"fewer than {penalty.offences} refusals for a full limit within {within} s",
-        f"a caller who went on after being refused, banned until"
-        f" {moment.instant_text(refused.facts['reset'])}",
-        _wait(refused.facts),
-    )
-
-
-# Credentials that belong elsewhere
-
-
-def presented_key(refused: RejectedRequest) -> Iterator[tuple[str, bytes]]:
-    """Yields what a request carries that might be a credential, each with where it stands."""
-    for found in sent_values(refused.request):
-        if found.where == "header" and found.name.encode("latin-1") in EVERYBODYS:
-            continue
-        yield found.place, found.value
-        _, space, rest = found.value.partition(b" ")
-        token = rest.strip() if space else found.value
-        if space:
-            yield found.place, token
-        kid = _kid(token)
-        if kid:
-            yield f"the kid of the token in {found.place}", kid
-
-
-def _kid(token: bytes) -> bytes:
-    """Returns the key id of a JWT; nothing where it is none."""
-    if token.count(b".") != 2:
-        return b""
-    try:
-        kid = jwt.read(token).header.get("kid")
-        return kid.encode() if isinstance(kid, str) else b""
-    except ValueError:
-        return b""
-
-
-def _foreign(refused: RejectedRequest, around: RejectContext) -> Explanation | None:
-    """Explains a credential that somebody else has: where it is one of our own, it is not."""
-    name = around.provider.key
-    own = {getattr(key, name).encode() for key in refused.keyring.labels.values()}
-    carried = (row for row in presented_key(refused) if 0 < len(row[1]) <= KEY_MAX)
-    values = {value: place for place, value in islice(carried, VALUES_MAX)}
-    if not own.isdisjoint(values):
-        return None
-    for value, place in values.items():
-        owner = around.owner_of(value)
-        if owner:
-            return Explanation(
-                "foreign credential",
-                "a key of this provider in this sandbox",
-                f"{fingerprinted(value)} in {place}, which is {owner}",
-                f"Send a key of this sandbox: this one is {owner}.",
-            )
-    return None
 
 
 # Everything else
 
-PLAIN: Mapping[str, tuple[str, str]] = {
-    "missing_credential": ("a credential", "Send the headers or parameters that authenticate."),
+# Expected value and fix by reason.
+DEFAULTS: Mapping[str, tuple[str, str]] = {
+    "missing_credential": (
+        "a credential",
+        "Send the headers or parameters that authenticate the request.",
+    ),
     "unknown_credential": ("a key that exists", "Use a key of this sandbox's world."),
-    "revoked_credential": ("a key that is in force", "The key is revoked: use another one."),
-    "bad_signature": ("the signature of this very request", "Sign exactly what is sent."),
+    "revoked_credential": ("a key that is not revoked", "The key is revoked: use another key."),
+    "bad_signature": ("the signature of exactly this request", "Sign exactly what is sent."),
     "outside_window": ("a time within the window", "Sign with the current time."),
-    "expired": ("a token that is still good", "Make a new token for each request."),
+    "expired": ("a token that has not expired", "Create a new token for each request."),
     "replayed": (
         "a signature that was not accepted before",
-        "Sign anew for each try; two equal requests need different seconds.",
+        "Sign each attempt anew; two equal requests need different seconds.",
     ),
-    "forbidden": ("a key with the permission", "Give the key the permission, or use another."),
-    "ip_not_allowed": ("an address on the key's whitelist", "Call from an address that is listed."),
-    "too_large": ("a body of at most 1 MiB", "Send less."),
+    "forbidden": (
+        "a key with the permission",
+        "Give the key the permission, or use another key.",
+    ),
+    "ip_not_allowed": (
+        "an address on the key's whitelist",
+        "Send the request from an address on the list.",
+    ),
+    "too_large": ("a body of at most 1 MiB", "Send a smaller body."),
     "bad_page_token": (
-        "the token of the page before, as it was given",
-        "Start the walk again at the first page, and send the token as it is, escaped once.",
+        "the token of the previous page, unchanged",
+        "Start again at the first page, and send each token unchanged, percent-encoded once.",
     ),
-    "credits_exhausted": ("credits that are left", "Wait for new credits, or use another key."),
-    "not_found": ("something that the caller may see", "Ask for what the lists show."),
-    "internal_error": ("", "This is the server's doing: try again."),
-    "service_unavailable": ("", "This is the server's doing: try again later."),
+    "credits_exhausted": ("enough credits", "Wait for new credits, or use another key."),
+    "not_found": (
+        "a resource that the caller may see",
+        "Request one that the list operations return.",
+    ),
+    "internal_error": ("", "The server failed, not the request: retry."),
+    "service_unavailable": ("", "The server failed, not the request: retry later."),
 }
 
+# Facts that an explanation may show.
+SHOWN_FACTS = ("parameter", "message", "permission", "exchange_id", "claim", "drift")
 
-# Facts that may be told as they are.
-TELLING = ("parameter", "message", "permission", "exchange_id", "claim", "drift")
 
-
-def _plain(refused: RejectedRequest) -> Explanation:
-    expected, fix = PLAIN.get(refused.reason, ("", "See the answer's own message."))
-    told = ", ".join(
+def _default(rejected: RejectedRequest) -> Explanation:
+    expected, fix = DEFAULTS.get(rejected.reason, ("", "See the message in the response."))
+    received = ", ".join(
         f"{name} {printable(str(value).encode('utf-8', 'replace'))}"
-        for name, value in refused.facts.items()
-        if name in TELLING and isinstance(value, str | int)
+        for name, value in rejected.facts.items()
+        if name in SHOWN_FACTS and isinstance(value, str | int)
     )
-    return Explanation(refused.reason, expected, told, fix)
+    return Explanation(rejected.reason, expected, received, fix)
 
 
 # Redaction

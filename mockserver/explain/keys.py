@@ -1,4 +1,4 @@
-"""Keys that are sent as they are: where a request carries them, and what was done to them."""
+"""Keys that clients send in plain text: where a request carries them, and how they are altered."""
 
 import base64
 import binascii
@@ -11,18 +11,19 @@ import msgspec
 from msgspec import Struct
 
 from mockserver.explain.solver import Mistake, explanation_for, solve
-from mockserver.explain.text import common, fingerprinted, printable
+from mockserver.explain.text import common_prefix, fingerprinted, printable
 from mockserver.explain.vocabulary import Explanation
 from mockserver.model.http import Request
 from mockserver.model.query import raw_pairs
 
-LOOKED_AT_MAX = 16 * 1024  # bytes of a body in which a key is looked for
+BODY_MAX = 16 * 1024  # bytes of a body in which keys are looked for
 NAME_MAX = 40  # bytes of a name that are shown
 KEY_MAX = 512  # bytes of a value that may be a key
+PART_MIN = 6  # bytes of a key that identify it
 
 
 class SentValue(Struct, frozen=True):
-    """A value that a request carries in a ``header``, a ``parameter`` or a ``member``."""
+    """A value that a request carries; ``where`` is ``header``, ``parameter`` or ``member``."""
 
     where: str
     name: str
@@ -30,21 +31,22 @@ class SentValue(Struct, frozen=True):
 
     @property
     def place(self) -> str:
-        """Where it is, in words."""
+        """The place in words, such as ``the header x-api-key``."""
         return f"the {self.where} {printable(self.name.encode(), NAME_MAX)}"
 
 
 def sent_values(request: Request) -> Iterator[SentValue]:
-    """Yields the values of headers and parameters, and of members and fields of a body."""
+    """Yields the values of headers and parameters, and of the members or fields of the body."""
     for name, value in request.headers:
         yield SentValue("header", name.decode("latin-1"), value)
     for name, value in raw_pairs(request.query):
         yield SentValue("parameter", name.decode("utf-8", "replace"), value)
-    if len(request.body) <= LOOKED_AT_MAX:
-        yield from _in_body(request.body)
+    if len(request.body) <= BODY_MAX:
+        yield from _body_values(request.body)
 
 
-def _in_body(body: bytes) -> Iterator[SentValue]:
+def _body_values(body: bytes) -> Iterator[SentValue]:
+    """Yields the texts of a JSON object, or the fields of a form."""
     try:
         members = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -58,19 +60,20 @@ def _in_body(body: bytes) -> Iterator[SentValue]:
 def match_altered_key(
     value: bytes, keys: Mapping[bytes, str], whole: bool = False
 ) -> tuple[tuple[Mistake, ...], str] | None:
-    """Returns what was done to a key before it was sent, maybe nothing, and the key's label.
+    """Returns the mistakes that turned a key into a value, and the label of the key.
 
-    ``keys`` are labels by key. ``whole`` looks only for what leaves a key as it is inside.
-    Returns None where the value is none of the keys.
+    ``keys`` maps keys to labels. ``whole`` accepts only mistakes that leave the key itself
+    intact. There are no mistakes where the value is a key; returns None where it is no form of
+    one.
     """
     if value in keys:
         return (), keys[value]
     if not value or len(value) > KEY_MAX:
         return None
-    tables = (WRAPPERS,) if whole else ((*WRAPPERS, *_damage(keys)), (_more(keys),))
+    tables = (WRAPPERS,) if whole else ((*WRAPPERS, *_damages(keys)), (_surplus(keys),))
     solutions = (solve(value, table, keys.__contains__) for table in tables)
-    found = next(filter(None, solutions), None)
-    return found and (found[0], keys[found[1]])
+    solution = next(filter(None, solutions), None)
+    return solution and (solution[0], keys[solution[1]])
 
 
 def explain_unknown_key(
@@ -80,113 +83,127 @@ def explain_unknown_key(
     names: tuple[str, str],
     secret_sent: Mistake,
 ) -> Explanation | None:
-    """Explains an unknown key id: one that was changed, a secret, or only a key's label.
+    """Explains an unknown key id: one that was altered, a secret, or the label of a key.
 
-    ``ids`` and ``secrets`` are labels by value, ``names`` what the provider calls the two.
+    ``ids`` and ``secrets`` map values to labels; ``names`` are the provider's names of the two.
     """
-    id, secret = names
-    found = match_altered_key(presented, ids)
-    if found is not None:
-        done, label = found
+    id_name, secret_name = names
+    match = match_altered_key(presented, ids)
+    if match is not None:
+        mistakes, label = match
         return explanation_for(
-            done, f"the {id} of {label}", f"{fingerprinted(presented)}, not quite it"
+            mistakes, f"the {id_name} of {label}", f"{fingerprinted(presented)}, not quite it"
         )
-    found = match_altered_key(presented, secrets)
-    if found is not None:
-        done, label = found
-        told = f"{fingerprinted(presented)}, the {secret} of the key {label}"
-        return explanation_for((secret_sent, *done), f"the {id} of {label}", told)
+    match = match_altered_key(presented, secrets)
+    if match is not None:
+        mistakes, label = match
+        received = f"{fingerprinted(presented)}, the {secret_name} of the key {label}"
+        return explanation_for((secret_sent, *mistakes), f"the {id_name} of {label}", received)
     label = presented.decode("latin-1")
     if label in ids.values():
-        fix = f"Send the {id} itself: {label} is only what the key is called here."
-        return Explanation(f"label for the {id}", f"the {id} of {label}", label, fix)
+        fix = f"Send the {id_name} itself: {label} is only its label in this sandbox."
+        return Explanation(f"label for the {id_name}", f"the {id_name} of {label}", label, fix)
     return None
 
 
-def _quotes(value: bytes) -> list[bytes]:
+# How a key is taken out of what surrounds it: each returns the inner values, or none
+
+
+def _without_quotes(value: bytes) -> list[bytes]:
     inner = value[1:] if value[:2] in (b"b'", b'b"') else value
     return [inner.strip(b"\"'`<>{}[]")]
 
 
-def _scheme(value: bytes) -> list[bytes]:
-    word, *rest = value.split(None, 1) or [b""]
-    return rest if word.isalpha() else []
+def _without_scheme(value: bytes) -> list[bytes]:
+    scheme, *rest = value.split(None, 1) or [b""]
+    return rest if scheme.isalpha() else []
 
 
-def _name(value: bytes) -> list[bytes]:
+def _without_name(value: bytes) -> list[bytes]:
     named = re.fullmatch(rb"[\w-]{1,40}\s{0,3}[:=]\s{0,3}(.+)", value)
     return [named[1]] if named else []
 
 
-def _base64(value: bytes) -> list[bytes]:
+def _from_base64(value: bytes) -> list[bytes]:
     try:
-        raw = base64.b64decode(value, validate=True)
+        decoded = base64.b64decode(value, validate=True)
     except binascii.Error:
         return []
-    return [raw, raw.partition(b":")[0]]
+    return [decoded, decoded.partition(b":")[0]]
 
 
-QUOTED = Mistake("quotes round the key", "Send the key without quotes or brackets.", _quotes)
-BLANK = Mistake("blanks round the key", "Strip blanks and line ends.", lambda v: [v.strip()])
+QUOTES = Mistake(
+    "quotes around the key", "Send the key without quotes or brackets.", _without_quotes
+)
+WHITESPACE = Mistake(
+    "whitespace around the key", "Strip whitespace and line ends.", lambda v: [v.strip()]
+)
 WRAPPERS = (
-    QUOTED,
-    BLANK,
-    Mistake("word before the key", "Send the key without a scheme in front.", _scheme),
-    Mistake("name before the key", "Send the value alone, without its name.", _name),
-    Mistake("key URL-encoded", "Send the key as it is.", lambda v: [unquote_to_bytes(v)]),
-    Mistake("key in base64", "Send the key as it is.", _base64),
-    QUOTED,  # once more: what is found inside of another one
-    BLANK,
+    QUOTES,
+    WHITESPACE,
+    Mistake(
+        "a scheme such as Bearer before the key",
+        "Send the key without a scheme before it.",
+        _without_scheme,
+    ),
+    Mistake("name before the key", "Send the value alone, without its name.", _without_name),
+    Mistake(
+        "key URL-encoded", "Send the key without encoding it.", lambda v: [unquote_to_bytes(v)]
+    ),
+    Mistake("key in base64", "Send the key without encoding it.", _from_base64),
+    QUOTES,  # again, for those inside another wrapper
+    WHITESPACE,
 )
 
-CUT_MIN = 6  # bytes of a key that are left
+
+# How a key is completed or corrected
 
 
-def _damage(keys: Mapping[bytes, str]) -> tuple[Mistake, ...]:
-    """Returns the mistakes that change a key itself, where only one key can be meant."""
+def _damages(keys: Mapping[bytes, str]) -> tuple[Mistake, ...]:
+    """Returns the mistakes that alter a key itself; each applies where one key alone fits."""
 
     def recased(value: bytes) -> list[bytes]:
-        return _only([key for key in keys if key.lower() == value.lower()])
+        return _unambiguous([key for key in keys if key.lower() == value.lower()])
 
     def completed(value: bytes) -> list[bytes]:
-        found = _only([key for key in keys if key.startswith(value) or key.endswith(value)])
-        return [key for key in found if len(value) >= max(CUT_MIN, len(key) // 2)]
+        fitting = _unambiguous([k for k in keys if k.startswith(value) or k.endswith(value)])
+        return [key for key in fitting if len(value) >= max(PART_MIN, len(key) // 2)]
 
     def corrected(value: bytes) -> list[bytes]:
-        long = [key for key in keys if len(key) >= CUT_MIN]
-        return _only([key for key in long if _one_sign_off(key, value)])
+        long = [key for key in keys if len(key) >= PART_MIN]
+        return _unambiguous([key for key in long if _one_character_off(key, value)])
 
     return (
-        Mistake("key in another case", "Send capitals and small letters as they are.", recased),
+        Mistake("key in another case", "Send the key's exact upper and lower case.", recased),
         Mistake("key cut short", "Send the whole key.", completed),
-        Mistake("one sign of the key wrong", "Copy the key anew.", corrected),
+        Mistake("one character of the key wrong", "Copy the key again.", corrected),
     )
 
 
-def _more(keys: Mapping[bytes, str]) -> Mistake:
+def _surplus(keys: Mapping[bytes, str]) -> Mistake:
     """Returns the mistake that leaves a key at one end of a longer value."""
 
-    def freed(value: bytes) -> list[bytes]:
-        long = [key for key in keys if len(key) >= CUT_MIN]
+    def extracted(value: bytes) -> list[bytes]:
+        long = [key for key in keys if len(key) >= PART_MIN]
         return [key for key in long if value.startswith(key) or value.endswith(key)]
 
-    return Mistake("more than the key", "Send the key and nothing else.", freed)
+    return Mistake("more than the key", "Send the key and nothing else.", extracted)
 
 
-def _only(found: list[bytes]) -> list[bytes]:
-    return found if len(found) == 1 else []
+def _unambiguous(keys: list[bytes]) -> list[bytes]:
+    return keys if len(keys) == 1 else []
 
 
-def _one_sign_off(one: bytes, other: bytes) -> bool:
-    start = common(one, other)
-    end = common(one[start:][::-1], other[start:][::-1])
-    return max(len(one), len(other)) - start - end == 1
+def _one_character_off(one: bytes, other: bytes) -> bool:
+    prefix = common_prefix(one, other)
+    suffix = common_prefix(one[prefix:][::-1], other[prefix:][::-1])
+    return max(len(one), len(other)) - prefix - suffix == 1
 
 
-def nearest(given: str, known: Iterable[str]) -> str:
-    """Returns which of some names was probably meant, or nothing; however it is capitalised."""
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns the most similar of the known names, in any case; empty where none is similar."""
     from difflib import get_close_matches
 
-    names = {name.lower(): name for name in known}
-    found = get_close_matches(given.lower()[:KEY_MAX], names, 1)
-    return names[found[0]] if found else ""
+    names = {known_name.lower(): known_name for known_name in known}
+    matches = get_close_matches(name.lower()[:KEY_MAX], names, 1)
+    return names[matches[0]] if matches else ""

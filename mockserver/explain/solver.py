@@ -1,4 +1,8 @@
-"""Which mistakes lead from the right way of signing to what a client sent."""
+"""The solver: finds the mistakes that turn the correct input into what a client sent.
+
+An input is any hashable value that a provider chooses: a recipe from which a signature is
+computed, a key, a path. A mistake maps one input to the inputs that it may produce.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -10,74 +14,75 @@ from mockserver.explain.vocabulary import Explanation
 
 TRIES_MAX = 600
 
-W = Any  # a provider's own value: everything that makes a signature; hashable
+Input = Any  # a provider's own hashable value
 
 
-def no_ways(way: W) -> Iterable[W]:
-    """Changes no way: for a mistake that is found by looking, not by trying."""
+def no_variants(correct: Input) -> Iterable[Input]:
+    """Returns no inputs: for a mistake that is detected directly, without the solver."""
     return ()
 
 
 class Mistake(Struct, frozen=True):
-    """A known mistake: ``change`` returns the ways of signing that it makes of one.
+    """A known mistake of clients.
 
-    ``fix`` is one sentence: what to do instead. One that is tried ``no_pairs`` makes no pairs.
+    ``fix`` is one sentence: what to do instead. ``change`` maps an input to those that the
+    mistake produces. ``no_pairs`` excludes the mistake from combinations with another one.
     """
 
     name: str
     fix: str
-    change: Callable[[W], Iterable[W]] = no_ways
+    change: Callable[[Input], Iterable[Input]] = no_variants
     no_pairs: bool = False
 
 
 def solve(
-    right: W,
+    correct: Input,
     mistakes: Sequence[Mistake],
-    reproduces: Callable[[W], bool],
-    *alternatives: W,
+    reproduces: Callable[[Input], bool],
+    *alternatives: Input,
     tries: int = TRIES_MAX,
-) -> tuple[tuple[Mistake, ...], W] | None:
-    """Returns the mistakes that reproduce a signature, and the way they make; or None.
+) -> tuple[tuple[Mistake, ...], Input] | None:
+    """Returns the mistakes that reproduce what the client sent and the input, or None.
 
-    ``alternatives`` are further right ways. One mistake is tried before two, the likeliest
-    two first, and no more than ``tries`` ways in all.
+    ``alternatives`` are further correct inputs. Single mistakes are tried before pairs, the
+    first in the list first, and at most ``tries`` inputs in all.
     """
-    for made, way in islice(_ways((right, *alternatives), mistakes), tries):
-        if reproduces(way):
-            return made, way
+    for applied, candidate in islice(_candidates((correct, *alternatives), mistakes), tries):
+        if reproduces(candidate):
+            return applied, candidate
     return None
 
 
-def _ways(
-    rights: Sequence[W], mistakes: Sequence[Mistake]
-) -> Iterator[tuple[tuple[Mistake, ...], W]]:
-    """Yields every way that one mistake makes, then every one that two make; none twice."""
-    tried = set(rights)
-    singles: list[tuple[int, W]] = []
+def _candidates(
+    correct: Sequence[Input], mistakes: Sequence[Mistake]
+) -> Iterator[tuple[tuple[Mistake, ...], Input]]:
+    """Yields each input that one mistake produces, then those of two; none of them twice."""
+    tried = set(correct)
+    singles: list[tuple[int, Input]] = []
     for n, mistake in enumerate(mistakes):
-        for way in _new(tried, chain.from_iterable(map(mistake.change, rights))):
-            singles.append((n, way))
-            yield (mistake,), way
-    singles = [(n, way) for n, way in singles if not mistakes[n].no_pairs]
+        for candidate in _untried(tried, chain.from_iterable(map(mistake.change, correct))):
+            singles.append((n, candidate))
+            yield (mistake,), candidate
+    singles = [(n, candidate) for n, candidate in singles if not mistakes[n].no_pairs]
     for m, mistake in enumerate(mistakes):
         earlier = [single for single in singles if single[0] < m and not mistake.no_pairs]
-        for n, way in earlier:
-            for other in _new(tried, mistake.change(way)):
-                yield (mistakes[n], mistake), other
+        for n, single in earlier:
+            for candidate in _untried(tried, mistake.change(single)):
+                yield (mistakes[n], mistake), candidate
 
 
-def _new(tried: set[W], ways: Iterable[W]) -> Iterator[W]:
-    for way in ways:
-        if way not in tried:
-            tried.add(way)
-            yield way
+def _untried(tried: set[Input], candidates: Iterable[Input]) -> Iterator[Input]:
+    for candidate in candidates:
+        if candidate not in tried:
+            tried.add(candidate)
+            yield candidate
 
 
-def explanation_for(found: tuple[Mistake, ...], expected: str, received: str) -> Explanation:
-    """Makes the explanation of a signature whose mistakes were found."""
+def explanation_for(mistakes: tuple[Mistake, ...], expected: str, received: str) -> Explanation:
+    """Returns the explanation that names all mistakes, with the fix of each."""
     return Explanation(
-        " + ".join(mistake.name for mistake in found),
+        " + ".join(mistake.name for mistake in mistakes),
         expected,
         received,
-        " ".join(mistake.fix for mistake in found),
+        " ".join(mistake.fix for mistake in mistakes),
     )

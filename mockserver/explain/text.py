@@ -1,4 +1,4 @@
-"""How an explanation writes bytes: in one line, bounded, without a secret."""
+"""Bytes as explanation text: one line, bounded, without secrets."""
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ from mockserver.model.redaction import HIDDEN_MIN, written_forms
 from mockserver.model.secret_index import SecretIndex, fingerprint
 
 SHOWN_MAX = 700  # characters of one text
-NEAR_MAX = 160  # bytes that are shown before a difference
+CONTEXT_MAX = 160  # bytes that are shown before a difference
 URL_ALPHABET = bytes.maketrans(b"+/", b"-_")
 
 # Redacts what is about to be cut or compared; without a server there is nothing to redact.
@@ -19,7 +19,7 @@ REDACT: ContextVar[Callable[[bytes], bytes]] = ContextVar("redact", default=byte
 
 @contextmanager
 def redacting(redact: Callable[[bytes], bytes]) -> Iterator[None]:
-    """Redacts all bytes that are written within, before they are cut."""
+    """Redacts all bytes that are written inside the block, before they are cut."""
     token = REDACT.set(redact)
     try:
         yield
@@ -28,30 +28,33 @@ def redacting(redact: Callable[[bytes], bytes]) -> Iterator[None]:
 
 
 def printable(raw: bytes, size: int | None = None) -> str:
-    """Writes bytes, at most ``size`` of them, in one line; escapes what cannot be read."""
+    """Decodes at most ``size`` bytes to one line of at most SHOWN_MAX characters.
+
+    Unprintable characters are escaped.
+    """
     raw = REDACT.get()(raw)[:size]
-    raw = raw[: 4 * SHOWN_MAX + 4]  # as many bytes as so many characters can have
+    raw = raw[: 4 * SHOWN_MAX + 4]  # a character of UTF-8 has at most four bytes
     text = raw.decode("utf-8", "backslashreplace")
-    plain = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return plain if len(plain) <= SHOWN_MAX else plain[:SHOWN_MAX] + "..."
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return line if len(line) <= SHOWN_MAX else line[:SHOWN_MAX] + "..."
 
 
 def highlight_diff(expected: bytes, received: bytes) -> tuple[str, str]:
-    """Writes two strings, each with what differs from the other between ``>>`` and ``<<``."""
+    """Returns both strings as text, with the part that differs between ``>>`` and ``<<``."""
     expected, received = map(REDACT.get(), (expected, received))
-    start = common(expected, received)
-    end = common(expected[start:][::-1], received[start:][::-1])
-    return _mark(expected, start, end), _mark(received, start, end)
+    prefix = common_prefix(expected, received)
+    suffix = common_prefix(expected[prefix:][::-1], received[prefix:][::-1])
+    return _highlight(expected, prefix, suffix), _highlight(received, prefix, suffix)
 
 
-def _mark(raw: bytes, start: int, end: int) -> str:
-    behind = len(raw) - end
-    before = raw[:start] if start <= NEAR_MAX else b"..." + raw[start - NEAR_MAX : start]
-    return f"{printable(before)}>>{printable(raw[start:behind])}<<{printable(raw[behind:])}"
+def _highlight(raw: bytes, prefix: int, suffix: int) -> str:
+    end = len(raw) - suffix
+    before = raw[:prefix] if prefix <= CONTEXT_MAX else b"..." + raw[prefix - CONTEXT_MAX : prefix]
+    return f"{printable(before)}>>{printable(raw[prefix:end])}<<{printable(raw[end:])}"
 
 
-def common(one: bytes, other: bytes) -> int:
-    """Returns how many bytes two strings have in common at their beginning."""
+def common_prefix(one: bytes, other: bytes) -> int:
+    """Returns the length of the common prefix of two strings, by bisection."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2
@@ -63,15 +66,15 @@ def common(one: bytes, other: bytes) -> int:
 
 
 def fingerprinted(secret: bytes | str, label: str = "") -> str:
-    """Returns what stands for a secret in an explanation: a label, and eight hex digits."""
+    """Returns what replaces a secret in an explanation: a label and eight hex digits."""
     raw = secret.encode() if isinstance(secret, str) else secret
     return fingerprint(raw, label or "value")
 
 
 def redact_secrets(raw: bytes, secrets: Mapping[str, str]) -> bytes:
-    """Puts a label and eight hex digits in the place of secrets, however they are written.
+    """Replaces secrets, plain or encoded, by a label and eight hex digits.
 
-    ``secrets`` are labels by secret.
+    ``secrets`` maps each secret to its label.
     """
     index, owners = _finder(tuple(secrets.items()))
 
@@ -85,14 +88,15 @@ def redact_secrets(raw: bytes, secrets: Mapping[str, str]) -> bytes:
 def _finder(
     secrets: tuple[tuple[str, str], ...],
 ) -> tuple[SecretIndex, dict[bytes, tuple[str, str]]]:
-    """Returns an index of secrets in all their forms, and secret and label by form."""
+    """Returns an index of secrets in all their encodings, and secret and label by encoding."""
     index = SecretIndex()
-    owners = {form: pair for pair in secrets for form in _forms(pair[0])}
-    index.put("forms", owners)
+    owners = {form: pair for pair in secrets for form in _encodings(pair[0])}
+    index.put("encodings", owners)
     return index, owners
 
 
-def _forms(secret: str) -> list[bytes]:
+def _encodings(secret: str) -> list[bytes]:
+    """Returns a secret plain, URL-encoded, in either case, in hex and in base64."""
     plain = secret.encode()
     if len(plain) < HIDDEN_MIN:
         return []

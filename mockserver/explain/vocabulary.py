@@ -1,4 +1,4 @@
-"""What an explanation says, and what it is made of."""
+"""The values that explanations are made from, and the explanation itself."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from mockserver.model.provider import Keyring
 
 
 class Explanation(Struct, frozen=True):
-    """The first broken rule, what was expected, what came, and what to change."""
+    """The first broken rule, the expected and the received value, and how to fix the request."""
 
     rule: str
     expected: str
@@ -19,7 +19,7 @@ class Explanation(Struct, frozen=True):
 
 
 class LabelledKeys(Keyring, Protocol):
-    """A vault that tells all it holds."""
+    """A keyring that also lists its credentials."""
 
     @property
     def labels(self) -> Mapping[str, Any]:
@@ -27,7 +27,11 @@ class LabelledKeys(Keyring, Protocol):
 
 
 class RejectedRequest(Struct, frozen=True):
-    """A refused request with its secrets, of which only explanations leave."""
+    """A rejected request, with secrets; only redacted explanations may leave the engine.
+
+    ``reason`` and ``facts`` are those of the Reject, ``auth_now`` is the auth clock in
+    nanoseconds since the epoch.
+    """
 
     request: Request
     reason: str
@@ -38,18 +42,20 @@ class RejectedRequest(Struct, frozen=True):
 
     @property
     def keys(self) -> list[Any]:
-        """The credentials of the world, without those that are made to be refused."""
+        """The credentials of the world, without the built-in ``reject-REASON`` ones."""
         return [key for key in self.keyring.labels.values() if not key.rejects]
 
 
-def clock_drift(refused: RejectedRequest, window: str) -> Explanation:
-    """Explains a timestamp that is too far off; the facts have the drift in seconds."""
-    off = refused.facts.get("drift")
-    when = "behind" if (off or 0) < 0 else "ahead"
-    told = "no whole number of seconds" if off is None else f"{abs(off)} s {when} of the exchange"
+def clock_drift(rejected: RejectedRequest, window: str) -> Explanation:
+    """Explains a timestamp outside the ``window`` (text); the fact ``drift`` is in seconds."""
+    drift = rejected.facts.get("drift")
+    if drift is None:
+        received = "not a whole number of seconds"
+    else:
+        received = f"{abs(drift)} s {'behind' if drift < 0 else 'ahead of'} the exchange's clock"
     return Explanation(
         "clock drift",
         f"a time within {window} of the exchange's clock",
-        told,
+        received,
         "Set the clock, or sign with the time of the exchange's Date header.",
     )
