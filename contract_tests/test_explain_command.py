@@ -1,4 +1,4 @@
-"""``mockserver explain``: what people paste is judged as a server would, or said to be no request."""
+"""``mockserver explain``: pasted requests are checked as a server would, or rejected in one line."""
 
 import io
 import json
@@ -24,16 +24,16 @@ from mockserver.files.worlds import find, load
 from mockserver.model import instants as moment
 from mockserver.providers import discover
 from mockserver.tools import curl_line as curl
-from mockserver.tools import pasted_request as told
+from mockserver.tools import pasted_request
 
-PORT = 8490  # the gateway's, where nothing else is said
+PORT = 8490  # the default port of the gateway
 CPG = f"http://127.0.0.1:{PORT + 5}"
 MISSING = "missing X-CPG-Key, X-CPG-Timestamp, X-CPG-Signature"
 COINW = f"http://127.0.0.1:{PORT + 4}"
 
 
-class Said(NamedTuple):
-    """How the command ended, and what it printed."""
+class CommandResult(NamedTuple):
+    """The exit status and the output of the command."""
 
     status: int
     out: str
@@ -41,30 +41,30 @@ class Said(NamedTuple):
 
     @property
     def rows(self) -> dict[str, str]:
-        """The rows below the first line, by name."""
+        """The rows after the first line, by name."""
         lines = (line.strip().partition("  ") for line in self.out.splitlines()[1:])
         return {name.strip(): text.strip() for name, _, text in lines}
 
 
-Explain = Callable[..., Said]
+Explain = Callable[..., CommandResult]
 
 
 @pytest.fixture
 def explain(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Explain:
-    """Runs the command in this process on what it is given, in an empty folder."""
+    """Runs the command in this process with the given input, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     for name in ("PORT", "WORLD"):
         monkeypatch.delenv(f"MOCKSERVER_{name}", raising=False)
 
-    def explain(given: str | bytes, *args: str) -> Said:
-        raw = given.encode() if isinstance(given, str) else given
+    def explain(pasted: str | bytes, *args: str) -> CommandResult:
+        raw = pasted.encode() if isinstance(pasted, str) else pasted
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
         with pytest.raises(SystemExit) as end:
             main(["explain", *args])
         captured = capsys.readouterr()
-        return Said(end.value.code, captured.out, captured.err)
+        return CommandResult(end.value.code, captured.out, captured.err)
 
     return explain
 
@@ -81,18 +81,18 @@ def line_of(provider: str, base: str = "") -> str:
     return curl_line(described, key_of(provider), here, "", time.time_ns())
 
 
-def refused(said: Said, rule: str) -> None:
-    assert (said.status, said.rows.get("rule"), said.err) == (1, rule, "")
-    assert said.rows["fix"]
+def refused(result: CommandResult, rule: str) -> None:
+    assert (result.status, result.rows.get("rule"), result.err) == (1, rule, "")
+    assert result.rows["fix"]
 
 
-def accepted(said: Said, provider: str) -> None:
+def accepted(result: CommandResult, provider: str) -> None:
     main_read = discover()[provider].main
-    told = f"accepted: 200 {provider} {main_read} as key main\n"
-    assert said == Said(0, told, "")
+    line = f"accepted: 200 {provider} {main_read} as key main\n"
+    assert result == CommandResult(0, line, "")
 
 
-# curl lines as they are printed
+# curl lines as `mockserver curl` prints them
 
 
 @pytest.mark.parametrize("provider", discover())
@@ -100,40 +100,38 @@ def test_the_printed_line_is_accepted(explain: Explain, provider: str) -> None:
     accepted(explain(line_of(provider)), provider)
 
 
-# What is changed in each provider's line, and the reason and rule for which it is then refused.
+# The change in each provider's line, and the reason and rule with which it is then rejected.
 CHANGED = {
     "cdp": ("/balances", "/balancez", "no_route", "unknown path"),
-    "coinapi": ("73034021-", "73034022-", "unknown_credential", "one sign of the key wrong"),
+    "coinapi": ("73034021-", "73034022-", "unknown_credential", "one character of the key wrong"),
     "coinstats": ("/balance'", "/balanc'", "no_route", "unknown path"),
     "coinw": ("command=returnB", "command=returnb", "no_route", "unknown operation"),
-    "cpg": ("cpg_test_key", "cpg_test_kez", "unknown_credential", "one sign of the key wrong"),
+    "cpg": ("cpg_test_key", "cpg_test_kez", "unknown_credential", "one character of the key wrong"),
 }
 
 
 @pytest.mark.parametrize("provider", discover())
-def test_a_line_with_one_sign_changed_is_refused_with_its_rule(
-    explain: Explain, provider: str
-) -> None:
+def test_a_line_with_one_character_changed_is_explained(explain: Explain, provider: str) -> None:
     old, new, reason, rule = CHANGED[provider]
     line = line_of(provider)
     changed = line.replace(old, new, 1) if old in line else line.replace(old[:-1], new[:-1], 1)
     assert changed != line
-    said = explain(changed)
-    refused(said, rule)
-    assert said.out.splitlines()[0].endswith(f" {provider} {reason}")
+    result = explain(changed)
+    refused(result, rule)
+    assert result.out.splitlines()[0].endswith(f" {provider} {reason}")
 
 
-def test_a_changed_signature_is_told_with_the_canonical_string(explain: Explain) -> None:
+def test_a_wrong_signature_is_explained_with_the_canonical_string(explain: Explain) -> None:
     line = line_of("cpg").replace("/v1/balances", "/v1/balances?currency=USDT")
-    said = explain(line)
-    assert said.out.splitlines()[0].startswith("refused: 401 cpg bad_signature")
-    assert said.status == 1
-    assert said.rows["rule"]
-    assert "currency=USDT" in said.rows["expected"]
-    assert "test_secret_do_not_use" not in said.out
+    result = explain(line)
+    assert result.out.splitlines()[0].startswith("refused: 401 cpg bad_signature")
+    assert result.status == 1
+    assert result.rows["rule"]
+    assert "currency=USDT" in result.rows["expected"]
+    assert "test_secret_do_not_use" not in result.out
 
 
-# How a curl line may be written; all of them are one request
+# Ways to write a curl line; all of them are one request
 
 
 def header_words(headers: dict[str, str], option: str = "-H ") -> str:
@@ -142,9 +140,11 @@ def header_words(headers: dict[str, str], option: str = "-H ") -> str:
 
 READS = {
     "plainly": lambda h: f"curl {header_words(h)} {CPG}/v1/balances",
-    "behind a prompt": lambda h: f"$ curl {header_words(h)} {CPG}/v1/balances",
-    "behind a prompt and blanks": lambda h: f"\n  $  curl {header_words(h)} {CPG}/v1/balances\n\n",
-    "behind a byte order mark": lambda h: f"\ufeffcurl {header_words(h)} {CPG}/v1/balances",
+    "after a prompt": lambda h: f"$ curl {header_words(h)} {CPG}/v1/balances",
+    "after a prompt and whitespace": lambda h: (
+        f"\n  $  curl {header_words(h)} {CPG}/v1/balances\n\n"
+    ),
+    "after a byte order mark": lambda h: f"\ufeffcurl {header_words(h)} {CPG}/v1/balances",
     "with the URL first": lambda h: f"curl {CPG}/v1/balances {header_words(h)}",
     "on lines that go on": lambda h: (
         f"curl {CPG}/v1/balances \\\n  " + header_words(h).replace(" -H", " \\\n -H")
@@ -168,7 +168,7 @@ READS = {
     "into a pipe": lambda h: f"curl {header_words(h)} {CPG}/v1/balances | jq .data",
     "with a fragment": lambda h: f"curl {header_words(h)} '{CPG}/v1/balances#top'",
     "with a user": lambda h: (
-        f"curl {header_words(h)} http://somebody:word@127.0.0.1:{PORT + 5}/v1/balances"
+        f"curl {header_words(h)} http://user:password@127.0.0.1:{PORT + 5}/v1/balances"
     ),
     "to the gateway": lambda h: f"curl {header_words(h)} http://127.0.0.1:{PORT}/cpg/v1/balances",
     "to a sandbox": lambda h: f"curl {header_words(h)} {CPG}/~mine/v1/balances",
@@ -213,8 +213,8 @@ BODIES = {
 @pytest.mark.parametrize("words", BODIES.values(), ids=BODIES)
 def test_a_body_is_understood_however_it_is_written(explain: Explain, words: str) -> None:
     headers = sign("POST", "/v1/withdrawals", body=ORDER.encode())
-    said = explain(f"curl {header_words(headers)} {words} {CPG}/v1/withdrawals")
-    assert said == Said(0, "accepted: 200 cpg submitWithdrawal as key main\n", "")
+    result = explain(f"curl {header_words(headers)} {words} {CPG}/v1/withdrawals")
+    assert result == CommandResult(0, "accepted: 200 cpg submitWithdrawal as key main\n", "")
 
 
 def parts(line: str) -> tuple[str, str, dict[str, str], str]:
@@ -225,7 +225,7 @@ def parts(line: str) -> tuple[str, str, dict[str, str], str]:
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 URL = "http://h/p"
 
-# What curl itself makes of its options.
+# Options and the request that curl itself makes of them.
 OPTIONS = [
     ("-d a=1 -d b=2", ("POST", URL, FORM, "a=1&b=2")),
     ("-d=x", ("POST", URL, FORM, "=x")),
@@ -251,27 +251,27 @@ OPTIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("words", "made"), OPTIONS, ids=[words for words, _ in OPTIONS])
-def test_options_make_what_curl_makes_of_them(words: str, made: tuple[Any, ...]) -> None:
-    assert parts(f"curl {words} {URL}") == made
-    assert parts(f"curl {URL} {words}") == made
+@pytest.mark.parametrize(("words", "request_parts"), OPTIONS, ids=[words for words, _ in OPTIONS])
+def test_options_make_what_curl_makes_of_them(words: str, request_parts: tuple[Any, ...]) -> None:
+    assert parts(f"curl {words} {URL}") == request_parts
+    assert parts(f"curl {URL} {words}") == request_parts
 
 
-def test_a_question_mark_that_is_there_is_gone_on_from() -> None:
+def test_get_data_is_appended_to_an_existing_query() -> None:
     assert parts(f"curl -G -d a=1 '{URL}?b=2'") == ("GET", URL + "?b=2&a=1", {}, "")
 
 
-def test_a_user_in_the_url_is_a_header_and_no_host() -> None:
-    found = told.read(b"curl http://me:too@h:1/p")
-    assert found.headers == [(b"host", b"h:1"), (b"authorization", b"Basic bWU6dG9v")]
+def test_a_user_in_the_url_becomes_a_header() -> None:
+    parsed = pasted_request.read(b"curl http://me:too@h:1/p")
+    assert parsed.headers == [(b"host", b"h:1"), (b"authorization", b"Basic bWU6dG9v")]
 
 
-def test_a_form_is_signed_and_judged(explain: Explain) -> None:
+def test_a_signed_form_is_accepted(explain: Explain) -> None:
     signed = signed_example(discover()["coinw"], key_of("coinw"), COINW, time.time_ns())
-    said = explain(f"curl -d '{signed.query.decode()}' {COINW}/api/v1/private")
-    accepted(said, "coinw")
-    asked = explain(f"curl -X POST -G -d '{signed.query.decode()}' {COINW}/api/v1/private")
-    accepted(asked, "coinw")
+    result = explain(f"curl -d '{signed.query.decode()}' {COINW}/api/v1/private")
+    accepted(result, "coinw")
+    as_query = explain(f"curl -X POST -G -d '{signed.query.decode()}' {COINW}/api/v1/private")
+    accepted(as_query, "coinw")
 
 
 # Raw requests
@@ -301,7 +301,7 @@ def test_a_raw_request_may_have_a_whole_url_or_no_version(explain: Explain) -> N
     )
 
 
-# A body, what is pasted behind it, and the length that is said.
+# A body, what is pasted after it, and the value of Content-Length.
 PASTED = {
     "as it is": (ORDER, "", None),
     "with the line ends of the paste": (ORDER, "\n\r\n", None),
@@ -320,19 +320,19 @@ def test_the_body_of_a_raw_request_is_what_was_signed(
     headers = {"Host": f"127.0.0.1:{PORT + 5}", "Content-Type": "application/json"}
     headers |= sign("POST", "/v1/withdrawals", body=body.encode())
     headers |= {} if length is None else {"Content-Length": str(length)}
-    said = explain(raw(headers, end, body + behind, "/v1/withdrawals"))
-    assert said == Said(0, "accepted: 200 cpg submitWithdrawal as key main\n", "")
+    result = explain(raw(headers, end, body + behind, "/v1/withdrawals"))
+    assert result == CommandResult(0, "accepted: 200 cpg submitWithdrawal as key main\n", "")
 
 
-def test_without_a_host_the_provider_has_to_be_named(explain: Explain) -> None:
-    asked = raw(sign("GET", "/v1/balances"), "\n")
-    said = explain(asked)
-    assert (said.status, said.out) == (2, "")
-    assert said.err == (
-        "mockserver: whose request is it? Say --provider "
-        "cdp or coinapi or coinstats or coinw or cpg\n"
+def test_without_a_host_the_option_provider_is_required(explain: Explain) -> None:
+    request = raw(sign("GET", "/v1/balances"), "\n")
+    result = explain(request)
+    assert (result.status, result.out) == (2, "")
+    assert result.err == (
+        "mockserver: the URL does not select a provider: "
+        "add --provider cdp or coinapi or coinstats or coinw or cpg\n"
     )
-    accepted(explain(asked, "--provider", "cpg"), "cpg")
+    accepted(explain(request, "--provider", "cpg"), "cpg")
 
 
 def test_a_named_provider_beats_an_address_and_its_sandbox_is_cut_off(explain: Explain) -> None:
@@ -350,11 +350,11 @@ REAL = {
 
 
 @pytest.mark.parametrize(("provider", "base"), [(p, b) for p, bases in REAL.items() for b in bases])
-def test_a_line_for_the_real_host_is_judged(explain: Explain, provider: str, base: str) -> None:
+def test_a_line_for_the_real_host_is_checked(explain: Explain, provider: str, base: str) -> None:
     accepted(explain(line_of(provider, base)), provider)
 
 
-def test_a_port_of_the_environment_tells_the_provider(
+def test_a_port_of_the_environment_selects_the_provider(
     explain: Explain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOCKSERVER_PORT", "9000")
@@ -373,11 +373,11 @@ def entry(headers: dict[str, str], body: str = "", **more: Any) -> dict[str, Any
     return {"request": {**request, **posted, **more}}
 
 
-def test_a_har_entry_is_judged_alone_in_a_list_and_in_an_archive(explain: Explain) -> None:
+def test_a_har_entry_is_checked_alone_in_a_list_and_in_an_archive(explain: Explain) -> None:
     good = entry({":authority": "odd", **sign("GET", "/v1/balances")})
     other = entry({})
-    for given in (good, {"entries": [other, good]}, {"log": {"entries": [other, good]}}):
-        accepted(explain(json.dumps(given, indent=1)), "cpg")
+    for archive in (good, {"entries": [other, good]}, {"log": {"entries": [other, good]}}):
+        accepted(explain(json.dumps(archive, indent=1)), "cpg")
     refused(explain(json.dumps({"log": {"entries": [good, other]}})), MISSING)
 
 
@@ -387,17 +387,17 @@ def test_a_har_entry_has_its_body_as_text_or_as_a_form(explain: Explain) -> None
         "Content-Type": "application/json",
         **sign("POST", "/v1/withdrawals", body=ORDER.encode()),
     }
-    said = explain(json.dumps(entry(headers, ORDER, url=url)))
-    assert said == Said(0, "accepted: 200 cpg submitWithdrawal as key main\n", "")
+    result = explain(json.dumps(entry(headers, ORDER, url=url)))
+    assert result == CommandResult(0, "accepted: 200 cpg submitWithdrawal as key main\n", "")
     signed = signed_example(discover()["coinw"], key_of("coinw"), COINW, time.time_ns())
     pairs = [pair.partition("=") for pair in signed.query.decode().split("&")]
     form = {"params": [{"name": name, "value": value} for name, _, value in pairs]}
-    told = entry(FORM, method="POST", url=f"{COINW}/api/v1/private", postData=form)
-    accepted(explain(json.dumps(told)), "coinw")
+    form_entry = entry(FORM, method="POST", url=f"{COINW}/api/v1/private", postData=form)
+    accepted(explain(json.dumps(form_entry)), "coinw")
     assert explain(json.dumps(entry({}, postData=None))).status == 1
 
 
-def test_an_archive_of_ours_is_not_judged_for_its_secrets_are_out(
+def test_an_archive_with_redacted_secrets_is_not_checked(
     explain: Explain, server: MockServer
 ) -> None:
     for name in discover():
@@ -411,27 +411,27 @@ def test_an_archive_of_ours_is_not_judged_for_its_secrets_are_out(
             ).is_success
         url = f"{server.url}/__admin/sandboxes/default/requests.har"
         archive = requests.get(url, timeout=SOON).text
-        said = explain(archive, "--provider", name)
-        assert said == Said(
+        result = explain(archive, "--provider", name)
+        assert result == CommandResult(
             2,
             "",
-            "mockserver: its secrets were taken out when it was kept, so it cannot be judged again:"
-            " the journal that it is from has the explanation\n",
+            "mockserver: the secrets of this request are redacted, so it cannot be checked again:"
+            " the journal that it comes from has the explanation\n",
         )
 
 
-def test_an_archive_of_ours_without_secrets_is_judged(explain: Explain, server: MockServer) -> None:
+def test_an_archive_without_secrets_is_checked(explain: Explain, server: MockServer) -> None:
     requests.get(server.cpg.base_url + "/v1/balance", timeout=SOON)
     url = f"{server.url}/__admin/sandboxes/default/requests.har"
-    said = explain(requests.get(url, timeout=SOON).text, "--provider", "cpg")
-    refused(said, "unknown path")
-    assert said.rows["received"] == "GET /v1/balance"
+    result = explain(requests.get(url, timeout=SOON).text, "--provider", "cpg")
+    refused(result, "unknown path")
+    assert result.rows["received"] == "GET /v1/balance"
 
 
 # Options
 
 
-def test_the_time_it_came_can_be_said(explain: Explain) -> None:
+def test_the_time_of_the_request_is_an_option(explain: Explain) -> None:
     then = moment.parse_instant("2026-01-01T00:00:00Z") // 10**9
     line = (
         f"curl {header_words(sign('GET', '/v1/balances', timestamp=str(then)))} {CPG}/v1/balances"
@@ -444,121 +444,121 @@ def test_the_time_it_came_can_be_said(explain: Explain) -> None:
 
 
 @pytest.mark.parametrize("at", ["yesterday", "", "2026-13-01T00:00:00Z", "2026-01-01", "0" * 99])
-def test_a_time_that_is_none_is_said(explain: Explain, at: str) -> None:
-    said = explain(f"curl {CPG}/v1/balances", "--at", at)
-    assert said == Said(2, "", f"mockserver: {at[:40]!r} is no time: write 2026-01-01T00:00:00Z\n")
+def test_a_wrong_time_is_one_line(explain: Explain, at: str) -> None:
+    result = explain(f"curl {CPG}/v1/balances", "--at", at)
+    assert result == CommandResult(
+        2, "", f"mockserver: {at[:40]!r} is no time: write 2026-01-01T00:00:00Z\n"
+    )
 
 
 @pytest.mark.parametrize(
     "at", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59Z"]
 )
-def test_every_time_there_is_can_be_judged_at(explain: Explain, at: str) -> None:
+def test_every_valid_time_is_accepted(explain: Explain, at: str) -> None:
     for provider in discover():
-        said = explain(line_of(provider), "--at", at)
-        assert (said.status, said.err) in ((0, ""), (1, "")), provider
+        result = explain(line_of(provider), "--at", at)
+        assert (result.status, result.err) in ((0, ""), (1, "")), provider
 
 
-def test_the_world_says_whose_keys_there_are(explain: Explain, tmp_path: Path) -> None:
+def test_the_world_is_an_option(explain: Explain, tmp_path: Path) -> None:
     text = find("default").read_text(encoding="utf-8")
     world = tmp_path / "mine.yaml"
     world.write_text(text.replace("cpg_test_key", "cpg_my_key"), encoding="utf-8")
     mine = header_words(sign("GET", "/v1/balances", key_id="cpg_my_key"))
     line = f"curl {mine} {CPG}/v1/balances"
     accepted(explain(line, "--world", str(world)), "cpg")
-    said = explain(line)
-    assert said.status == 1
-    assert said.out.splitlines()[0] == "refused: 401 cpg unknown_credential"
+    result = explain(line)
+    assert result.status == 1
+    assert result.out.splitlines()[0] == "refused: 401 cpg unknown_credential"
     missing = explain(line, "--world", "nowhere.yaml")
     assert (missing.status, missing.out) == (2, "")
     assert missing.err.startswith("mockserver: ")
 
 
-def test_an_unknown_provider_is_said(explain: Explain) -> None:
-    said = explain("curl x", "--provider", "nobody")
+def test_an_unknown_provider_is_one_line(explain: Explain) -> None:
+    result = explain("curl x", "--provider", "nobody")
     known = ", ".join(discover())
-    assert said == Said(2, "", f"mockserver: no provider nobody: there are {known}\n")
+    assert result == CommandResult(2, "", f"mockserver: no provider nobody: there are {known}\n")
 
 
-# What is no request
+# Input that is not a request
 
 DEEP = '{"request":' * 100_000
 MUCH = 1024 * 1024
 LINES = {
-    "nothing": (b"", "nothing was given"),
-    "blanks": (b" \n\t\r\n", "nothing was given"),
-    "a word": (b"hello", "'hello' begins no request"),
-    "no UTF-8": (b"curl http://h/\xff", "this is no UTF-8 from byte 14 on"),
-    "bytes": (bytes(range(256)), "this is no UTF-8 from byte 128 on"),
-    "NUL": (b"\0\0\0", r"'\x00\x00\x00' begins no request"),
-    "NUL in a path": (b"GET /v1/\0 HTTP/1.1\nHost: cpg.localhost\n\n", "there is a NUL in the request line"),
-    "NUL in a HAR": (json.dumps(entry({}, url=f"{CPG}/\0")).encode(), "there is a NUL in the request line"),
-    "much of nothing": (b"a" * MUCH, "begins no request"),
+    "nothing": (b"", "the input is empty"),
+    "whitespace": (b" \n\t\r\n", "the input is empty"),
+    "a word": (b"hello", "'hello' is not a request line"),
+    "no UTF-8": (b"curl http://h/\xff", "this is not UTF-8 from byte 14 on"),
+    "bytes": (bytes(range(256)), "this is not UTF-8 from byte 128 on"),
+    "NUL": (b"\0\0\0", r"'\x00\x00\x00' is not a request line"),
+    "NUL in a path": (b"GET /v1/\0 HTTP/1.1\nHost: cpg.localhost\n\n", "the request line contains NUL"),
+    "NUL in a HAR": (json.dumps(entry({}, url=f"{CPG}/\0")).encode(), "the request line contains NUL"),
+    "much of nothing": (b"a" * MUCH, "is not a request line"),
     "much in a curl line": (b"curl " + b"a" * MUCH, "a curl line of more than 128 KiB"),
-    "many words in a curl line": (b"curl" + b" a" * 60_000, "a curl line with 60000 URLs: give one"),
+    "many words in a curl line": (b"curl" + b" a" * 60_000, "a curl line with 60000 URLs: it needs exactly one"),
     "much in a header": (b"GET / HTTP/1.1\n" + b"a" * MUCH, "has no colon"),
-    "much in a HAR": (b'{"a":"' + b"a" * MUCH + b'"}', "this JSON is no HAR entry"),
-    "more than much": (b"a" * (told.SIZE_MAX + 1), "more than 4 MiB"),
-    "deep JSON": (DEEP.encode(), "this JSON is no HAR entry"),
-    "deep lists": (b'{"a":' + b"[" * MUCH, "this JSON is no HAR entry"),
-    "half a JSON": (b'{"request":', "this JSON is no HAR entry"),
-    "JSON without a request": (b"{}", "this JSON is no HAR entry"),
-    "a number for a request": (b'{"request":1}', "this JSON is no HAR entry"),
-    "a number for a method": (json.dumps(entry({}, method=1)).encode(), "this JSON is no HAR entry"),
-    "a number for a URL": (json.dumps(entry({}, url=1)).encode(), "this JSON is no HAR entry"),
-    "a number for a header": (json.dumps(entry({"a": 1})).encode(), "this JSON is no HAR entry"),
-    "half a pair of characters": (b'{"request":{"method":"GET","url":"http://h/\\ud800"}}', "this JSON is no HAR entry"),
-    "no entries": (b'{"log":{"entries":[]}}', "this JSON is no HAR entry"),
+    "much in a HAR": (b'{"a":"' + b"a" * MUCH + b'"}', "this JSON is not a HAR entry"),
+    "more than much": (b"a" * (pasted_request.SIZE_MAX + 1), "more than 4 MiB"),
+    "deep JSON": (DEEP.encode(), "this JSON is not a HAR entry"),
+    "deep lists": (b'{"a":' + b"[" * MUCH, "this JSON is not a HAR entry"),
+    "half a JSON": (b'{"request":', "this JSON is not a HAR entry"),
+    "JSON without a request": (b"{}", "this JSON is not a HAR entry"),
+    "a number for a request": (b'{"request":1}', "this JSON is not a HAR entry"),
+    "a number for a method": (json.dumps(entry({}, method=1)).encode(), "this JSON is not a HAR entry"),
+    "a number for a URL": (json.dumps(entry({}, url=1)).encode(), "this JSON is not a HAR entry"),
+    "a number for a header": (json.dumps(entry({"a": 1})).encode(), "this JSON is not a HAR entry"),
+    "half a pair of characters": (b'{"request":{"method":"GET","url":"http://h/\\ud800"}}', "this JSON is not a HAR entry"),
+    "no entries": (b'{"log":{"entries":[]}}', "this JSON is not a HAR entry"),
     "an open quote": (b"curl 'http://h", "this curl line cannot be read: No closing quotation"),
-    "no URL": (b"curl -s", "a curl line with 0 URLs: give one"),
-    "two URLs": (b"curl http://a http://b", "a curl line with 2 URLs: give one"),
-    "an option without its value": (b"curl http://h -H", "curl's --header wants a value"),
+    "no URL": (b"curl -s", "a curl line with 0 URLs: it needs exactly one"),
+    "two URLs": (b"curl http://a http://b", "a curl line with 2 URLs: it needs exactly one"),
+    "an option without its value": (b"curl http://h -H", "curl's --header needs a value"),
     "a header without a colon": (b"curl http://h -H no", "the header 'no' has no colon"),
     "a header with a line end": (b"curl http://h -H 'n\no'", r"the header 'n\no' has no colon"),
-    "a port that is none": (b"curl http://h:port/", "'http://h:port/' is no URL"),
-    "a bracket": (b"curl 'http://[::1/'", "'http://[::1/' is no URL"),
+    "a port that is none": (b"curl http://h:port/", "'http://h:port/' is not a URL"),
+    "a bracket": (b"curl 'http://[::1/'", "'http://[::1/' is not a URL"),
     "data of a file": (b"curl http://h -d @body.json", "curl's --data '@body.json' reads a file"),
     "data of a file at once": (b"curl http://h -d@body.json", "curl's --data '@body.json' reads a file"),
     "binary data of a file": (b"curl http://h --data-binary @-", "curl's --data-binary '@-' reads a file"),
     "JSON of a file": (b"curl http://h --json @a", "curl's --json '@a' reads a file"),
     "encoded data of a file": (b"curl http://h --data-urlencode a@b", "curl's --data-urlencode 'a@b' reads a file"),
-    "a part of a form": (b"curl http://h -F a=b", "curl's --form is not understood here"),
-    "an upload": (b"curl http://h -T file", "curl's --upload-file is not understood here"),
-    "a configuration": (b"curl http://h -K file", "curl's --config is not understood here"),
+    "a part of a form": (b"curl http://h -F a=b", "curl's --form is not supported here"),
+    "an upload": (b"curl http://h -T file", "curl's --upload-file is not supported here"),
+    "a configuration": (b"curl http://h -K file", "curl's --config is not supported here"),
     "a raw header without a colon": (b"GET / HTTP/1.1\nno\n\n", "the header 'no' has no colon"),
-    "a raw request without a path": (b"GET HTTP/1.1\n\n", "'GET HTTP/1.1' begins no request"),
-    "nobody's request": (b"curl http://h/", "whose request is it?"),
+    "a raw request without a path": (b"GET HTTP/1.1\n\n", "'GET HTTP/1.1' is not a request line"),
+    "a URL of no provider": (b"curl http://h/", "the URL does not select a provider"),
 }  # fmt: skip
 
 
-CALLS = 1_000_000  # of functions: the longest line takes half as many
+CALLS = 1_000_000  # function calls: the longest line takes half as many
 
 
-@pytest.mark.parametrize(("given", "message"), LINES.values(), ids=LINES)
-def test_what_is_no_request_is_said_in_one_line(
-    explain: Explain, given: bytes, message: str
-) -> None:
+@pytest.mark.parametrize(("pasted", "message"), LINES.values(), ids=LINES)
+def test_other_input_is_rejected_in_one_line(explain: Explain, pasted: bytes, message: str) -> None:
     with calls_of_at_most(CALLS):
-        said = explain(given)
-    assert (said.status, said.out) == (2, "")
-    assert said.err.startswith("mockserver: ")
-    assert message in said.err
-    assert said.err.count("\n") == 1
-    assert len(said.err) < 400
+        result = explain(pasted)
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith("mockserver: ")
+    assert message in result.err
+    assert result.err.count("\n") == 1
+    assert len(result.err) < 400
 
 
-def test_a_body_that_is_too_large_is_judged_as_the_server_does(explain: Explain) -> None:
+def test_a_body_that_is_too_large_is_rejected_as_by_the_server(explain: Explain) -> None:
     whole = {"Host": "cpg.localhost", "Content-Type": "application/json"}
-    said = explain(raw(whole, "\n", "a" * (MUCH + 1), "/v1/withdrawals"))
-    assert said.out.splitlines()[0] == "refused: 413 cpg too_large"
+    result = explain(raw(whole, "\n", "a" * (MUCH + 1), "/v1/withdrawals"))
+    assert result.out.splitlines()[0] == "refused: 413 cpg too_large"
     fits = explain(raw(whole, "\n", "a" * MUCH, "/v1/withdrawals"))
     assert fits.out.splitlines()[0] == "refused: 401 cpg missing_credential"
 
 
-def test_the_command_itself_ends_as_it_says(tmp_path: Path) -> None:
-    def run(given: bytes) -> tuple[int, bytes, bytes]:
+def test_the_command_exits_with_the_documented_status(tmp_path: Path) -> None:
+    def run(pasted: bytes) -> tuple[int, bytes, bytes]:
         done = subprocess.run(
             [*COMMAND, "explain"],
-            input=given,
+            input=pasted,
             capture_output=True,
             cwd=tmp_path,
             env=CLEAN,
@@ -571,4 +571,4 @@ def test_the_command_itself_ends_as_it_says(tmp_path: Path) -> None:
     assert (status, out, err) == (0, b"accepted: 200 cpg listBalances as key main\n", b"")
     status, out, err = run(f"curl {CPG}/v1/balances".encode())
     assert (status, out.splitlines()[0], err) == (1, b"refused: 401 cpg missing_credential", b"")
-    assert run(b"\xff") == (2, b"", b"mockserver: this is no UTF-8 from byte 0 on\n")
+    assert run(b"\xff") == (2, b"", b"mockserver: this is not UTF-8 from byte 0 on\n")

@@ -1,1 +1,1 @@
-"""Requests in and out of other forms: pasted lines, curl, offline checks, made-up worlds."""
+"""Requests from other forms (curl lines, HAR, raw text), offline checks, generated worlds."""

@@ -1,4 +1,4 @@
-"""What is handed out so that a client can call: the credentials of a sandbox."""
+"""The credentials that a sandbox hands out to clients."""
 
 from typing import Any
 
@@ -7,7 +7,9 @@ from mockserver.model.provider import Provider
 
 
 def credentials(sandbox: Sandbox, provider: Provider) -> dict[str, dict[str, Any]]:
-    """Returns a provider's credentials by label, each with what a client needs."""
+    """Returns a provider's credentials by label, each with the members that a client needs."""
     with sandbox.lock:
-        found = sandbox.states[provider.name].keyring.credentials.values()
-        return {c.label: {m: getattr(c, m) for m in provider.members} for c in found}
+        keys = sandbox.states[provider.name].keyring.credentials.values()
+        return {
+            key.label: {member: getattr(key, member) for member in provider.members} for key in keys
+        }

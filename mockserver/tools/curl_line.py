@@ -1,7 +1,7 @@
-"""A curl line: its words sorted into what makes a request.
+"""Parses a curl command line into a request.
 
-An option that would change the request in a way that is not understood is refused; one that
-nobody knows is taken for a flag.
+Options that change the request in a way that this parser does not support raise
+UnreadableRequest; unknown options are treated as flags without a value.
 """
 
 import re
@@ -12,26 +12,26 @@ from urllib.parse import quote
 
 from msgspec import Struct, field
 
-LINE_MAX = 128 * 1024  # characters: more than a shell passes on in one word
+LINE_MAX = 128 * 1024  # characters: more than a shell passes in one word
 
-START = re.compile(r"(?:\$\s*)?curl\s")
-CONTINUED = re.compile(r"\\\r?\n")
-ANSI = re.compile(r"(?<=\s)\$'((?:[^'\\]|\\.)*)'", re.DOTALL)  # as browsers copy them
+PREFIX = re.compile(r"(?:\$\s*)?curl\s")
+LINE_CONTINUATION = re.compile(r"\\\r?\n")
+ANSI_QUOTED = re.compile(r"(?<=\s)\$'((?:[^'\\]|\\.)*)'", re.DOTALL)  # as browsers copy it
 
-USER = re.compile(r"(?:\w+://)?([^/?#]*)@")
+USER_INFO = re.compile(r"(?:\w+://)?([^/?#]*)@")
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
-# Options that take a value and change nothing of the request that is judged.
+# Options that take a value and do not change the request.
 IGNORED_OPTIONS = {
     *("--output", "--write-out", "--max-time", "--connect-timeout", "--proxy", "--retry"),
     *("--cacert", "--cert", "--key", "--resolve", "--connect-to", "--cookie-jar"),
     *("--limit-rate", "--dump-header"),
 }
-REFUSED = {"--form", "--upload-file", "--config", "--url-query"}
-# Short options that mean more than a flag.
-LONG = {
+UNSUPPORTED_OPTIONS = {"--form", "--upload-file", "--config", "--url-query"}
+# Short options that are not flags.
+LONG_NAMES = {
     "-o": "--output",
     "-w": "--write-out",
     "-m": "--max-time",
@@ -54,12 +54,12 @@ LONG = {
 }
 
 
-class Unreadable(ValueError):
-    """What was given is no request; says why."""
+class UnreadableRequest(ValueError):
+    """The input is not a request; the message says why."""
 
 
 class CurlOptions(Struct):
-    """What the words of a curl line say."""
+    """The parsed options of a curl line; a header with the value None is one not to send."""
 
     urls: list[str] = field(default_factory=list)
     method: str = ""
@@ -71,158 +71,171 @@ class CurlOptions(Struct):
 
 
 def parse_curl(line: str) -> tuple[str, str, list[tuple[str, str]], str]:
-    """Returns method, URL, headers and body of a curl line; raises Unreadable."""
+    """Returns method, URL, headers and body of a curl line; raises UnreadableRequest."""
     if len(line) > LINE_MAX:
-        raise Unreadable(f"a curl line of more than {LINE_MAX // 1024} KiB: give the raw request")
-    given = _given(_words(line))
-    if len(given.urls) != 1:
-        raise Unreadable(f"a curl line with {len(given.urls)} URLs: give one")
-    url, body = given.urls[0], given.data
-    if given.get and body:
+        raise UnreadableRequest(
+            f"a curl line of more than {LINE_MAX // 1024} KiB: paste the raw request instead"
+        )
+    options = _parse_options(_words(line))
+    if len(options.urls) != 1:
+        raise UnreadableRequest(f"a curl line with {len(options.urls)} URLs: it needs exactly one")
+    url, body = options.urls[0], options.data
+    if options.get and body:
         url += ("&" if "?" in url else "?") + body
         body = ""
-    method = given.method or ("HEAD" if given.head else "POST" if body else "GET")
-    return method, url, _headers(given, url, body), body
+    method = options.method or ("HEAD" if options.head else "POST" if body else "GET")
+    return method, url, _headers(options, url, body), body
 
 
-def cut(text: str) -> str:
-    """Writes a text for a message: in one line, not too long."""
+def shorten(text: str) -> str:
+    """Quotes text for a message: in one line, at most 40 characters of it."""
     return repr(text if len(text) <= 40 else text[:40] + "...")
 
 
 def _words(line: str) -> list[str]:
-    plain = ANSI.sub(_unescaped, CONTINUED.sub(" ", line))
+    plain = ANSI_QUOTED.sub(_requote, LINE_CONTINUATION.sub(" ", line))
     try:
-        words = shlex.split(START.sub("", plain, count=1))
+        words = shlex.split(PREFIX.sub("", plain, count=1))
     except ValueError as error:
-        raise Unreadable(f"this curl line cannot be read: {error}") from None
+        raise UnreadableRequest(f"this curl line cannot be read: {error}") from None
     return words[: words.index("|")] if "|" in words else words
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    raw = found[1].encode("ascii", "backslashreplace")
+def _requote(quoted: re.Match[str]) -> str:
+    """Turns ANSI-C quoting (``$'...'``) into plain quoting of the same text."""
+    raw = quoted[1].encode("ascii", "backslashreplace")
     try:
         return shlex.quote(raw.decode("unicode_escape"))
     except UnicodeDecodeError as error:
-        raise Unreadable(f"this curl line cannot be read: {error.reason}") from None
+        raise UnreadableRequest(f"this curl line cannot be read: {error.reason}") from None
 
 
-def _given(words: list[str]) -> CurlOptions:
-    given = CurlOptions()
-    left = iter(words)
-    for word in left:
+def _parse_options(words: list[str]) -> CurlOptions:
+    options = CurlOptions()
+    remaining = iter(words)
+    for word in remaining:
         if not word.startswith("-") or word == "-":
-            given.urls.append(word)
+            options.urls.append(word)
         elif word.startswith("--"):
             name, equals, value = word.partition("=")
-            _take(given, name, value if equals else None, left)
+            _apply(options, name, value if equals else None, remaining)
         else:
-            _take_short(given, word[1:], left)
-    return given
+            _apply_short(options, word[1:], remaining)
+    return options
 
 
-def _take_short(given: CurlOptions, letters: str, left: Iterator[str]) -> None:
-    """Takes options such as -sS or -sXPOST: the value may follow the last of them at once."""
+def _apply_short(options: CurlOptions, letters: str, remaining: Iterator[str]) -> None:
+    """Applies options such as -sS or -sXPOST: a value may follow the last letter directly."""
     for n, letter in enumerate(letters, 1):
-        name = LONG.get(f"-{letter}", "")
-        if name in IGNORED_OPTIONS or name in REFUSED or name in TAKERS:
-            _take(given, name, letters[n:] or None, left)
+        name = LONG_NAMES.get(f"-{letter}", "")
+        if name in IGNORED_OPTIONS or name in UNSUPPORTED_OPTIONS or name in HANDLERS:
+            _apply(options, name, letters[n:] or None, remaining)
             return
-        _take(given, name, None, left)
+        _apply(options, name, None, remaining)
 
 
-def _take(given: CurlOptions, name: str, value: str | None, left: Iterator[str]) -> None:
-    if name in REFUSED:
-        raise Unreadable(f"curl's {name} is not understood here: give the raw request")
-    if name in IGNORED_OPTIONS or name in TAKERS:
-        value = next(left, None) if value is None else value
+def _apply(options: CurlOptions, name: str, value: str | None, remaining: Iterator[str]) -> None:
+    if name in UNSUPPORTED_OPTIONS:
+        raise UnreadableRequest(
+            f"curl's {name} is not supported here: paste the raw request instead"
+        )
+    if name in IGNORED_OPTIONS or name in HANDLERS:
+        value = next(remaining, None) if value is None else value
         if value is None:
-            raise Unreadable(f"curl's {name} wants a value")
-        if name in TAKERS:
-            TAKERS[name](given, name, value)
+            raise UnreadableRequest(f"curl's {name} needs a value")
+        if name in HANDLERS:
+            HANDLERS[name](options, name, value)
     elif name == "--get":
-        given.get = True
+        options.get = True
     elif name == "--head":
-        given.head = True
+        options.head = True
 
 
-def _url(given: CurlOptions, name: str, value: str) -> None:
-    given.urls.append(value)
+def _add_url(options: CurlOptions, name: str, value: str) -> None:
+    options.urls.append(value)
 
 
-def _method(given: CurlOptions, name: str, value: str) -> None:
-    given.method = value
+def _set_method(options: CurlOptions, name: str, value: str) -> None:
+    options.method = value
 
 
-def _data(given: CurlOptions, name: str, value: str) -> None:
+def _add_data(options: CurlOptions, name: str, value: str) -> None:
     if value.startswith("@") and name != "--data-raw":
-        raise Unreadable(f"curl's {name} {cut(value)} reads a file: paste its content instead")
-    _add(given, value)
+        raise _reads_file(name, value)
+    _append_data(options, value)
 
 
-def _add(given: CurlOptions, value: str) -> None:
-    given.data = f"{given.data}&{value}" if given.data else value
+def _reads_file(name: str, value: str) -> UnreadableRequest:
+    return UnreadableRequest(
+        f"curl's {name} {shorten(value)} reads a file: paste its content instead"
+    )
 
 
-def _encoded(given: CurlOptions, name: str, value: str) -> None:
+def _append_data(options: CurlOptions, value: str) -> None:
+    options.data = f"{options.data}&{value}" if options.data else value
+
+
+def _add_encoded(options: CurlOptions, name: str, value: str) -> None:
     before, equals, content = value.rpartition("=") if "=" not in value else value.partition("=")
     if not equals and "@" in content:
-        raise Unreadable(f"curl's {name} {cut(value)} reads a file: paste its content instead")
-    _add(given, f"{before}={quote(content, safe='')}" if before else quote(content, safe=""))
+        raise _reads_file(name, value)
+    _append_data(
+        options, f"{before}={quote(content, safe='')}" if before else quote(content, safe="")
+    )
 
 
-def _json(given: CurlOptions, name: str, value: str) -> None:
+def _add_json(options: CurlOptions, name: str, value: str) -> None:
     if value.startswith("@"):
-        raise Unreadable(f"curl's {name} {cut(value)} reads a file: paste its content instead")
-    given.is_json = True
-    given.data += value
+        raise _reads_file(name, value)
+    options.is_json = True
+    options.data += value
 
 
-def _header(given: CurlOptions, name: str, value: str) -> None:
+def _add_header(options: CurlOptions, name: str, value: str) -> None:
     header, colon, text = value.partition(":")
-    if colon:  # a name with nothing behind takes away what curl would send by itself
-        given.headers.append((header.strip(), text.strip() or None))
+    if colon:  # a name without a value removes a header that curl would send
+        options.headers.append((header.strip(), text.strip() or None))
     elif value.endswith(";"):
-        given.headers.append((value[:-1].strip(), ""))
+        options.headers.append((value[:-1].strip(), ""))
     else:
-        raise Unreadable(f"the header {cut(value)} has no colon")
+        raise UnreadableRequest(f"the header {shorten(value)} has no colon")
 
 
-def _named(header: str, form: str = "{}") -> Callable[[CurlOptions, str, str], None]:
-    def take(given: CurlOptions, name: str, value: str) -> None:
-        given.headers.append((header, form.format(value)))
+def _header_option(header: str, form: str = "{}") -> Callable[[CurlOptions, str, str], None]:
+    def add(options: CurlOptions, name: str, value: str) -> None:
+        options.headers.append((header, form.format(value)))
 
-    return take
-
-
-def _user(given: CurlOptions, name: str, value: str) -> None:
-    given.headers.append(("Authorization", f"Basic {b64encode(value.encode()).decode()}"))
+    return add
 
 
-TAKERS: dict[str, Callable[[CurlOptions, str, str], None]] = {
-    "--url": _url,
-    "--request": _method,
-    "--header": _header,
-    "--json": _json,
-    "--data-urlencode": _encoded,
-    "--user": _user,
-    "--user-agent": _named("User-Agent"),
-    "--referer": _named("Referer"),
-    "--cookie": _named("Cookie"),
-    "--oauth2-bearer": _named("Authorization", "Bearer {}"),
-    **dict.fromkeys(("--data", "--data-raw", "--data-binary", "--data-ascii"), _data),
+def _add_user(options: CurlOptions, name: str, value: str) -> None:
+    options.headers.append(("Authorization", f"Basic {b64encode(value.encode()).decode()}"))
+
+
+HANDLERS: dict[str, Callable[[CurlOptions, str, str], None]] = {
+    "--url": _add_url,
+    "--request": _set_method,
+    "--header": _add_header,
+    "--json": _add_json,
+    "--data-urlencode": _add_encoded,
+    "--user": _add_user,
+    "--user-agent": _header_option("User-Agent"),
+    "--referer": _header_option("Referer"),
+    "--cookie": _header_option("Cookie"),
+    "--oauth2-bearer": _header_option("Authorization", "Bearer {}"),
+    **dict.fromkeys(("--data", "--data-raw", "--data-binary", "--data-ascii"), _add_data),
 }
 
 
-def _headers(given: CurlOptions, url: str, body: str) -> list[tuple[str, str]]:
-    """Returns the headers that were asked for, and those that curl adds to them."""
-    named = {name.lower() for name, _ in given.headers}
-    headers = [(name, value) for name, value in given.headers if value is not None]
-    if "content-type" not in named and given.is_json:
+def _headers(options: CurlOptions, url: str, body: str) -> list[tuple[str, str]]:
+    """Returns the headers of the options, and those that curl adds."""
+    names = {name.lower() for name, _ in options.headers}
+    headers = [(name, value) for name, value in options.headers if value is not None]
+    if "content-type" not in names and options.is_json:
         headers.append(("Content-Type", JSON))
-    elif "content-type" not in named and body:
+    elif "content-type" not in names and body:
         headers.append(("Content-Type", FORM))
-    user = USER.match(url)
-    if user and "authorization" not in named:
-        headers.append(("Authorization", f"Basic {b64encode(user[1].encode()).decode()}"))
+    user_info = USER_INFO.match(url)
+    if user_info and "authorization" not in names:
+        headers.append(("Authorization", f"Basic {b64encode(user_info[1].encode()).decode()}"))
     return headers

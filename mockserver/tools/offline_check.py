@@ -1,7 +1,9 @@
-"""Judges one request as a server would, without one: would it be accepted, and why not."""
+"""Checks one request as a server would, without running one."""
 
 import re
 from collections.abc import Callable
+
+from msgspec.structs import asdict
 
 from mockserver.engine import pipeline
 from mockserver.engine.journal import JournalEntry
@@ -13,56 +15,58 @@ from mockserver.http.asgi import PEER, REQUEST_BODY_MAX
 from mockserver.http.routing import Routing
 from mockserver.model.http import Request
 from mockserver.providers import discover
-from mockserver.tools.curl_line import Unreadable
+from mockserver.tools.curl_line import UnreadableRequest
 from mockserver.tools.pasted_request import ParsedRequest
 
-SANDBOX = re.compile(rb"^/~[^/]*(?=/)")
+SANDBOX_PREFIX = re.compile(rb"^/~[^/]*(?=/)")
 
 
 def check_offline(
-    told: ParsedRequest, world: str, provider: str | None, port: int, real: Callable[[], int]
+    parsed: ParsedRequest, world: str, provider: str | None, port: int, real: Callable[[], int]
 ) -> JournalEntry:
-    """Returns what the journal would say of a request; raises BadFile, Unreadable.
+    """Returns the journal entry of a request; raises FileError and UnreadableRequest.
 
-    ``port`` is the gateway's, by which a local URL tells its provider.
+    ``provider`` may be None where the URL selects it. ``port`` is the gateway's, ``real``
+    returns the time of the request in nanoseconds since the epoch.
     """
     providers = discover()
     routing = Routing(providers)
     routing.ports = {port + p.port: name for name, p in providers.items()}
-    destination = routing.find(told.port, told.headers, told.path)
+    destination = routing.find(parsed.port, parsed.headers, parsed.path)
     name = provider or (destination.provider if destination else None)
     if name is None:
-        raise Unreadable("whose request is it? Say --provider " + " or ".join(providers))
-    path = SANDBOX.sub(b"", told.path)
+        raise UnreadableRequest(
+            "the URL does not select a provider: add --provider " + " or ".join(providers)
+        )
+    path = SANDBOX_PREFIX.sub(b"", parsed.path)
     if destination is not None and destination.provider == name:
         path = destination.path
     sandbox = Sandbox(DEFAULT, worlds.load(world), real, Settings())
-    pipeline.answer(sandbox, name, _request(told, path))
+    pipeline.answer(sandbox, name, _request(parsed, path))
     return sandbox.journal.entries[-1]
 
 
-def _request(told: ParsedRequest, path: bytes) -> Request:
-    whole = len(told.body) <= REQUEST_BODY_MAX
+def _request(parsed: ParsedRequest, path: bytes) -> Request:
+    oversize = len(parsed.body) > REQUEST_BODY_MAX
     return Request(
-        told.method,
+        parsed.method,
         path,
-        told.query,
-        told.headers,
-        told.body if whole else b"",
+        parsed.query,
+        parsed.headers,
+        b"" if oversize else parsed.body,
         PEER,
-        told.path,
-        oversize=not whole,
+        parsed.path,
+        oversize=oversize,
     )
 
 
 def verdict(entry: JournalEntry) -> str:
-    """Writes what was found, for people."""
-    who = f" as key {entry.credential}" if entry.credential else ""
+    """Returns the result as text: one line, and the explanation of a rejected request."""
+    key = f" as key {entry.credential}" if entry.credential else ""
     if not entry.reason:
-        return f"accepted: {entry.status} {entry.provider} {entry.operation}{who}"
-    lines = [f"refused: {entry.status} {entry.provider} {entry.reason}{who}"]
-    told = entry.explanation
-    if told is not None:
-        rows = (("rule", told.rule), ("expected", told.expected), ("received", told.received))
-        lines += [f"  {name:8}  {text}" for name, text in (*rows, ("fix", told.fix)) if text]
+        return f"accepted: {entry.status} {entry.provider} {entry.operation}{key}"
+    lines = [f"refused: {entry.status} {entry.provider} {entry.reason}{key}"]
+    if entry.explanation is not None:
+        rows = asdict(entry.explanation).items()
+        lines += [f"  {name:8}  {text}" for name, text in rows if text]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Requests as people have them at hand: a curl line, an entry of a HAR, or the bytes themselves."""
+"""Parses pasted requests: a curl line, an entry of a HAR, or the raw text of a request."""
 
 import json
 import re
@@ -9,15 +9,15 @@ from urllib.parse import urlencode, urlsplit
 from msgspec import Struct
 
 from mockserver.tools import curl_line as curl
-from mockserver.tools.curl_line import Unreadable, cut
+from mockserver.tools.curl_line import UnreadableRequest, shorten
 
-SIZE_MAX = 4 * 1024 * 1024  # bytes that are read; a body of the largest HAR entry is one
+SIZE_MAX = 4 * 1024 * 1024  # bytes of the input; one HAR entry with the largest body fits
 REDACTED = re.compile(rb"\bredacted(?::|%3A)[0-9a-f]{8}\b", re.IGNORECASE)
-BLANK = re.compile(r"\r?\n\r?\n")
+BLANK_LINE = re.compile(r"\r?\n\r?\n")
 
 
 class ParsedRequest(Struct, frozen=True):
-    """A request: header names in lower case, path and query as they were sent."""
+    """A request: header names in lower case, path and query exactly as the client sent them."""
 
     method: str
     host: str
@@ -29,106 +29,120 @@ class ParsedRequest(Struct, frozen=True):
 
 
 def read(raw: bytes) -> ParsedRequest:
-    """Reads a request from whichever of the three forms it has; raises Unreadable."""
+    """Parses a request in any of the three forms; raises UnreadableRequest."""
     if len(raw) > SIZE_MAX:
-        raise Unreadable(f"more than {SIZE_MAX // 1024 // 1024} MiB: give one request")
+        raise UnreadableRequest(f"more than {SIZE_MAX // 1024 // 1024} MiB: paste one request")
     try:
-        start = raw.decode("utf-8-sig").lstrip()
+        text = raw.decode("utf-8-sig").lstrip()
     except UnicodeDecodeError as error:
-        raise Unreadable(f"this is no UTF-8 from byte {error.start} on") from None
-    if not start:
-        raise Unreadable("nothing was given: paste a curl line, a HAR entry or a raw request")
-    told = _read(start)
-    if b"\0" in b"".join((told.method.encode(), told.path, told.query)):
-        raise Unreadable("there is a NUL in the request line: no client can send it")
-    if any(REDACTED.search(part) for part in _parts(told)):
-        raise Unreadable(
-            "its secrets were taken out when it was kept, so it cannot be judged again:"
-            " the journal that it is from has the explanation"
+        raise UnreadableRequest(f"this is not UTF-8 from byte {error.start} on") from None
+    if not text:
+        raise UnreadableRequest(
+            "the input is empty: paste a curl line, a HAR entry or a raw request"
         )
-    return told
+    parsed = _parse(text)
+    if b"\0" in b"".join((parsed.method.encode(), parsed.path, parsed.query)):
+        raise UnreadableRequest("the request line contains NUL: no client can send it")
+    if any(REDACTED.search(part) for part in _values(parsed)):
+        raise UnreadableRequest(
+            "the secrets of this request are redacted, so it cannot be checked again:"
+            " the journal that it comes from has the explanation"
+        )
+    return parsed
 
 
-def _read(start: str) -> ParsedRequest:
-    if start.startswith("{"):
-        return _har(start)
-    if curl.START.match(start):
-        method, url, headers, body = curl.parse_curl(start)
-        return _made(method, url, headers, body)
-    return _raw(start)
+def _parse(text: str) -> ParsedRequest:
+    if text.startswith("{"):
+        return _parse_har(text)
+    if curl.PREFIX.match(text):
+        method, url, headers, body = curl.parse_curl(text)
+        return _from_url(method, url, headers, body)
+    return _parse_raw(text)
 
 
-def _parts(told: ParsedRequest) -> Iterable[bytes]:
-    return (told.path, told.query, told.body, *(value for _, value in told.headers))
+def _values(parsed: ParsedRequest) -> Iterable[bytes]:
+    return (parsed.path, parsed.query, parsed.body, *(value for _, value in parsed.headers))
 
 
-def _made(method: str, url: str, headers: Iterable[tuple[str, str]], body: str) -> ParsedRequest:
-    """Makes a request of a URL, whose host stands in the header unless one is given."""
+def _from_url(
+    method: str, url: str, headers: Iterable[tuple[str, str]], body: str
+) -> ParsedRequest:
+    """Returns a request for a URL; adds the header Host with the URL's host unless there is one."""
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port
     except ValueError as error:
-        raise Unreadable(f"{cut(url)} is no URL: {error}") from None
-    sent = [(name.lower().encode(), value.encode()) for name, value in headers]
+        raise UnreadableRequest(f"{shorten(url)} is not a URL: {error}") from None
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers]
     netloc = parts.netloc.rpartition("@")[2]
-    if netloc and not any(name == b"host" for name, _ in sent):
-        sent.insert(0, (b"host", netloc.encode()))
+    if netloc and not any(name == b"host" for name, _ in encoded):
+        encoded.insert(0, (b"host", netloc.encode()))
     path, query = (parts.path or "/").encode(), parts.query.encode()
-    return ParsedRequest(method, parts.hostname or "", port, path, query, sent, body.encode())
+    return ParsedRequest(method, parts.hostname or "", port, path, query, encoded, body.encode())
 
 
 # HAR
 
 
-def _har(text: str) -> ParsedRequest:
+def _parse_har(text: str) -> ParsedRequest:
     try:
         data = json.loads(text)
         while "request" not in data:
             data = data["log"]["entries"][-1] if "log" in data else data["entries"][-1]
-        return _of_entry(data["request"])
-    except Unreadable:
+        return _from_har_request(data["request"])
+    except UnreadableRequest:
         raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-        raise Unreadable(
-            "this JSON is no HAR entry: it has no request with method and url"
+        raise UnreadableRequest(
+            "this JSON is not a HAR entry: it has no request with method and url"
         ) from None
 
 
-def _of_entry(request: Mapping[str, Any]) -> ParsedRequest:
+def _from_har_request(request: Mapping[str, Any]) -> ParsedRequest:
     headers = [
         (h["name"], h["value"]) for h in request.get("headers", []) if not h["name"].startswith(":")
     ]
-    posted = request.get("postData") or {}
-    body = posted.get("text")
+    post_data = request.get("postData") or {}
+    body = post_data.get("text")
     if body is None:
-        body = urlencode([(p["name"], p.get("value", "")) for p in posted.get("params", [])])
-    return _made(request["method"].strip(), request["url"], headers, body)
+        body = urlencode([(p["name"], p.get("value", "")) for p in post_data.get("params", [])])
+    return _from_url(request["method"].strip(), request["url"], headers, body)
 
 
-# Raw
+# Raw text
 
 
-def _raw(text: str) -> ParsedRequest:
-    blank = BLANK.search(text)
-    head, body = (text[: blank.start()], text[blank.end() :]) if blank else (text, "")
-    first, *lines = head.splitlines()
-    words = first.split(" ")
+def _parse_raw(text: str) -> ParsedRequest:
+    blank_line = BLANK_LINE.search(text)
+    head, body = (
+        (text[: blank_line.start()], text[blank_line.end() :]) if blank_line else (text, "")
+    )
+    request_line, *lines = head.splitlines()
+    words = request_line.split(" ")
     if len(words) not in (2, 3) or not (words[1].startswith("/") or "://" in words[1]):
-        raise Unreadable(f"{cut(first)} begins no request: write GET /path HTTP/1.1")
+        raise UnreadableRequest(
+            f"{shorten(request_line)} is not a request line: write GET /path HTTP/1.1"
+        )
     headers = [_header(line) for line in lines if line.strip()]
     host = next((value for name, value in headers if name.lower() == "host"), "")
     url = words[1] if "://" in words[1] else f"http://{host}"
-    made = _made(words[0], url, headers, "")
-    path, query = made.path, made.query
+    parsed = _from_url(words[0], url, headers, "")
+    path, query = parsed.path, parsed.query
     if "://" not in words[1]:
         path, _, query = words[1].encode().partition(b"?")
     return ParsedRequest(
-        made.method, made.host, made.port, path, query, made.headers, _body(body, made.headers)
+        parsed.method,
+        parsed.host,
+        parsed.port,
+        path,
+        query,
+        parsed.headers,
+        _body(body, parsed.headers),
     )
 
 
 def _body(text: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Returns a body as long as its header says; without one, less the line ends of the paste."""
+    """Returns the body: as long as Content-Length says, otherwise without line ends at its end."""
     raw = text.encode()
     length = dict(headers).get(b"content-length", b"")
     if length.isdigit() and len(length) < 9:
@@ -139,5 +153,5 @@ def _body(text: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 def _header(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon:
-        raise Unreadable(f"the header {cut(line)} has no colon")
+        raise UnreadableRequest(f"the header {shorten(line)} has no colon")
     return name.strip(), value.strip()
