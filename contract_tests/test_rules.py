@@ -783,7 +783,7 @@ class Nothing:
     """What JSON cannot say."""
 
 
-NO_JSON = "a rule is made of what JSON can say: "
+NO_JSON = "a rule may contain only JSON values: "
 WRONG_KEYWORDS: list[tuple[dict[str, Any], str]] = [
     ({}, "a rule needs answer, mutate or deliver (at $): "),
     ({"rejekt": "forbidden"}, "a rule has no rejekt: there are provider, operation, method, "),

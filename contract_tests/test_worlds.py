@@ -1,4 +1,4 @@
-"""World files: what is wrong in one is told in one line, with file, line and path."""
+"""World files: an error is one line with file, line and path."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def row(total: str) -> str:
 
 
 WRONG = [
-    ("a section nobody has", "kraken: {}\n", 1, "$.kraken: no provider kraken"),
+    ("a section of no provider", "kraken: {}\n", 1, "$.kraken: no provider kraken"),
     ("a name that is no text", "name: 7\n", 1, "$.name: name is text"),
     ("an unknown member", f"cpg:\n  keys:\n{KEY}  foo: 1\n", 4, "$.cpg.foo: Object contains unknown"),
     ("an unknown member of a key", "cpg:\n  keys:\n    main:\n      key_id: a\n      x: 1\n", 5, "$.cpg.keys.main.x"),
@@ -51,7 +51,7 @@ WRONG = [
     ("no permission of that name", "cpg:\n  keys:\n    m: {key_id: a, secret: b, account: c, permissions: [all]}\n", 3, "no permission 'all'"),
     ("no network", "cpg:\n  keys:\n    m: {key_id: a, secret: b, account: c, ip_whitelist: [here]}\n", 3, "'here' does not appear to be an IPv4"),
     ("a row on an exchange not connected", 'coinapi:\n  accounts:\n    a:\n      balances: [{asset: X, venue: Y, total: "1"}]\n', 3, "X lies on 'Y', which is not connected"),
-    ("a source nobody has", 'coinapi:\n  accounts:\n    a:\n      exchanges: [Y]\n      balances: [{asset: X, venue: Y, total: "1", last_updated_by: ME}]\n', 5, "last_updated_by is one of"),
+    ("an unknown source", 'coinapi:\n  accounts:\n    a:\n      exchanges: [Y]\n      balances: [{asset: X, venue: Y, total: "1", last_updated_by: ME}]\n', 5, "last_updated_by is one of"),
     ("an unreachable stranger", "coinapi: {unreachable: [FOO]}\n", 1, "FOO is unreachable, but no account"),
     ("a negative price", 'coinapi:\n  accounts:\n    a:\n      exchanges: [Y]\n      balances: [{asset: X, venue: Y, total: "1", rate_usd: "-1"}]\n', 5, "rate_usd and traded are never negative"),
     ("a negative volume", 'coinapi:\n  accounts:\n    a:\n      exchanges: [Y]\n      balances: [{asset: X, venue: Y, total: "1", traded: "-1"}]\n', 5, "rate_usd and traded are never negative"),
@@ -67,20 +67,20 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("about", "text", "line", "what"), WRONG, ids=[w[0] for w in WRONG])
-def test_a_wrong_world_is_refused_in_one_line(
+def test_a_wrong_world_is_rejected_in_one_line(
     tmp_path: Path, about: str, text: str, line: int, what: str
 ) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(files.FileError) as refused:
+    with pytest.raises(files.FileError) as error:
         worlds.load(str(file))
-    told = str(refused.value)
-    assert told.startswith(f"{file}:{line}: $"), told
-    assert what in told
-    assert "\n" not in told
+    message = str(error.value)
+    assert message.startswith(f"{file}:{line}: $"), message
+    assert what in message
+    assert "\n" not in message
 
 
-def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_binary_or_missing_file_is_rejected(tmp_path: Path) -> None:
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"\xff\xfe\x00")
     for name in (str(binary), str(tmp_path), "nowhere"):
@@ -113,7 +113,7 @@ def test_the_scale_of_an_amount_is_kept() -> None:
 
 
 @pytest.mark.parametrize("name", worlds.shipped())
-def test_a_shipped_world_is_good_and_has_a_part_for_every_provider(name: str) -> None:
+def test_a_shipped_world_is_valid_and_has_a_section_for_every_provider(name: str) -> None:
     world = worlds.load(name)
     assert (world.name, list(world.parts)) == (name, list(discover()))
     for provider in world.parts:
@@ -133,12 +133,16 @@ def test_the_whale_has_100_000_rows_and_is_the_same_each_time() -> None:
 def test_generated_rows_depend_on_their_seed() -> None:
     def total(seed: int) -> object:
         text = f"cpg: {{accounts: {{a: {{generate: {{rows: 1, seed: {seed}}}}}}}}}"
-        return worlds.read(text, "made").parts["cpg"].accounts["a"].rows["T000000", "ETH"].total
+        return (
+            worlds.read(text, "generated").parts["cpg"].accounts["a"].rows["T000000", "ETH"].total
+        )
 
     assert total(1) == total(1) != total(2)
 
 
-def test_a_file_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_above_the_size_limit_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "large.yaml"
     file.write_text("name: large\n")
     monkeypatch.setattr(files, "SIZE_MAX", 5)
@@ -151,21 +155,21 @@ def test_a_world_needs_no_section_for_every_provider() -> None:
     assert (world.name, world.parts["cpg"].credentials) == ("small", {})
 
 
-# Made-up worlds
+# Generated worlds
 
 
-def test_a_made_up_world_is_good_and_the_same_for_the_same_seed() -> None:
-    made = generate(accounts=3, assets=120, seed=7)
-    assert made == generate(accounts=3, assets=120, seed=7)
-    assert made != generate(accounts=3, assets=120, seed=8)
-    world = worlds.read(made, "made")
+def test_a_generated_world_is_valid_and_depends_only_on_its_seed() -> None:
+    text = generate(accounts=3, assets=120, seed=7)
+    assert text == generate(accounts=3, assets=120, seed=7)
+    assert text != generate(accounts=3, assets=120, seed=8)
+    world = worlds.read(text, "generated")
     for name, part in world.parts.items():
         assert len(part.section.keys) == len(part.accounts) == 3, name
         assert [len(held.rows) for held in part.accounts.values()] == [120] * 3
 
 
-def test_a_made_up_world_can_be_served_and_read() -> None:
-    world = worlds.read(generate(accounts=2, assets=3, seed=490), "made")
+def test_a_generated_world_can_be_served() -> None:
+    world = worlds.read(generate(accounts=2, assets=3, seed=490), "generated")
     with MockServer(world) as server:
         for name in discover():
             handle = getattr(server, name)

@@ -1,4 +1,4 @@
-"""Rules and scenarios as Python callers write them, turned into what files say."""
+"""Fault rules from the keyword arguments of Python callers, and scenarios from their arguments."""
 
 import hashlib
 import json
@@ -12,60 +12,66 @@ from mockserver.files import scenarios
 from mockserver.model.names import choices
 from mockserver.model.time_values import spelled
 
-WORDS = KEYWORDS  # `from` and `for` are words of Python's own
 MATCH = RuleMatch.__struct_fields__
-WHEN = tuple(WORDS.get(name, name) for name in FiringSpec.__struct_fields__)
+WHEN = tuple(KEYWORDS.get(name, name) for name in FiringSpec.__struct_fields__)
 ANSWER = AnswerSpec.__struct_fields__
-WHOLE = ("mutate", "deliver")
+SECTIONS = (("match", MATCH), ("when", WHEN), ("answer", ANSWER))
+WHOLE_SECTIONS = ("mutate", "deliver")  # each given by one keyword of its name
 
 
 def fail(
-    call: Callable[..., Any], match: Mapping[str, str], name: str | None, given: Mapping[str, Any]
+    call: Callable[..., Any],
+    match: Mapping[str, str],
+    name: str | None,
+    keywords: Mapping[str, Any],
 ) -> str:
-    """Sets a rule made of keywords; returns its name, which depends on what it says."""
-    rule = written(match, given)
-    rule["name"] = _plain(name) or _name(rule)
+    """Sets a fault rule from keywords and returns its name; raises ValueError.
+
+    Without a ``name`` the rule gets one that is derived from its content. ``call`` sends a
+    request to the control API.
+    """
+    rule = rule_from_keywords(match, keywords)
+    rule["name"] = _json_copy(name) or _content_name(rule)
     call("POST", "/faults", rule)
     return str(rule["name"])
 
 
-def written(match: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns keywords as a rule, without a name; raises ValueError for an unknown one."""
+def rule_from_keywords(match: Mapping[str, str], keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a rule without a name; raises ValueError for an unknown or repeated keyword."""
     rule: dict[str, Any] = {"match": dict(match)}
-    for keyword, value in given.items():
-        word = WORDS.get(keyword, keyword)
-        if word in WHOLE:
-            rule[word] = value
+    for keyword, value in keywords.items():
+        member = KEYWORDS.get(keyword, keyword)  # from_ stands for from, a reserved word
+        if member in WHOLE_SECTIONS:
+            rule[member] = value
             continue
-        homes = (("match", MATCH), ("when", WHEN), ("answer", ANSWER))
-        home = next((home for home, words in homes if word in words), None)
-        if home is None:
-            known = (*MATCH, *WHEN, *ANSWER, *WHOLE)
+        section = next((section for section, members in SECTIONS if member in members), None)
+        if section is None:
+            known = (*MATCH, *WHEN, *ANSWER, *WHOLE_SECTIONS)
             raise ValueError(f"a rule has no {keyword}: {choices(keyword, known)}")
-        if word in rule.get(home, {}):
-            raise ValueError(f"{word} is given already: {rule[home][word]!r}")
-        rule.setdefault(home, {})[word] = value
-    plain: dict[str, Any] = _plain(rule)
-    return plain
+        if member in rule.get(section, {}):
+            raise ValueError(f"{member} is given already: {rule[section][member]!r}")
+        rule.setdefault(section, {})[member] = value
+    copy: dict[str, Any] = _json_copy(rule)
+    return copy
 
 
-def _plain(data: Any) -> Any:
-    """Returns a copy of what JSON can say, the same over HTTP and in process."""
+def _json_copy(data: Any) -> Any:
+    """Returns data as JSON carries it, so that a rule is the same in process and over HTTP."""
     try:
         return json.loads(json.dumps(spelled(data), allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"a rule is made of what JSON can say: {error}") from None
+        raise ValueError(f"a rule may contain only JSON values: {error}") from None
 
 
-def _name(rule: Mapping[str, Any]) -> str:
+def _content_name(rule: Mapping[str, Any]) -> str:
     text = json.dumps(rule, sort_keys=True)
     return "fail-" + hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
 def scenario_wish(scenario: str | Path | Mapping[str, Any] | None) -> Any:
-    """Returns a scenario as the control API takes it: its name, or its data."""
+    """Returns a scenario as the control API accepts it: the name of a shipped one, or data."""
     if isinstance(scenario, str) and scenario in scenarios.shipped():
         return {"name": scenario}
     if isinstance(scenario, str | Path):
         scenario = scenarios.data(scenarios.find(str(scenario)))
-    return _plain(scenario)
+    return _json_copy(scenario)

@@ -1,1 +1,1 @@
-"""Files that people write: strict YAML, worlds, scenarios, facts, documents."""
+"""Files on disk: strict YAML, worlds, scenarios, facts, OpenAPI documents."""

@@ -1,4 +1,4 @@
-"""What lies beside a provider's code: its OpenAPI document and its facts."""
+"""The data files of a provider: its OpenAPI document and its facts."""
 
 from functools import cache
 from typing import Any
@@ -10,9 +10,10 @@ from mockserver.providers import folder
 
 
 class Fact(Struct, frozen=True, forbid_unknown_fields=True):
-    """One behaviour, where it is known from, how sure it is, and the test that proves it.
+    """One behaviour of a real API.
 
-    ``proof`` is a test's name below ``contract_tests``, of one row or of all.
+    ``source`` names where it is known from; ``status`` is ``documented``, ``observed`` or
+    ``assumed``; ``proof`` is the pytest id of a test below ``contract_tests``.
     """
 
     id: str
@@ -28,17 +29,17 @@ class Fact(Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def openapi_document(provider: str) -> dict[str, Any]:
-    """Returns a provider's OpenAPI document; raises FileNotFoundError while it has none."""
+    """Returns a provider's OpenAPI document; raises FileNotFoundError where there is none."""
     text = (folder(provider) / "openapi.yaml").read_text(encoding="utf-8")
     data: dict[str, Any] = strict_yaml.load(text)
     return data
 
 
 def facts(provider: str) -> list[Fact]:
-    """Returns a provider's facts, in the order of its file; none while it has no file."""
+    """Returns a provider's facts in the order of its file; empty without a file."""
     file = folder(provider) / "facts.yaml"
     if not file.is_file():
         return []
     text = file.read_text(encoding="utf-8")
-    found: list[Fact] = strict_yaml.convert(text, strict_yaml.load(text), (), list[Fact])
-    return found
+    rows: list[Fact] = strict_yaml.convert(text, strict_yaml.load(text), (), list[Fact])
+    return rows

@@ -1,6 +1,7 @@
-"""A provider's OpenAPI document: evidence about somebody else's API, and a checker.
+"""Checks responses against a provider's OpenAPI document.
 
-The document is written by hand from the facts and is never needed to answer.
+The document is evidence about the real API, written by hand from the facts; the server does
+not need it to respond.
 """
 
 from typing import Any
@@ -33,29 +34,31 @@ class Document:
         }
 
     def check(self, operation: str, response: Response) -> None:
-        """Raises Mismatch unless the document declares this answer of the operation."""
+        """Raises Mismatch unless the document declares this response of the operation."""
         declared = self.operations()[operation][2]["responses"].get(str(response.status))
         if declared is None:
             raise Mismatch(f"{operation}: status {response.status} is not declared")
         declared = self._resolve(declared)
-        given = dict(response.headers).get(b"content-type", b"").decode()
-        if given not in declared["content"]:
-            raise Mismatch(f"{operation} {response.status}: media type {given!r} is not declared")
+        media_type = dict(response.headers).get(b"content-type", b"").decode()
+        if media_type not in declared["content"]:
+            raise Mismatch(
+                f"{operation} {response.status}: media type {media_type!r} is not declared"
+            )
         body = msgspec.json.decode(response.body)
-        error = next(self._checker(operation, response.status, given).iter_errors(body), None)
+        error = next(self._checker(operation, response.status, media_type).iter_errors(body), None)
         if error is not None:
             raise Mismatch(f"{operation} {response.status}: {error.message}")
 
     def _resolve(self, node: dict[str, Any]) -> dict[str, Any]:
         while "$ref" in node:
-            found: Any = self.data
+            target: Any = self.data
             for step in node["$ref"].removeprefix("#/").split("/"):
-                found = found[step]
-            node = found
+                target = target[step]
+            node = target
         return node
 
     def _checker(self, operation: str, status: int, media_type: str) -> Any:
-        import jsonschema_rs  # only proofs need it: it comes with the test extra
+        import jsonschema_rs  # only tests need it: it comes with the extra `test`
 
         key = (operation, status, media_type)
         if key not in self._checkers:

@@ -1,4 +1,4 @@
-"""Scenario files: found, read, and what is wrong in them told in one line."""
+"""Scenario files: finds, reads and checks them."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,8 @@ from mockserver.files import strict_yaml
 from mockserver.providers import discover
 
 FOLDER = "scenarios"
-MEMBERS = {*scenario.ScenarioSpec.__struct_fields__} - {"name"}  # that no world has
+# Members of a scenario file that a world file does not have.
+MEMBERS = {*scenario.ScenarioSpec.__struct_fields__} - {"name"}
 
 
 def shipped() -> list[str]:
@@ -25,62 +26,64 @@ def shipped() -> list[str]:
 
 
 def find(name: str) -> Path:
-    """Returns the file of a shipped scenario's name, or of a path; raises BadFile."""
+    """Returns the file for a shipped scenario's name or a path; raises FileError."""
     return files.find(FOLDER, name)
 
 
 def load(name: str) -> Scenario:
-    """Loads a scenario by its name or path; raises BadFile."""
+    """Loads a scenario by name or path; raises FileError."""
     path = find(name)
-    called = _called(path)
-    read: Scenario = files.read_file(path, lambda text: _read(text, strict_yaml.load(text), called))
-    return read
+    default = _default_name(path)
+    loaded: Scenario = files.read_file(
+        path, lambda text: _parse(text, strict_yaml.load(text), default)
+    )
+    return loaded
 
 
 def data(path: Path) -> Any:
-    """Returns the plain data of a scenario file, whose name stands for one that it lacks."""
-    found = files.read_file(path, strict_yaml.load)
-    return {"name": _called(path)} | found if isinstance(found, dict) else found
+    """Returns the data of a scenario file, with a name from the file where it has none."""
+    content = files.read_file(path, strict_yaml.load)
+    return {"name": _default_name(path)} | content if isinstance(content, dict) else content
 
 
-def _called(path: Path) -> str:
-    """Returns what a file's scenario is called where it does not say so itself."""
+def _default_name(path: Path) -> str:
+    """Returns the name of a scenario whose file does not give one."""
     return re.sub(r"[^a-z0-9_.-]+", "-", path.stem.lower()).strip("-_.")[:64] or "scenario"
 
 
-def resolve(wish: str | Path | Mapping[str, Any] | Scenario | None) -> Scenario | None:
-    """Returns what a caller in Python means: a name, a path, plain data or a scenario.
+def resolve(source: str | Path | Mapping[str, Any] | Scenario | None) -> Scenario | None:
+    """Returns the scenario for a name, a path, plain data or a scenario.
 
-    Raises BadFile, and ValueError for data that is wrong.
+    Raises FileError, and ValueError for wrong data.
     """
-    if isinstance(wish, str | Path):
-        return load(str(wish))
-    if not isinstance(wish, Mapping):
-        return wish
+    if isinstance(source, str | Path):
+        return load(str(source))
+    if not isinstance(source, Mapping):
+        return source
     try:
-        return from_data(wish)
-    except strict_yaml.LocatedError as wrong:
-        raise ValueError(f"scenario: {wrong.path}: {wrong.what}") from None
+        return from_data(source)
+    except strict_yaml.LocatedError as error:
+        raise ValueError(f"scenario: {error.path}: {error.what}") from None
 
 
 @cache
 def load_shipped(name: str) -> Scenario:
-    """Loads a shipped scenario, once."""
+    """Loads a shipped scenario once."""
     return load(name)
 
 
 def from_data(data: Any) -> Scenario:
-    """Reads a scenario given as plain data, where paths tell but lines do not; raises Wrong."""
-    return _read("", data, "inline")
+    """Parses a scenario from plain data; raises LocatedError, with a path but no useful line."""
+    return _parse("", data, "inline")
 
 
-def _read(text: str, data: Any, name: str) -> Scenario:
+def _parse(text: str, data: Any, name: str) -> Scenario:
     providers = discover()
-    found = scenario.parse(text, data, name, providers)
+    parsed = scenario.parse(text, data, name, providers)
     settings = Settings()
     for member in ("quirks", "limits"):
         try:
-            settings = changed(settings, providers, **{member: getattr(found, member)})
+            settings = changed(settings, providers, **{member: getattr(parsed, member)})
         except ValueError as error:
             raise strict_yaml.located_error(text, (member,), str(error)) from None
-    return replace(found, quirks=settings.quirks, limits=settings.limits)
+    return replace(parsed, quirks=settings.quirks, limits=settings.limits)

@@ -1,4 +1,4 @@
-"""``--watch``: a world file that changes is loaded again; a broken one is told and left."""
+"""``--watch``: loads a world file again when it changes; logs errors and keeps the old world."""
 
 import asyncio
 from pathlib import Path
@@ -8,22 +8,22 @@ from mockserver.files import lookup as files
 from mockserver.files import worlds
 from mockserver.http.log import log
 
-EVERY = 0.5  # seconds
+INTERVAL = 0.5  # seconds
 
 
 async def watch(path: Path, sandbox: Sandbox) -> None:
-    """Resets the sandbox to the file's world each time the file changes."""
-    seen = _changed(path)
+    """Loads the file's world into the sandbox each time the file changes; never returns."""
+    loaded = _modified_at(path)
     while True:
-        await asyncio.sleep(EVERY)
-        changed = _changed(path)
-        if changed not in (seen, 0):
-            seen = changed
+        await asyncio.sleep(INTERVAL)
+        modified = _modified_at(path)
+        if modified not in (loaded, 0):
+            loaded = modified
             await asyncio.to_thread(_reload, path, sandbox)
 
 
-def _changed(path: Path) -> int:
-    """Returns when the file changed; 0 while it is not there, as in the middle of a rename."""
+def _modified_at(path: Path) -> int:
+    """Returns the modification time in nanoseconds; 0 without a file, as during a rename."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
