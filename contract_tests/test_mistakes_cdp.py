@@ -303,13 +303,13 @@ ENTRIES = [
     ("a scheme", f"GET https://{HOST}{BALANCES}", "scheme in the claim"),
     ("the other scheme", f"GET http://{HOST}{BALANCES}", "scheme in the claim"),
     ("another method", f"POST {HOST}{BALANCES}", "another method"),
-    ("small letters", f"get {HOST}{BALANCES}", "method in small letters"),
-    ("capitals and small letters", f"Get {HOST}{BALANCES}", "method in small letters"),
+    ("small letters", f"get {HOST}{BALANCES}", "method in lower case"),
+    ("capitals and small letters", f"Get {HOST}{BALANCES}", "method in lower case"),
     ("no method", f"{HOST}{BALANCES}", "method missing"),
     ("a blank for the method", f" {HOST}{BALANCES}", "method missing"),
-    ("two blanks", f"GET  {HOST}{BALANCES}", "separator is not one blank"),
-    ("a tab", f"GET\t{HOST}{BALANCES}", "separator is not one blank"),
-    ("a colon", f"GET:{HOST}{BALANCES}", "separator is not one blank"),
+    ("two blanks", f"GET  {HOST}{BALANCES}", "separator is not one space"),
+    ("a tab", f"GET\t{HOST}{BALANCES}", "separator is not one space"),
+    ("a colon", f"GET:{HOST}{BALANCES}", "separator is not one space"),
     ("no host", f"GET {BALANCES}", "host missing"),
     ("another host", f"GET elsewhere:8491{BALANCES}", "another host"),
     ("the host of Advanced Trade", f"GET api.coinbase.com{BALANCES}", "another host"),
@@ -329,7 +329,7 @@ ENTRIES = [
     ("a whole URL behind the host", f"GET {HOST}http://{HOST}{BALANCES}", "whole URL in the path"),
     ("a whole URL beside the base URL", f"GET {HOST}/platformhttp://{HOST}{BALANCES}", "whole URL in the path"),
     ("a whole URL behind the base path", f"GET {HOST}/platform/https://{HOST}{BALANCES}", "whole URL in the path"),
-    ("a whole URL, method and all", f"get https://{HOST}http://{HOST}{BALANCES}", "method in small letters + whole URL in the path"),
+    ("a whole URL, method and all", f"get https://{HOST}http://{HOST}{BALANCES}", "method in lower case + whole URL in the path"),
     ("of another account", f"GET {HOST}{OTHER}", "token of another request"),
     ("of the list of accounts", f"GET {HOST}/platform/v2/accounts", "token of another request"),
     ("of one asset", f"{ENTRY}/btc", "token of another request"),
@@ -338,7 +338,7 @@ ENTRIES = [
     ("no text at all", "", "method missing + host missing + path missing"),
     # pairs
     ("scheme and query", f"GET https://{HOST}{BALANCES}?pageSize=2", "scheme in the claim + query in the claim"),
-    ("method and scheme", f"get https://{HOST}{BALANCES}", "method in small letters + scheme in the claim"),
+    ("method and scheme", f"get https://{HOST}{BALANCES}", "method in lower case + scheme in the claim"),
     ("a URL alone", f"https://{HOST}{BALANCES}", "method missing + scheme in the claim"),
     ("a path alone", BALANCES, "method missing + host missing"),
     ("a path and its query", f"GET {BALANCES}?a=1", "host missing + query in the claim"),
@@ -348,7 +348,7 @@ ENTRIES = [
     ("no port, no base path", f"GET exchange{REST}", "port missing + base path missing"),
     ("another host, another account", f"GET a{OTHER}", "another host + token of another request"),
     ("another method and host", f"PUT a{BALANCES}", "another method + another host"),
-    ("two blanks and a scheme", f"GET  http://{HOST}{BALANCES}", "separator is not one blank + scheme in the claim"),
+    ("two blanks and a scheme", f"GET  http://{HOST}{BALANCES}", "separator is not one space + scheme in the claim"),
 ]  # fmt: skip
 
 
@@ -625,10 +625,10 @@ SHAPES = [
     ("a variable in braces", "${CDP_TOKEN}", "no token was made"),
     ("a template", "{{ token }}", "no token was made"),
     ("bytes", f"b'{BODY}'", "Python bytes for a text"),
-    ("quotes", f'"{BODY}"', "quotes round the token"),
-    ("a quote behind it", f"{BODY}'", "quotes round the token"),
+    ("quotes", f'"{BODY}"', "quotes around the token"),
+    ("a quote behind it", f"{BODY}'", "quotes around the token"),
     ("two tokens", f"{BODY}, Bearer {BODY}", "two tokens in one header"),
-    ("a blank inside", BODY.replace(".", ". ", 1), "blank inside the token"),
+    ("a blank inside", BODY.replace(".", ". ", 1), "whitespace inside the token"),
     ("escaped", BODY.replace(".", "%2E"), "token URL-encoded"),
     ("8193 bytes", "a" * 8193, "token too long"),
     ("8192 bytes", "a" * 8192, "not a JWT"),
@@ -638,8 +638,8 @@ SHAPES = [
     ("four parts", f"{BODY}.e30", "not a JWT"),
     ("padded", BODY + "==", "padding in the token"),
     ("standard base64", "+" + BODY[1:], "standard base64 for base64url"),
-    ("both alphabets and more", "+*" + BODY[2:], "signs that are not base64url"),
-    ("a sign of no base64", "*" + BODY[1:], "signs that are not base64url"),
+    ("both alphabets and more", "+*" + BODY[2:], "characters that are not base64url"),
+    ("a sign of no base64", "*" + BODY[1:], "characters that are not base64url"),
     ("a header cut short", BODY[: BODY.index(".")][:5] + BODY[BODY.index(".") :], "part of the token cut short"),
     ("a signature cut short", BODY[:-1], "part of the token cut short"),
     ("a signature cut by more", BODY[:-43], "part of the token cut or changed"),
@@ -680,11 +680,11 @@ LISTED = "the id of one of the keys main, es256, stranger"
 KIDS = [
     ("the label", "main", "label in place of the key id", SHOWN_ID, "the label of the key main"),
     ("the last part", f"{LAST}1", "last part of the key id alone", SHOWN_ID, f"{LAST}1"),
-    ("a blank behind it", f"{KEY_ID}1 ", "blanks or quotes round the key id", SHOWN_ID, None),
-    ("quotes", f'"{KEY_ID}1"', "blanks or quotes round the key id", SHOWN_ID, None),
-    ("a line end written out", f"{KEY_ID}1\\n", "blanks or quotes round the key id", SHOWN_ID, None),
+    ("a blank behind it", f"{KEY_ID}1 ", "whitespace or quotes around the key id", SHOWN_ID, None),
+    ("quotes", f'"{KEY_ID}1"', "whitespace or quotes around the key id", SHOWN_ID, None),
+    ("a line end written out", f"{KEY_ID}1\\n", "whitespace or quotes around the key id", SHOWN_ID, None),
     ("capitals", f"{KEY_ID}1".upper(), "key id in another case", SHOWN_ID, None),
-    ("a slash before it", f"/{KEY_ID}1", "slash round the key id", SHOWN_ID, None),
+    ("a slash before it", f"/{KEY_ID}1", "slash around the key id", SHOWN_ID, None),
     ("an account", MAIN, "account in place of the key id", SHOWN_ID, None),
     ("an owner", OWNER, "owner in place of the key id", SHOWN_ID, None),
     ("the secret", SECRET, "secret in place of the key id", LISTED, "the secret of the key main"),
@@ -721,7 +721,7 @@ ELSEWHERE = [
     ("Basic", {"Authorization": f"Basic {BODY}"}, "another scheme than Bearer"),
     ("Token", {"Authorization": f"Token {BODY}"}, "another scheme than Bearer"),
     ("Basic and no token", {"Authorization": "Basic bWU6aHVzaA=="}, "another scheme than Bearer"),
-    ("quotes", {"Authorization": f'"Bearer {BODY}"'}, "quotes round the header"),
+    ("quotes", {"Authorization": f'"Bearer {BODY}"'}, "quotes around the header"),
     ("the secret", {"Authorization": SECRET}, "key in place of a token"),
     ("Basic and the secret", {"Authorization": f"Basic {SECRET}"}, "key in place of a token"),
     ("the key's id", {"X-API-Key": f"{KEY_ID}1"}, "key in place of a token"),
@@ -766,9 +766,9 @@ UUID = MAIN.removeprefix("account_")
 
 READS = [
     ("a label", "/v2/accounts/main", "label for the account id", "main"),
-    ("capitals", f"/v2/accounts/{MAIN.upper()}", "account id in capitals", MAIN.upper()),
+    ("capitals", f"/v2/accounts/{MAIN.upper()}", "account id in upper case", MAIN.upper()),
     ("no prefix", f"/v2/accounts/{UUID}", "account_ missing", UUID),
-    ("a blank", f"/v2/accounts/{MAIN}%20", "blanks or quotes round the account id", f"{MAIN} "),
+    ("a blank", f"/v2/accounts/{MAIN}%20", "whitespace or quotes around the account id", f"{MAIN} "),
     ("a template", "/v2/accounts/%7BaccountId%7D", "account id not filled in", "{accountId}"),
     ("undefined", "/v2/accounts/undefined/balances", "account id not filled in", "undefined"),
     ("an owner", f"/v2/accounts/{OWNER}", "owner for the account id", OWNER),
@@ -783,10 +783,10 @@ READS = [
     ("the first of two", "/v2/accounts?pageSize=0&pageSize=9", "pageSize is 0", "0"),
     ("a type nearly right", "/v2/accounts?type=Prime", "unknown account type", "Prime"),
     ("a type of nothing", "/v2/accounts?type=", "unknown account type", ""),
-    ("a symbol too long", f"{REST}/{'a' * 43}", "malformed asset", "43 signs"),
+    ("a symbol too long", f"{REST}/{'a' * 43}", "malformed asset", "43 characters"),
     ("a strange account", f"/v2/accounts/{UNKNOWN}", "unknown account", UNKNOWN),
     ("a strange account's asset", f"/v2/accounts/{UNKNOWN}/balances/btc", "unknown account", UNKNOWN),
-    ("capitals in a symbol", f"{REST}/BTC", "asset in capitals", "BTC"),
+    ("capitals in a symbol", f"{REST}/BTC", "asset in upper case", "BTC"),
     ("an asset not held", f"{REST}/doge", "asset not held", "doge"),
     ("an asset not held there", f"/v2/accounts/{EMPTY}/balances/btc", "asset not held", "btc"),
 ]  # fmt: skip
@@ -836,8 +836,8 @@ def escaped(text: str) -> str:
 
 PAGES = [
     ("escaped twice", lambda t: escaped(escaped(t)), "page token escaped twice"),
-    ("a blank behind it", lambda t: escaped(t + " "), "blanks or quotes round the page token"),
-    ("quotes", lambda t: escaped(f'"{t}"'), "blanks or quotes round the page token"),
+    ("a blank behind it", lambda t: escaped(t + " "), "whitespace or quotes around the page token"),
+    ("quotes", lambda t: escaped(f'"{t}"'), "whitespace or quotes around the page token"),
     ("cut", lambda t: escaped(t[:40]), "page token unreadable"),
     ("the documented one", lambda t: "eyJsYXN0X2lkIjogImFiYzEyMyIsICJ0aW1lc3RhbXAiOiAxNzA3ODIzNzAxfQ%3D%3D", "page token unreadable"),
     ("a number", lambda t: "2", "page token unreadable"),
@@ -1009,7 +1009,7 @@ def entry_rules(entry: str, at: int) -> set[str]:
     """Returns what may be said of an entry with a letter changed at this place."""
     slash = 4 + len(HOST)
     if at < 3:
-        return {"another method", "method in small letters"}
+        return {"another method", "method in lower case"}
     if at == 3:
         return {"method missing + another host"}
     name, _, port = entry[4:].partition("/")[0].partition(":")

@@ -81,10 +81,18 @@ def typed(body: str) -> dict[str, str]:
 # CoinAPI: where the key is
 
 ELSEWHERE, PARAMETER, BODY = "key in another header", "key in another parameter", "key in the body"
-QUOTES, BLANKS, WORD = "quotes round the key", "blanks round the key", "word before the key"
+QUOTES, BLANKS, WORD = (
+    "quotes around the key",
+    "whitespace around the key",
+    "a scheme such as Bearer before the key",
+)
 NAME, ESCAPED, ENCODED = "name before the key", "key URL-encoded", "key in base64"
 CASE, CUT, MORE = "key in another case", "key cut short", "more than the key"
-SLIP, MISSING, UNKNOWN = "one sign of the key wrong", "missing_credential", "unknown_credential"
+SLIP, MISSING, UNKNOWN = (
+    "one character of the key wrong",
+    "missing_credential",
+    "unknown_credential",
+)
 B64 = base64.b64encode(KEY.encode()).decode()
 BASIC = base64.b64encode(f"{KEY}:".encode()).decode()
 
@@ -223,7 +231,7 @@ def test_a_fingerprint_stands_for_the_key_that_came(server: MockServer) -> None:
         "rule": CASE,
         "expected": "the key main",
         "received": "value:438ef0cf, which is not quite it",
-        "fix": "Send capitals and small letters as they are.",
+        "fix": "Send the key's exact upper and lower case.",
     }
 
 

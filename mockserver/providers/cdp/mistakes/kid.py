@@ -17,11 +17,11 @@ MEANT: tuple[tuple[str, Callable[[Any, str], bool]], ...] = (
     ("label in place of the key id", lambda key, kid: kid == key.label),
     ("last part of the key id alone", lambda key, kid: kid == key.key_id.rpartition("/")[2]),
     (
-        "blanks or quotes round the key id",
+        "whitespace or quotes around the key id",
         lambda key, kid: kid.replace("\\n", "").strip(BLANKS) == key.key_id,
     ),
     ("key id in another case", lambda key, kid: kid.lower() == key.key_id.lower()),
-    ("slash round the key id", lambda key, kid: kid.strip("/") == key.key_id),
+    ("slash around the key id", lambda key, kid: kid.strip("/") == key.key_id),
     ("account in place of the key id", lambda key, kid: kid in key.accounts.values()),
     ("owner in place of the key id", lambda key, kid: kid == key.owner),
 )

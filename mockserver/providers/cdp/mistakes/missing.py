@@ -96,7 +96,7 @@ def _scheme(refused: RejectedRequest, value: bytes) -> Explanation | None:
     token = _token_in(value)
     if token:
         rule, fix = _unschemed(value, token)
-        before = printable(word) if word.lower() in SCHEMES else "no Bearer and blank"
+        before = printable(word) if word.lower() in SCHEMES else "no Bearer and space"
         return Explanation(rule, WANTED, f"a token with {before} before it", fix)
     if value.lower() == b"bearer":
         fix = "Look whether the variable is set from which the token is taken."
@@ -110,7 +110,7 @@ def _unschemed(value: bytes, token: bytes) -> tuple[str, str]:
     if value == token:
         return "Bearer missing", "Put the word Bearer and one space before the token."
     if value[:1] in (b'"', b"'"):
-        return "quotes round the header", "Send the header without quotes."
+        return "quotes around the header", "Send the header without quotes."
     if value.lower().startswith(b"bearer"):
         return "no space behind Bearer", "Put one space between Bearer and the token."
     return "another scheme than Bearer", "Write Bearer before the token."

@@ -70,10 +70,10 @@ def _account(refused: RejectedRequest) -> Explanation:
 
 ACCOUNTS: tuple[tuple[str, Callable[[str, str, str], bool]], ...] = (
     ("label for the account id", lambda page_parameter, label, own: page_parameter == label),
-    ("account id in capitals", lambda page_parameter, label, own: page_parameter.lower() == own),
+    ("account id in upper case", lambda page_parameter, label, own: page_parameter.lower() == own),
     (f"{PREFIX} missing", lambda page_parameter, label, own: PREFIX + page_parameter == own),
     (
-        "blanks or quotes round the account id",
+        "whitespace or quotes around the account id",
         lambda page_parameter, label, own: page_parameter.strip(" \t\r\n\"'") == own,
     ),
 )
@@ -107,8 +107,8 @@ def _type(refused: RejectedRequest) -> Explanation:
 def _asset(refused: RejectedRequest) -> Explanation:
     _, asset = _parts(refused.request)
     fix = "Send a symbol as the list of balances has it."
-    told = f"{len(asset)} signs"
-    return Explanation("malformed asset", f"a symbol of 1 to {SYMBOL_MAX} signs", told, fix)
+    told = f"{len(asset)} characters"
+    return Explanation("malformed asset", f"a symbol of 1 to {SYMBOL_MAX} characters", told, fix)
 
 
 PARAMETERS: Mapping[str, Callable[[RejectedRequest], Explanation]] = {
@@ -141,8 +141,8 @@ def _no_asset(refused: RejectedRequest, label: str, asset: str) -> Explanation:
     expected = f"an asset that the account {label} holds"
     told = _told(refused, asset)
     if asset != asset.lower():
-        fix = "Write symbols in small letters."
-        return Explanation("asset in capitals", expected, told, fix)
+        fix = "Write symbols in lower case."
+        return Explanation("asset in upper case", expected, told, fix)
     fix = "Ask for one that the list of balances has."
     return Explanation("asset not held", expected, told, fix)
 
@@ -227,7 +227,12 @@ def _page_size(refused: RejectedRequest) -> int:
 
 
 TOKENS: tuple[tuple[str, str, str, Callable[[str], Any]], ...] = (
-    ("page token too long", f"more than {TOKEN_MAX} signs", RETURNED, lambda t: len(t) > TOKEN_MAX),
+    (
+        "page token too long",
+        f"more than {TOKEN_MAX} characters",
+        RETURNED,
+        lambda t: len(t) > TOKEN_MAX,
+    ),
     (
         "page token escaped twice",
         "a token in which %3D is left",
@@ -235,8 +240,8 @@ TOKENS: tuple[tuple[str, str, str, Callable[[str], Any]], ...] = (
         lambda t: "%" in t and _place(unquote(t)) is not None,
     ),
     (
-        "blanks or quotes round the page token",
-        "blanks or quotes",
+        "whitespace or quotes around the page token",
+        "whitespace or quotes",
         RETURNED,
         lambda t: t != t.strip(" \t\r\n\"'") and _place(t.strip(" \t\r\n\"'")) is not None,
     ),

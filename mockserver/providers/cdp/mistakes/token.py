@@ -40,12 +40,12 @@ FORMS = (
     ),
     Form(
         "Python bytes for a text",
-        "b and quotes round the token",
+        "b and quotes around the token",
         "Decode the token to a text before it goes into the header.",
         re.compile(rb"b['\"]").match,
     ),
     Form(
-        "quotes round the token",
+        "quotes around the token",
         "quotes",
         "Send the token without quotes.",
         lambda t: t[:1] in (b'"', b"'") or t[-1:] in (b'"', b"'"),
@@ -57,8 +57,8 @@ FORMS = (
         lambda t: b"," in t,
     ),
     Form(
-        "blank inside the token",
-        "a blank",
+        "whitespace inside the token",
+        "whitespace",
         "Send the token in one piece.",
         re.compile(rb"\S+\s").match,
     ),
@@ -135,7 +135,7 @@ ALPHABET: tuple[tuple[str, str, str, Callable[[bytes], Any]], ...] = (
         lambda p: re.search(rb"[+/]", p) and not re.search(rb"[^\w+/-]", p),
     ),
     (
-        "signs that are not base64url",
+        "characters that are not base64url",
         "a sign that does not belong there",
         "Send the token as the library made it.",
         re.compile(rb"[^A-Za-z0-9_-]").search,
@@ -163,7 +163,7 @@ def _object(name: str, part: bytes) -> Explanation | None:
     except UnicodeDecodeError:
         rule, told = f"{name} is not UTF-8", "bytes that are none of UTF-8"
     except json.JSONDecodeError as error:
-        rule, told = f"{name} is no JSON", f"{error.msg}, at sign {error.pos}"
+        rule, told = f"{name} is no JSON", f"{error.msg}, at character {error.pos}"
     except ValueError as error:
         rule, told = f"{name} cannot be read", str(error)
     else:

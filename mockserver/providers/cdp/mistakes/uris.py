@@ -111,7 +111,7 @@ def _none(refused: RejectedRequest, claims: Any) -> Explanation:
         rule = "uris missing"
     elif claims.get("uris") == []:
         rule = "uris empty"
-    fix = "Make uris a list of one text: method, blank, host and path of the request."
+    fix = "Make uris a list of one text: method, space, host and path of the request."
     return Explanation(rule, printable(_right(refused, None).encode()), _names(claims), fix)
 
 
@@ -159,18 +159,18 @@ def _differences(refused: RejectedRequest, entry: Entry) -> Rules:
 def _method(request: Request, entry: Entry) -> Rules:
     if entry.method == request.method:
         return []
-    fix = f"Begin the entry with {request.method} and one blank."
+    fix = f"Begin the entry with {request.method} and one space."
     if not entry.method:
         return [("method missing", fix)]
     if entry.method.upper() == request.method:
-        return [("method in small letters", f"Write {request.method} in capitals.")]
+        return [("method in lower case", f"Write {request.method} in upper case.")]
     return [("another method", fix)]
 
 
 def _gap(entry: Entry) -> Rules:
     if entry.gap == " " or not entry.method:
         return []
-    return [("separator is not one blank", "Put one blank between method and host.")]
+    return [("separator is not one space", "Put one space between method and host.")]
 
 
 def _scheme(entry: Entry) -> Rules:

@@ -32,7 +32,7 @@ PLACES = {
     "member": Mistake("key in the body", f"Send the key in the header {HEADER}."),
 }
 NO_BEARER = Mistake("no Bearer", "Put the word Bearer and one space before the key.")
-BEFORE = "word before the key"
+BEFORE = "a scheme such as Bearer before the key"
 
 COSTS = {"balance": BALANCE, "support": SUPPORT, "status": STATUS, "sync": SYNC}
 

@@ -134,7 +134,7 @@ def _unread(error: Exception) -> tuple[str, str]:
     if isinstance(error, UnicodeDecodeError):
         return "body is not UTF-8", f"byte {error.start} is none of UTF-8"
     if isinstance(error, json.JSONDecodeError):
-        return "body is no JSON", f"{error.msg}, at sign {error.pos}"
+        return "body is no JSON", f"{error.msg}, at character {error.pos}"
     return "body is no JSON", str(error)
 
 

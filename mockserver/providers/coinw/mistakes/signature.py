@@ -166,4 +166,4 @@ def _honest(text: bytes, raw: bytes) -> str:
     if raw and raw.hex().encode() in text.lower():
         name = NAMES[ALGORITHMS[len(raw)]]
         return f"{UNKNOWN}: it has {len(raw)} bytes, as {name} makes them, not {RIGHT_SIZE}"
-    return f"{UNKNOWN}: its {len(text)} signs are no digest of {RIGHT_SIZE} bytes in hex or base64"
+    return f"{UNKNOWN}: its {len(text)} characters are no {RIGHT_SIZE}-byte digest in hex or base64"

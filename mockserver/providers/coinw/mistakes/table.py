@@ -42,7 +42,7 @@ MISTAKES = (
     Mistake("HMAC-MD5 for MD5", MD5, change.by_hmac),
     Mistake("api_key and secret swapped", SECRET, change.swapped),
     Mistake("another key's secret", SECRET, change.another_secret),
-    Mistake("newline behind the string", NOTHING, change.line_end),
+    Mistake("newline after the string", NOTHING, change.line_end),
     Mistake("query signed as it is sent", RAW, change.query_string),
     Mistake("values decoded twice", RAW, change.decoded),
     Mistake("only api_key signed", ALL, change.key_alone),
@@ -71,7 +71,9 @@ MISTAKES = (
     Mistake("plus signed for a space", RAW, change.plus_kept, no_pairs=True),
     Mistake("path signed", JOIN, change.path_signed, no_pairs=True),
     Mistake("names not signed", JOIN, change.names_left_out, no_pairs=True),
-    Mistake("= left out or another sign", JOIN, change.each("equals", b"", b":"), no_pairs=True),
+    Mistake(
+        "= left out or another character", JOIN, change.each("equals", b"", b":"), no_pairs=True
+    ),
     Mistake("JSON signed", JOIN, change.each("json", (",", ":"), (", ", ": ")), no_pairs=True),
     Mistake("the futures' scheme", FUTURES, change.by_the_futures, no_pairs=True),
     *RARE_SECRETS,

@@ -141,7 +141,7 @@ ODD_TIMES = (
     (r"-[0-9]+", "negative timestamp", "Send the seconds since 1970, which are no date before."),
     (r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", "timestamp is a date", "Send Unix seconds, no ISO 8601."),
     (r"[A-Z][a-z]{2}, .*", "timestamp is a date", "Send Unix seconds, no date as in HTTP."),
-    (r"([\"']).*\1", "quotes round the timestamp", "Send the digits alone, without quotes."),
+    (r"([\"']).*\1", "quotes around the timestamp", "Send the digits alone, without quotes."),
     (r"[0-9]+[eE][0-9.+]+|[0-9.]+[eE]\+?[0-9]+", "timestamp with an exponent", "Send an integer."),
 )  # fmt: skip
 

@@ -53,7 +53,7 @@ def off_by(*seconds: int) -> Change:
 
 
 def lower_method(way: SigningRecipe) -> Ways:
-    """Writes the method in small letters."""
+    """Writes the method in lower case."""
     return [replace(way, method=way.method.lower())]
 
 
