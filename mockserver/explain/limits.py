@@ -25,12 +25,18 @@ def rate_limited(
     limit = next((limit for limit in limits if limit.name == facts["limit"]), None)
     if limit is None or limit.count is None:
         return None
-    allowed = limit.count // share
+    return _full(limit, limit.count, provider, share, facts)
+
+
+def _full(
+    limit: Limit, count: int, provider: Provider, share: int, facts: Mapping[str, Any]
+) -> Explanation:
+    allowed = count // share
     window = limit.text.partition("/")[2]
     requests = "request" if allowed == 1 else "requests"
     expected = f"at most {allowed} {requests} in {'any' if limit.rolling else 'each'} {window}"
     if share > 1:
-        expected += f", 1/{share} of {limit.count} while the caller is warned"
+        expected += f", 1/{share} of {count} while the caller is warned"
     since = instants.instant_text(facts["reset"] - limit.window)
     return Explanation(
         f"limit {provider.name}.{limit.name}",
