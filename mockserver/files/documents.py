@@ -13,7 +13,9 @@ class Fact(Struct, frozen=True, forbid_unknown_fields=True):
     """One behaviour of a real API.
 
     ``source`` names where it is known from; ``status`` is ``documented``, ``observed`` or
-    ``assumed``; ``proof`` is the pytest id of a test below ``contract_tests``.
+    ``assumed``; ``proof`` is the pytest id of a test below ``contract_tests``. ``code`` is empty
+    where a line with the comment ``# fact: ID`` does what the fact says; else it is ``none:`` and
+    the reason why no line does.
     """
 
     id: str
@@ -21,10 +23,13 @@ class Fact(Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     status: str
     proof: str = ""
+    code: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in ("documented", "observed", "assumed"):
             raise ValueError("status is documented, observed or assumed")
+        if self.code and not self.code.startswith("none: "):
+            raise ValueError("code is absent, or none: and a reason")
 
 
 @cache
