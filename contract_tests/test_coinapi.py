@@ -1,4 +1,4 @@
-"""CoinAPI EMS: what is special to it, over a socket."""
+"""CoinAPI EMS over a socket."""
 
 import json
 from decimal import Decimal
@@ -154,12 +154,12 @@ def test_every_digit_of_a_number_is_kept(server: MockServer) -> None:
         assert digits in text
 
 
-def test_who_changed_a_row_last_is_told(server: MockServer) -> None:
+def test_a_row_has_the_source_of_its_last_change(server: MockServer) -> None:
     def source(asset: str) -> str:
         data = ask(server, "exchange_id=BINANCE").json()[0]["data"]
-        found = next(i for i in data if i["asset_id_exchange"] == asset)
-        assert Decimal(str(found["balance"])) == Decimal("7")
-        return str(found["last_updated_by"])
+        item = next(i for i in data if i["asset_id_exchange"] == asset)
+        assert Decimal(str(item["balance"])) == Decimal("7")
+        return str(item["last_updated_by"])
 
     at = {"account": "main", "venue": "BINANCE"}
     server.coinapi.event("balance_update", asset="ETH", total="7", held="1", **at)

@@ -1,4 +1,4 @@
-"""CoinAPI EMS: the facts that nothing else proves, over a socket."""
+"""CoinAPI EMS: facts that no other test proves, over a socket."""
 
 import json
 from pathlib import Path
@@ -14,12 +14,12 @@ from mockserver.files.documents import openapi_document
 from mockserver.files.openapi import Document
 from mockserver.model.http import Response
 
-NOBODY = {"X-CoinAPI-Key": "nobody"}
+UNKNOWN_KEY = {"X-CoinAPI-Key": "unknown"}
 EMPTY = {"X-CoinAPI-Key": "00000000-EMPTY-KEY"}
 
 
 def rejecting(server: MockServer) -> dict[str, Any]:
-    """Asks with every key that stands for a refusal; returns the answers by reason."""
+    """Sends a request with each rejecting key; returns the responses by reason."""
     labels = [label for label in server.coinapi.others if label.startswith("reject-")]
     return {
         label.removeprefix("reject-"): ask(server, headers={"X-CoinAPI-Key": label})
@@ -31,8 +31,8 @@ def rejecting(server: MockServer) -> dict[str, Any]:
 
 
 def test_of_a_key_given_twice_the_first_counts(server: MockServer) -> None:
-    assert ask(server, f"apikey={KEY}&apikey=nobody", {}).status_code == 200
-    assert ask(server, f"apikey=nobody&apikey={KEY}", {}).status_code == 401
+    assert ask(server, f"apikey={KEY}&apikey=unknown", {}).status_code == 200
+    assert ask(server, f"apikey=unknown&apikey={KEY}", {}).status_code == 401
 
 
 def test_no_key_and_a_bad_one_are_refused_in_the_same_words(server: MockServer) -> None:
@@ -40,7 +40,7 @@ def test_no_key_and_a_bad_one_are_refused_in_the_same_words(server: MockServer) 
     server.coinapi.event("key_revoked", key="main")
     for headers, reason in (
         ({}, "missing_credential"),
-        (NOBODY, "unknown_credential"),
+        (UNKNOWN_KEY, "unknown_credential"),
         (HEADER, "revoked_credential"),
     ):
         answer = ask(server, headers=headers)
@@ -48,11 +48,13 @@ def test_no_key_and_a_bad_one_are_refused_in_the_same_words(server: MockServer) 
         assert server.journal[-1].reason == reason
 
 
-def test_without_keys_everybody_is_main() -> None:
+def test_without_keys_every_caller_is_main() -> None:
     with MockServer(quirks={"coinapi.auth": "none"}) as server:
-        for headers in ({}, NOBODY, EMPTY):
-            shown = [element["exchange_id"] for element in ask(server, headers=headers).json()]
-            assert shown == ["KRAKEN", "BINANCE", "BITSTAMP"]
+        for headers in ({}, UNKNOWN_KEY, EMPTY):
+            exchange_ids = [
+                element["exchange_id"] for element in ask(server, headers=headers).json()
+            ]
+            assert exchange_ids == ["KRAKEN", "BINANCE", "BITSTAMP"]
             assert server.journal[-1].credential == "main"
 
 
@@ -113,7 +115,7 @@ def sources(server: MockServer) -> list[str]:
     return [item["last_updated_by"] for item in element["data"]]
 
 
-def test_a_row_of_the_world_says_who_changed_it_or_nobody_did(tmp_path: Path) -> None:
+def test_a_row_of_the_world_has_its_own_source_or_the_default(tmp_path: Path) -> None:
     world = tmp_path / "sources.yaml"
     world.write_text(SOURCES)
     with MockServer(str(world)) as server:
@@ -164,10 +166,10 @@ def test_an_exchange_that_is_not_connected_can_be_an_empty_list() -> None:
 
 def test_a_reject_names_the_exchange_that_was_unreachable(server: MockServer) -> None:
     server.coinapi.event("exchange_unreachable", id="KRAKEN")
-    for wanted in ("KRAKEN", "BITMEX"):
-        assert ask(server, f"exchange_id={wanted}").text == (
+    for exchange_id in ("KRAKEN", "BITMEX"):
+        assert ask(server, f"exchange_id={exchange_id}").text == (
             '{"type":"MESSAGE_REJECT","reject_reason":"EXCHANGE_UNREACHABLE",'
-            f'"exchange_id":"{wanted}","message":"Exchange is unreachable."}}'
+            f'"exchange_id":"{exchange_id}","message":"Exchange is unreachable."}}'
         )
 
 
@@ -182,7 +184,7 @@ MEMBERS = {
 }
 
 
-def test_a_reject_has_the_members_that_say_something(server: MockServer) -> None:
+def test_a_reject_omits_empty_members(server: MockServer) -> None:
     rejects = {r: a.json() for r, a in rejecting(server).items() if a.status_code == 490}
     assert {reason: list(body) for reason, body in rejects.items()} == MEMBERS
     for body in rejects.values():
@@ -218,7 +220,7 @@ def test_every_failure_but_490_is_an_object_with_a_text_as_error(server: MockSer
 def test_a_limit_counts_what_each_key_was_answered_in_a_whole_minute() -> None:
     clock = HandClock(1_747_444_815 * 10**9)  # 15 s into a minute
     with MockServer(real=clock, limits={"coinapi.reads": "2/60s"}) as server:
-        refused = [("exchange_id=BITMEX", HEADER), ("", NOBODY)] * 3
+        refused = [("exchange_id=BITMEX", HEADER), ("", UNKNOWN_KEY)] * 3
         assert [ask(server, *r).status_code for r in refused] == [490, 401] * 3
         assert [ask(server).status_code for _ in range(4)] == [200, 200, 429, 429]
         assert [ask(server, "", EMPTY).status_code for _ in range(3)] == [200, 200, 429]
@@ -229,7 +231,7 @@ def test_a_limit_counts_what_each_key_was_answered_in_a_whole_minute() -> None:
 
 
 CHECKS = [
-    ("the key before limit and exchange", "exchange_id=BITMEX", NOBODY, "0/60s", 401),
+    ("the key before limit and exchange", "exchange_id=BITMEX", UNKNOWN_KEY, "0/60s", 401),
     ("the limit before the exchange", "exchange_id=BITMEX", HEADER, "0/60s", 429),
     ("the exchange", "exchange_id=BITMEX", HEADER, "1/60s", 490),
 ]
@@ -246,9 +248,9 @@ def test_the_key_comes_first_then_the_limit_then_the_exchange(
 
 
 UNSIGNED = {
-    "no_route": get("/v1/balance", NOBODY),
-    "bad_method": get(PATH, NOBODY, "POST"),
-    "too_large": get(PATH, NOBODY, body=b" " * (1024 * 1024 + 1)),
+    "no_route": get("/v1/balance", UNKNOWN_KEY),
+    "bad_method": get(PATH, UNKNOWN_KEY, "POST"),
+    "too_large": get(PATH, UNKNOWN_KEY, body=b" " * (1024 * 1024 + 1)),
 }
 
 
@@ -259,5 +261,5 @@ def test_path_method_and_size_are_judged_before_the_key(server: MockServer, reas
     assert answer.partition("\n")[0] == expected
     assert ("\nallow: GET\n" in answer) == (reason == "bad_method")
     assert server.journal[-1].reason == reason
-    fits = get(PATH, NOBODY, body=b" " * 1024 * 1024)
+    fits = get(PATH, UNKNOWN_KEY, body=b" " * 1024 * 1024)
     assert exchange(server.coinapi.base_url, fits).startswith(b"HTTP/1.1 401 ")

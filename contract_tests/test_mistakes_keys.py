@@ -143,7 +143,7 @@ def test_where_the_coinapi_key_came_is_told_and_where_it_belongs(server: MockSer
         "rule": PARAMETER,
         "expected": "a key in the header X-CoinAPI-Key or the parameter apikey",
         "received": "the key main in the parameter api_key",
-        "fix": "Call the parameter apikey.",
+        "fix": "Rename the parameter to apikey.",
     }
     found = told(server, server.coinapi.base_url, get(f"{READ}?apikey=", {}))
     assert found["received"] == "nothing in the parameter apikey"
@@ -230,7 +230,7 @@ def test_a_fingerprint_stands_for_the_key_that_came(server: MockServer) -> None:
     assert found == {
         "rule": CASE,
         "expected": "the key main",
-        "received": "value:438ef0cf, which is not quite it",
+        "received": "value:438ef0cf, which is similar to it",
         "fix": "Send the key's exact upper and lower case.",
     }
 
@@ -270,12 +270,12 @@ def test_no_key_is_needed_where_there_is_no_authentication() -> None:
 
 EXCHANGES = [
     # what was asked for, the rule, what to do
-    ("BITMEX", "exchange unreachable", "Ask without exchange_id to see those that are; this is no fault of the request."),
+    ("BITMEX", "exchange unreachable", "Omit exchange_id to get the reachable ones; the request itself is correct."),
     ("kraken", "exchange id in another case", "Did you mean KRAKEN?"),
     ("Binance", "exchange id in another case", "Did you mean BINANCE?"),
     ("KRAKN", "exchange not connected", "Did you mean KRAKEN?"),
     ("BINANCEUS", "exchange not connected", "Did you mean BINANCE?"),
-    ("COINBASE", "exchange not connected", "Ask for one that is connected, or for all."),
+    ("COINBASE", "exchange not connected", "Request a connected one, or all."),
 ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-"""What CoinAPI EMS tells of every connected exchange, as a careful user would read it.
+"""A small client for the balances of CoinAPI EMS on every connected exchange.
 
 Amounts are JSON numbers with more digits than a float has, so every number is read as a decimal.
-No member is promised: one that is absent is None here, which is not zero.
+No member is guaranteed: an absent one is None here, which is not zero.
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
-PAUSES = (1, 2, 4, 8)  # seconds before another try, where the API does not say how long
-REJECTED = 490  # an exchange that was asked for cannot answer
+PAUSES = (1, 2, 4, 8)  # seconds before each retry, if the API does not say
+REJECTED = 490  # a requested exchange cannot answer
 
 
 class Balance(NamedTuple):
@@ -27,10 +27,10 @@ class Balance(NamedTuple):
 
 
 class CoinApiError(Exception):
-    """A refusal: the reject's reason, or the HTTP status.
+    """An error response; ``code`` is the reject's reason or the HTTP status.
 
-    ``wait`` tells for how many seconds the API asks before another try, 0 when it leaves that
-    to us, None when another try would not help.
+    ``wait`` is the number of seconds to wait before a retry, 0 if the API does not say, None
+    if a retry would not help.
     """
 
     def __init__(self, code: str, message: str, wait: int | None = None) -> None:
@@ -39,7 +39,7 @@ class CoinApiError(Exception):
 
 
 class RejectedError(CoinApiError):
-    """A MESSAGE_REJECT: it is about one exchange, others may well answer."""
+    """A MESSAGE_REJECT: it concerns one exchange; others may answer."""
 
 
 class CoinApiClient:
@@ -58,7 +58,7 @@ class CoinApiClient:
         self._sleep = sleep
 
     def balances(self, exchange: str = "") -> list[Balance]:
-        """Returns what lies on one exchange, or on all that can be reached; raises CoinApiError."""
+        """Returns the balances on one exchange, or on all reachable ones; raises CoinApiError."""
         query = {"exchange_id": exchange} if exchange else {}
         try:
             return [
@@ -70,35 +70,35 @@ class CoinApiClient:
             raise CoinApiError("malformed", repr(error)) from error
 
     def by_exchange(self, exchanges: Iterable[str]) -> dict[str, list[Balance] | RejectedError]:
-        """Asks for each exchange by itself, so that one which fails does not hide the others."""
-        found: dict[str, list[Balance] | RejectedError] = {}
+        """Requests each exchange separately, so that a failing one does not hide the others."""
+        results: dict[str, list[Balance] | RejectedError] = {}
         for exchange in exchanges:
             try:
-                found[exchange] = self.balances(exchange)
+                results[exchange] = self.balances(exchange)
             except RejectedError as error:
-                found[exchange] = error
-        return found
+                results[exchange] = error
+        return results
 
     def _read(self, query: dict[str, str]) -> Any:
         for pause in PAUSES:
             try:
-                return self._once(query)
+                return self._send(query)
             except CoinApiError as error:
                 if error.wait is None:
                     raise
                 self._sleep(error.wait or pause)
-        return self._once(query)
+        return self._send(query)
 
-    def _once(self, query: dict[str, str]) -> Any:
+    def _send(self, query: dict[str, str]) -> Any:
         url = f"{self._base_url}/v1/balances"
         try:
-            answer = self._http.get(url, params=query, headers=self._headers)
+            response = self._http.get(url, params=query, headers=self._headers)
         except httpx.TransportError as error:
             raise CoinApiError("unreachable", str(error), wait=0) from error
-        if answer.status_code != httpx.codes.OK:
-            raise _refusal(answer)
+        if response.status_code != httpx.codes.OK:
+            raise _error(response)
         return json.loads(
-            answer.content, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal
+            response.content, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal
         )
 
 
@@ -113,24 +113,24 @@ def _exact(number: Any) -> Decimal | None:
     if number is None:
         return None
     if not isinstance(number, Decimal) or not number.is_finite():
-        raise ValueError(f"{number!r} is no amount")
+        raise ValueError(f"{number!r} is not an amount")
     return number
 
 
-def _refusal(answer: httpx.Response) -> CoinApiError:
-    """Reads an error whatever its media type says: a reject's is spelled ``appliction/json``."""
-    status = str(answer.status_code)
+def _error(response: httpx.Response) -> CoinApiError:
+    """Reads an error of any media type: a reject has ``appliction/json``."""
+    status = str(response.status_code)
     try:
-        told = json.loads(answer.content)
-        if answer.status_code == REJECTED:
-            return RejectedError(str(told["reject_reason"]), str(told["message"]))
-        return CoinApiError(status, str(told["error"]), _wait(answer))
+        body = json.loads(response.content)
+        if response.status_code == REJECTED:
+            return RejectedError(str(body["reject_reason"]), str(body["message"]))
+        return CoinApiError(status, str(body["error"]), _wait(response))
     except (LookupError, TypeError, ValueError):
-        return CoinApiError(status, answer.text, _wait(answer))
+        return CoinApiError(status, response.text, _wait(response))
 
 
-def _wait(answer: httpx.Response) -> int | None:
-    if answer.status_code != httpx.codes.TOO_MANY_REQUESTS and not answer.is_server_error:
+def _wait(response: httpx.Response) -> int | None:
+    if response.status_code != httpx.codes.TOO_MANY_REQUESTS and not response.is_server_error:
         return None
-    seconds = answer.headers.get("Retry-After", "")
+    seconds = response.headers.get("Retry-After", "")
     return int(seconds) if seconds.isdecimal() else 0

@@ -1,1 +1,1 @@
-"""CoinAPI EMS: balances over several exchanges."""
+"""CoinAPI EMS: the balances of an account on several exchanges."""

@@ -18,7 +18,7 @@ class Key(Credential, frozen=True, kw_only=True):
     account: str
 
     def regenerate(self, entropy: bytes) -> "Key":
-        """Returns the key with a new value, in the form of those that CoinAPI hands out."""
+        """Returns the key with a new value, in the form that CoinAPI issues."""
         return replace(self, api_key=new_key(entropy))
 
 
@@ -27,21 +27,24 @@ def new_key(entropy: bytes) -> str:
     return str(UUID(bytes=entropy[:16])).upper()
 
 
-def sign(draft: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
-    """Returns the draft with the key in its header."""
-    return replace(draft, headers=(*draft.headers, (b"X-CoinAPI-Key", key.api_key.encode())))
+def sign(request: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
+    """Returns the request with the key in its header."""
+    return replace(request, headers=(*request.headers, (b"X-CoinAPI-Key", key.api_key.encode())))
 
 
 def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -> tuple[Key, str]:
-    """Finds the key; a header counts before the query. Raises Reject.
+    """Finds the key in the header, or else in the query.
 
-    Without authentication (a self-hosted gateway) everybody is ``main``.
+    Without authentication (a self-hosted gateway) every caller is the key ``main``. Returns the
+    key and an empty journal note; raises Reject.
     """
-    if quirks["auth"] == "none":
-        key = keyring.with_label("main")
+    if quirks["auth"] == "none":  # fact: coinapi-self-hosted
+        key = keyring.with_label("main")  # fact: coinapi-self-hosted-account
         if key is None:
             raise Reject("missing_credential")
         return key, ""
+    # fact: coinapi-key-in-header, coinapi-key-in-query, coinapi-repeated-key
+    # fact: coinapi-header-before-query, coinapi-empty-header
     presented = request.header(b"x-coinapi-key") or first(request.query, "apikey").encode()
     if not presented:
         raise Reject("missing_credential")

@@ -15,45 +15,52 @@ from mockserver.model.world import Quirks
 
 
 class MessageReject(Struct, frozen=True):
-    """A row that renders as MESSAGE_REJECT; None leaves a member out.
+    """A row that renders as a MESSAGE_REJECT; None omits a member.
 
-    ``asked`` lets the exchange that was asked for take the place of ``exchange_id``.
+    With ``names_requested`` the requested exchange replaces ``exchange_id``.
     """
 
     reject_reason: str
     message: str
     exchange_id: str | None = None
     rejected_message: str | None = None
-    asked: bool = False
-    status: int = 490
+    names_requested: bool = False
+    status: int = 490  # fact: coinapi-unreachable
 
 
-ORDER = "BINANCE-7d8a-4888"
+EXAMPLE_ORDER = "BINANCE-7d8a-4888"  # fact: coinapi-reject-example
 
+# fact: coinapi-error-shape, coinapi-other-failures
 ERRORS: dict[str, Error | MessageReject] = {
+    # fact: coinapi-route-first
     "no_route": Error(404, "Not Found"),
     "bad_method": Error(405, "Method Not Allowed"),
     "too_large": Error(413, "Payload Too Large"),
     "bad_request": Error(400, "Bad Request"),
+    # fact: coinapi-missing-key, coinapi-invalid-key-text
     "missing_credential": Error(401, "Invalid API key"),
-    "unknown_credential": Error(401, "Invalid API key"),
+    "unknown_credential": Error(401, "Invalid API key"),  # fact: coinapi-unknown-key
     "revoked_credential": Error(401, "Invalid API key"),
     "forbidden": Error(403, "Forbidden"),
-    "rate_limited": Error(429, "Too Many Requests"),
+    "rate_limited": Error(429, "Too Many Requests"),  # fact: coinapi-rate-limited-text
+    # fact: coinapi-unreachable-reject, coinapi-reject-reasons
     "exchange_unreachable": MessageReject(
-        "EXCHANGE_UNREACHABLE", "Exchange is unreachable.", exchange_id="BITMEX", asked=True
+        "EXCHANGE_UNREACHABLE",
+        "Exchange is unreachable.",
+        exchange_id="BITMEX",
+        names_requested=True,
     ),
     "exchange_response_timeout": MessageReject(
         "EXCHANGE_RESPONSE_TIMEOUT",
         "Exchange response timeout.",
         exchange_id="BITMEX",
-        asked=True,
+        names_requested=True,
     ),
     "order_id_not_found": MessageReject(
         "ORDER_ID_NOT_FOUND",
-        f"Order with ID: {ORDER} not found",
+        f"Order with ID: {EXAMPLE_ORDER} not found",
         exchange_id="BINANCE",
-        rejected_message=f'{{"client_order_id":"{ORDER}","exchange_id":"BINANCE",'
+        rejected_message=f'{{"client_order_id":"{EXAMPLE_ORDER}","exchange_id":"BINANCE",'
         '"type":"ORDER_CANCEL_SINGLE_REQUEST"}',
     ),
     "invalid_type": MessageReject("INVALID_TYPE", "Invalid message type."),
@@ -65,14 +72,19 @@ ERRORS: dict[str, Error | MessageReject] = {
 }
 
 
-def refuse(reject: Reject, asked: ErrorContext) -> Response:
-    """Renders a reject; the facts are the exchange, the window, the methods allowed."""
-    row, facts, quirks = ERRORS[reject.reason], reject.facts, asked.quirks
+def refuse(reject: Reject, context: ErrorContext) -> Response:
+    """Renders a reject; its facts are ``exchange_id``, ``allow`` and those of a rate limit.
+
+    A rate limit has ``wait`` (nanoseconds), ``reset`` (nanoseconds since the epoch) and
+    ``count``.
+    """
+    row, facts, quirks = ERRORS[reject.reason], reject.facts, context.quirks
     if isinstance(row, MessageReject):
+        # fact: coinapi-reject-media-type, coinapi-reject-media-type-right
         media_type = quirks["reject_media_type"].encode()
-        asked_for = facts.get("exchange_id") or first(asked.query, "exchange_id")
-        named = asked_for if row.asked else None
-        body = _message(row, named or row.exchange_id)
+        requested = facts.get("exchange_id") or first(context.query, "exchange_id")
+        exchange_id = requested if row.names_requested else None
+        body = _message_reject(row, exchange_id or row.exchange_id)
         return Response(row.status, ((b"content-type", media_type),), msgspec.json.encode(body))
     headers = [(b"content-type", b"application/json")]
     if reject.reason == "rate_limited":
@@ -81,7 +93,8 @@ def refuse(reject: Reject, asked: ErrorContext) -> Response:
     return Response(row.status, tuple(headers), msgspec.json.encode({"error": row.message}))
 
 
-def _message(row: MessageReject, exchange_id: str | None) -> dict[str, str]:
+# fact: coinapi-reject-members
+def _message_reject(row: MessageReject, exchange_id: str | None) -> dict[str, str]:
     body = {
         "type": "MESSAGE_REJECT",
         "reject_reason": row.reject_reason,
@@ -94,7 +107,8 @@ def _message(row: MessageReject, exchange_id: str | None) -> dict[str, str]:
 
 def _rate_headers(facts: dict[str, Any], quirks: Quirks) -> list[tuple[bytes, bytes]]:
     wait = -(-facts.get("wait", SECOND) // SECOND)
-    headers = [(b"retry-after", b"%d" % wait)]
+    headers = [(b"retry-after", b"%d" % wait)]  # fact: coinapi-retry-after
+    # fact: coinapi-rate-limit-headers
     if quirks["rate_limit_headers"] == "on" and "reset" in facts:
         count = b"%d" % facts["count"]
         reset = datetime.fromtimestamp(facts["reset"] // SECOND, UTC)

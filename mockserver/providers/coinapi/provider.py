@@ -1,4 +1,4 @@
-"""CoinAPI EMS, as rows."""
+"""The CoinAPI EMS provider: its route, checks, limit and quirks as rows."""
 
 from mockserver.model.durations import SECOND
 from mockserver.model.http import UnsignedRequest
@@ -16,16 +16,16 @@ from mockserver.model.provider import (
 )
 from mockserver.providers.coinapi import auth, balances, errors, world
 
-AMOUNTS = ("balance", "available", "locked", "rate_usd", "traded")
+AMOUNT_MEMBERS = ("balance", "available", "locked", "rate_usd", "traded")
 
 PROVIDER = Provider(
     name="coinapi",
     title="CoinAPI EMS",
     port=2,
-    hosts=("global.ems.coinapi.net",),
+    hosts=("global.ems.coinapi.net",),  # fact: coinapi-base-url
     main="getBalances",
     routes=(
-        Route(
+        Route(  # fact: coinapi-route
             "getBalances",
             "GET",
             "/v1/balances",
@@ -34,55 +34,57 @@ PROVIDER = Provider(
             cacheable=True,
             shape=ResponsePaths(
                 rows="$[*].data[*]",
-                amounts=tuple(f"$[*].data[*].{name}" for name in AMOUNTS),
+                amounts=tuple(f"$[*].data[*].{name}" for name in AMOUNT_MEMBERS),
             ),
         ),
     ),
+    # fact: coinapi-order-of-checks
     gates=(Authenticate(auth.authenticate), RateLimit("reads", per=by_key)),
+    # fact: coinapi-no-rate-limit, coinapi-rate-limit-per-key
     limits=(Limit("reads", None, 60 * SECOND),),
     quirks=(
         Quirk(
             "auth",
             "key",
-            "Whether a key is asked for; a self-hosted gateway asks for none.",
+            "Whether a key is required; a self-hosted gateway requires none.",
             choices=("key", "none"),
         ),
         Quirk(
             "success_media_type",
             "application/json",
-            "The media type of a 200; the generated Python client takes no charset.",
+            "The media type of a 200; the generated Python client rejects a charset.",
             choices=("application/json", "application/json; charset=utf-8"),
         ),
         Quirk(
             "reject_media_type",
             "appliction/json",
-            "The media type of a 490: as documented, or spelled right.",
+            "The media type of a 490: as documented, or spelled correctly.",
             choices=("appliction/json", "application/json"),
         ),
         Quirk(
             "row_extras",
             "off",
-            "Rows as the official quickstart shows them, against the document: with type, id,"
-            " tagged exchange ids, and for assets unknown to CoinAPI a null rate_usd and no"
-            " amounts.",
+            "Whether rows look as in the official quickstart, against the API's document: with"
+            " type, id and tagged exchange ids; assets unknown to CoinAPI have a null rate_usd"
+            " and no amounts.",
             choices=("off", "quickstart"),
         ),
         Quirk(
             "unfiltered_unreachable",
             "omit",
-            "What a call for all exchanges does when one is unreachable.",
+            "The response to a request for all exchanges when one is unreachable.",
             choices=("omit", "reject"),
         ),
         Quirk(
             "unknown_exchange",
             "reject",
-            "What a call for an exchange that is not connected gets: 490, or 200 and [].",
+            "The response to a request for an exchange that is not connected: 490, or 200 and [].",
             choices=("reject", "empty"),
         ),
         Quirk(
             "rate_limit_headers",
             "off",
-            "Whether a 429 carries X-RateLimit-* beside Retry-After.",
+            "Whether a 429 carries X-RateLimit-* in addition to Retry-After.",
             choices=("off", "on"),
         ),
         CORS,

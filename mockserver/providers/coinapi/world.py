@@ -1,4 +1,4 @@
-"""What a world file says of CoinAPI, and what happens to its exchanges."""
+"""The ``coinapi`` section of a world (the seed data), and the events of its exchanges."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,36 +22,41 @@ from mockserver.model.world import (
 from mockserver.providers.coinapi.auth import Key, new_key
 
 EXCHANGE = "exchange"
-SOURCES = ("INITIALIZATION", "BALANCE_MANAGER", "EXCHANGE")
+SOURCES = (  # fact: coinapi-last-updated-values
+    "INITIALIZATION",
+    "BALANCE_MANAGER",
+    "EXCHANGE",
+)
 
 
 class Balance(Row, frozen=True, kw_only=True, gc=False):
-    """One row: ``asset`` is the exchange's code, ``venue`` the exchange.
+    """One row: ``asset`` is the exchange's code of the asset, ``venue`` the exchange.
 
-    ``coinapi`` is CoinAPI's own code for the asset; where it is empty CoinAPI does
-    not know the asset. ``rate_usd`` is the price of one unit.
+    ``coinapi`` is CoinAPI's code of the asset, empty if CoinAPI does not know it. ``rate_usd``
+    is the price of one unit in US dollars.
     """
 
     coinapi: str = ""
     rate_usd: Amount = ZERO
     traded: Amount = ZERO
-    last_updated_by: str = "INITIALIZATION"
+    last_updated_by: str = "INITIALIZATION"  # fact: coinapi-last-updated-initially
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.last_updated_by not in SOURCES:
-            raise ValueError(f"last_updated_by is one of {', '.join(SOURCES)}")
+            raise ValueError(f"last_updated_by must be one of {', '.join(SOURCES)}")
         if self.rate_usd < 0 or self.traded < 0:
-            raise ValueError("rate_usd and traded are never negative")
+            raise ValueError("rate_usd and traded must not be negative")
 
     def touched(self, by: str) -> "Balance":
-        """Returns the row with who changed it last."""
+        """Returns the row with the source of a change by ``exchange`` or ``control``."""
+        # fact: coinapi-last-updated-after-change
         source = "EXCHANGE" if by == "exchange" else "BALANCE_MANAGER"
         return replace(self, last_updated_by=source)
 
 
 class Trader(Account, frozen=True, kw_only=True):
-    """One account: the exchanges it has connected, and its rows on them."""
+    """One account: its connected exchanges, and its rows on them."""
 
     exchanges: list[str] = []
     balances: list[Balance] = []
@@ -59,7 +64,7 @@ class Trader(Account, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for row in self.balances:
             if row.venue not in self.exchanges:
-                raise ValueError(f"{row.asset} lies on {row.venue!r}, which is not connected")
+                raise ValueError(f"{row.asset} is on {row.venue!r}, which is not connected")
 
 
 class CoinapiSection(Section, frozen=True, kw_only=True):
@@ -74,42 +79,42 @@ class CoinapiSection(Section, frozen=True, kw_only=True):
         connected = {id for account in self.accounts.values() for id in account.exchanges}
         for id in self.unreachable:
             if id not in connected:
-                raise ValueError(f"{id} is unreachable, but no account has it connected")
+                raise ValueError(f"{id} is unreachable, but not connected to any account")
 
     def records(self) -> Iterator[PutRecord]:
-        """Yields which exchanges cannot be reached."""
+        """Yields a record for each unreachable exchange."""
         for id in self.unreachable:
             yield PutRecord(EXCHANGE, id, False)
 
 
-def _reach(view: View, id: str, reachable: bool) -> PutRecord:
-    if not any(id in held.account.exchanges for held in view.accounts.values()):
-        raise ValueError(f"no account has {id!r} connected")
+def _set_reachable(view: View, id: str, reachable: bool) -> PutRecord:
+    if not any(id in rows.account.exchanges for rows in view.accounts.values()):
+        raise ValueError(f"{id!r} is not connected to any account")
     return PutRecord(EXCHANGE, id, reachable)
 
 
 class ExchangeUnreachable(Event, frozen=True, tag="exchange_unreachable"):
-    """An exchange cannot be reached any more."""
+    """An exchange becomes unreachable."""
 
     id: str
 
     def changes(self, view: View) -> tuple[Change, ...]:
-        """Marks the exchange; raises ValueError for one that nobody has connected."""
-        return (_reach(view, self.id, False),)
+        """Marks the exchange; raises ValueError if it is not connected to any account."""
+        return (_set_reachable(view, self.id, False),)
 
 
 class ExchangeReachable(Event, frozen=True, tag="exchange_reachable"):
-    """An exchange can be reached again."""
+    """An exchange becomes reachable again."""
 
     id: str
 
     def changes(self, view: View) -> tuple[Change, ...]:
-        """Clears the mark; raises ValueError for one that nobody has connected."""
-        return (_reach(view, self.id, True),)
+        """Clears the mark; raises ValueError if it is not connected to any account."""
+        return (_set_reachable(view, self.id, True),)
 
 
 class BalanceUpdate(Event, frozen=True, tag="balance_update"):
-    """An exchange reports new figures for a row that exists."""
+    """An exchange reports a new total and held amount of an existing row."""
 
     account: str
     asset: str
@@ -118,22 +123,25 @@ class BalanceUpdate(Event, frozen=True, tag="balance_update"):
     held: Amount = ZERO
 
     def changes(self, view: View) -> tuple[Change, ...]:
-        """Replaces total and held."""
-        holdings = view.accounts.get(self.account)
-        row = holdings and holdings.rows.get((self.asset, self.venue))
+        """Replaces total and held; raises ValueError for an unknown row."""
+        account = view.accounts.get(self.account)
+        row = account and account.rows.get((self.asset, self.venue))
         if not row:
             raise ValueError(f"no row {self.asset} on {self.venue} in account {self.account}")
         return (SetRow(self.account, replace(row, total=self.total, held=self.held)),)
 
 
-def holder(person: GeneratedUser) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """Returns a person's key, and an account for it with one exchange connected."""
-    key = {"api_key": new_key(person.entropy), "account": person.label}
-    return key, person.label, {"exchanges": ["KRAKEN"]}
+def holder(user: GeneratedUser) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """Returns a key, an account id and an account with one exchange for a generated user."""
+    key = {"api_key": new_key(user.entropy), "account": user.label}
+    return key, user.label, {"exchanges": ["KRAKEN"]}
 
 
 def sample(n: int, digest: bytes, coin: GeneratedAsset) -> Balance:
-    """Makes row ``n`` of a generated account from 16 bytes; all lie on KRAKEN."""
+    """Returns row ``n`` of a generated account, on KRAKEN.
+
+    ``digest`` are 16 bytes from which the amounts are derived.
+    """
     total = int.from_bytes(digest[:8], "big")
     held = total * digest[8] // 1024
     return Balance(
