@@ -124,7 +124,7 @@ def _cdp(credentials: list[Mapping[str, Any]]) -> Genuine:
 
 
 def _verify(secret: str) -> Verify:
-    key = keys.read(secret)
+    key = keys.parse(secret)
     if key.algorithm == "EdDSA":
         return Ed25519PrivateKey.from_private_bytes(key.secret).public_key().verify
     public = derive_private_key(int.from_bytes(key.secret, "big"), SECP256R1()).public_key()

@@ -1,4 +1,4 @@
-"""Coinbase CDP: what is special to it, over a socket, with tokens signed by PyJWT."""
+"""Coinbase CDP over a socket, with tokens signed by PyJWT."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ from mockserver.model import jwt
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import GeneratedUser
 from mockserver.providers.cdp import keys
-from mockserver.providers.cdp.balances import ByValue
+from mockserver.providers.cdp.balances import RowsByValue
 
 NOW = 1_747_444_800
 MAIN = "account_af2937b0-9846-4fe7-bfe9-ccc22d935114"
@@ -64,7 +64,7 @@ def running() -> Iterator[MockServer]:
 def claims(
     entry: str = CANONICAL, label: str = "main", now: int = NOW, **more: Any
 ) -> dict[str, Any]:
-    told = {
+    defaults = {
         "sub": SIGNERS[label][0],
         "iss": "cdp",
         "aud": None,
@@ -72,13 +72,13 @@ def claims(
         "exp": now + 120,
         "uris": [entry],
     }
-    return {name: value for name, value in (told | more).items() if value is not ABSENT}
+    return {name: value for name, value in (defaults | more).items() if value is not ABSENT}
 
 
-def token(told: dict[str, Any], label: str = "main", **header: Any) -> str:
+def token(payload: dict[str, Any], label: str = "main", **header: Any) -> str:
     key_id, key, algorithm = SIGNERS[label]
     head = {"kid": key_id, "nonce": "1234567890123456"} | header
-    return pyjwt.encode(told, key, algorithm, headers=head)
+    return pyjwt.encode(payload, key, algorithm, headers=head)
 
 
 def ask(
@@ -90,7 +90,7 @@ def ask(
 
 
 def read(server: MockServer, target: str, label: str = "main", **how: Any) -> requests.Response:
-    """Reads below the base URL as a client with a good token does."""
+    """Sends a GET below the base URL with a valid token."""
     path = f"/platform{target}".partition("?")[0]
     entry = f"GET api.cdp.coinbase.com{path}"
     now = server.app.sandboxes.default.clock.read()[1] // 10**9
@@ -199,11 +199,11 @@ def packed(raw: bytes) -> bytes:
     return base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
-def crafted(told: Any, signer: Any = ED25519.sign, **header: Any) -> str:
-    """Writes a token by hand, for what PyJWT would not write."""
+def crafted(payload: Any, signer: Any = ED25519.sign, **header: Any) -> str:
+    """Makes a token without PyJWT, which refuses to make some of these."""
     head = {"alg": "EdDSA", "kid": f"{KEY_ID}1"} | header
     parts = [
-        part if isinstance(part, bytes) else json.dumps(part).encode() for part in (head, told)
+        part if isinstance(part, bytes) else json.dumps(part).encode() for part in (head, payload)
     ]
     signed = b".".join(packed(part) for part in parts)
     return (signed + b"." + packed(signer(signed))).decode()
@@ -224,7 +224,7 @@ def dotted(bearer: str, part: int, edit: Any) -> str:
 
 
 def turned(text: str) -> str:
-    """Changes a bit behind the last byte, which lax decoders do not see."""
+    """Changes an unused bit after the last byte, which lax decoders ignore."""
     signs = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     return text[:-1] + signs[signs.index(text[-1]) ^ 1]
 
@@ -286,9 +286,9 @@ def test_an_es256_signature_as_der_or_of_another_message_is_refused(server: Mock
         return P256.sign(message, ec.ECDSA(keys_hash()))
 
     head = {"alg": "ES256", "kid": f"{KEY_ID}2"}
-    told = claims(label="es256")
+    payload = claims(label="es256")
     for signer in (der, lambda _: b"\0" * 64, lambda _: b"\xff" * 64):
-        assert outcome(server, ask(server, crafted(told, signer, **head))) == (401, BAD, "")
+        assert outcome(server, ask(server, crafted(payload, signer, **head))) == (401, BAD, "")
 
 
 def keys_hash() -> Any:
@@ -316,7 +316,7 @@ HEADERS = [
 ]  # fmt: skip
 
 
-GIVEN, NOBODY = token(claims()), "missing_credential"
+VALID, MISSING = token(claims()), "missing_credential"
 
 
 @pytest.mark.parametrize(("about", "headers", "reason"), HEADERS, ids=[r[0] for r in HEADERS])
@@ -329,13 +329,13 @@ def test_the_token_comes_as_a_bearer(
 
 
 @pytest.mark.parametrize(
-    ("given", "reason"), [((GIVEN, "a.b.c"), ""), (("a.b.c", GIVEN), BAD), (("", GIVEN), NOBODY)]
+    ("bearers", "reason"), [((VALID, "a.b.c"), ""), (("a.b.c", VALID), BAD), (("", VALID), MISSING)]
 )
 def test_of_two_tokens_the_first_counts(
-    server: MockServer, given: tuple[str, str], reason: str
+    server: MockServer, bearers: tuple[str, str], reason: str
 ) -> None:
     names = ("Authorization", "authorization")
-    headers = {name: f"Bearer {bearer}" for name, bearer in zip(names, given, strict=True)}
+    headers = {name: f"Bearer {bearer}" for name, bearer in zip(names, bearers, strict=True)}
     exchange(server.cdp.base_url, get(BALANCES, headers))
     assert server.journal[-1].reason == reason
 
@@ -367,7 +367,7 @@ def test_a_key_revoked_in_the_world_is_refused_though_its_token_was_good(tmp_pat
 # Hosts
 
 PORT_FORM = "signed the port in place of the host, as the Python SDK does"
-DIALLED = "signed the path as dialled"
+FULL_PATH = "signed the path exactly as requested"
 
 HOSTS = [
     # the host in the claim, the Host header, both as host:port of the running server
@@ -405,10 +405,10 @@ def test_the_claim_names_a_real_host_or_the_one_received(
 
 def test_a_forwarded_host_is_not_the_one_received(server: MockServer) -> None:
     bearer = token(claims(f"GET exchange{BALANCES}"))
-    told = {"Authorization": f"Bearer {bearer}", "X-Forwarded-Host": "exchange"}
-    request = get(BALANCES, told | {"Forwarded": "host=exchange"})
+    headers = {"Authorization": f"Bearer {bearer}", "X-Forwarded-Host": "exchange"}
+    request = get(BALANCES, headers | {"Forwarded": "host=exchange"})
     assert exchange(server.cdp.base_url, request).startswith(b"HTTP/1.1 401 ")
-    assert exchange(server.cdp.base_url, get(BALANCES, told | {"Host": "exchange"})).startswith(
+    assert exchange(server.cdp.base_url, get(BALANCES, headers | {"Host": "exchange"})).startswith(
         b"HTTP/1.1 200 "
     )
 
@@ -439,10 +439,10 @@ DIALS = [
     # where the request goes, the claimed host and path before /platform
     ("own", "", "", ""),
     ("own", "/~default", "", ""),
-    ("own", "/~default", "/~default", DIALLED),
+    ("own", "/~default", "/~default", FULL_PATH),
     ("gateway", "/cdp", "", ""),
-    ("gateway", "/cdp", "/cdp", DIALLED),
-    ("gateway", "/cdp/~default", "/cdp/~default", DIALLED),
+    ("gateway", "/cdp", "/cdp", FULL_PATH),
+    ("gateway", "/cdp/~default", "/cdp/~default", FULL_PATH),
     ("gateway", "/cdp/~default", "/~default", None),
     ("gateway", "/cdp", "/cdp/~default", None),
     ("own", "", "/cdp", None),
@@ -451,7 +451,7 @@ DIALS = [
 
 @pytest.mark.parametrize(("door", "raw_target_path", "signed", "note"), DIALS)
 @pytest.mark.parametrize("mangled", [False, True])
-def test_the_path_is_signed_alone_or_as_dialled(
+def test_the_path_is_signed_alone_or_exactly_as_requested(
     server: MockServer,
     mangled: bool,
     door: str,
@@ -636,12 +636,12 @@ def test_checks_come_in_order(server: MockServer, about: str, request_: bytes, r
 
 
 def test_a_correlation_id_is_of_the_seed_and_the_request() -> None:
-    told = []
+    pairs = []
     for seed in (490, 490, 7):
         with MockServer(seed=seed) as server:
-            told.append([read(server, "/v2/accounts/x").json()["correlationId"] for _ in range(2)])
-    assert told[0] == told[1]
-    assert len({id for pair in told for id in pair}) == 4
+            pairs.append([read(server, "/v2/accounts/x").json()["correlationId"] for _ in range(2)])
+    assert pairs[0] == pairs[1]
+    assert len({id for pair in pairs for id in pair}) == 4
 
 
 def test_a_failed_authentication_may_be_plain_text() -> None:
@@ -681,7 +681,7 @@ def test_the_601st_read_in_ten_seconds_is_refused_and_time_alone_mends_it() -> N
         assert rated(server).startswith("HTTP/1.1 429"), "the others have not"
 
 
-def test_only_what_is_answered_well_counts() -> None:
+def test_only_successful_reads_count() -> None:
     with MockServer(real=HandClock(NOW * 10**9), limits={"cdp.reads": "1/10s"}) as server:
         for target in ("/v2/accounts/x", f"/v2/accounts/{UNKNOWN}", "/v2/accounts?pageToken=a"):
             rated(server, target)
@@ -788,10 +788,10 @@ def test_a_balance_that_is_set_is_shown_with_its_own_scale(server: MockServer) -
 def paged(
     server: MockServer, account: str, size: int | None = None, token: str = ""
 ) -> requests.Response:
-    given = ([f"pageSize={size}"] if size else []) + (
+    parameters = ([f"pageSize={size}"] if size else []) + (
         [f"pageToken={requests.utils.quote(token, safe='')}"] if token else []
     )
-    return read(server, f"/v2/accounts/{account}/balances?{'&'.join(given)}")
+    return read(server, f"/v2/accounts/{account}/balances?{'&'.join(parameters)}")
 
 
 def walk(server: MockServer, size: int | None) -> list[list[str]]:
@@ -1001,10 +1001,10 @@ def test_the_order_of_a_large_account_is_found_once(tmp_path: Path) -> None:
     with MockServer(str(world)) as server:
         first = paged(server, MANY, 100)
         second = paged(server, MANY, 100, first.json()["nextPageToken"])
-        held = server.app.sandboxes.default.states["cdp"].ledger.accounts[MANY]
-        assert held.derived is not None
-        assert held.derive(ByValue) is held.derived[ByValue], "found once"
-        items = held.derived[ByValue].listing.items
+        account = server.app.sandboxes.default.states["cdp"].ledger.accounts[MANY]
+        assert account.derived is not None
+        assert account.derive(RowsByValue) is account.derived[RowsByValue], "sorted once"
+        items = account.derived[RowsByValue].sorted_rows.items
         assert len(items) == 5000
         assert [row.asset for row in items[:200]] == symbols(first) + symbols(second)
 
@@ -1082,7 +1082,7 @@ SIBLINGS = [
 
 
 @pytest.mark.parametrize(("target", "status", "message"), SIBLINGS)
-def test_what_is_not_there_is_told(
+def test_a_missing_or_malformed_resource_has_its_error(
     server: MockServer, target: str, status: int, message: str
 ) -> None:
     answer = read(server, target)
@@ -1127,10 +1127,10 @@ SECRETS = [
     ("no base64", "neither base64 nor a PEM"),
     ("\u00e4" * 88, "neither base64 nor a PEM"),
     (base64.b64encode(b"s" * 64).decode() + "\n", "neither base64 nor a PEM"),
-    (PKCS8.replace("\n", "\\n"), "write them as line ends"),
-    (PKCS8.replace("PRIVATE", "PUBLIC"), "no PEM of one block"),
-    (PKCS8.replace("END PRIVATE", "END EC PRIVATE"), "no PEM of one block"),
-    (SEC1 + PKCS8, "neither base64 nor a PEM|no PEM of one block"),
+    (PKCS8.replace("\n", "\\n"), "use line ends"),
+    (PKCS8.replace("PRIVATE", "PUBLIC"), "not a PEM of one block"),
+    (PKCS8.replace("END PRIVATE", "END EC PRIVATE"), "not a PEM of one block"),
+    (SEC1 + PKCS8, "neither base64 nor a PEM|not a PEM of one block"),
     (other_pem(ED25519), "no private key on P-256"),
     (other_pem(ec.derive_private_key(490, ec.SECP384R1())), "no private key on P-256"),
     (other_pem(ec.derive_private_key(7, ec.SECP256K1())), "no private key on P-256"),
@@ -1143,10 +1143,10 @@ SECRETS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("secret", "told"), SECRETS)
-def test_a_bad_secret_is_refused_when_the_world_is_loaded(secret: str, told: str) -> None:
+@pytest.mark.parametrize(("secret", "message"), SECRETS)
+def test_a_bad_secret_is_refused_when_the_world_is_loaded(secret: str, message: str) -> None:
     key = json.dumps({"key_id": "k", "key_secret": secret, "owner": "o"})
-    with pytest.raises(strict_yaml.LocatedError, match=told) as wrong:
+    with pytest.raises(strict_yaml.LocatedError, match=message) as wrong:
         worlds.read(f"cdp:\n  keys:\n    main: {key}\n", "bad")
     assert (wrong.value.line, wrong.value.path) == (3, "$.cdp.keys.main")
 
@@ -1165,7 +1165,7 @@ def test_a_bad_secret_is_refused_when_the_world_is_loaded(secret: str, told: str
     ],
 )
 def test_a_pem_of_either_form_is_read(pem: str, scalar: bytes) -> None:
-    assert keys.read(pem) == jwt.Key("ES256", scalar)
+    assert keys.parse(pem) == jwt.Key("ES256", scalar)
 
 
 ROWS = [
@@ -1179,21 +1179,21 @@ ROWS = [
     ('asset: btc, decimals: 1, total: "1.00"', "more than 1 decimals"),
     ('asset: btc, decimals: 1, total: "1.0", held: "0.00"', "more than 1 decimals"),
     ('asset: btc, total: "1", held: "2"', "between 0 and total"),
-    ('asset: btc, total: "1", usd: "-1"', "never negative"),
+    ('asset: btc, total: "1", usd: "-1"', "must not be negative"),
     ('asset: btc, total: "1", usd: 5', "quoted string"),
-    ('asset: usd, total: "1", usd: "1"', "none for usd"),
+    ('asset: usd, total: "1", usd: "1"', "usd itself has none"),
 ]
 
 
-@pytest.mark.parametrize(("row", "told"), ROWS)
-def test_a_row_that_cannot_be_is_refused(row: str, told: str) -> None:
+@pytest.mark.parametrize(("row", "message"), ROWS)
+def test_a_row_that_cannot_be_is_refused(row: str, message: str) -> None:
     text = f"cdp:\n  accounts:\n    {MAIN}:\n      owner: o\n      balances:\n        - {{{row}}}\n"
-    with pytest.raises(strict_yaml.LocatedError, match=told):
+    with pytest.raises(strict_yaml.LocatedError, match=message):
         worlds.read(text, "bad")
 
 
 PORTFOLIOS = [
-    ("account_1", "owner: o", "no account id"),
+    ("account_1", "owner: o", "not an account id"),
     (MAIN, "type: cdp", "owner"),
     (MAIN, "owner: o, type: spot", "prime, business, cdp"),
     (MAIN, "owner: o, created: yesterday", "yesterday"),
@@ -1201,13 +1201,13 @@ PORTFOLIOS = [
 ]
 
 
-@pytest.mark.parametrize(("id", "account", "told"), PORTFOLIOS)
-def test_an_account_that_cannot_be_is_refused(id: str, account: str, told: str) -> None:
-    with pytest.raises(strict_yaml.LocatedError, match=told):
+@pytest.mark.parametrize(("id", "account", "message"), PORTFOLIOS)
+def test_an_account_that_cannot_be_is_refused(id: str, account: str, message: str) -> None:
+    with pytest.raises(strict_yaml.LocatedError, match=message):
         worlds.read(f"cdp:\n  accounts:\n    {id}: {{{account}}}\n", "bad")
 
 
-def test_credentials_tell_what_a_client_needs(server: MockServer) -> None:
+def test_credentials_have_what_a_client_needs(server: MockServer) -> None:
     assert server.cdp.credentials == {
         "key_id": f"{KEY_ID}1",
         "key_secret": base64.b64encode(b"\x11" * 32 + PUBLIC.public_bytes_raw()).decode(),
@@ -1223,7 +1223,7 @@ def test_credentials_tell_what_a_client_needs(server: MockServer) -> None:
     assert server.cdp.credential("stranger")["accounts"] == {}
 
 
-def test_a_fresh_key_is_another_one_of_the_type_and_works() -> None:
+def test_a_regenerated_key_is_a_new_one_of_the_same_type() -> None:
     credentials = worlds.load("default").parts["cdp"].section.keys
     for label, kind in (("main", "Ed25519"), ("es256", "ES256")):
         key = credentials[label]
@@ -1237,7 +1237,7 @@ def test_a_fresh_key_is_another_one_of_the_type_and_works() -> None:
         assert (name, len(organization), len(kid)) == ("organizations", 36, 36)
 
 
-def test_a_made_person_has_a_key_and_an_account_that_work(tmp_path: Path) -> None:
+def test_a_generated_user_has_a_key_and_an_account_that_work(tmp_path: Path) -> None:
     provider = MockServer().app.providers["cdp"]
     key, id, account = provider.holder(GeneratedUser("ann", "Ann", bytes(range(64))))
     world = tmp_path / "made.yaml"
@@ -1266,8 +1266,8 @@ def test_a_world_is_loaded_without_the_library_that_signs() -> None:
 def test_no_part_of_a_token_is_kept_in_the_journal(server: MockServer) -> None:
     bearer = token(claims())
     assert ask(server, bearer).status_code == 200
-    told = repr(server.journal[-1])
-    assert not any(part in told for part in bearer.split("."))
+    entry = repr(server.journal[-1])
+    assert not any(part in entry for part in bearer.split("."))
 
 
 def test_what_else_the_sdks_send_is_not_looked_at(server: MockServer) -> None:
@@ -1287,10 +1287,10 @@ def test_our_token_is_that_of_the_python_sdk() -> None:
             signed = server.cdp.auth_as(label).headers("get", f"{BALANCES}?pageSize=2", host="a:1")
             bearer = signed["Authorization"].removeprefix("Bearer ")
             key_id, _, algorithm = SIGNERS[label]
-            told = pyjwt.decode(
+            payload = pyjwt.decode(
                 bearer, public, [algorithm], options={"verify_exp": False, "verify_nbf": False}
             )
-            assert told == {
+            assert payload == {
                 "sub": key_id,
                 "iss": "cdp",
                 "nbf": NOW,
@@ -1343,12 +1343,12 @@ def test_joserfc_reads_what_we_sign(server: MockServer) -> None:
 
 @pytest.mark.parametrize("row", rows("cdp", "vectors"), ids=lambda row: row["name"])
 def test_a_published_vector_verifies(row: dict[str, str]) -> None:
-    signed, _, signature = row["token"].rpartition(".")
-    secret, given = (base64.urlsafe_b64decode(s + "==") for s in (row["secret"], signature))
+    signed, _, encoded = row["token"].rpartition(".")
+    secret, signature = (base64.urlsafe_b64decode(s + "==") for s in (row["secret"], encoded))
     key = jwt.Key(row["algorithm"], secret)
-    token = jwt.Token({"alg": row["algorithm"]}, {}, signed.encode(), given)
+    token = jwt.Token({"alg": row["algorithm"]}, {}, signed.encode(), signature)
     assert jwt.genuine(token, key)
-    changed = jwt.Token(token.header, {}, signed.encode() + b"A", given)
+    changed = jwt.Token(token.header, {}, signed.encode() + b"A", signature)
     assert not jwt.genuine(changed, key)
 
 

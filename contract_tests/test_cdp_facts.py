@@ -1,4 +1,4 @@
-"""Coinbase CDP: facts that no other test holds on both of their sides."""
+"""Coinbase CDP: facts that no other test proves."""
 
 import base64
 import json
@@ -63,12 +63,12 @@ def test_a_real_host_has_its_paths_below_platform_and_nowhere_else(
     assert seen == [("cdp", 200, ""), ("cdp", 404, "no_route")]
 
 
-def test_of_all_that_is_wrong_the_first_check_tells(server: MockServer) -> None:
+def test_the_first_failing_check_decides(server: MockServer) -> None:
     path = f"/platform/v2/accounts/{UNKNOWN}/balances"
     good = token(claims(f"GET {REAL_HOST}{path}"))
     server.set_limits({"cdp.reads": "1/10s"})
     assert read(server, "/v2/accounts").status_code == 200, "the window is full"
-    found = []
+    outcomes = []
     for target, bearer, wait in (
         (f"{path}s?pageSize=0", "a.b.c", "0s"),
         (f"{path}?pageSize=0", "a.b.c", "0s"),
@@ -77,8 +77,8 @@ def test_of_all_that_is_wrong_the_first_check_tells(server: MockServer) -> None:
         (path, good, "0s"),
     ):
         server.clock.advance(wait)
-        found.append(outcome(server, ask(server, bearer, target))[:2])
-    assert found == [
+        outcomes.append(outcome(server, ask(server, bearer, target))[:2])
+    assert outcomes == [
         (404, "no_route"),
         (401, BAD),
         (429, "rate_limited"),
@@ -112,16 +112,16 @@ TIMES: dict[str, list[tuple[dict[str, Any], str]]] = {
 
 
 @pytest.mark.parametrize("rows", TIMES.values(), ids=TIMES)
-def test_the_times_of_a_token_are_read_so(
+def test_the_times_of_a_token_are_checked(
     server: MockServer, rows: list[tuple[dict[str, Any], str]]
 ) -> None:
-    for told, reason in rows:
-        answer = ask(server, token(claims(**told)))
-        assert outcome(server, answer) == (401 if reason else 200, reason, ""), told
+    for changes, reason in rows:
+        answer = ask(server, token(claims(**changes)))
+        assert outcome(server, answer) == (401 if reason else 200, reason, ""), changes
 
 
 @pytest.mark.parametrize(("quirks", "longest"), [({}, 120), ({"max_token_lifetime": "121s"}, 121)])
-def test_a_token_lives_for_so_long_at_most(
+def test_a_token_has_a_longest_lifetime(
     server: MockServer, quirks: dict[str, str], longest: int
 ) -> None:
     server.set_quirks({f"cdp.{name}": value for name, value in quirks.items()})
@@ -149,9 +149,9 @@ def test_every_failed_authentication_is_answered_alike(server: MockServer) -> No
     }
     for reason, bearer in bearers.items():
         answer = ask(server, bearer)
-        told = answer.json()
+        body = answer.json()
         assert outcome(server, answer) == (401, reason, "")
-        assert (told["errorType"], told["errorMessage"], told["errorLink"].partition("#")[2]) == (
+        assert (body["errorType"], body["errorMessage"], body["errorLink"].partition("#")[2]) == (
             "unauthorized",
             "Authentication required.",
             "unauthorized",
@@ -160,10 +160,10 @@ def test_every_failed_authentication_is_answered_alike(server: MockServer) -> No
 
 def test_of_an_ed25519_secret_the_first_half_counts() -> None:
     secret = base64.b64encode(b"\x11" * 32 + b"\x33" * 32).decode()
-    assert keys.read(secret) == jwt.Key("EdDSA", b"\x11" * 32)
+    assert keys.parse(secret) == jwt.Key("EdDSA", b"\x11" * 32)
     for size in (32, 63, 65):
         with pytest.raises(ValueError, match=f"base64 of 64 bytes, not of {size}"):
-            keys.read(base64.b64encode(b"\x11" * size).decode())
+            keys.parse(base64.b64encode(b"\x11" * size).decode())
 
 
 SENT = [
@@ -315,20 +315,20 @@ def test_errors_of_other_endpoints_are_known_but_no_read_has_them(server: MockSe
 
 def test_a_write_is_no_read_and_uses_up_none(server: MockServer) -> None:
     server.set_limits({"cdp.reads": "1/10s"})
-    found = []
+    statuses = []
     for method in ("POST", "GET", "GET", "POST"):
         bearer = token(claims(f"{method} {REAL_HOST}{ACCOUNTS}"))
         url = f"{server.cdp.base_url}/v2/accounts"
         headers = {"Authorization": f"Bearer {bearer}"}
-        found.append(requests.request(method, url, headers=headers, timeout=10).status_code)
-    assert found == [405, 200, 429, 405]
+        statuses.append(requests.request(method, url, headers=headers, timeout=10).status_code)
+    assert statuses == [405, 200, 429, 405]
 
 
-def test_reads_are_counted_per_key_on_the_sandbox_clock_when_answered_well(
+def test_successful_reads_are_counted_per_key_on_the_sandbox_clock(
     server: MockServer,
 ) -> None:
     server.set_limits({"cdp.reads": "1/10s"})
-    found = []
+    statuses = []
     for target, label, wait in (
         (f"/v2/accounts/{UNKNOWN}", "main", "0s"),
         ("/v2/accounts", "main", "0s"),
@@ -337,8 +337,8 @@ def test_reads_are_counted_per_key_on_the_sandbox_clock_when_answered_well(
         ("/v2/accounts", "main", "1ms"),
     ):
         server.clock.advance(wait)
-        found.append(read(server, target, label).status_code)
-    assert found == [404, 200, 429, 200, 200]
+        statuses.append(read(server, target, label).status_code)
+    assert statuses == [404, 200, 429, 200, 200]
 
 
 # Pages
@@ -353,8 +353,8 @@ def test_a_page_token_may_be_used_again(server: MockServer) -> None:
 
 def test_a_page_token_is_good_with_its_padding_escaped_or_not(server: MockServer) -> None:
     # Which page's token needs padding depends on the length of its last symbol.
-    given = (paged(server, MANY, size).json()["nextPageToken"] for size in range(1, 20))
-    padded = next(token for token in given if token.endswith("="))
+    tokens = (paged(server, MANY, size).json()["nextPageToken"] for size in range(1, 20))
+    padded = next(token for token in tokens if token.endswith("="))
     url = f"/v2/accounts/{MANY}/balances?pageToken="
     plain, escaped = read(server, url + padded), read(server, url + padded.replace("=", "%3D"))
     assert plain.status_code == 200

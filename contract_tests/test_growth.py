@@ -25,7 +25,7 @@ from mockserver.model.amounts import Amount
 from mockserver.model.http import Response
 from mockserver.model.world import DropRow, Move, SetRow, SetRows
 from mockserver.providers import discover
-from mockserver.providers.cdp.balances import ByValue, Items
+from mockserver.providers.cdp.balances import RenderedBalances, RowsByValue
 from mockserver.providers.cpg.balances import ByCurrency
 
 # In CI a missing valgrind is a failure.
@@ -59,13 +59,13 @@ def test_a_label_is_found_at_once_among_many_keys() -> None:
 # What is found out from rows, and kept up with them
 
 
-DERIVED = {"cdp": ByValue, "cpg": ByCurrency, "coinapi": ByVenue, "coinstats": ByVenue}
+DERIVED = {"cdp": RowsByValue, "cpg": ByCurrency, "coinapi": ByVenue, "coinstats": ByVenue}
 
 
 def told(derived: Any) -> Any:
     """Returns all that was found out, as plain values."""
-    if isinstance(derived, ByValue):
-        return derived.listing.ranks, [astuple(row) for row in derived.listing.items]
+    if isinstance(derived, RowsByValue):
+        return derived.sorted_rows.ranks, [astuple(row) for row in derived.sorted_rows.items]
     return derived.groups
 
 
@@ -99,12 +99,12 @@ def test_what_is_found_out_from_rows_follows_every_change(name: str) -> None:
 def test_where_many_rows_change_what_was_found_out_is_found_out_anew(rows: int, anew: bool) -> None:
     book = growth.box(growth.world(discover()["cdp"], rows=rows)).states["cdp"].ledger
     ((id, before),) = book.accounts.items()
-    before.derive(ByValue)
+    before.derive(RowsByValue)
     few = tuple(before.rows.values())[:2]
     book.apply([SetRows(id, few)])
     held = book.accounts[id]
     assert (held.derived is None) is anew
-    assert told(held.derive(ByValue)) == told(ByValue(held.rows))
+    assert told(held.derive(RowsByValue)) == told(RowsByValue(held.rows))
     assert len(held.rows) == 2
 
 
@@ -120,11 +120,13 @@ def test_a_row_that_changed_is_written_anew() -> None:
     book = growth.box(growth.world(discover()["cdp"])).states["cdp"].ledger
     ((id, before),) = book.accounts.items()
     place, row = next(iter(before.rows.items()))
-    assert b"t000000" in bytes(before.derive(Items)[row])
+    assert b"t000000" in bytes(before.derive(RenderedBalances)[row])
     book.apply([Move(id, *place, total=Amount("5"))])
     held = book.accounts[id]
-    assert bytes(held.derive(Items)[held.rows[place]]) != bytes(before.derive(Items)[row])
-    assert len(held.derive(Items)) == 1, "the row that was is forgotten"
+    assert bytes(held.derive(RenderedBalances)[held.rows[place]]) != bytes(
+        before.derive(RenderedBalances)[row]
+    )
+    assert len(held.derive(RenderedBalances)) == 1, "the row that was is forgotten"
 
 
 def test_accounts_are_shared_until_one_changes() -> None:

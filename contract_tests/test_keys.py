@@ -138,9 +138,9 @@ def pem(der: bytes, label: str = "PRIVATE KEY") -> str:
 
 
 def test_an_ed25519_secret_is_the_base64_of_seed_and_public_key() -> None:
-    secret = keys.ed25519(SEED)
+    secret = keys.ed25519_secret(SEED)
     assert secret == base64.b64encode(SEED + PUBLIC).decode()
-    assert keys.read(secret) == jwt.Key("EdDSA", SEED)
+    assert keys.parse(secret) == jwt.Key("EdDSA", SEED)
 
 
 def whole(number: int) -> bytes:
@@ -148,7 +148,7 @@ def whole(number: int) -> bytes:
 
 
 def test_an_es256_secret_is_a_pkcs8_pem() -> None:
-    assert keys.es256(whole(int.from_bytes(SCALAR, "big") - 1)) == pem(PKCS8)
+    assert keys.es256_secret(whole(int.from_bytes(SCALAR, "big") - 1)) == pem(PKCS8)
 
 
 SCALARS = [
@@ -165,7 +165,7 @@ SCALARS = [
 def test_any_32_bytes_make_a_scalar_between_nought_and_the_order(
     entropy: bytes, scalar: bytes
 ) -> None:
-    assert keys.read(keys.es256(entropy)) == jwt.Key("ES256", scalar)
+    assert keys.parse(keys.es256_secret(entropy)) == jwt.Key("ES256", scalar)
 
 
 # The marker of the scalar may stand in the scalar too; what comes first is the marker.
@@ -197,13 +197,13 @@ READ = [
 def test_a_p256_key_is_read_from_either_form(
     about: str, der: bytes, label: str, scalar: bytes
 ) -> None:
-    assert keys.read(pem(der, label)) == jwt.Key("ES256", scalar)
-    assert keys.read("\n " + pem(der, label).replace("\n", "\r\n")) == jwt.Key("ES256", scalar)
+    assert keys.parse(pem(der, label)) == jwt.Key("ES256", scalar)
+    assert keys.parse("\n " + pem(der, label).replace("\n", "\r\n")) == jwt.Key("ES256", scalar)
 
 
-NO_KEY = "key_secret is a PEM, but holds no private key on P-256"
-NO_BLOCK = "key_secret is no PEM of one block: PRIVATE KEY or EC PRIVATE KEY"
-NO_LINES = r"key_secret is a PEM with \n for its line ends: write them as line ends"
+NO_KEY = "key_secret is a PEM, but contains no private key on P-256"
+NO_BLOCK = "key_secret is not a PEM of one block: PRIVATE KEY or EC PRIVATE KEY"
+NO_LINES = r"key_secret is a PEM with \n in place of line ends: use line ends"
 NEITHER = "key_secret is neither base64 nor a PEM"
 
 REFUSED = [
@@ -240,7 +240,7 @@ REFUSED = [
 @pytest.mark.parametrize(("about", "secret", "told"), REFUSED, ids=[row[0] for row in REFUSED])
 def test_what_is_no_secret_of_a_key_is_refused(about: str, secret: str, told: str) -> None:
     with pytest.raises(ValueError) as refused:
-        keys.read(secret)
+        keys.parse(secret)
     assert str(refused.value) == told
     with pytest.raises(ValueError):
         cdp.Key(key_id="k", key_secret=secret, owner="o")
@@ -256,8 +256,8 @@ FRESH_ID = (
 @pytest.mark.parametrize(
     ("secret", "kind", "made"),
     [
-        (keys.ed25519(SEED), "Ed25519", keys.ed25519),
-        (pem(PKCS8), "ES256", keys.es256),
+        (keys.ed25519_secret(SEED), "Ed25519", keys.ed25519_secret),
+        (pem(PKCS8), "ES256", keys.es256_secret),
     ],
 )
 def test_a_fresh_cdp_key_has_a_new_id_and_a_secret_of_its_type(
@@ -266,10 +266,10 @@ def test_a_fresh_cdp_key_has_a_new_id_and_a_secret_of_its_type(
     key = cdp.Key(label="main", key_id="k", key_secret=secret, owner="o")
     assert key.key_type == kind
     assert key.regenerate(ENTROPY) == replace(key, key_id=FRESH_ID, key_secret=made(ENTROPY[:32]))
-    assert cdp.new_id(ENTROPY[32:] + b"more") == FRESH_ID
+    assert cdp.new_key_id(ENTROPY[32:] + b"more") == FRESH_ID
 
 
-CDP_KEY = cdp.Key(label="main", key_id="k", key_secret=keys.ed25519(SEED), owner="o")
+CDP_KEY = cdp.Key(label="main", key_id="k", key_secret=keys.ed25519_secret(SEED), owner="o")
 DRAFT = UnsignedRequest("GET", "a:1", b"/v1/b", b"q=1", ((b"X-Other", b"1"),))
 
 
@@ -325,7 +325,8 @@ def told(**more: Any) -> Facts:
 
 
 BAD, LATE, OUTSIDE = "bad_signature", "expired", "outside_window"
-DIALLED = "signed the path as dialled"
+FULL_PATH = "signed the path exactly as requested"  # CDP
+DIALLED = "signed the path as dialled"  # CPG
 MANGLED = "signed the port in place of the host, as the Python SDK does"
 STRICT = {"strict_claims": "true"}
 LEAST, MOST = 0, (1 << 40) - 1  # seconds
@@ -363,9 +364,9 @@ JUDGED = [
     ("another port alone", told(uris=["GET 8492/v1/b"]), {}, BAD, {"claim": "uris"}),
     ("the host without its port", told(uris=["GET 127.0.0.1/v1/b"]), {}, BAD, {"claim": "uris"}),
     ("no host", told(uris=["GET /v1/b"]), {}, BAD, {"claim": "uris"}),
-    ("as dialled", told(uris=["GET api.cdp.coinbase.com/~x/v1/b"]), {}, DIALLED, {}),
-    ("both", told(uris=["GET 8491/~x/v1/b"]), {}, f"{DIALLED}, {MANGLED}", {}),
-    ("the plainest counts", told(uris=["GET 8491/v1/b", "GET api.cdp.coinbase.com/~x/v1/b"]), {}, DIALLED, {}),
+    ("as dialled", told(uris=["GET api.cdp.coinbase.com/~x/v1/b"]), {}, FULL_PATH, {}),
+    ("both", told(uris=["GET 8491/~x/v1/b"]), {}, f"{FULL_PATH}, {MANGLED}", {}),
+    ("the plainest counts", told(uris=["GET 8491/v1/b", "GET api.cdp.coinbase.com/~x/v1/b"]), {}, FULL_PATH, {}),
     ("the shortest note counts", told(uris=["GET 8491/~x/v1/b", "GET 8491/v1/b"]), {}, MANGLED, {}),
     ("a good one counts before all", told(uris=["GET 8491/v1/b", *told()["uris"]]), {}, "", {}),
 ]  # fmt: skip

@@ -1,6 +1,6 @@
-"""Why CDP refused: wrong tokens and reads as clients make them, each with its explanation.
+"""Explanations of CDP: tokens and reads with the mistakes that clients make.
 
-Tokens are signed by hand here, apart from the package.
+Tokens are signed here without the package.
 """
 
 import base64
@@ -50,7 +50,7 @@ Sign = Callable[[bytes], bytes]
 ABSENT = object()
 
 
-# The signer: a good token, unless it is told a mistake
+# The signer: makes a valid token, or one with a mistake
 
 
 def der(message: bytes) -> bytes:
@@ -69,8 +69,12 @@ def packed(raw: bytes) -> bytes:
     return base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
-def compact(said: Any) -> bytes:
-    return said if isinstance(said, bytes) else json.dumps(said, separators=(",", ":")).encode()
+def compact(content: Any) -> bytes:
+    return (
+        content
+        if isinstance(content, bytes)
+        else json.dumps(content, separators=(",", ":")).encode()
+    )
 
 
 def without(members: dict[str, Any]) -> dict[str, Any]:
@@ -78,8 +82,8 @@ def without(members: dict[str, Any]) -> dict[str, Any]:
 
 
 def claims(**more: Any) -> dict[str, Any]:
-    told = {"sub": f"{KEY_ID}1", "iss": "cdp", "nbf": NOW, "exp": NOW + 120, "uris": [ENTRY]}
-    return without(told | more)
+    defaults = {"sub": f"{KEY_ID}1", "iss": "cdp", "nbf": NOW, "exp": NOW + 120, "uris": [ENTRY]}
+    return without(defaults | more)
 
 
 def header(**more: Any) -> dict[str, Any]:
@@ -90,23 +94,23 @@ ES256 = {"alg": "ES256", "kid": f"{KEY_ID}2"}
 
 
 def token(
-    told: Any = None,
+    payload: Any = None,
     head: Any = None,
     sign: Sign = ED.sign,
     signed: Callable[[bytes, bytes], bytes] | None = None,
     write: Callable[[bytes], bytes] = packed,
 ) -> str:
-    """Makes a token; ``signed`` makes what is signed of the two parts as they are sent."""
-    parts = [packed(compact(p)) for p in (header() if head is None else head, told or claims())]
+    """Makes a token; ``signed`` makes the signed message from the two encoded parts."""
+    parts = [packed(compact(p)) for p in (header() if head is None else head, payload or claims())]
     message = b".".join(parts) if signed is None else signed(*parts)
     return b".".join([*parts, write(sign(message))]).decode()
 
 
-def es256(told: Any = None, sign: Sign = p256, **how: Any) -> str:
-    return token(told or claims(sub=f"{KEY_ID}2"), header(**ES256), sign, **how)
+def es256(payload: Any = None, sign: Sign = p256, **how: Any) -> str:
+    return token(payload or claims(sub=f"{KEY_ID}2"), header(**ES256), sign, **how)
 
 
-# What is sent, and what is told of it
+# Requests and their explanations
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +121,13 @@ def running() -> Iterator[MockServer]:
 
 @pytest.fixture(autouse=True)
 def unbroken(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Holds that no explanation failed."""
+    """Checks that no explanation raised an error."""
     yield
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
 def secrets(server: MockServer) -> set[str]:
-    """Returns the secrets of every key, in every writing that is easily undone."""
+    """Returns the secrets of every key, in every reversible notation."""
     keys = [server.cdp.credentials, *server.cdp.others.values()]
     texts = {key["key_secret"] for key in keys}
     raws = [text.encode() for text in texts]
@@ -137,11 +141,11 @@ def secrets(server: MockServer) -> set[str]:
     return writings | {quote(text, safe="") for text in writings}
 
 
-def told(server: MockServer, sent: bytes) -> dict[str, str]:
-    """Sends a request that is refused, and returns its explanation, in which no secret is."""
+def explain(server: MockServer, sent: bytes) -> dict[str, str]:
+    """Sends a request that is rejected; returns its explanation, checked to show no secret."""
     exchange(server.cdp.base_url, sent)
     entry = server.journal[-1]
-    assert entry.reason, "this was to be refused"
+    assert entry.reason, "this request must be rejected"
     assert entry.explanation is not None
     text = "\n".join(entry.explanation.values())
     assert [secret for secret in secrets(server) if secret in text] == []
@@ -158,7 +162,7 @@ def bearing(bearer: str, target: str = BALANCES, host: str = HOST) -> bytes:
 
 
 def reading(target: str, key: str = "1", sign: Sign = ED.sign) -> bytes:
-    """Writes a good request for a target below the base URL."""
+    """Returns a valid request for a target below the base URL."""
     entry = f"GET {HOST}/platform{target.partition('?')[0]}"
     id = KEY_ID + key
     return bearing(token(claims(uris=[entry], sub=id), header(kid=id), sign), f"/platform{target}")
@@ -168,14 +172,14 @@ def is_good(server: MockServer, sent: bytes) -> bool:
     return exchange(server.cdp.base_url, sent).startswith(b"HTTP/1.1 200 ")
 
 
-def test_the_signer_of_these_tests_makes_good_tokens(server: MockServer) -> None:
+def test_the_signer_of_these_tests_makes_valid_tokens(server: MockServer) -> None:
     for bearer in (token(), es256()):
         assert is_good(server, bearing(bearer))
         assert server.journal[-1].explanation is None
     assert is_good(server, reading("/v2/accounts"))
 
 
-# What a token says
+# Claims
 
 CLAIMS = [
     ("iss of an older version", {"iss": "coinbase-cloud"}, "iss is not cdp", "iss 'coinbase-cloud'"),
@@ -193,8 +197,8 @@ CLAIMS = [
     ("null for uris", {"uris": None}, "uris missing", "the claims sub, iss, nbf, exp, uris"),
     ("url for uri", {"uris": ABSENT, "url": ENTRY, ENTRY: 1}, "uris missing", "the claims sub, iss, nbf, exp, url"),
     ("empty uris", {"uris": []}, "uris empty", "the claims sub, iss, nbf, exp, uris"),
-    ("a number in uris", {"uris": [7]}, "uris holds no text", "the claims sub, iss, nbf, exp, uris"),
-    ("an object as uris", {"uris": {"GET": BALANCES}}, "uris holds no text", "the claims sub, iss, nbf, exp, uris"),
+    ("a number in uris", {"uris": [7]}, "uris contains no string", "the claims sub, iss, nbf, exp, uris"),
+    ("an object as uris", {"uris": {"GET": BALANCES}}, "uris contains no string", "the claims sub, iss, nbf, exp, uris"),
     ("iss before sub", {"iss": "x", "sub": "y", "exp": 0}, "iss is not cdp", "iss value:2d711642"),
     ("sub before exp", {"sub": ABSENT, "exp": ABSENT}, "sub missing", "no sub"),
     ("exp before uris", {"exp": ABSENT, "uris": ABSENT}, "exp missing", "no exp"),
@@ -202,21 +206,21 @@ CLAIMS = [
 
 
 @pytest.mark.parametrize(("about", "more", "rule", "received"), CLAIMS, ids=[r[0] for r in CLAIMS])
-def test_a_wrong_claim_is_told(
+def test_a_wrong_claim_is_explained(
     server: MockServer, about: str, more: dict[str, Any], rule: str, received: str
 ) -> None:
-    found = told(server, bearing(token(claims(**more))))
-    assert (found["rule"], found["received"]) == (rule, received)
+    explanation = explain(server, bearing(token(claims(**more))))
+    assert (explanation["rule"], explanation["received"]) == (rule, received)
     assert is_good(server, bearing(token()))
 
 
-def test_a_claim_of_an_es256_key_is_told_as_that_of_another(server: MockServer) -> None:
-    found = told(server, bearing(es256(claims())))
-    assert found == {
+def test_a_sub_of_another_key_is_explained(server: MockServer) -> None:
+    explanation = explain(server, bearing(es256(claims())))
+    assert explanation == {
         "rule": "sub differs from kid",
         "expected": f"sub {KEY_ID}2, the key id that kid names",
         "received": "sub the key id of the key main",
-        "fix": "Set sub to the key id that is the header's kid.",
+        "fix": "Set sub to the key id in the header's kid.",
     }
 
 
@@ -224,26 +228,26 @@ MS, US, NS = NOW * 10**3, NOW * 10**6, NOW * 10**9
 NOT_NOW = "about 1747444800"
 
 TIMES = [
-    ("exp in milliseconds", {"exp": MS + 120_000}, "milliseconds for seconds", f"exp {MS + 120_000}"),
-    ("exp in microseconds", {"exp": US + 120}, "microseconds for seconds", f"exp {US + 120}"),
-    ("exp in nanoseconds", {"exp": NS}, "nanoseconds for seconds", f"exp {NS}"),
-    ("nbf in milliseconds", {"nbf": MS}, "milliseconds for seconds", f"nbf {MS}"),
-    ("a fraction of milliseconds", {"exp": MS + 0.5}, "milliseconds for seconds", f"exp {MS}.5"),
-    ("milliseconds of another age", {"exp": 3 * MS}, "exp is no time", f"exp {3 * MS}"),
-    ("an enormous exp", {"exp": 10**400}, "exp is no time", f"exp 1{'0' * 39}"),
-    ("an endless exp", {"exp": float("inf")}, "exp is no time", "exp inf"),
-    ("exp below zero", {"exp": -1}, "exp is no time", "exp -1"),
+    ("exp in milliseconds", {"exp": MS + 120_000}, "milliseconds instead of seconds", f"exp {MS + 120_000}"),
+    ("exp in microseconds", {"exp": US + 120}, "microseconds instead of seconds", f"exp {US + 120}"),
+    ("exp in nanoseconds", {"exp": NS}, "nanoseconds instead of seconds", f"exp {NS}"),
+    ("nbf in milliseconds", {"nbf": MS}, "milliseconds instead of seconds", f"nbf {MS}"),
+    ("a fraction of milliseconds", {"exp": MS + 0.5}, "milliseconds instead of seconds", f"exp {MS}.5"),
+    ("milliseconds of another age", {"exp": 3 * MS}, "exp is not a time", f"exp {3 * MS}"),
+    ("an enormous exp", {"exp": 10**400}, "exp is not a time", f"exp 1{'0' * 39}"),
+    ("an endless exp", {"exp": float("inf")}, "exp is not a time", "exp inf"),
+    ("exp below zero", {"exp": -1}, "exp is not a time", "exp -1"),
     ("no exp", {"exp": ABSENT}, "exp missing", "no exp"),
-    ("exp as text", {"exp": str(NOW + 120)}, "exp is no number", "a text"),
-    ("exp as RFC 3339", {"exp": "2025-05-17T01:22:00Z"}, "exp is no number", "a text"),
-    ("true for exp", {"exp": True}, "exp is no number", "true or false"),
-    ("nbf as text", {"nbf": str(NOW)}, "nbf is no number", "a text"),
-    ("iat as list", {"iat": [NOW]}, "iat is no number", "a list"),
-    ("five seconds late", {"nbf": NOW - 125, "exp": NOW - 5}, "token expired", f"exp {NOW - 5}, 5 s before the exchange's time; made 125 s ago"),
-    ("iat for when it was made", {"iat": NOW - 130, "exp": NOW - 20}, "token expired", f"exp {NOW - 20}, 20 s before the exchange's time; made 130 s ago"),
+    ("exp as text", {"exp": str(NOW + 120)}, "exp is not a number", "a string"),
+    ("exp as RFC 3339", {"exp": "2025-05-17T01:22:00Z"}, "exp is not a number", "a string"),
+    ("true for exp", {"exp": True}, "exp is not a number", "a boolean"),
+    ("nbf as text", {"nbf": str(NOW)}, "nbf is not a number", "a string"),
+    ("iat as list", {"iat": [NOW]}, "iat is not a number", "a list"),
+    ("five seconds late", {"nbf": NOW - 125, "exp": NOW - 5}, "token expired", f"exp {NOW - 5}, 5 s before the exchange's time; issued 125 s ago"),
+    ("iat for when it was made", {"iat": NOW - 130, "exp": NOW - 20}, "token expired", f"exp {NOW - 20}, 20 s before the exchange's time; issued 130 s ago"),
     ("neither iat nor nbf", {"nbf": ABSENT, "exp": NOW - 9}, "token expired", f"exp {NOW - 9}, 9 s before the exchange's time"),
-    ("a fraction late", {"nbf": NOW - 125, "exp": NOW - 5.5}, "token expired", f"exp {NOW - 6}.5, 6 s before the exchange's time; made 125 s ago"),
-    ("a span for exp", {"nbf": ABSENT, "exp": 120}, "duration for exp", "exp 120"),
+    ("a fraction late", {"nbf": NOW - 125, "exp": NOW - 5.5}, "token expired", f"exp {NOW - 6}.5, 6 s before the exchange's time; issued 125 s ago"),
+    ("a span for exp", {"nbf": ABSENT, "exp": 120}, "exp is a duration", "exp 120"),
     ("a day for exp", {"nbf": ABSENT, "exp": 86_400}, "token expired", f"exp 86400, {NOW - 86_400} s before the exchange's time"),
     ("nbf six seconds ahead", {"nbf": NOW + 6}, "token not valid yet", f"nbf {NOW + 6}, 6 s ahead of the exchange's time"),
     ("iat a minute ahead", {"iat": NOW + 60}, "token not valid yet", f"iat {NOW + 60}, 60 s ahead of the exchange's time"),
@@ -255,27 +259,27 @@ TIMES = [
 
 
 @pytest.mark.parametrize(("about", "more", "rule", "received"), TIMES, ids=[r[0] for r in TIMES])
-def test_a_wrong_time_is_told_with_how_far_it_is_off(
+def test_a_wrong_time_is_explained_with_its_distance(
     server: MockServer, about: str, more: dict[str, Any], rule: str, received: str
 ) -> None:
-    found = told(server, bearing(token(claims(**more))))
-    assert (found["rule"], found["received"]) == (rule, received)
+    explanation = explain(server, bearing(token(claims(**more))))
+    assert (explanation["rule"], explanation["received"]) == (rule, received)
 
 
 ZONES = [
-    # seconds since a token was made, and the question
+    # seconds since a token was issued, and the hours in the question
     (3600, "1 h"), (3660, "1 h"), (3540, "1 h"), (7200, "2 h"), (14 * 3600, "14 h"),
     (3661, None), (3539, None), (300, None), (15 * 3600, None), (-3600, "1 h"), (-300, None),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("late", "hours"), ZONES)
-def test_a_time_that_is_off_by_hours_may_be_a_local_one(
+def test_a_time_that_is_off_by_hours_may_be_local_time(
     server: MockServer, late: int, hours: str | None
 ) -> None:
-    made = NOW - late
-    fix = told(server, bearing(token(claims(nbf=made, exp=made + 120))))["fix"]
-    question = f" It is off by {hours}: was local time taken for UTC?"
+    issued = NOW - late
+    fix = explain(server, bearing(token(claims(nbf=issued, exp=issued + 120))))["fix"]
+    question = f" It is off by {hours}: is it local time instead of UTC?"
     assert fix.endswith(question) if hours else "UTC" not in fix
 
 
@@ -289,10 +293,10 @@ def test_the_expected_times_are_those_in_force() -> None:
             ({"exp": NOW + 61}, "exp at most 60s after nbf"),
         ]
         for more, expected in rows:
-            assert told(server, bearing(token(claims(**more))))["expected"] == expected
+            assert explain(server, bearing(token(claims(**more))))["expected"] == expected
 
 
-# Which request it is for
+# The request of a token
 
 REST = BALANCES.removeprefix("/platform")
 OTHER = BALANCES.replace(MAIN, MANY)
@@ -354,16 +358,16 @@ ENTRIES = [
 
 @pytest.mark.parametrize(("about", "entry", "rule"), ENTRIES, ids=[r[0] for r in ENTRIES])
 @pytest.mark.parametrize("shape", ["uris", "uri", "a text for uris", "a list for uri"])
-def test_an_entry_that_names_another_request_is_told_part_by_part(
+def test_an_entry_for_another_request_is_explained_part_by_part(
     server: MockServer, shape: str, about: str, entry: str, rule: str
 ) -> None:
     more, before = {
         "uris": ({"uris": [entry]}, ""),
         "uri": ({"uris": ABSENT, "uri": entry}, ""),
-        "a text for uris": ({"uris": entry}, "uris is a text + "),
+        "a text for uris": ({"uris": entry}, "uris is a string + "),
         "a list for uri": ({"uris": ABSENT, "uri": [entry]}, "uri is a list + "),
     }[shape]
-    assert told(server, bearing(token(claims(**more))))["rule"] == before + rule
+    assert explain(server, bearing(token(claims(**more))))["rule"] == before + rule
     assert is_good(server, bearing(token()))
 
 
@@ -379,35 +383,35 @@ MARKS = [
 
 
 @pytest.mark.parametrize(("entry", "expected", "received"), MARKS)
-def test_the_two_entries_are_shown_with_what_differs(
+def test_both_entries_are_shown_with_their_difference(
     server: MockServer, entry: str, expected: str, received: str
 ) -> None:
-    found = told(server, bearing(token(claims(uris=[entry]))))
-    assert (found["expected"], found["received"]) == (expected, received)
+    explanation = explain(server, bearing(token(claims(uris=[entry]))))
+    assert (explanation["expected"], explanation["received"]) == (expected, received)
 
 
-def test_of_several_entries_the_nearest_is_told(server: MockServer) -> None:
+def test_of_several_entries_the_nearest_is_explained(server: MockServer) -> None:
     entries = [f"post a{OTHER}", f"{ENTRY}?a", "GET a/b", 7]
     for more in ({"uris": entries}, {"uris": entries[:1], "uri": entries[1]}):
-        assert told(server, bearing(token(claims(**more))))["rule"] == "query in the claim"
+        assert explain(server, bearing(token(claims(**more))))["rule"] == "query in the claim"
 
 
-def test_a_list_or_a_text_that_is_right_but_for_its_kind_is_told_as_that(
+def test_a_right_entry_in_the_wrong_json_type_is_explained(
     server: MockServer,
 ) -> None:
     for more, rule in (
-        ({"uris": ENTRY}, "uris is a text"),
+        ({"uris": ENTRY}, "uris is a string"),
         ({"uris": ABSENT, "uri": [ENTRY]}, "uri is a list"),
     ):
-        found = told(server, bearing(token(claims(**more))))
-        assert (found["rule"], found["received"]) == (rule, f"{ENTRY}>><<")
+        explanation = explain(server, bearing(token(claims(**more))))
+        assert (explanation["rule"], explanation["received"]) == (rule, f"{ENTRY}>><<")
 
 
-def test_a_token_replayed_onto_another_path_is_told_with_both(server: MockServer) -> None:
+def test_a_token_reused_for_another_path_is_explained_with_both(server: MockServer) -> None:
     bearer = token()
     assert is_good(server, bearing(bearer))
-    found = told(server, bearing(bearer, f"{BALANCES}/btc"))
-    assert found == {
+    explanation = explain(server, bearing(bearer, f"{BALANCES}/btc"))
+    assert explanation == {
         "rule": "token of another request",
         "expected": f"{ENTRY}>>/btc<<",
         "received": f"{ENTRY}>><<",
@@ -424,30 +428,30 @@ ESCAPES = [
 
 
 @pytest.mark.parametrize(("signed", "path", "rule"), ESCAPES)
-def test_a_path_escaped_in_another_way_is_told(
+def test_a_path_escaped_in_another_way_is_explained(
     server: MockServer, signed: str, path: str, rule: str
 ) -> None:
     sent = bearing(token(claims(uris=[f"GET {HOST}{signed}"])), path)
-    assert told(server, sent)["rule"] == rule
+    assert explain(server, sent)["rule"] == rule
 
 
-def test_what_is_lenient_by_default_is_not_told_beside_what_is_wrong(server: MockServer) -> None:
+def test_an_accepted_deviation_is_not_part_of_an_explanation(server: MockServer) -> None:
     raw_target_path = f"/~default{BALANCES}"
     for entry in (
         f"GET 8491{BALANCES}?a",
         f"GET 8491{raw_target_path}?a",
         f"GET {HOST}{raw_target_path}?a",
     ):
-        found = told(server, bearing(token(claims(uris=[entry])), raw_target_path))
-        assert found["rule"] == "query in the claim"
+        explanation = explain(server, bearing(token(claims(uris=[entry])), raw_target_path))
+        assert explanation["rule"] == "query in the claim"
 
 
 STRICT = [
     # quirks, what the token says, the Host header, the rule
     (("host",), {"uris": [f"GET api.cdp.coinbase.com{BALANCES}"]}, HOST, "another host"),
     (("host",), {"uris": [f"GET 8491{BALANCES}"]}, HOST, "port in place of the host"),
-    (("host",), {"uris": [f"GET {HOST}/~default{BALANCES}"]}, HOST, "path as dialled"),
-    (("claims",), {"uris": ABSENT, "uri": f"GET api.cdp.coinbase.com{BALANCES}"}, HOST, "uri for uris"),
+    (("host",), {"uris": [f"GET {HOST}/~default{BALANCES}"]}, HOST, "path with this mock's prefix"),
+    (("claims",), {"uris": ABSENT, "uri": f"GET api.cdp.coinbase.com{BALANCES}"}, HOST, "uri in place of uris"),
     (("claims",), {"uris": [], "uri": f"GET api.cdp.coinbase.com{BALANCES}"}, HOST, "uris empty"),
     (("claims",), {"uris": [ENTRY]}, HOST, "another host"),
     (("claims",), {"uris": [f"GET sandbox.cdp.coinbase.com{BALANCES}"]}, HOST, "another host"),
@@ -458,13 +462,13 @@ STRICT = [
 
 
 @pytest.mark.parametrize(("strict", "more", "host", "rule"), STRICT)
-def test_what_a_strict_quirk_refuses_is_told(
+def test_what_a_strict_quirk_rejects_is_explained(
     strict: tuple[str, ...], more: dict[str, Any], host: str, rule: str
 ) -> None:
     quirks = {f"cdp.strict_{name}": "true" for name in strict}
     with MockServer(real=HandClock(NOW * 10**9), quirks=quirks) as server:
         sent = bearing(token(claims(**more)), f"/~default{BALANCES}", host)
-        assert told(server, sent)["rule"] == rule
+        assert explain(server, sent)["rule"] == rule
 
 
 # The signature
@@ -488,7 +492,11 @@ def by(secret: bytes) -> Sign:
     return ed25519.Ed25519PrivateKey.from_private_bytes(secret).sign
 
 
-ANEW, PART, SEED = "token written anew", "part of the token signed", "wrong bytes of the secret"
+ANEW, PART, SEED = (
+    "token serialized again after signing",
+    "part of the token signed",
+    "wrong bytes of the secret",
+)
 KID, SHARED = "another key than kid", "symmetric algorithm"
 HS = {"alg": "HS256"}
 
@@ -497,33 +505,33 @@ SIGNATURES = [
     ("by a key of another type", token(sign=p256), KID, "signed by the key es256"),
     ("by a key of another type, with its alg", token(head=header(alg="ES256"), sign=p256), KID, "signed by the key es256"),
     ("ES256 by an Ed25519 key", es256(sign=ED.sign), KID, "signed by the key main"),
-    ("in DER", es256(sign=der), "signature in DER", "written in"),
-    ("in DER, by another key", token(sign=der), f"signature in DER + {KID}", "signed by the key es256, written in"),
+    ("in DER", es256(sign=der), "signature in DER", "encoded in"),
+    ("in DER, by another key", token(sign=der), f"signature in DER + {KID}", "signed by the key es256, encoded in"),
     ("nearly in DER", es256(write=lambda s: packed(b"\x30" + s)), "bad signature", "no known mistake reproduces this signature"),
-    ("in hex", token(write=lambda s: packed(s.hex().encode())), "signature encoded twice", "written in 128 bytes"),
-    ("in base64, twice", token(write=lambda s: packed(base64.b64encode(s))), "signature encoded twice", "written in 88 bytes"),
-    ("in base64url, twice", token(write=lambda s: packed(packed(s) + b"==")), "signature encoded twice", "written in 88 bytes"),
-    ("by the public half", token(sign=by(base64.b64decode(SECRET)[32:])), SEED, "signed by other bytes"),
-    ("by the secret not decoded", token(sign=by(SECRET.encode()[:32])), SEED, "signed by other bytes"),
-    ("by the secret hashed", token(sign=by(hashlib.sha256(SECRET.encode()).digest())), SEED, "signed by other bytes"),
-    ("of the payload with blanks", token(signed=lambda h, p: h + b"." + dumped(p)), ANEW, "signed are other"),
-    ("of both with blanks", token(signed=lambda h, p: dumped(h) + b"." + dumped(p)), ANEW, "signed are other"),
-    ("of the payload in order", token(signed=lambda h, p: h + b"." + dumped(p, sort_keys=True)), ANEW, "signed are other"),
-    ("before kid was added", token(signed=lambda h, p: stripped(h, "kid") + b"." + p), ANEW, "signed are other"),
-    ("before nonce was added", token(signed=lambda h, p: stripped(h, "nonce") + b"." + p), ANEW, "signed are other"),
-    ("of padded parts", token(signed=lambda h, p: padded(h) + b"." + padded(p)), ANEW, "signed are other"),
-    ("of the payload alone", token(signed=lambda h, p: p), PART, "signed are other"),
-    ("of both without the dot", token(signed=lambda h, p: h + p), PART, "signed are other"),
-    ("of the hash", token(signed=lambda h, p: hashlib.sha256(h + b"." + p).digest()), PART, "signed are other 32 bytes:"),
-    ("of the hash in hex", es256(signed=lambda h, p: hashlib.sha256(h + b"." + p).hexdigest().encode()), PART, "signed are other 64 bytes:"),
+    ("in hex", token(write=lambda s: packed(s.hex().encode())), "signature encoded twice", "encoded in 128 bytes"),
+    ("in base64, twice", token(write=lambda s: packed(base64.b64encode(s))), "signature encoded twice", "encoded in 88 bytes"),
+    ("in base64url, twice", token(write=lambda s: packed(packed(s) + b"==")), "signature encoded twice", "encoded in 88 bytes"),
+    ("by the public half", token(sign=by(base64.b64decode(SECRET)[32:])), SEED, "signed with other bytes as the private key"),
+    ("by the secret not decoded", token(sign=by(SECRET.encode()[:32])), SEED, "signed with other bytes as the private key"),
+    ("by the secret hashed", token(sign=by(hashlib.sha256(SECRET.encode()).digest())), SEED, "signed with other bytes as the private key"),
+    ("of the payload with blanks", token(signed=lambda h, p: h + b"." + dumped(p)), ANEW, "the signature is of other"),
+    ("of both with blanks", token(signed=lambda h, p: dumped(h) + b"." + dumped(p)), ANEW, "the signature is of other"),
+    ("of the payload in order", token(signed=lambda h, p: h + b"." + dumped(p, sort_keys=True)), ANEW, "the signature is of other"),
+    ("before kid was added", token(signed=lambda h, p: stripped(h, "kid") + b"." + p), ANEW, "the signature is of other"),
+    ("before nonce was added", token(signed=lambda h, p: stripped(h, "nonce") + b"." + p), ANEW, "the signature is of other"),
+    ("of padded parts", token(signed=lambda h, p: padded(h) + b"." + padded(p)), ANEW, "the signature is of other"),
+    ("of the payload alone", token(signed=lambda h, p: p), PART, "the signature is of other"),
+    ("of both without the dot", token(signed=lambda h, p: h + p), PART, "the signature is of other"),
+    ("of the hash", token(signed=lambda h, p: hashlib.sha256(h + b"." + p).digest()), PART, "the signature is of other 32 bytes:"),
+    ("of the hash in hex", es256(signed=lambda h, p: hashlib.sha256(h + b"." + p).hexdigest().encode()), PART, "the signature is of other 64 bytes:"),
     ("none", token(write=lambda s: b""), "unsigned token", "no signature"),
     ("alg none", token(head=header(alg="none")), "alg none", "alg none"),
     ("alg none and no signature", token(head=header(alg="none"), write=lambda s: b""), "unsigned token", "no signature"),
-    ("the newer name", token(head=header(alg="Ed25519")), "Ed25519 for EdDSA", "alg Ed25519"),
+    ("the newer name", token(head=header(alg="Ed25519")), "Ed25519 instead of EdDSA", "alg Ed25519"),
     ("alg of another key", token(head=header(alg="ES256")), "wrong alg", "alg ES256"),
     ("another curve", token(head=header(alg="ES256K")), "wrong alg", "alg ES256K"),
     ("alg in small letters", token(head=header(alg="eddsa")), "wrong alg", "alg eddsa"),
-    ("a secret as alg", token(head=header(alg=SECRET)), "wrong alg", "alg a text"),
+    ("a secret as alg", token(head=header(alg=SECRET)), "wrong alg", "alg a string"),
     ("a list as alg", token(head=header(alg=["EdDSA"])), "wrong alg", "alg a list"),
     ("null as alg", token(head=header(alg=None)), "wrong alg", "alg null"),
     ("no alg", token(head=header(alg=ABSENT)), "alg missing", "alg no alg"),
@@ -535,9 +543,9 @@ SIGNATURES = [
     ("HS256 with the PEM, line ends written out", token(claims(sub=f"{KEY_ID}2"), header(**ES256 | HS), keyed(PEM.strip().replace("\n", "\\n").encode())), SHARED, "alg HS256, keyed with the secret with \\n for its line ends of the key es256 (value:"),
     ("HS256 with another's PEM", token(head=header(**HS), sign=keyed(PEM.encode())), SHARED, "alg HS256, keyed with the text of the secret of the key es256 (value:"),
     ("HS256 with the key id", token(head=header(**HS), sign=keyed(f"{KEY_ID}1".encode())), SHARED, "alg HS256, keyed with the key id of the key main (value:"),
-    ("HS256 with what nobody knows", token(head=header(**HS), sign=keyed(b"?")), SHARED, "alg HS256"),
-    ("by nobody", token(sign=by(b"\x44" * 32)), "bad signature", "no known mistake reproduces this signature"),
-    ("ES256 by nobody", es256(sign=lambda m: b"\x01" * 64), "bad signature", "no known mistake reproduces this signature"),
+    ("HS256 with an unknown secret", token(head=header(**HS), sign=keyed(b"?")), SHARED, "alg HS256"),
+    ("by an unknown key", token(sign=by(b"\x44" * 32)), "bad signature", "no known mistake reproduces this signature"),
+    ("ES256 by an unknown key", es256(sign=lambda m: b"\x01" * 64), "bad signature", "no known mistake reproduces this signature"),
     ("of another message", token(signed=lambda h, p: b"?"), "bad signature", "no known mistake reproduces this signature"),
     ("a byte too long", token(write=lambda s: packed(s + b"\0")), "bad signature", "no known mistake reproduces this signature"),
 ]  # fmt: skip
@@ -546,37 +554,37 @@ SIGNATURES = [
 @pytest.mark.parametrize(
     ("about", "bearer", "rule", "received"), SIGNATURES, ids=[r[0] for r in SIGNATURES]
 )
-def test_a_wrong_signature_is_told_by_what_was_signed_and_by_whom(
+def test_a_wrong_signature_is_explained_by_its_message_and_key(
     server: MockServer, about: str, bearer: str, rule: str, received: str
 ) -> None:
-    found = told(server, bearing(bearer))
-    assert found["rule"] == rule
-    assert found["received"].startswith(received)  # sizes and fingerprints differ
+    explanation = explain(server, bearing(bearer))
+    assert explanation["rule"] == rule
+    assert explanation["received"].startswith(received)  # sizes and fingerprints differ
     signature = bearer.rpartition(".")[2]
-    assert not signature or signature[:40] not in "\n".join(found.values())
+    assert not signature or signature[:40] not in "\n".join(explanation.values())
     assert is_good(server, bearing(token()))
 
 
-def test_what_should_have_been_signed_is_told_without_being_shown(server: MockServer) -> None:
+def test_the_right_message_is_identified_without_being_shown(server: MockServer) -> None:
     bearer = es256(sign=der)
     signed = bearer.rpartition(".")[0]
     size = len(base64.urlsafe_b64decode(bearer.rpartition(".")[2] + "=="))
     digest = hashlib.sha256(signed.encode()).hexdigest()[:8]
-    assert told(server, bearing(bearer)) == {
+    assert explain(server, bearing(bearer)) == {
         "rule": "signature in DER",
         "expected": "ES256 with the secret of the key es256,"
         f" of header.payload of {len(signed)} bytes:{digest}",
-        "received": f"written in {size} bytes",
-        "fix": "Write r and s, 32 bytes each, one behind the other.",
+        "received": f"encoded in {size} bytes",
+        "fix": "Encode r and s in 32 bytes each, one after the other.",
     }
 
 
-def test_a_payload_as_deep_as_can_be_read_is_explained(server: MockServer) -> None:
+def test_a_deeply_nested_payload_is_explained(server: MockServer) -> None:
     rules = []
     for depth in (OPENED_MAX - 3, OPENED_MAX - 2, OPENED_MAX - 1, 1000, 2500):
         nested = b',"a":' + b"[" * depth + b"]" * depth + b"}"
         bearer = token(compact(claims())[:-1] + nested, sign=by(b"\x44" * 32))
-        rules.append(told(server, bearing(bearer))["rule"])
+        rules.append(explain(server, bearing(bearer))["rule"])
     assert rules == ["bad signature"] * 2 + ["payload cannot be read"] * 3
 
 
@@ -587,10 +595,10 @@ def world_of(keys: int) -> dict[str, Any]:
             n.to_bytes(32, "big") + private.public_key().public_bytes_raw()
         ).decode()
 
-    told = {
+    keys_by_label = {
         f"k{n}": {"key_id": f"key-{n}", "key_secret": secret(n), "owner": "o"} for n in range(keys)
     }
-    return {"cdp": {"keys": told}}
+    return {"cdp": {"keys": keys_by_label}}
 
 
 @pytest.mark.parametrize("keys", [2, 40])
@@ -598,9 +606,11 @@ def test_tries_are_few_however_many_keys_there_are(
     server: MockServer, monkeypatch: pytest.MonkeyPatch, keys: int
 ) -> None:
     tries: list[object] = []
-    plain = signature.SigningAttempt.genuine
+    is_genuine = signature.SigningAttempt.is_genuine
     monkeypatch.setattr(
-        signature.SigningAttempt, "genuine", lambda way: tries.append(way) or plain(way)
+        signature.SigningAttempt,
+        "is_genuine",
+        lambda attempt: tries.append(attempt) or is_genuine(attempt),
     )
     box = server.sandbox("crowd", world=world_of(keys))
     bearer = token(head=header(kid=box.cdp.credential("k1")["key_id"]), sign=by(b"\x44" * 32))
@@ -616,15 +626,15 @@ def test_tries_are_few_however_many_keys_there_are(
 BODY = token()
 SHAPES = [
     ("Bearer twice", f"Bearer {BODY}", "Bearer twice"),
-    ("a promise", "[object Promise]", "no token was made"),
-    ("undefined", "undefined", "no token was made"),
-    ("null", "null", "no token was made"),
-    ("None", "None", "no token was made"),
-    ("a coroutine", "<coroutine object make at 0x7f00>", "no token was made"),
-    ("a variable", "$CDP_TOKEN", "no token was made"),
-    ("a variable in braces", "${CDP_TOKEN}", "no token was made"),
-    ("a template", "{{ token }}", "no token was made"),
-    ("bytes", f"b'{BODY}'", "Python bytes for a text"),
+    ("a promise", "[object Promise]", "placeholder in place of a token"),
+    ("undefined", "undefined", "placeholder in place of a token"),
+    ("null", "null", "placeholder in place of a token"),
+    ("None", "None", "placeholder in place of a token"),
+    ("a coroutine", "<coroutine object make at 0x7f00>", "placeholder in place of a token"),
+    ("a variable", "$CDP_TOKEN", "placeholder in place of a token"),
+    ("a variable in braces", "${CDP_TOKEN}", "placeholder in place of a token"),
+    ("a template", "{{ token }}", "placeholder in place of a token"),
+    ("bytes", f"b'{BODY}'", "Python bytes in place of a string"),
     ("quotes", f'"{BODY}"', "quotes around the token"),
     ("a quote behind it", f"{BODY}'", "quotes around the token"),
     ("two tokens", f"{BODY}, Bearer {BODY}", "two tokens in one header"),
@@ -647,31 +657,31 @@ SHAPES = [
     ("the secret", SECRET, "key in place of a token"),
     ("the PEM, line ends written out", PEM.strip().replace("\n", "\\n"), "key in place of a token"),
     ("the PEM in one line", PEM.replace("\n", " ").strip(), "key in place of a token"),
-    ("nothing before the dots", "..", "header is no JSON"),
-    ("a list as header", token(head=[]), "header is no object"),
+    ("nothing before the dots", "..", "header is not JSON"),
+    ("a list as header", token(head=[]), "header is not an object"),
     ("a header in UTF-16", token(head="{}".encode("utf-16")), "header is not UTF-8"),
     ("a kid twice", token(head=b'{"kid":"a","kid":"b"}'), "header cannot be read"),
-    ("a list as payload", token([claims()]), "payload is no object"),
-    ("JSON written twice", token(json.dumps(json.dumps(claims())).encode()), "payload is no object"),
-    ("a form as payload", token(b"sub=a&iss=cdp"), "payload is no JSON"),
-    ("Python as payload", token(repr(claims()).encode()), "payload is no JSON"),
-    ("a mark before the payload", token(b"\xef\xbb\xbf{}"), "payload is no JSON"),
+    ("a list as payload", token([claims()]), "payload is not an object"),
+    ("JSON written twice", token(json.dumps(json.dumps(claims())).encode()), "payload is not an object"),
+    ("a form as payload", token(b"sub=a&iss=cdp"), "payload is not JSON"),
+    ("Python as payload", token(repr(claims()).encode()), "payload is not JSON"),
+    ("a mark before the payload", token(b"\xef\xbb\xbf{}"), "payload is not JSON"),
     ("lists, 2000 deep", token(b"[" * 2000), "payload cannot be read"),
     ("crit", token(head=header(crit=["exp"])), "crit in the header"),
     ("b64", token(head=header(b64=False)), "b64 in the header"),
     ("no kid", token(head=header(kid=ABSENT)), "kid missing"),
-    ("null for kid", token(head=header(kid=None)), "kid is no text"),
-    ("a list for kid", token(head=header(kid=[f"{KEY_ID}1"])), "kid is no text"),
+    ("null for kid", token(head=header(kid=None)), "kid is not a string"),
+    ("a list for kid", token(head=header(kid=[f"{KEY_ID}1"])), "kid is not a string"),
     ("header before payload", token([], header(crit=[])), "crit in the header"),
-    ("payload before kid", token([1], header(kid=ABSENT)), "payload is no object"),
+    ("payload before kid", token([1], header(kid=ABSENT)), "payload is not an object"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("about", "bearer", "rule"), SHAPES, ids=[r[0] for r in SHAPES])
-def test_a_token_that_cannot_be_read_is_told_by_what_is_wrong_first(
+def test_an_unreadable_token_is_explained_by_its_first_mistake(
     server: MockServer, about: str, bearer: str, rule: str
 ) -> None:
-    assert told(server, bearing(bearer))["rule"] == rule
+    assert explain(server, bearing(bearer))["rule"] == rule
     assert is_good(server, bearing(token()))
 
 
@@ -679,7 +689,7 @@ SHOWN_ID = f"{KEY_ID}1, the id of the key main"
 LISTED = "the id of one of the keys main, es256, stranger"
 KIDS = [
     ("the label", "main", "label in place of the key id", SHOWN_ID, "the label of the key main"),
-    ("the last part", f"{LAST}1", "last part of the key id alone", SHOWN_ID, f"{LAST}1"),
+    ("the last part", f"{LAST}1", "only the last part of the key id", SHOWN_ID, f"{LAST}1"),
     ("a blank behind it", f"{KEY_ID}1 ", "whitespace or quotes around the key id", SHOWN_ID, None),
     ("quotes", f'"{KEY_ID}1"', "whitespace or quotes around the key id", SHOWN_ID, None),
     ("a line end written out", f"{KEY_ID}1\\n", "whitespace or quotes around the key id", SHOWN_ID, None),
@@ -701,12 +711,12 @@ KIDS = [
 @pytest.mark.parametrize(
     ("about", "kid", "rule", "expected", "received"), KIDS, ids=[r[0] for r in KIDS]
 )
-def test_a_strange_key_id_is_told_by_what_it_is(
+def test_an_unknown_key_id_is_explained_by_what_it_is(
     server: MockServer, about: str, kid: str, rule: str, expected: str, received: str | None
 ) -> None:
-    found = told(server, bearing(token(head=header(kid=kid))))
-    assert (found["rule"], found["expected"]) == (rule, expected)
-    assert received is None or found["received"] == received
+    explanation = explain(server, bearing(token(head=header(kid=kid))))
+    assert (explanation["rule"], explanation["expected"]) == (rule, expected)
+    assert received is None or explanation["received"] == received
 
 
 # No token
@@ -716,11 +726,11 @@ ELSEWHERE = [
     ("an empty one", {"Authorization": ""}, "empty Authorization header"),
     ("Bearer and nothing", {"Authorization": "Bearer"}, "empty token"),
     ("no Bearer", {"Authorization": BODY}, "Bearer missing"),
-    ("a tab", {"Authorization": f"Bearer\t{BODY}"}, "no space behind Bearer"),
-    ("a colon", {"Authorization": f"Bearer:{BODY}"}, "no space behind Bearer"),
-    ("Basic", {"Authorization": f"Basic {BODY}"}, "another scheme than Bearer"),
-    ("Token", {"Authorization": f"Token {BODY}"}, "another scheme than Bearer"),
-    ("Basic and no token", {"Authorization": "Basic bWU6aHVzaA=="}, "another scheme than Bearer"),
+    ("a tab", {"Authorization": f"Bearer\t{BODY}"}, "no space after Bearer"),
+    ("a colon", {"Authorization": f"Bearer:{BODY}"}, "no space after Bearer"),
+    ("Basic", {"Authorization": f"Basic {BODY}"}, "scheme is not Bearer"),
+    ("Token", {"Authorization": f"Token {BODY}"}, "scheme is not Bearer"),
+    ("Basic and no token", {"Authorization": "Basic bWU6aHVzaA=="}, "scheme is not Bearer"),
     ("quotes", {"Authorization": f'"Bearer {BODY}"'}, "quotes around the header"),
     ("the secret", {"Authorization": SECRET}, "key in place of a token"),
     ("Basic and the secret", {"Authorization": f"Basic {SECRET}"}, "key in place of a token"),
@@ -733,30 +743,30 @@ ELSEWHERE = [
     ("the second of two", {"Authorization": "", "authorization": f"Bearer {BODY}"}, "two Authorization headers"),
     ("the older scheme", {"CB-ACCESS-KEY": "k", "CB-ACCESS-SIGN": "s", "CB-ACCESS-TIMESTAMP": "1"}, "legacy headers"),
     ("a key of another provider", {"X-CPG-Key": "cpg_test_key"}, "foreign credential"),
-    ("what nobody knows", {"X-Api-Key": "nobody"}, "missing_credential"),
+    ("an unknown value", {"X-Api-Key": "nobody"}, "missing_credential"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("about", "headers", "rule"), ELSEWHERE, ids=[r[0] for r in ELSEWHERE])
-def test_a_token_that_does_not_come_as_a_bearer_is_told(
+def test_a_token_that_is_not_a_bearer_token_is_explained(
     server: MockServer, about: str, headers: dict[str, str], rule: str
 ) -> None:
-    assert told(server, carrying(headers))["rule"] == rule
+    assert explain(server, carrying(headers))["rule"] == rule
 
 
-def test_a_token_in_the_query_is_told(server: MockServer) -> None:
-    found = told(server, carrying({}, f"{BALANCES}?access_token={BODY}"))
-    assert found == {
+def test_a_token_in_the_query_is_explained(server: MockServer) -> None:
+    explanation = explain(server, carrying({}, f"{BALANCES}?access_token={BODY}"))
+    assert explanation == {
         "rule": "token in the query",
         "expected": "Authorization: Bearer, a space and a JWT",
         "received": "a token in the parameter access_token",
-        "fix": "Send it in the header Authorization.",
+        "fix": "Send it in the Authorization header.",
     }
 
 
-def test_the_names_of_legacy_headers_are_told_and_not_their_values(server: MockServer) -> None:
+def test_legacy_headers_are_listed_without_their_values(server: MockServer) -> None:
     sent = carrying({"CB-ACCESS-KEY": "open sesame", "CB-ACCESS-PASSPHRASE": "hush"})
-    assert told(server, sent)["received"] == "the headers CB-ACCESS-KEY, CB-ACCESS-PASSPHRASE"
+    assert explain(server, sent)["received"] == "the headers CB-ACCESS-KEY, CB-ACCESS-PASSPHRASE"
 
 
 # Reads
@@ -765,17 +775,17 @@ SEES = f"the key main sees main {MAIN}, many {MANY}, empty {EMPTY}"
 UUID = MAIN.removeprefix("account_")
 
 READS = [
-    ("a label", "/v2/accounts/main", "label for the account id", "main"),
+    ("a label", "/v2/accounts/main", "label in place of the account id", "main"),
     ("capitals", f"/v2/accounts/{MAIN.upper()}", "account id in upper case", MAIN.upper()),
     ("no prefix", f"/v2/accounts/{UUID}", "account_ missing", UUID),
     ("a blank", f"/v2/accounts/{MAIN}%20", "whitespace or quotes around the account id", f"{MAIN} "),
     ("a template", "/v2/accounts/%7BaccountId%7D", "account id not filled in", "{accountId}"),
     ("undefined", "/v2/accounts/undefined/balances", "account id not filled in", "undefined"),
-    ("an owner", f"/v2/accounts/{OWNER}", "owner for the account id", OWNER),
+    ("an owner", f"/v2/accounts/{OWNER}", "owner in place of the account id", OWNER),
     ("the secret", f"/v2/accounts/{quote(SECRET, safe='')}", "malformed account id", "the secret of the key main"),
     ("anything", "/v2/accounts/x", "malformed account id", "x"),
-    ("no number", f"/v2/accounts/{MANY}/balances?pageSize=ten", "pageSize is no number", "ten"),
-    ("a fraction", f"/v2/accounts/{MANY}/balances?pageSize=1.0", "pageSize is no number", "1.0"),
+    ("no number", f"/v2/accounts/{MANY}/balances?pageSize=ten", "pageSize is not a number", "ten"),
+    ("a fraction", f"/v2/accounts/{MANY}/balances?pageSize=1.0", "pageSize is not a number", "1.0"),
     ("zero", f"/v2/accounts/{MANY}/balances?pageSize=0", "pageSize is 0", "0"),
     ("below zero", f"/v2/accounts/{MANY}/balances?pageSize=-1", "pageSize is negative", "-1"),
     ("an empty size", "/v2/accounts?pageSize=", "pageSize is empty", ""),
@@ -793,20 +803,20 @@ READS = [
 
 
 @pytest.mark.parametrize(("about", "target", "rule", "received"), READS, ids=[r[0] for r in READS])
-def test_a_read_that_is_refused_is_told(
+def test_a_rejected_read_is_explained(
     server: MockServer, about: str, target: str, rule: str, received: str
 ) -> None:
-    found = told(server, reading(target))
-    assert (found["rule"], found["received"]) == (rule, received)
+    explanation = explain(server, reading(target))
+    assert (explanation["rule"], explanation["received"]) == (rule, received)
 
 
-def test_which_accounts_a_key_sees_is_told(server: MockServer) -> None:
-    found = told(server, reading(f"/v2/accounts/{UNKNOWN}"))
-    assert found["expected"] == SEES
-    found = told(server, reading("/v2/accounts/main"))
-    assert found["fix"] == f"Send {MAIN}."
-    assert found["expected"].endswith(SEES)
-    stranger = told(server, reading(f"/v2/accounts/{MAIN}", "3", STRANGER.sign))
+def test_the_accounts_that_a_key_sees_are_listed(server: MockServer) -> None:
+    explanation = explain(server, reading(f"/v2/accounts/{UNKNOWN}"))
+    assert explanation["expected"] == SEES
+    explanation = explain(server, reading("/v2/accounts/main"))
+    assert explanation["fix"] == f"Send {MAIN}."
+    assert explanation["expected"].endswith(SEES)
+    stranger = explain(server, reading(f"/v2/accounts/{MAIN}", "3", STRANGER.sign))
     assert stranger == {
         "rule": "account of another owner",
         "expected": "the key stranger sees no account",
@@ -815,11 +825,11 @@ def test_which_accounts_a_key_sees_is_told(server: MockServer) -> None:
     }
 
 
-def test_a_page_size_over_the_most_is_told_where_it_is_refused() -> None:
+def test_a_page_size_above_the_maximum_is_explained() -> None:
     quirks = {"cdp.page_size_over_max": "reject"}
     with MockServer(real=HandClock(NOW * 10**9), quirks=quirks) as server:
         assert is_good(server, reading("/v2/accounts?pageSize=100"))
-        assert told(server, reading("/v2/accounts?pageSize=101"))["rule"] == "pageSize above 100"
+        assert explain(server, reading("/v2/accounts?pageSize=101"))["rule"] == "pageSize above 100"
 
 
 # Page tokens
@@ -847,21 +857,21 @@ PAGES = [
 
 
 @pytest.mark.parametrize(("about", "edit", "rule"), PAGES, ids=[r[0] for r in PAGES])
-def test_a_page_token_that_was_changed_is_told(
+def test_a_changed_page_token_is_explained(
     server: MockServer, about: str, edit: Callable[[str], str], rule: str
 ) -> None:
     bearer = first_page(server)
-    found = told(server, reading(f"/v2/accounts/{MANY}/balances?pageToken={edit(bearer)}"))
-    assert found["rule"] == rule
-    assert found["expected"] == f"the nextPageToken of the page before, of balances of {MANY}"
+    explanation = explain(server, reading(f"/v2/accounts/{MANY}/balances?pageToken={edit(bearer)}"))
+    assert explanation["rule"] == rule
+    assert explanation["expected"] == f"the nextPageToken of the page before, of balances of {MANY}"
     good = reading(f"/v2/accounts/{MANY}/balances?pageToken={escaped(bearer)}")
     assert is_good(server, good)
 
 
-def test_a_page_token_without_its_padding_is_told(server: MockServer) -> None:
+def test_a_page_token_without_its_padding_is_explained(server: MockServer) -> None:
     bearer = next(t for n in range(1, 9) if (t := sized(server, n)).endswith("="))
     target = f"/v2/accounts/{MANY}/balances?pageToken={bearer.rstrip('=')}"
-    assert told(server, reading(target))["rule"] == "padding of the page token lost"
+    assert explain(server, reading(target))["rule"] == "padding of the page token lost"
 
 
 def sized(server: MockServer, size: int) -> str:
@@ -876,78 +886,81 @@ LISTS = [
 
 
 @pytest.mark.parametrize(("target", "received"), LISTS)
-def test_a_page_token_of_another_list_is_told(
+def test_a_page_token_of_another_list_is_explained(
     server: MockServer, target: str, received: str
 ) -> None:
     bearer = escaped(first_page(server))
-    found = told(server, reading(f"{target}?pageToken={bearer}"))
-    assert (found["rule"], found["received"]) == ("page token of another list", received)
+    explanation = explain(server, reading(f"{target}?pageToken={bearer}"))
+    assert (explanation["rule"], explanation["received"]) == (
+        "page token of another list",
+        received,
+    )
 
 
-def test_a_page_token_of_a_filtered_list_is_told(server: MockServer) -> None:
+def test_a_page_token_of_a_filtered_list_is_explained(server: MockServer) -> None:
     bearer = escaped(first_page(server, "/v2/accounts"))
     assert is_good(server, reading(f"/v2/accounts?pageToken={bearer}"))
-    found = told(server, reading(f"/v2/accounts?type=cdp&pageToken={bearer}"))
-    assert found["rule"] == "page token of another list"
-    assert found["received"] == f"one of accounts of {OWNER}, None, None"
+    explanation = explain(server, reading(f"/v2/accounts?type=cdp&pageToken={bearer}"))
+    assert explanation["rule"] == "page token of another list"
+    assert explanation["received"] == f"one of accounts of {OWNER}, None, None"
 
 
-def test_a_page_token_of_another_size_is_told_where_it_binds() -> None:
+def test_a_page_token_of_another_size_is_explained() -> None:
     quirks = {"cdp.page_token_binds_size": "true"}
     with MockServer(real=HandClock(NOW * 10**9), quirks=quirks) as server:
         bearer = escaped(first_page(server))
         target = f"/v2/accounts/{MANY}/balances?pageToken={bearer}"
         assert is_good(server, reading(f"{target}&pageSize=1"))
-        for size, told_size in (("&pageSize=2", 2), ("", 20), ("&pageSize=101", 100)):
-            found = told(server, reading(target + size))
-            assert found["rule"] == "page token of another size"
-            assert found["received"] == f"one for pageSize 1, with pageSize {told_size}"
+        for size, page_size in (("&pageSize=2", 2), ("", 20), ("&pageSize=101", 100)):
+            explanation = explain(server, reading(target + size))
+            assert explanation["rule"] == "page token of another size"
+            assert explanation["received"] == f"one for pageSize 1, with pageSize {page_size}"
 
 
-def test_a_page_token_of_another_seed_is_told() -> None:
+def test_a_page_token_of_another_seed_is_explained() -> None:
     with MockServer(seed=7, real=HandClock(NOW * 10**9)) as other:
         bearer = escaped(first_page(other))
     with MockServer(real=HandClock(NOW * 10**9)) as server:
-        found = told(server, reading(f"/v2/accounts/{MANY}/balances?pageToken={bearer}"))
-        assert found["rule"] == "page token changed, or of another sandbox"
+        explanation = explain(server, reading(f"/v2/accounts/{MANY}/balances?pageToken={bearer}"))
+        assert explanation["rule"] == "page token changed, or of another sandbox"
 
 
 @pytest.mark.parametrize(("wait", "since"), [("901s", 1), ("900001ms", 1), ("1h", 2700)])
-def test_an_expired_page_token_is_told_with_since_when(wait: str, since: int) -> None:
+def test_an_expired_page_token_is_explained_with_its_age(wait: str, since: int) -> None:
     with MockServer(real=HandClock(NOW * 10**9)) as server:
         target = f"/v2/accounts/{MANY}/balances?pageToken={escaped(first_page(server))}"
         server.clock.freeze()
         assert is_good(server, reading(target))
         server.clock.advance(wait)
-        found = told(server, reading(target))
-        assert found["rule"] == "page token expired"
-        assert found["expected"].endswith(", at most 900s old")
-        assert found["received"] == (
-            f"one of 2025-05-17T01:20:00Z, expired since {since} s on the sandbox clock"
+        explanation = explain(server, reading(target))
+        assert explanation["rule"] == "page token expired"
+        assert explanation["expected"].endswith(", at most 900s old")
+        assert explanation["received"] == (
+            f"one issued at 2025-05-17T01:20:00Z, expired {since} s ago on the sandbox clock"
         )
 
 
-# One byte changed, anywhere: the true rule or an honest one
+# One changed byte anywhere: the right rule or a general one
 
 SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 SEED_OF_CHANGES = 490
 
 
 def decoded(part: str) -> bytes | None:
-    """Decodes a part that is written as it must be."""
+    """Decodes a part in canonical base64url; returns None for any other."""
     raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
     return raw if packed(raw).decode() == part else None
 
 
 def truth(bearer: str) -> str:
-    """Says what is wrong with a token, of which one sign was changed after it was signed."""
+    """Returns the right rule for a token with one character changed after signing."""
     names = ("header", "payload", "signature")
     for name, part in zip(names, bearer.split("."), strict=True):
         raw = decoded(part)
         if raw is None:
             return "part of the token cut or changed"
         if name != "signature" and not is_json(raw):
-            return f"{name} is no JSON" if is_text(raw) else f"{name} is not UTF-8"
+            return f"{name} is not JSON" if is_text(raw) else f"{name} is not UTF-8"
     return truth_of_header(json.loads(decoded(bearer.partition(".")[0]) or b""))
 
 
@@ -984,7 +997,7 @@ def changed(chance: random.Random, text: str, signs: str, at: int) -> str:
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
-def test_one_changed_sign_of_a_token_is_never_explained_wrongly(
+def test_one_changed_character_of_a_token_is_never_explained_wrongly(
     server: MockServer, part: int
 ) -> None:
     chance = random.Random(SEED_OF_CHANGES + part)
@@ -994,7 +1007,7 @@ def test_one_changed_sign_of_a_token_is_never_explained_wrongly(
         at = chance.choice([chance.randrange(len(parts[part])), len(parts[part]) - 1])
         parts[part] = changed(chance, parts[part], SIGNS, at)
         bearer = ".".join(parts)
-        rule = told(server, bearing(bearer))["rule"]
+        rule = explain(server, bearing(bearer))["rule"]
         assert rule == truth(bearer), bearer
         rules.add(rule)
     assert len(rules) >= 2
@@ -1006,7 +1019,7 @@ PATH_RULES = {"another path", "token of another request", "path in another case"
 
 
 def entry_rules(entry: str, at: int) -> set[str]:
-    """Returns what may be said of an entry with a letter changed at this place."""
+    """Returns the right rules for an entry with a letter changed at this position."""
     slash = 4 + len(HOST)
     if at < 3:
         return {"another method", "method in lower case"}
@@ -1019,42 +1032,46 @@ def entry_rules(entry: str, at: int) -> set[str]:
     return {f"{host} + base path missing"} if at == slash else PATH_RULES
 
 
-def test_one_changed_letter_of_an_entry_is_told_where_it_is(server: MockServer) -> None:
+def test_one_changed_letter_of_an_entry_is_located(server: MockServer) -> None:
     chance = random.Random(SEED_OF_CHANGES)
     for at in [*range(4), *(chance.randrange(4, len(ENTRY)) for _ in range(80))]:
         entry = changed(chance, ENTRY, LETTERS, at)
         if entry.lower() == ENTRY.lower() and 3 < at < 4 + len(HOST):
             continue  # hosts have no case
-        assert told(server, bearing(token(claims(uris=[entry]))))["rule"] in entry_rules(
+        assert explain(server, bearing(token(claims(uris=[entry]))))["rule"] in entry_rules(
             entry, at
         ), entry
 
 
-def test_one_changed_sign_of_a_page_token_is_never_explained_wrongly(server: MockServer) -> None:
+def test_one_changed_character_of_a_page_token_is_never_explained_wrongly(
+    server: MockServer,
+) -> None:
     chance = random.Random(SEED_OF_CHANGES)
     bearer = first_page(server)
-    honest = {
+    allowed = {
         "page token unreadable",
         "page token changed, or of another sandbox",
         "padding of the page token lost",
     }
     for _ in range(60):
         edited = changed(chance, bearer, SIGNS, chance.randrange(len(bearer)))
-        found = told(server, reading(f"/v2/accounts/{MANY}/balances?pageToken={escaped(edited)}"))
-        assert found["rule"] in honest, edited
+        explanation = explain(
+            server, reading(f"/v2/accounts/{MANY}/balances?pageToken={escaped(edited)}")
+        )
+        assert explanation["rule"] in allowed, edited
 
 
-# What cannot be shown through a server
+# Without a server
 
 
-def test_every_refusal_that_is_not_cdp_s_own_is_left_to_the_engine(server: MockServer) -> None:
+def test_general_reasons_are_not_explained_by_cdp(server: MockServer) -> None:
     keyring = server.app.sandboxes.default.states["cdp"].keyring
     request = Request("GET", b"/", b"", [], b"", "127.0.0.1", b"/")
     for reason in ("too_large", "revoked_credential", "internal_error", "service_unavailable"):
         assert mistakes.explain(RejectedRequest(request, reason, {}, keyring, {}, 0)) is None
 
 
-def test_a_secret_is_veiled_wherever_a_text_is_shown(server: MockServer) -> None:
+def test_no_explanation_shows_a_secret(server: MockServer) -> None:
     places: list[Callable[[str], bytes]] = [
         lambda s: bearing(token(head=header(kid=s))),
         lambda s: bearing(token(claims(sub=s))),
@@ -1072,4 +1089,4 @@ def test_a_secret_is_veiled_wherever_a_text_is_shown(server: MockServer) -> None
     ]
     keys = [server.cdp.credentials, *server.cdp.others.values()]
     for place, key in product(places, keys[:3]):
-        told(server, place(key["key_secret"]))
+        explain(server, place(key["key_secret"]))

@@ -631,7 +631,7 @@ def test_a_walk_that_leads_back_ends() -> None:
         bearers.add(request.headers["Authorization"])
         return told({"balances": [], "nextPageToken": pages[len(asks)]})
 
-    assert asked(MAIN["cdp"], answer) == ("malformed", "a page leads back to one before")
+    assert asked(MAIN["cdp"], answer) == ("malformed", "a page token repeats")
     assert asks == ["", "a", "b"]
     assert len(bearers) == 3  # no two requests share a token, not even of one second
 

@@ -1,7 +1,7 @@
-"""What a Coinbase CDP account holds, page by page, as a careful user would read it.
+"""A small client for the balances of a Coinbase CDP account, page by page.
 
-A token names one request and is good for two minutes, so every try carries a new one. Amounts
-are text in the answers and never become floats.
+A token names one request and is valid for two minutes, so every try carries a new one. Amounts
+are strings in the responses and never become floats.
 """
 
 import base64
@@ -17,11 +17,11 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 LIFETIME = 120  # seconds
-PAUSES = (1, 2, 4, 8)  # seconds before another try; the rate limit looks back on ten
+PAUSES = (1, 2, 4, 8)  # seconds before each retry; the rate limit covers ten
 
 
 class Balance(NamedTuple):
-    """What an account has of an asset; ``total`` includes what is on hold."""
+    """The balance of an asset; ``total`` includes what is on hold."""
 
     asset: str
     available: Decimal
@@ -29,10 +29,10 @@ class Balance(NamedTuple):
 
 
 class CdpError(Exception):
-    """A refusal, by the API's own code where it gives one.
+    """An error response; ``code`` is the API's error type or else the HTTP status.
 
-    ``wait`` tells for how many seconds the API asks before another try, 0 when it leaves that
-    to us, None when another try would not help.
+    ``wait`` is the number of seconds to wait before a retry, 0 if the API does not say, None
+    if a retry would not help.
     """
 
     def __init__(self, code: str, message: str, wait: int | None = None) -> None:
@@ -60,48 +60,48 @@ class CdpClient:
         self._sleep, self._now = sleep, now
 
     def balances(self, account: str) -> list[Balance]:
-        """Returns all that an account has, the most valuable first; raises CdpError."""
+        """Returns all balances of an account, the most valuable first; raises CdpError."""
         try:
             return [_balance(row) for page in self._pages(account) for row in page["balances"]]
         except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise CdpError("malformed", repr(error)) from error
 
     def _pages(self, account: str) -> Iterator[dict[str, Any]]:
-        """Yields pages up to the one without a token; an empty token is none."""
+        """Yields pages up to the one without a token or with an empty one."""
         query = {"pageSize": str(self._page_size)}
-        known: set[str] = set()
+        seen: set[str] = set()
         while True:
             page = self._read(f"/v2/accounts/{account}/balances", query)
             yield page
             token = page.get("nextPageToken")
             if not token:
                 return
-            if token in known:
-                raise CdpError("malformed", "a page leads back to one before")
-            known.add(token)
+            if token in seen:
+                raise CdpError("malformed", "a page token repeats")
+            seen.add(token)
             query["pageToken"] = token
 
     def _read(self, path: str, query: dict[str, str]) -> Any:
         for pause in PAUSES:
             try:
-                return self._once(path, query)
+                return self._send(path, query)
             except CdpError as error:
                 if error.wait is None:
                     raise
                 self._sleep(error.wait or pause)
-        return self._once(path, query)
+        return self._send(path, query)
 
-    def _once(self, path: str, query: dict[str, str]) -> Any:
+    def _send(self, path: str, query: dict[str, str]) -> Any:
         try:
-            answer = self._http.get(self._base_url + path, params=query, auth=self._sign)
+            response = self._http.get(self._base_url + path, params=query, auth=self._sign)
         except httpx.TransportError as error:
             raise CdpError("unreachable", str(error), wait=0) from error
-        if answer.status_code != httpx.codes.OK:
-            raise _refusal(answer)
-        return json.loads(answer.content)
+        if response.status_code != httpx.codes.OK:
+            raise _error(response)
+        return json.loads(response.content)
 
     def _sign(self, request: httpx.Request) -> httpx.Request:
-        """Adds a token for this method, host and path; the query is no part of it."""
+        """Adds a token for this method, host and path; the query is not part of it."""
         path, now = request.url.raw_path.partition(b"?")[0].decode(), int(self._now())
         claims = {
             "sub": self._key_id,
@@ -124,7 +124,7 @@ def _key(secret: str) -> tuple[Ed25519PrivateKey | str, str]:
 
 
 def _balance(row: dict[str, Any]) -> Balance:
-    """Reads a row; beside the asset's own amount its worth in dollars may stand."""
+    """Reads a row; its amount may also have the value in dollars, which is ignored."""
     symbol = row["asset"]["symbol"]
     amount = row["amount"][symbol]
     return Balance(symbol, _exact(amount["available"]), _exact(amount["total"]))
@@ -132,22 +132,22 @@ def _balance(row: dict[str, Any]) -> Balance:
 
 def _exact(text: str) -> Decimal:
     if not isinstance(text, str) or not Decimal(text).is_finite():
-        raise ValueError(f"{text!r} is no amount")
+        raise ValueError(f"{text!r} is not an amount")
     return Decimal(text)
 
 
-def _refusal(answer: httpx.Response) -> CdpError:
-    """Reads an error; a gateway on the way may have answered in bare text."""
+def _error(response: httpx.Response) -> CdpError:
+    """Reads an error; a gateway may have sent plain text instead of JSON."""
     try:
-        told = json.loads(answer.content)
-        code, message = str(told["errorType"]), str(told["errorMessage"])
+        body = json.loads(response.content)
+        code, message = str(body["errorType"]), str(body["errorMessage"])
     except (LookupError, TypeError, ValueError):
-        code, message = str(answer.status_code), answer.text
-    return CdpError(code, message, _wait(answer))
+        code, message = str(response.status_code), response.text
+    return CdpError(code, message, _wait(response))
 
 
-def _wait(answer: httpx.Response) -> int | None:
-    if answer.status_code != httpx.codes.TOO_MANY_REQUESTS and not answer.is_server_error:
+def _wait(response: httpx.Response) -> int | None:
+    if response.status_code != httpx.codes.TOO_MANY_REQUESTS and not response.is_server_error:
         return None
-    seconds = answer.headers.get("Retry-After", "")
+    seconds = response.headers.get("Retry-After", "")
     return int(seconds) if seconds.isdecimal() else 0

@@ -1,1 +1,1 @@
-"""Coinbase CDP: the balances of an account, behind a JWT."""
+"""Coinbase CDP: accounts and their balances; every request carries a JWT."""

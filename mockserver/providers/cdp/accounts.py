@@ -12,23 +12,23 @@ from mockserver.model.provider import Answer
 from mockserver.model.reject import Reject
 from mockserver.model.world import View
 from mockserver.providers.cdp.pages import (
-    Listing,
     Page,
     Rank,
-    begin,
-    cut,
-    listing,
-    page_parameter,
+    SortedList,
+    cut_page,
     parse_page,
+    query_parameters,
     rank,
+    sort_by_rank,
+    start_page,
 )
 from mockserver.providers.cdp.world import ACCOUNT_TYPES, Portfolio, is_account_id
 
-NONE = Listing([], [])
+NO_ACCOUNTS = SortedList([], [])
 
 
 class AccountQuery(Struct, frozen=True):
-    """Which accounts are asked for; None is all."""
+    """The filters and the page of a list of accounts; a filter of None matches every account."""
 
     page: Page
     type: str | None
@@ -37,57 +37,63 @@ class AccountQuery(Struct, frozen=True):
 
 def parse_list(request: Request, path: Mapping[str, str]) -> AccountQuery:
     """Reads the filters and the page; raises Reject."""
-    parameters = page_parameter(request.query)
+    parameters = query_parameters(request.query)
     type = parameters.get("type")
     if type is not None and type not in ACCOUNT_TYPES:
-        raise Reject("bad_request", parameter="type")
+        raise Reject("bad_request", parameter="type")  # fact: cdp-accounts-filter-wrong
     return AccountQuery(parse_page(parameters), type, parameters.get("owner"))
 
 
-def list_accounts(view: View, wanted: AccountQuery) -> Answer:
-    """Lists the caller's accounts, the newest first."""
-    owner, type = view.credential.owner, wanted.type
-    start = begin(view, wanted.page, f"accounts of {owner}, {type}, {wanted.owner}")
-    found = NONE
-    if wanted.owner in (None, owner):
-        found = view.accounts.derive(_listings).get((owner, type), NONE)
-    ids, token = cut(view, start, found)
-    return Answer({"accounts": [_shown(id, view.accounts[id].account) for id in ids], **token})
+def list_accounts(view: View, query: AccountQuery) -> Answer:
+    """Lists the caller's accounts, the newest first; raises Reject for a bad page token."""
+    owner, type = view.credential.owner, query.type  # fact: cdp-key-owner, cdp-accounts-filter
+    start = start_page(view, query.page, f"accounts of {owner}, {type}, {query.owner}")
+    accounts = NO_ACCOUNTS
+    if query.owner in (None, owner):  # fact: cdp-accounts-filter-owner
+        accounts = view.accounts.derive(_sorted_ids).get((owner, type), NO_ACCOUNTS)
+    ids, token = cut_page(view, start, accounts)
+    bodies = [_account_body(id, view.accounts[id].account) for id in ids]
+    return Answer({"accounts": bodies, **token})  # fact: cdp-accounts-paging
 
 
-def _listings(accounts: Mapping[str, AccountRows]) -> dict[tuple[str, str | None], Listing]:
-    """Returns the ids of each owner's accounts in order: of every type, and of each one."""
-    found: dict[tuple[str, str | None], list[tuple[Rank, str]]] = {}
-    for id, held in accounts.items():
-        account = held.account
-        ranked = rank(Decimal(account.age), id), id
-        found.setdefault((account.owner, None), []).append(ranked)
-        found.setdefault((account.owner, account.type), []).append(ranked)
-    return {key: listing(ranked) for key, ranked in found.items()}
+def _sorted_ids(accounts: Mapping[str, AccountRows]) -> dict[tuple[str, str | None], SortedList]:
+    """Returns sorted account ids by owner and type; type None holds all of an owner's accounts."""
+    ranked: dict[tuple[str, str | None], list[tuple[Rank, str]]] = {}
+    for id, rows in accounts.items():
+        account = rows.account
+        # fact: cdp-accounts-order, cdp-accounts-order-rest
+        entry = rank(Decimal(account.age), id), id
+        ranked.setdefault((account.owner, None), []).append(entry)
+        ranked.setdefault((account.owner, account.type), []).append(entry)
+    return {key: sort_by_rank(entries) for key, entries in ranked.items()}
 
 
 def parse_id(request: Request, path: Mapping[str, str]) -> str:
-    """Reads the account id; raises Reject when it has not the form of one."""
+    """Returns the account id of the path; raises Reject for a malformed one."""
     if not is_account_id(path["accountId"]):
         raise Reject("bad_request", parameter="accountId")
     return path["accountId"]
 
 
 def get_account(view: View, id: str) -> Answer:
-    """Shows one of the caller's accounts."""
-    return Answer(_shown(id, owned(view, id).account))
+    """Returns one of the caller's accounts; raises Reject."""
+    return Answer(_account_body(id, owned_account(view, id).account))
 
 
-def owned(view: View, id: str, message: str = "Account not found.") -> AccountRows:
-    """Returns an account of the caller's owner; raises Reject, as for one that is not there."""
-    held = view.accounts.get(id)
-    if held is None or held.account.owner != view.credential.owner:
+def owned_account(view: View, id: str, message: str = "Account not found.") -> AccountRows:
+    """Returns an account of the caller's owner; raises Reject for any other id."""
+    rows = view.accounts.get(id)
+    # fact: cdp-not-found-foreign
+    if rows is None or rows.account.owner != view.credential.owner:
         raise Reject("not_found", message=message)
-    return held
+    return rows
 
 
-def _shown(id: str, account: Portfolio) -> dict[str, Any]:
-    told = {"accountId": id, "type": account.type, "owner": account.owner}
+# fact: cdp-account-members
+def _account_body(id: str, account: Portfolio) -> dict[str, Any]:
+    # fact: cdp-owner-form
+    body = {"accountId": id, "type": account.type, "owner": account.owner}
     if account.name:
-        told["name"] = account.name
-    return told | {"createdAt": account.created, "updatedAt": account.updated}
+        body["name"] = account.name
+    # fact: cdp-account-updated
+    return body | {"createdAt": account.created, "updatedAt": account.updated}

@@ -1,11 +1,11 @@
-"""What a token must say: who calls, from when to when, and which request it is for.
+"""The claims of a token: the caller, the time it is valid, and the request it is for.
 
-``iss`` is ``cdp`` and ``sub`` the key id. The clock may be off by LEEWAY either way. An entry
-of ``uris`` (or the older ``uri``) names the request: ``METHOD host[:port]/path``, without the
-query. The host is a real one or the one in the Host header. Clients that sign what they dial
-put this mock's ``/cdp`` or ``/~id`` before the path; the Python SDK takes ``localhost`` in
-``localhost:8491/path`` for a scheme, and the port is all that is left of the host. Both are
-accepted, and noted.
+``iss`` is ``cdp`` and ``sub`` the key id. The clocks may differ by LEEWAY. An entry of
+``uris`` (or of the older ``uri``) names the request: ``METHOD host[:port]/path``, without the
+query. The host is one of the real hosts or the one in the Host header. Two deviations are
+accepted and noted in the journal: a client that signs the path exactly as it requests it puts
+this mock's ``/cdp`` or ``/~id`` before the path; and the Python SDK parses ``localhost`` in
+``localhost:8491/path`` as a scheme, which leaves only the port in place of the host.
 """
 
 from collections.abc import Mapping
@@ -17,21 +17,24 @@ from mockserver.model.reject import Reject
 from mockserver.model.world import Quirks
 
 HOST = "api.cdp.coinbase.com"
-HOSTS = (HOST, "sandbox.cdp.coinbase.com")
+HOSTS = (HOST, "sandbox.cdp.coinbase.com")  # fact: cdp-host-canonical, cdp-sandbox-host
 
 ISSUER = "cdp"
 LIFETIME = 120  # seconds
-LEEWAY = 5 * SECOND
-LATEST = 1 << 40  # seconds since the epoch; nobody means a later time
+LEEWAY = 5 * SECOND  # fact: cdp-leeway
+TIME_MAX = 1 << 40  # seconds since the epoch; larger values are rejected
 
-DIALLED = "signed the path as dialled"
-MANGLED = "signed the port in place of the host, as the Python SDK does"
+NOTE_FULL_PATH = "signed the path exactly as requested"
+NOTE_PORT_FOR_HOST = "signed the port in place of the host, as the Python SDK does"
 
 Claims = Mapping[str, Any]
 
 
-def made(method: str, host: str, path: bytes, key_id: str, now: int) -> dict[str, Any]:
-    """Returns the claims for a request; ``now`` in nanoseconds."""
+def claims_for(method: str, host: str, path: bytes, key_id: str, now: int) -> dict[str, Any]:
+    """Returns the claims for a request; ``now`` in nanoseconds since the epoch.
+
+    An empty ``host`` stands for the real one.
+    """
     seconds = now // SECOND
     return {
         "sub": key_id,
@@ -42,71 +45,78 @@ def made(method: str, host: str, path: bytes, key_id: str, now: int) -> dict[str
     }
 
 
+# fact: cdp-aud, cdp-aud-ignored
 def check(claims: Claims, key_id: str, request: Request, now: int, quirks: Quirks) -> str:
-    """Judges the claims at ``now`` and returns a note for the journal; raises Reject."""
+    """Checks the claims and returns a note for the journal; raises Reject.
+
+    ``now`` is the auth clock in nanoseconds since the epoch.
+    """
     if claims.get("iss") != ISSUER:
-        raise Reject("bad_signature", claim="iss")
+        raise Reject("bad_signature", claim="iss")  # fact: cdp-iss
     if claims.get("sub") != key_id:
-        raise Reject("bad_signature", claim="sub")
+        raise Reject("bad_signature", claim="sub")  # fact: cdp-sub
     _check_times(claims, now, quirks)
     entries = _entries(claims, quirks)
-    if _plainly(entries, request, quirks):
+    if _has_exact_entry(entries, request, quirks):
         return ""
-    notes = [_note(entry, request, quirks) for entry in entries]
+    notes = [_entry_note(entry, request, quirks) for entry in entries]
     accepted = [note for note in notes if note is not None]
-    if not accepted:
-        raise Reject("bad_signature", claim="uris", hosts=_accepted(request, quirks))
-    return min(accepted, key=len)
+    if not accepted:  # fact: cdp-uris, cdp-uris-missing
+        raise Reject("bad_signature", claim="uris", hosts=_accepted_hosts(request, quirks))
+    return min(accepted, key=len)  # fact: cdp-uris-several
 
 
 def _check_times(claims: Claims, now: int, quirks: Quirks) -> None:
     leeway = 0 if quirks["strict_claims"] == "true" else LEEWAY
-    expires, begins, issued = [_time(claims, name) for name in ("exp", "nbf", "iat")]
+    expires, begins, issued = [_read_time(claims, name) for name in ("exp", "nbf", "iat")]
     if expires is None:
-        raise Reject("bad_signature", claim="exp")
-    if now >= expires + leeway:
+        raise Reject("bad_signature", claim="exp")  # fact: cdp-exp-required
+    if now >= expires + leeway:  # fact: cdp-lifetime, cdp-nonce-repeats
         raise Reject("expired", drift=(expires - now) // SECOND)
-    latest = max(begins or 0, issued or 0)
+    latest = max(begins or 0, issued or 0)  # fact: cdp-no-iat
     if latest > now + leeway:
         raise Reject("outside_window", drift=(latest - now) // SECOND)
+    # fact: cdp-lifetime-from
     since = issued if issued is not None else begins if begins is not None else now
-    if expires - since > quirks["max_token_lifetime"]:
+    if expires - since > quirks["max_token_lifetime"]:  # fact: cdp-lifetime-cap
         raise Reject("outside_window", claim="exp")
 
 
-def _time(claims: Claims, name: str) -> int | None:
-    """Returns a claim's time in nanoseconds; null is none."""
+def _read_time(claims: Claims, name: str) -> int | None:
+    """Returns a claim's time in nanoseconds since the epoch, None for null; raises Reject."""
     seconds = claims.get(name)
     if seconds is None:
-        return None
-    if type(seconds) not in (int, float) or not 0 <= seconds < LATEST:
+        return None  # fact: cdp-null-times
+    if type(seconds) not in (int, float) or not 0 <= seconds < TIME_MAX:
         raise Reject("bad_signature", claim=name)
     return int(seconds * SECOND)
 
 
 def _entries(claims: Claims, quirks: Quirks) -> list[Any]:
+    """Returns the claimed entries, of any JSON type."""
     uris = claims.get("uris")
     entries = list(uris) if isinstance(uris, list) else []
     if quirks["strict_claims"] == "false":
-        entries.append(claims.get("uri"))
+        entries.append(claims.get("uri"))  # fact: cdp-uri
     return entries
 
 
-def _plainly(entries: list[Any], request: Request, quirks: Quirks) -> bool:
-    """Tells at once of an entry that names the request in the plainest way, as most do."""
+def _has_exact_entry(entries: list[Any], request: Request, quirks: Quirks) -> bool:
+    """Returns whether an entry names the Host header and the path: the fast, common case."""
     received = request.header(b"host").decode("latin-1")
     path = request.path.decode("latin-1")
     if not received or "/" in received or f"{request.method} {received}{path}" not in entries:
         return False
-    return received.lower() in _hosts(received.lower(), quirks)
+    return received.lower() in _allowed_hosts(received.lower(), quirks)
 
 
-def _note(entry: Any, request: Request, quirks: Quirks) -> str | None:
-    """Returns with which leniencies an entry names the request, or None when it does not."""
+# fact: cdp-uris-form
+def _entry_note(entry: Any, request: Request, quirks: Quirks) -> str | None:
+    """Returns the deviations with which an entry names the request, or None if it does not."""
     if not isinstance(entry, str):
         return None
-    method, _, place = entry.partition(" ")
-    host, slash, rest = place.partition("/")
+    method, _, location = entry.partition(" ")
+    host, slash, rest = location.partition("/")
     notes = _path_note(slash + rest, request, quirks), _host_note(host, request, quirks)
     if method != request.method or None in notes:
         return None
@@ -115,31 +125,35 @@ def _note(entry: Any, request: Request, quirks: Quirks) -> str | None:
 
 def _path_note(path: str, request: Request, quirks: Quirks) -> str | None:
     raw = path.encode("latin-1", "replace")
-    if raw == request.path:
+    if raw == request.path:  # fact: cdp-uris-query, cdp-uris-with-query
         return ""
-    return DIALLED if raw == request.raw_target_path and quirks["strict_host"] == "false" else None
+    if raw == request.raw_target_path and quirks["strict_host"] == "false":
+        return NOTE_FULL_PATH  # fact: cdp-path-as-dialled
+    return None
 
 
 def _host_note(host: str, request: Request, quirks: Quirks) -> str | None:
     received = request.header(b"host").decode("latin-1").lower()
     host = host.lower()
-    if host and host in _hosts(received, quirks):
+    if host and host in _allowed_hosts(received, quirks):
         return ""
     strict = "true" in (quirks["strict_host"], quirks["strict_claims"])
-    return MANGLED if host == _port(received) and not strict else None
+    # fact: cdp-host-mangled
+    return NOTE_PORT_FOR_HOST if host == _port(received) and not strict else None
 
 
-def _accepted(request: Request, quirks: Quirks) -> tuple[str, ...]:
-    """Returns every host that an entry may name, and what may stand in the place of one."""
+def _accepted_hosts(request: Request, quirks: Quirks) -> tuple[str, ...]:
+    """Returns every host that an entry may name, and the port where it may stand for one."""
     received = request.header(b"host").decode("latin-1").lower()
-    hosts = (*_hosts(received, quirks), _port(received) or "")
+    hosts = (*_allowed_hosts(received, quirks), _port(received) or "")
     return tuple(h for h in hosts if _host_note(h, request, quirks) is not None)
 
 
-def _hosts(received: str, quirks: Quirks) -> tuple[str, ...]:
+def _allowed_hosts(received: str, quirks: Quirks) -> tuple[str, ...]:
+    # fact: cdp-host-received, cdp-strict-claims
     hosts = (HOST,) if quirks["strict_claims"] == "true" else (*HOSTS, received)
     if quirks["strict_host"] == "true":
-        return tuple(host for host in hosts if host == received)
+        return tuple(host for host in hosts if host == received)  # fact: cdp-strict-host
     return hosts
 
 

@@ -1,6 +1,6 @@
 """The error table: ``{"errorType", "errorMessage", "correlationId", "errorLink"}``.
 
-Every failed authentication gets one and the same answer; the journal tells them apart.
+Every failed authentication gets the same response; the journal has the reason.
 """
 
 import msgspec
@@ -15,44 +15,54 @@ from mockserver.model.signing import seeded
 JSON: Headers = ((b"content-type", b"application/json"),)
 PLAIN: Headers = ((b"content-type", b"text/plain"),)
 
-LINK = "https://docs.cdp.coinbase.com/api-reference/v2/errors#"
-EDGE = "IAD"  # what the documented correlation id ends in
-
-UNAUTHORIZED = 401
+# fact: cdp-error-link, cdp-error-link-spelling
+ERRORS_PAGE = "https://docs.cdp.coinbase.com/api-reference/v2/errors#"
+EDGE = "IAD"  # the last part of the documented correlation id
 
 
 class Error(Struct, frozen=True):
-    """A row: ``message`` stands where the reject brings none."""
+    """A row of the table; a reject may replace ``message``."""
 
     status: int
     type: str
     message: str
 
 
+# fact: cdp-invalid-request
 INVALID = Error(400, "invalid_request", "Invalid account ID or query parameters.")
-REFUSED = Error(UNAUTHORIZED, "unauthorized", "Authentication required.")
+# fact: cdp-unauthorized, cdp-unauthorized-alike
+UNAUTHORIZED = Error(401, "unauthorized", "Authentication required.")
 
 ERRORS = {
+    # fact: cdp-wrong-path, cdp-asset-missing
     "no_route": Error(404, "not_found", "The requested resource was not found."),
+    # fact: cdp-wrong-method, cdp-write-rate
     "bad_method": Error(405, "invalid_request", "Method not allowed."),
+    # fact: cdp-large-body
     "too_large": Error(413, "invalid_request", "Request body too large."),
     "bad_request": INVALID,
     "bad_page_token": INVALID,
-    "missing_credential": REFUSED,
-    "unknown_credential": REFUSED,
-    "revoked_credential": REFUSED,
-    "bad_signature": REFUSED,
-    "outside_window": REFUSED,
-    "expired": REFUSED,
+    "missing_credential": UNAUTHORIZED,
+    "unknown_credential": UNAUTHORIZED,
+    "revoked_credential": UNAUTHORIZED,
+    "bad_signature": UNAUTHORIZED,
+    "outside_window": UNAUTHORIZED,
+    "expired": UNAUTHORIZED,
+    # fact: cdp-forbidden, cdp-permission
     "forbidden": Error(403, "forbidden", "User forbidden from performing the action."),
+    # fact: cdp-not-found
     "not_found": Error(404, "not_found", "Account not found."),
+    # fact: cdp-rate-limited
     "rate_limited": Error(
         429, "rate_limit_exceeded", "Rate limit exceeded. Please try again later."
     ),
+    # fact: cdp-internal-error
     "internal_error": Error(500, "internal_server_error", "An internal server error occurred."),
+    # fact: cdp-unavailable
     "service_unavailable": Error(
         503, "service_unavailable", "Service unavailable. Please try again later."
     ),
+    # fact: cdp-endpoint-unavailable
     "endpoint_unavailable": Error(
         503,
         "endpoint_unavailable",
@@ -61,20 +71,22 @@ ERRORS = {
 }
 
 
-def refuse(reject: Reject, asked: ErrorContext) -> Response:
-    """Renders a reject; the facts are a message, the methods allowed, the time to wait."""
-    row, facts, quirks = ERRORS[reject.reason], reject.facts, asked.quirks
-    if row.status == UNAUTHORIZED and quirks["auth_failure_body"] == "plain":
-        return Response(row.status, PLAIN, b"Unauthorized")
+def refuse(reject: Reject, context: ErrorContext) -> Response:
+    """Renders a reject; its facts are ``message``, ``allow`` and ``wait`` (nanoseconds)."""
+    row, facts, quirks = ERRORS[reject.reason], reject.facts, context.quirks
+    if row is UNAUTHORIZED and quirks["auth_failure_body"] == "plain":
+        return Response(row.status, PLAIN, b"Unauthorized")  # fact: cdp-plain-unauthorized
     headers = JSON
     headers += reject.allow
+    # fact: cdp-retry-after, cdp-retry-after-quirk
     if reject.reason == "rate_limited" and quirks["retry_after"] == "true":
         headers += ((b"retry-after", b"%d" % -(-facts.get("wait", SECOND) // SECOND)),)
-    digest = seeded(asked.seed, "cdp", "correlationId", asked.number, size=8)
-    body = {
+    # fact: cdp-correlation-id-seeded
+    digest = seeded(context.seed, "cdp", "correlationId", context.number, size=8)
+    body = {  # fact: cdp-error-body, cdp-error-body-always
         "errorType": row.type,
         "errorMessage": facts.get("message", row.message),
-        "correlationId": f"{digest.hex()}-{EDGE}",
-        "errorLink": LINK + row.type,
+        "correlationId": f"{digest.hex()}-{EDGE}",  # fact: cdp-correlation-id
+        "errorLink": ERRORS_PAGE + row.type,
     }
     return Response(row.status, headers, msgspec.json.encode(body))

@@ -1,9 +1,9 @@
-"""Pages: a list in order of rank, cut behind what a token says was shown last.
+"""Pages: a sorted list, cut after the last item of the page before.
 
-Rank is a value, descending, what has none last, then the id. A token holds the rank of the
-last item shown, not a position, so a change during a walk neither repeats nor drops an item
-that kept its rank. It is sealed, bound to its list and sandbox, and expires on the sandbox
-clock.
+The rank of an item is its value, descending, items without a value last, then its id. A page
+token holds the rank of the last item shown, not a position, so a change during a walk neither
+repeats nor drops an item that kept its rank. The token is sealed, bound to its list and
+sandbox, and expires on the sandbox clock.
 """
 
 from bisect import bisect_right
@@ -23,121 +23,135 @@ from mockserver.model.reject import Reject
 from mockserver.model.signing import seeded
 from mockserver.model.world import ZERO, View
 
-SIZE = 20
-SIZE_MAX = 100
-DIGITS_MAX = 18  # of a size that is read; a longer one is more than enough
+PAGE_SIZE = 20  # fact: cdp-page-size
+PAGE_SIZE_MAX = 100  # fact: cdp-page-size-max
+SIZE_DIGITS_MAX = 18  # digits of a pageSize that are read; any longer number is above the maximum
 
-# What the last page says of the next one.
-LAST: dict[str, dict[str, str]] = {"omit": {}, "empty": {"nextPageToken": ""}}
+# The members of the last page, by the quirk last_page_token.
+LAST_PAGE: dict[str, dict[str, str]] = {
+    "omit": {},  # fact: cdp-last-page
+    "empty": {"nextPageToken": ""},  # fact: cdp-last-page-empty
+}
 
 Rank = tuple[bool, Decimal, str]
 
 
 class Page(Struct, frozen=True):
-    """Which page is asked for: SIZE_MAX + 1 is any size above; an empty token is the first."""
+    """The requested page.
+
+    ``size`` is PAGE_SIZE_MAX + 1 for any larger size; an empty ``token`` is the first page.
+    """
 
     size: int
     token: str
 
 
-class Listing(NamedTuple):
+class SortedList(NamedTuple):
     """Items in order, and their ranks."""
 
     ranks: list[Rank]
     items: list[Any]
 
 
-class Start(Struct, frozen=True):
-    """Where a page begins: in which list, how many items, behind which rank."""
+class PageStart(Struct, frozen=True):
+    """Where a page begins: the name of its list, its size, and the rank before its first item."""
 
-    of: str
+    list_name: str
     size: int
     after: Rank | None
 
 
+# fact: cdp-page-token-form
 class PagePosition(Struct, frozen=True):
-    """What a token holds: where its page ended, of which list, when, and of which size."""
+    """The content of a page token: where its page ended, when, and its list and size.
+
+    ``timestamp`` is on the sandbox clock, in nanoseconds since the epoch.
+    """
 
     last_id: str
     timestamp: int
     value: str | None
-    of: str
+    list_name: str = msgspec.field(name="of")
     size: int
 
 
-def page_parameter(query: bytes) -> Mapping[str, str]:
-    """Returns a query's parameters; of one given twice the first counts."""
-    return dict(reversed(pairs(query)))
+def query_parameters(query: bytes) -> Mapping[str, str]:
+    """Returns a query's parameters; of a repeated one the first value."""
+    return dict(reversed(pairs(query)))  # fact: cdp-page-parameter-twice
 
 
 def parse_page(parameters: Mapping[str, str]) -> Page:
     """Reads pageSize and pageToken; raises Reject."""
-    size = parameters.get("pageSize", str(SIZE))
+    size = parameters.get("pageSize", str(PAGE_SIZE))
     if not (size.isascii() and size.isdigit() and size.strip("0")):
-        raise Reject("bad_request", parameter="pageSize")
-    asked = int(size.lstrip("0")[:DIGITS_MAX])
-    return Page(min(asked, SIZE_MAX + 1), parameters.get("pageToken", ""))
+        raise Reject("bad_request", parameter="pageSize")  # fact: cdp-page-size-malformed
+    number = int(size.lstrip("0")[:SIZE_DIGITS_MAX])
+    # fact: cdp-page-token, cdp-page-token-escaped
+    return Page(min(number, PAGE_SIZE_MAX + 1), parameters.get("pageToken", ""))
 
 
 def time_dependent(page: Page, token: Mapping[str, str]) -> bool:
-    """Tells whether a page depends on the time: a token led to it, or leads on from it."""
+    """Returns whether a page has a token of its own or one for the next page."""
     return bool(page.token or token.get("nextPageToken"))
 
 
 def rank(value: Decimal | None, id: str) -> Rank:
-    """Returns what items are sorted by."""
+    """Returns the sort key of an item: by descending value, None last, then by id."""
     return value is None, (ZERO if value is None else value).copy_negate(), id
 
 
-def listing(ranked: Iterable[tuple[Rank, Any]]) -> Listing:
-    """Sorts items by their ranks."""
-    found = sorted(ranked, key=itemgetter(0))
-    return Listing([rank for rank, _ in found], [item for _, item in found])
+def sort_by_rank(ranked: Iterable[tuple[Rank, Any]]) -> SortedList:
+    """Sorts pairs of rank and item."""
+    in_order = sorted(ranked, key=itemgetter(0))
+    return SortedList([rank for rank, _ in in_order], [item for _, item in in_order])
 
 
-def begin(view: View, page: Page, of: str) -> Start:
-    """Returns where a page of the list ``of`` begins; raises Reject."""
-    size = min(page.size, SIZE_MAX)
+def start_page(view: View, page: Page, list_name: str) -> PageStart:
+    """Returns where a page of the list begins; raises Reject for a bad token or size."""
+    size = min(page.size, PAGE_SIZE_MAX)
+    # fact: cdp-page-size-over-max
     if page.size > size and view.quirks["page_size_over_max"] == "reject":
         raise Reject("bad_request", parameter="pageSize")
     if not page.token:
-        return Start(of, size, None)
-    place = _opened(view, page.token)
-    late = max(view.now - place.timestamp - view.quirks["page_token_ttl"], 0)
-    bound = view.quirks["page_token_binds_size"]
-    if place.of != of or late or (bound == "true" and place.size != size):
+        return PageStart(list_name, size, None)  # fact: cdp-page-token-empty
+    position = _open_token(view, page.token)
+    # fact: cdp-page-token-expiry, cdp-page-token-again
+    late = max(view.now - position.timestamp - view.quirks["page_token_ttl"], 0)
+    bound = view.quirks["page_token_binds_size"]  # fact: cdp-page-token-size
+    other_size = bound == "true" and position.size != size
+    if position.list_name != list_name or late or other_size:
         raise Reject("bad_page_token", late=late)
-    value = None if place.value is None else Decimal(place.value)
-    return Start(of, size, rank(value, place.last_id))
+    value = None if position.value is None else Decimal(position.value)
+    return PageStart(list_name, size, rank(value, position.last_id))
 
 
-def cut(view: View, start: Start, found: Listing) -> tuple[list[Any], dict[str, str]]:
-    """Returns the items of a page, and ``nextPageToken`` where it is due."""
-    first = 0 if start.after is None else bisect_right(found.ranks, start.after)
+def cut_page(view: View, start: PageStart, source: SortedList) -> tuple[list[Any], dict[str, str]]:
+    """Returns the items of a page, and the member ``nextPageToken`` if the page has one."""
+    # fact: cdp-page-walk
+    first = 0 if start.after is None else bisect_right(source.ranks, start.after)
     end = first + start.size
-    if end < len(found.items):
-        token = {"nextPageToken": _sealed(view, start, found.ranks[end - 1])}
+    if end < len(source.items):
+        token = {"nextPageToken": _seal_token(view, start, source.ranks[end - 1])}
     else:
-        token = LAST[view.quirks["last_page_token"]]
-    return found.items[first:end], token
+        token = LAST_PAGE[view.quirks["last_page_token"]]
+    return source.items[first:end], token
 
 
-def _sealed(view: View, start: Start, last: Rank) -> str:
-    unvalued, value, id = last
-    told = None if unvalued else text(value.copy_negate())
-    place = PagePosition(id, view.now, told, start.of, start.size)
-    return seal(_secret(view.seed, view.sandbox), msgspec.json.encode(place))
+def _seal_token(view: View, start: PageStart, last: Rank) -> str:
+    has_no_value, negated_value, id = last
+    value = None if has_no_value else text(negated_value.copy_negate())
+    position = PagePosition(id, view.now, value, start.list_name, start.size)
+    return seal(_token_key(view.seed, view.sandbox), msgspec.json.encode(position))
 
 
-def _opened(view: View, token: str) -> PagePosition:
+def _open_token(view: View, token: str) -> PagePosition:
     try:
-        return msgspec.json.decode(
-            unseal(_secret(view.seed, view.sandbox), token), type=PagePosition
-        )
+        content = unseal(_token_key(view.seed, view.sandbox), token)
+        return msgspec.json.decode(content, type=PagePosition)
     except ValueError:
-        raise Reject("bad_page_token", sealed=False) from None
+        raise Reject("bad_page_token", sealed=False) from None  # fact: cdp-page-token-opaque
 
 
 @lru_cache(1024)
-def _secret(seed: int, sandbox: str) -> bytes:
+def _token_key(seed: int, sandbox: str) -> bytes:
     return seeded(seed, sandbox, "cdp", "page token", size=32)

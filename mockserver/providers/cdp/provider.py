@@ -1,4 +1,4 @@
-"""Coinbase CDP, as rows."""
+"""The CDP provider: its routes, checks, limits and quirks as rows."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ from mockserver.model.provider import (
 )
 from mockserver.providers.cdp import accounts, auth, balances, claims, errors, world
 
-NEXT = "$.nextPageToken"
-SWITCH = ("false", "true")
+NEXT_PAGE = "$.nextPageToken"
+OFF_ON = ("false", "true")
 
 
 def _example(key: Any) -> UnsignedRequest:
-    account = next(iter(key.accounts.values()), world.DOCUMENTED)
+    account = next(iter(key.accounts.values()), world.DOCUMENTED_ACCOUNT)
     return UnsignedRequest("GET", "", f"/v2/accounts/{account}/balances".encode())
 
 
@@ -32,7 +32,7 @@ PROVIDER = Provider(
     title="Coinbase CDP",
     port=1,
     hosts=claims.HOSTS,
-    base_path="/platform",
+    base_path="/platform",  # fact: cdp-base-url
     main="listBalances",
     routes=(
         Route(
@@ -41,7 +41,7 @@ PROVIDER = Provider(
             "/v2/accounts",
             accounts.parse_list,
             accounts.list_accounts,
-            shape=ResponsePaths(rows="$.accounts[*]", token=NEXT, page="pageToken"),
+            shape=ResponsePaths(rows="$.accounts[*]", token=NEXT_PAGE, page="pageToken"),
         ),
         Route(
             "getAccount",
@@ -61,7 +61,7 @@ PROVIDER = Provider(
             shape=ResponsePaths(
                 rows="$.balances[*]",
                 amounts=("$.balances[*].amount.*.total", "$.balances[*].amount.*.available"),
-                token=NEXT,
+                token=NEXT_PAGE,
                 page="pageToken",
             ),
         ),
@@ -75,62 +75,63 @@ PROVIDER = Provider(
             shape=ResponsePaths(amounts=("$.amount.*.total", "$.amount.*.available")),
         ),
     ),
+    # fact: cdp-order-of-checks, cdp-token-clock, cdp-rate-per-key
     gates=(Authenticate(auth.authenticate), RateLimit("reads", per=by_key)),
-    limits=(Limit("reads", 600, 10 * SECOND, rolling=True),),
+    limits=(Limit("reads", 600, 10 * SECOND, rolling=True),),  # fact: cdp-rate
     quirks=(
         Quirk(
             "strict_claims",
             "false",
-            "Whether a token needs uris, the host api.cdp.coinbase.com and an exact clock.",
-            choices=SWITCH,
+            "Whether a token must have uris for api.cdp.coinbase.com, and exact times.",
+            choices=OFF_ON,
         ),
         Quirk(
             "strict_host",
             "false",
-            "Whether a token must name the Host received, and the path without this mock's own.",
-            choices=SWITCH,
+            "Whether a token must name the Host header and the path without this mock's prefix.",
+            choices=OFF_ON,
         ),
         Quirk(
             "max_token_lifetime",
             "120s",
-            "For how long a token may be good.",
+            "The longest lifetime of a token.",
             duration=True,
         ),
         Quirk(
             "auth_failure_body",
             "json",
-            "A 401 in the API's own form, or the bare text that gateways send.",
+            "Whether a 401 has the API's JSON body or the plain text that gateways send.",
             choices=("json", "plain"),
         ),
         Quirk(
             "page_size_over_max",
             "clamp",
-            "What a pageSize above 100 gets: 100 items, or 400.",
+            "The response to a pageSize above 100: 100 items, or 400.",
             choices=("clamp", "reject"),
         ),
         Quirk(
             "last_page_token",
             "omit",
-            "Whether the last page lacks nextPageToken or has an empty one.",
+            "Whether the last page omits nextPageToken or has an empty one.",
             choices=("omit", "empty"),
         ),
         Quirk(
             "page_token_ttl",
             "15m",
-            "For how long a page token is good, on the sandbox clock.",
+            "How long a page token is valid, on the sandbox clock.",
             duration=True,
         ),
         Quirk(
             "page_token_binds_size",
             "false",
-            "Whether a page token is good for its own pageSize only.",
-            choices=SWITCH,
+            "Whether a page token is valid for its own pageSize only.",
+            choices=OFF_ON,
         ),
         Quirk(
             "retry_after",
             "false",
             "Whether a 429 carries Retry-After.",
-            choices=SWITCH,
+            choices=OFF_ON,
         ),
         CORS,
     ),

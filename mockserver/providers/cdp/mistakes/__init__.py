@@ -1,31 +1,39 @@
-"""Why CDP refused, which answers every failed authentication in one way."""
+"""Explains why CDP rejected a request; its own response to a failed authentication never does."""
 
 from mockserver.explain import Explanation, RejectedRequest
-from mockserver.providers.cdp.mistakes import claims, kid, missing, reads, signature, token
+from mockserver.providers.cdp.mistakes import (
+    claims,
+    kid,
+    missing_token,
+    page_token,
+    parameters,
+    signature,
+    token_form,
+)
 
 
-def explain(refused: RejectedRequest) -> Explanation | None:
-    """Returns why a request was refused, or None where that needs no knowledge of CDP."""
-    why = WHY.get(refused.reason)
-    return None if why is None else why(refused)
+def explain(rejected: RejectedRequest) -> Explanation | None:
+    """Returns the explanation, or None for reasons that are not specific to CDP."""
+    explainer = EXPLAINERS.get(rejected.reason)
+    return None if explainer is None else explainer(rejected)
 
 
-def _bad(refused: RejectedRequest) -> Explanation:
-    """Explains a token: its form comes first, then its signature, then its claims."""
-    if "claim" in refused.facts:
-        return claims.said(refused)
-    if "credential" in refused.facts:
-        return signature.wrong(refused)
-    return token.unreadable(refused)
+def _explain_bad_token(rejected: RejectedRequest) -> Explanation:
+    """Explains a bad token; its form is checked first, then its signature, then its claims."""
+    if "claim" in rejected.facts:
+        return claims.explain_claim(rejected)
+    if "credential" in rejected.facts:
+        return signature.explain_signature(rejected)
+    return token_form.explain_form(rejected)
 
 
-WHY = {
-    "missing_credential": missing.missing,
-    "unknown_credential": kid.unknown,
-    "bad_signature": _bad,
-    "expired": claims.expired,
-    "outside_window": claims.outside,
-    "bad_request": reads.parameter,
-    "not_found": reads.absent,
-    "bad_page_token": reads.page_token,
+EXPLAINERS = {
+    "missing_credential": missing_token.explain_missing_token,
+    "unknown_credential": kid.explain_unknown_key,
+    "bad_signature": _explain_bad_token,
+    "expired": claims.explain_expired,
+    "outside_window": claims.explain_outside_window,
+    "bad_request": parameters.explain_parameter,
+    "not_found": parameters.explain_not_found,
+    "bad_page_token": page_token.explain_page_token,
 }

@@ -1,4 +1,4 @@
-"""Why a token's signature is wrong: whose it is, or what was signed in the token's place."""
+"""Explains a wrong signature: another key, another algorithm, or other bytes were signed."""
 
 import base64
 import binascii
@@ -23,195 +23,195 @@ from mockserver.explain import (
 )
 from mockserver.model import jwt
 from mockserver.providers.cdp import keys
-from mockserver.providers.cdp.mistakes.names import kind, presented
+from mockserver.providers.cdp.mistakes.lookup import json_type, read_token
 
-OTHERS_MAX = 8  # other keys that are tried: each costs a fifth of a millisecond
-DIGESTS = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
-ALGORITHM = re.compile(r"[A-Za-z0-9-]{1,12}")
+OTHER_KEYS_MAX = 8  # other keys that are tried; each takes a fifth of a millisecond
+HMAC_DIGESTS = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
+ALGORITHM_NAME = re.compile(r"[A-Za-z0-9-]{1,12}")
+
+FIX_WHOLE_MESSAGE = "Sign header.payload, both parts, without hashing it first."
+FIX_SEED = "Decode the secret from base64: the first 32 bytes are the private key."
 
 
 class SigningAttempt(Struct, frozen=True):
-    """What a signature may be of: a key's signature of a message, written in some way."""
+    """A key, a message and a signature that may belong together."""
 
     key: jwt.Key
     message: bytes
     signature: bytes
 
-    def genuine(self) -> bool:
-        """Tells whether the key signed the message."""
+    def is_genuine(self) -> bool:
+        """Returns whether the key signed the message."""
         token = jwt.Token({"alg": self.key.algorithm}, {}, self.message, self.signature)
         return jwt.genuine(token, self.key)
 
 
-def wrong(refused: RejectedRequest) -> Explanation:
+def explain_signature(rejected: RejectedRequest) -> Explanation:
     """Explains a signature that the key did not make, or a wrong ``alg``."""
-    token, key = presented(refused), refused.keyring.with_label(refused.facts["credential"])
-    right = SigningAttempt(keys.read(key.key_secret), token.signed, token.signature)
+    token = read_token(rejected)
+    key = rejected.keyring.with_label(rejected.facts["credential"])
+    attempt = SigningAttempt(keys.parse(key.key_secret), token.signed, token.signature)
+    expected = _expected(key, attempt)
     if not token.signature:
         fix = "Sign the token with the key's secret."
-        return Explanation("unsigned token", _expected(key, right), "no signature", fix)
+        return Explanation("unsigned token", expected, "no signature", fix)
     alg = token.header.get("alg")
-    if isinstance(alg, str) and alg in DIGESTS:
-        return _symmetric(refused, key, right, token)
-    found = solve(right, _mistakes(refused, key), SigningAttempt.genuine)
-    if found is not None:
-        return _found(refused, key, right, found)
-    if alg != right.key.algorithm:
-        return _algorithm(key, right, token.header)
+    if isinstance(alg, str) and alg in HMAC_DIGESTS:
+        return _explain_hmac(rejected, key, token)
+    solution = solve(attempt, _mistakes(rejected, key), SigningAttempt.is_genuine)
+    if solution is not None:
+        return explanation_for(
+            solution[0], expected, _received(rejected, key, attempt, solution[1])
+        )
+    if alg != attempt.key.algorithm:
+        return _explain_algorithm(key, token.header)
     return Explanation(
         "bad signature",
-        _expected(key, right),
+        expected,
         "no known mistake reproduces this signature",
-        "Sign header.payload as it is sent, with the secret of the key that kid names.",
+        "Sign header.payload exactly as sent, with the secret of the key that kid names.",
     )
 
 
-def _expected(key: Any, right: SigningAttempt) -> str:
-    of = fingerprinted(right.message, f"header.payload of {len(right.message)} bytes")
-    return f"{right.key.algorithm} with the secret of the key {key.label}, of {of}"
+def _expected(key: Any, attempt: SigningAttempt) -> str:
+    message = fingerprinted(attempt.message, f"header.payload of {len(attempt.message)} bytes")
+    return f"{attempt.key.algorithm} with the secret of the key {key.label}, of {message}"
 
 
 # The algorithm
 
 
-def _algorithm(key: Any, right: SigningAttempt, header: Any) -> Explanation:
+def _explain_algorithm(key: Any, header: Any) -> Explanation:
     """Explains an ``alg`` that is not the key's."""
-    alg = header.get("alg")
-    named = isinstance(alg, str) and ALGORITHM.fullmatch(alg) is not None
-    told = alg if named else kind(alg)
-    rule = {"none": "alg none", "Ed25519": "Ed25519 for EdDSA"}.get(told, "wrong alg")
+    alg, algorithm = header.get("alg"), keys.parse(key.key_secret).algorithm
+    is_name = isinstance(alg, str) and ALGORITHM_NAME.fullmatch(alg) is not None
+    received = alg if is_name else json_type(alg)
+    rule = {"none": "alg none", "Ed25519": "Ed25519 instead of EdDSA"}.get(received, "wrong alg")
     if "alg" not in header:
-        rule, told = "alg missing", "no alg"
-    fix = f"Set alg to {right.key.algorithm}: {key.label} is an {key.key_type} key."
-    return Explanation(rule, f"alg {right.key.algorithm}", f"alg {told}", fix)
+        rule, received = "alg missing", "no alg"
+    fix = f"Set alg to {algorithm}: {key.label} is an {key.key_type} key."
+    return Explanation(rule, f"alg {algorithm}", f"alg {received}", fix)
 
 
-def _symmetric(
-    refused: RejectedRequest, key: Any, right: SigningAttempt, token: jwt.Token
-) -> Explanation:
-    """Explains a token signed with a shared secret, and tells which text served as that."""
-    alg = token.header["alg"]
-    told, sign = f"alg {alg}", partial(hmac.digest, msg=token.signed, digest=DIGESTS[alg])
-    for owner in (key, *_others(refused, key)):
-        for what, secret in _texts(owner):
-            if secret and hmac.compare_digest(sign(secret), token.signature):
-                told = f"alg {alg}, keyed with {what} of the key {owner.label}"
-                return _symmetric_told(key, right, f"{told} ({fingerprinted(secret)})")
-    return _symmetric_told(key, right, told)
+def _explain_hmac(rejected: RejectedRequest, key: Any, token: jwt.Token) -> Explanation:
+    """Explains a token signed with a shared secret, and names that secret if it is known."""
+    algorithm, alg = keys.parse(key.key_secret).algorithm, token.header["alg"]
+    sign = partial(hmac.digest, msg=token.signed, digest=HMAC_DIGESTS[alg])
+    candidates = (
+        (owner, name, secret)
+        for owner in (key, *_other_keys(rejected, key))
+        for name, secret in _shared_secrets(owner)
+    )
+    received = f"alg {alg}"
+    for owner, name, secret in candidates:
+        if secret and hmac.compare_digest(sign(secret), token.signature):
+            fingerprint = fingerprinted(secret)
+            received = f"alg {alg}, keyed with {name} of the key {owner.label} ({fingerprint})"
+            break
+    fix = f"Sign with {algorithm}: the secret of {key.label} is a private key."
+    return Explanation("symmetric algorithm", f"alg {algorithm}", received, fix)
 
 
-def _symmetric_told(key: Any, right: SigningAttempt, told: str) -> Explanation:
-    fix = f"Sign with {right.key.algorithm}: the secret of {key.label} is a private key."
-    return Explanation("symmetric algorithm", f"alg {right.key.algorithm}", told, fix)
-
-
-def _texts(key: Any) -> Iterator[tuple[str, bytes]]:
-    """Yields what of a key clients take for a shared secret."""
-    text = key.key_secret
-    for told in (text, text.strip()):
-        yield "the text of the secret", told.encode()
-        yield "the secret with \\n for its line ends", told.replace("\n", "\\n").encode()
+def _shared_secrets(key: Any) -> Iterator[tuple[str, bytes]]:
+    """Yields the values of a key that clients use as a shared secret, each with its name."""
+    secret = key.key_secret
+    for text in (secret, secret.strip()):
+        yield "the text of the secret", text.encode()
+        yield "the secret with \\n for its line ends", text.replace("\n", "\\n").encode()
     yield "the key id", key.key_id.encode()
-    yield "the private bytes", keys.read(text).secret
-    if not text.lstrip().startswith("-----"):
-        yield "the decoded secret", base64.b64decode(text)
+    yield "the private bytes", keys.parse(secret).secret
+    if not secret.lstrip().startswith("-----"):
+        yield "the decoded secret", base64.b64decode(secret)
 
 
-# Signatures that another way of signing makes
+# Signatures that a known mistake reproduces
 
 
-def _found(
-    refused: RejectedRequest,
-    key: Any,
-    right: SigningAttempt,
-    found: tuple[tuple[Mistake, ...], SigningAttempt],
-) -> Explanation:
-    mistakes, way = found
-    told = []
-    owner = next((k for k in _others(refused, key) if keys.read(k.key_secret) == way.key), None)
-    if owner is not None:
-        told.append(f"signed by the key {owner.label}")
-    if way.message != right.message:
-        told.append(fingerprinted(way.message, f"signed are other {len(way.message)} bytes"))
-    if way.signature != right.signature:
-        told.append(f"written in {len(right.signature)} bytes")
-    return explanation_for(
-        mistakes, _expected(key, right), ", ".join(told) or "signed by other bytes"
-    )
+def _received(
+    rejected: RejectedRequest, key: Any, right: SigningAttempt, solved: SigningAttempt
+) -> str:
+    """Describes how the solved attempt differs from the right one."""
+    differences = []
+    others = _other_keys(rejected, key)
+    signer = next((k for k in others if keys.parse(k.key_secret) == solved.key), None)
+    if signer is not None:
+        differences.append(f"signed by the key {signer.label}")
+    if solved.message != right.message:
+        label = f"the signature is of other {len(solved.message)} bytes"
+        differences.append(fingerprinted(solved.message, label))
+    if solved.signature != right.signature:
+        differences.append(f"encoded in {len(right.signature)} bytes")
+    return ", ".join(differences) or "signed with other bytes as the private key"
 
 
-def _others(refused: RejectedRequest, key: Any) -> list[Any]:
-    return [other for other in refused.keys if other.label != key.label][:OTHERS_MAX]
+def _other_keys(rejected: RejectedRequest, key: Any) -> list[Any]:
+    return [other for other in rejected.keys if other.label != key.label][:OTHER_KEYS_MAX]
 
 
-def _mistakes(refused: RejectedRequest, key: Any) -> tuple[Mistake, ...]:
-    """Returns what clients do wrong, what costs least and is likeliest first."""
-    others = [keys.read(other.key_secret) for other in _others(refused, key)]
-    parts = _misread(key)
+def _mistakes(rejected: RejectedRequest, key: Any) -> tuple[Mistake, ...]:
+    """Returns the known mistakes, the cheapest and likeliest first."""
+    others = [keys.parse(other.key_secret) for other in _other_keys(rejected, key)]
+    misread = _misread_secrets(key)
 
-    def by_another(way: SigningAttempt) -> Iterable[SigningAttempt]:
-        return [replace(way, key=other) for other in others]
+    def with_other_keys(attempt: SigningAttempt) -> Iterable[SigningAttempt]:
+        return [replace(attempt, key=other) for other in others]
 
-    def by_a_part(way: SigningAttempt) -> Iterable[SigningAttempt]:
-        return [replace(way, key=part) for part in parts]
+    def with_misread_secrets(attempt: SigningAttempt) -> Iterable[SigningAttempt]:
+        return [replace(attempt, key=other) for other in misread]
 
+    fix_der = "Encode r and s in 32 bytes each, one after the other."
+    fix_twice = "Encode the 64 bytes of the signature in base64url, once."
+    fix_key = "Sign with the secret of the key that kid names."
+    fix_bytes = "Send exactly the bytes that were signed."
     return (
-        Mistake("signature in DER", "Write r and s, 32 bytes each, one behind the other.", _raw),
-        Mistake("signature encoded twice", "Write its 64 bytes in base64url, once.", _once),
-        Mistake(
-            "another key than kid", "Sign with the secret of the key that kid names.", by_another
-        ),
-        Mistake("wrong bytes of the secret", SEED, by_a_part, no_pairs=True),
-        Mistake(
-            "token written anew", "Send the very bytes that were signed.", _anew, no_pairs=True
-        ),
-        Mistake("part of the token signed", WHOLE, _part, no_pairs=True),
+        Mistake("signature in DER", fix_der, _from_der),
+        Mistake("signature encoded twice", fix_twice, _decoded_again),
+        Mistake("another key than kid", fix_key, with_other_keys),
+        Mistake("wrong bytes of the secret", FIX_SEED, with_misread_secrets, no_pairs=True),
+        Mistake("token serialized again after signing", fix_bytes, _reserialized, no_pairs=True),
+        Mistake("part of the token signed", FIX_WHOLE_MESSAGE, _partial_messages, no_pairs=True),
     )
 
 
-WHOLE = "Sign header.payload, both parts, and do not hash it before."
-SEED = "Decode the secret from base64: the first 32 bytes are the private key."
-
-
-def _misread(key: Any) -> list[jwt.Key]:
+def _misread_secrets(key: Any) -> list[jwt.Key]:
     """Returns the keys that wrong bytes of an Ed25519 secret make."""
     if key.key_type != "Ed25519":
         return []
     text = key.key_secret.encode()
-    halves = (base64.b64decode(text)[32:], text[:32], hashlib.sha256(text).digest())
-    return [jwt.Key("EdDSA", half) for half in halves]
+    seeds = (base64.b64decode(text)[32:], text[:32], hashlib.sha256(text).digest())
+    return [jwt.Key("EdDSA", seed) for seed in seeds]
 
 
-def _anew(way: SigningAttempt) -> Iterable[SigningAttempt]:
+def _reserialized(attempt: SigningAttempt) -> Iterable[SigningAttempt]:
     try:
-        messages = _written_anew(way.message)
-    except RecursionError:  # nested as deeply as could just be read
+        messages = _serializations(attempt.message)
+    except RecursionError:  # nesting that jwt.read just accepts
         return ()
-    return [replace(way, message=message) for message in messages]
+    return [replace(attempt, message=message) for message in messages]
 
 
-def _part(way: SigningAttempt) -> Iterable[SigningAttempt]:
-    head, _, claims = way.message.partition(b".")
-    digest = hashlib.sha256(way.message)
-    messages = (claims, digest.digest(), digest.hexdigest().encode(), head + claims)
-    return [replace(way, message=message) for message in messages]
+def _partial_messages(attempt: SigningAttempt) -> Iterable[SigningAttempt]:
+    header, _, payload = attempt.message.partition(b".")
+    digest = hashlib.sha256(attempt.message)
+    messages = (payload, digest.digest(), digest.hexdigest().encode(), header + payload)
+    return [replace(attempt, message=message) for message in messages]
 
 
-def _raw(way: SigningAttempt) -> Iterable[SigningAttempt]:
-    """Reads a signature in DER."""
+def _from_der(attempt: SigningAttempt) -> Iterable[SigningAttempt]:
+    """Decodes a signature in DER."""
     from mockserver.model.asymmetric import raw
 
-    if way.signature[:1] != b"\x30":
+    if attempt.signature[:1] != b"\x30":
         return ()
     try:
-        return [replace(way, signature=raw(way.signature))]
+        return [replace(attempt, signature=raw(attempt.signature))]
     except (ValueError, OverflowError):
         return ()
 
 
-def _once(way: SigningAttempt) -> Iterable[SigningAttempt]:
-    """Reads a signature in hex or base64."""
-    return [replace(way, signature=raw) for raw in _decodings(way.signature) if raw]
+def _decoded_again(attempt: SigningAttempt) -> Iterable[SigningAttempt]:
+    """Decodes a signature in hex or base64."""
+    return [replace(attempt, signature=raw) for raw in _decodings(attempt.signature) if raw]
 
 
 def _decodings(signature: bytes) -> Iterator[bytes]:
@@ -222,9 +222,9 @@ def _decodings(signature: bytes) -> Iterator[bytes]:
             yield b""
 
 
-# A token that was written anew after it was signed
+# A token that was serialized again after it was signed
 
-WRITINGS: tuple[dict[str, Any], ...] = (
+JSON_STYLES: tuple[dict[str, Any], ...] = (
     {"separators": (",", ":")},
     {},
     {"separators": (",", ":"), "sort_keys": True},
@@ -232,30 +232,31 @@ WRITINGS: tuple[dict[str, Any], ...] = (
 )
 
 
-def _written_anew(message: bytes) -> list[bytes]:
-    """Returns the token's two parts as other libraries would write what they say."""
-    head, _, claims = message.partition(b".")
-    heads, bodies = _written(head), _written(claims)
-    whole = [h + b"." + b for h in (head, *heads[:2]) for b in (claims, *bodies[:2])]
-    ordered = [head + b"." + body for body in bodies[2:]]
-    return [*whole, *ordered, *_less(head, claims), _padded(head) + b"." + _padded(claims)]
+def _serializations(message: bytes) -> list[bytes]:
+    """Returns ``header.payload`` as other libraries would serialize the same content."""
+    header, _, payload = message.partition(b".")
+    headers, payloads = _styled(header), _styled(payload)
+    both = [h + b"." + p for h in (header, *headers[:2]) for p in (payload, *payloads[:2])]
+    sorted_members = [header + b"." + styled for styled in payloads[2:]]
+    padded = _padded(header) + b"." + _padded(payload)
+    return [*both, *sorted_members, *_without_added_member(header, payload), padded]
 
 
-def _written(part: bytes) -> list[bytes]:
-    said = json.loads(base64.urlsafe_b64decode(_padded(part)))
-    return [_packed(said, **how) for how in WRITINGS]
+def _styled(part: bytes) -> list[bytes]:
+    content = json.loads(base64.urlsafe_b64decode(_padded(part)))
+    return [_encode(content, **style) for style in JSON_STYLES]
 
 
-def _less(head: bytes, claims: bytes) -> Iterator[bytes]:
-    """Yields the token without a member that was put into the header afterwards."""
-    said = json.loads(base64.urlsafe_b64decode(_padded(head)))
+def _without_added_member(header: bytes, payload: bytes) -> Iterator[bytes]:
+    """Yields the message without a header member that may have been added after signing."""
+    content = json.loads(base64.urlsafe_b64decode(_padded(header)))
     for name in ("kid", "nonce", "typ"):
-        rest = {member: value for member, value in said.items() if member != name}
-        yield _packed(rest, separators=(",", ":")) + b"." + claims
+        rest = {member: value for member, value in content.items() if member != name}
+        yield _encode(rest, separators=(",", ":")) + b"." + payload
 
 
-def _packed(said: Any, **how: Any) -> bytes:
-    return base64.urlsafe_b64encode(json.dumps(said, **how).encode()).rstrip(b"=")
+def _encode(content: Any, **style: Any) -> bytes:
+    return base64.urlsafe_b64encode(json.dumps(content, **style).encode()).rstrip(b"=")
 
 
 def _padded(part: bytes) -> bytes:

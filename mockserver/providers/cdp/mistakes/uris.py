@@ -1,4 +1,4 @@
-"""Which request a token is for, compared with the one it came with, part by part."""
+"""Explains ``uris``: compares its entries with the request, part by part."""
 
 import re
 from collections.abc import Iterable
@@ -18,55 +18,56 @@ from mockserver.explain import (
 )
 from mockserver.model.http import Request
 from mockserver.providers.cdp.claims import HOST, HOSTS
-from mockserver.providers.cdp.mistakes.names import presented
+from mockserver.providers.cdp.mistakes.lookup import read_token
 
-BASE = "/platform"
-OURS = re.compile(r"/platform/v2/accounts(/[^/]+(/balances(/[^/]+)?)?)?")
-HOST_SIGNS = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,253}")
-PORT = re.compile(r":?[0-9]{1,5}")
-FRONT = re.compile(
+BASE_PATH = "/platform"
+API_PATH = re.compile(r"/platform/v2/accounts(/[^/]+(/balances(/[^/]+)?)?)?")
+HOST_TEXT = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,253}")
+PORT_ONLY = re.compile(r":?[0-9]{1,5}")
+BEFORE_HOST = re.compile(
     r"(?:([^\s/]*)(\s+)|(get|head|post|put|patch|delete|options)([^\w/]+))?([a-z]+://)?",
     re.IGNORECASE,
 )
-ENTRIES_MAX = 8  # entries that are looked at
+ENTRIES_MAX = 8  # entries that are compared
 
-Rules = list[tuple[str, str]]  # what is wrong, and what to do
+FIX_AS_SENT = "Sign the path exactly as sent."
+FIX_WITH_ESCAPES = "Sign the path exactly as sent, escapes included."
+
+Rules = list[tuple[str, str]]  # rule and fix
 
 
 class Entry(Struct, frozen=True):
-    """An entry of ``uris`` in its parts: ``GET``, blank, ``https://``, host, path, query."""
+    """An entry of ``uris`` in parts: ``GET``, space, ``https://``, host, path, query."""
 
     method: str
-    gap: str
+    separator: str
     scheme: str
     host: str
     path: str
     query: str
 
     @property
-    def plain(self) -> str:
-        """The entry as it is shown: of the query the names, of a strange host a fingerprint."""
-        known = HOST_SIGNS.fullmatch(self.host) and (self.method or self.path)
-        host = (
-            self.host
-            if known or not self.host
-            else fingerprinted(self.host.encode("utf-8", "replace"))
-        )
+    def redacted(self) -> str:
+        """The entry without the values of its query, and with a fingerprint for an odd host."""
+        plausible = HOST_TEXT.fullmatch(self.host) and (self.method or self.path)
+        host = self.host
+        if host and not plausible:
+            host = fingerprinted(host.encode("utf-8", "replace"))
         query = re.sub(r"=[^&]*", "=...", self.query)
-        return f"{self.method}{self.gap}{self.scheme}{host}{self.path}{query}"
+        return f"{self.method}{self.separator}{self.scheme}{host}{self.path}{query}"
 
 
-def explain(refused: RejectedRequest) -> Explanation:
-    """Explains a token none of whose entries names the request."""
-    claims = presented(refused).claims
-    about, entries = _entries(claims, refused.quirks["strict_claims"] == "true")
+def explain_uris(rejected: RejectedRequest) -> Explanation:
+    """Explains a token without an entry that names the request."""
+    claims = read_token(rejected).claims
+    claim_rules, entries = _entries(claims, rejected.quirks["strict_claims"] == "true")
     if not entries:
-        return _none(refused, claims)
-    judged = [(_differences(refused, entry), entry) for entry in entries]
-    rules, entry = min(judged, key=lambda found: len(found[0]))
-    told = entry.plain.encode("utf-8", "surrogatepass")
-    expected, received = highlight_diff(_right(refused, entry).encode(), told)
-    rules = [*about, *rules]
+        return _explain_no_entry(rejected, claims)
+    compared = [(_broken_rules(rejected, entry), entry) for entry in entries]
+    entry_rules, entry = min(compared, key=lambda pair: len(pair[0]))
+    sent = entry.redacted.encode("utf-8", "surrogatepass")
+    expected, received = highlight_diff(_right_entry(rejected, entry).encode(), sent)
+    rules = [*claim_rules, *entry_rules]
     return Explanation(
         " + ".join(rule for rule, _ in rules),
         expected,
@@ -79,87 +80,90 @@ def explain(refused: RejectedRequest) -> Explanation:
 
 
 def _entries(claims: Any, strict: bool) -> tuple[Rules, list[Entry]]:
-    """Returns what is wrong with the claim itself, and the entries that it seems to mean."""
+    """Returns the broken rules of the claim itself, and the entries that it contains."""
     uris, uri = claims.get("uris"), claims.get("uri")
-    about: Rules = []
-    found = [uri]
+    rules: Rules = []
+    candidates = [uri]
     if isinstance(uris, list):
-        found = uris if strict else [*uris, uri]
+        candidates = uris if strict else [*uris, uri]
     elif isinstance(uris, str):
-        about, found = [("uris is a text", "Make uris a list of one text.")], [uris]
+        rules, candidates = [("uris is a string", "Make uris a list of one string.")], [uris]
     elif isinstance(uri, list):
-        about, found = [("uri is a list", "Call the list uris.")], uri
+        rules, candidates = [("uri is a list", "Rename uri to uris.")], uri
     elif strict:
-        about = [("uri for uris", "Call it uris, and make it a list of one text.")]
-    texts = [text for text in found[:ENTRIES_MAX] if isinstance(text, str)]
-    return about, [_parsed(text) for text in texts]
+        fix = "Rename uri to uris, and make it a list of one string."
+        rules = [("uri in place of uris", fix)]
+    texts = [text for text in candidates[:ENTRIES_MAX] if isinstance(text, str)]
+    return rules, [_parse_entry(text) for text in texts]
 
 
-def _parsed(text: str) -> Entry:
-    front = FRONT.match(text)
-    parts = [part or "" for part in front.groups()] if front else [""] * 5
-    method, gap, scheme = parts[0] or parts[2], parts[1] or parts[3], parts[4]
-    place, mark, query = text[len(method + gap + scheme) :].partition("?")
-    host, slash, rest = place.partition("/")
-    return Entry(method, gap, scheme, host, slash + rest, mark + query)
+def _parse_entry(text: str) -> Entry:
+    match = BEFORE_HOST.match(text)
+    parts = [part or "" for part in match.groups()] if match else [""] * 5
+    method, separator, scheme = parts[0] or parts[2], parts[1] or parts[3], parts[4]
+    location, mark, query = text[len(method + separator + scheme) :].partition("?")
+    host, slash, rest = location.partition("/")
+    return Entry(method, separator, scheme, host, slash + rest, mark + query)
 
 
-def _none(refused: RejectedRequest, claims: Any) -> Explanation:
+def _explain_no_entry(rejected: RejectedRequest, claims: Any) -> Explanation:
     """Explains a token that names no request at all."""
-    rule = "uris holds no text"
+    rule = "uris contains no string"
     if claims.get("uris") is None and claims.get("uri") is None:
         rule = "uris missing"
     elif claims.get("uris") == []:
         rule = "uris empty"
-    fix = "Make uris a list of one text: method, space, host and path of the request."
-    return Explanation(rule, printable(_right(refused, None).encode()), _names(claims), fix)
+    expected = printable(_right_entry(rejected, None).encode())
+    fix = "Make uris a list of one string: method, space, host and path of the request."
+    return Explanation(rule, expected, _known_claims(claims), fix)
 
 
-def _names(claims: Any) -> str:
-    """Lists the claims that there are, by names that everybody knows."""
+def _known_claims(claims: Any) -> str:
+    """Lists the claims with well-known names; any other name might be a secret."""
     known = ("sub", "iss", "aud", "nbf", "iat", "exp", "jti", "uris", "uri", "url", "urls")
-    found = [name for name in claims if name.lower() in known]
-    return f"the claims {', '.join(found)}"
+    return f"the claims {', '.join(name for name in claims if name.lower() in known)}"
 
 
-def _right(refused: RejectedRequest, entry: Entry | None) -> str:
-    """Returns the entry that would do, with the client's host where that is a good one."""
-    request, hosts = refused.request, refused.facts["hosts"]
-    host = entry.host if entry is not None and entry.host.lower() in hosts else _dialled(refused)
+def _right_entry(rejected: RejectedRequest, entry: Entry | None) -> str:
+    """Returns an entry that would be accepted, with the client's host if that is accepted."""
+    request, hosts = rejected.request, rejected.facts["hosts"]
+    host = _preferred_host(rejected)
+    if entry is not None and entry.host.lower() in hosts:
+        host = entry.host
     return f"{request.method} {host}{request.path.decode('latin-1')}"
 
 
-def _dialled(refused: RejectedRequest) -> str:
-    hosts: tuple[str, ...] = refused.facts["hosts"]
+def _preferred_host(rejected: RejectedRequest) -> str:
+    """Returns the host that the client connected to, or else a real one."""
+    hosts: tuple[str, ...] = rejected.facts["hosts"]
     others = [host for host in hosts if host and host not in HOSTS]
     return [*others, *hosts, HOST][0]
 
 
-# Its parts
+# The parts of an entry; each function returns the rules that the part breaks
 
 
-def _differences(refused: RejectedRequest, entry: Entry) -> Rules:
-    """Returns everything in which an entry differs from what it should be."""
-    request = refused.request
+def _broken_rules(rejected: RejectedRequest, entry: Entry) -> Rules:
+    request = rejected.request
     whole = entry.scheme + entry.host + entry.path
     if "://" in whole[len(entry.scheme) :] or entry.host.endswith(("http:", "https:")):
-        fix = "Give the client paths: one with a base URL signs that and a whole URL behind it."
-        return [*_method(request, entry), ("whole URL in the path", fix)]
+        fix = "Pass a path: a client with a base URL appends a whole URL to it and signs both."
+        return [*_method_rules(request, entry), ("whole URL in the path", fix)]
     parts = (
-        _method(request, entry),
-        _gap(entry),
-        _scheme(entry),
-        _host(refused, entry),
-        _path(refused, entry),
-        _query(entry),
+        _method_rules(request, entry),
+        _separator_rules(entry),
+        _scheme_rules(entry),
+        _host_rules(rejected, entry),
+        _path_rules(rejected, entry),
+        _query_rules(entry),
     )
     return [rule for part in parts for rule in part]
 
 
-def _method(request: Request, entry: Entry) -> Rules:
+def _method_rules(request: Request, entry: Entry) -> Rules:
     if entry.method == request.method:
         return []
-    fix = f"Begin the entry with {request.method} and one space."
+    fix = f"Start the entry with {request.method} and one space."
     if not entry.method:
         return [("method missing", fix)]
     if entry.method.upper() == request.method:
@@ -167,101 +171,91 @@ def _method(request: Request, entry: Entry) -> Rules:
     return [("another method", fix)]
 
 
-def _gap(entry: Entry) -> Rules:
-    if entry.gap == " " or not entry.method:
+def _separator_rules(entry: Entry) -> Rules:
+    if entry.separator == " " or not entry.method:
         return []
     return [("separator is not one space", "Put one space between method and host.")]
 
 
-def _scheme(entry: Entry) -> Rules:
+def _scheme_rules(entry: Entry) -> Rules:
     if not entry.scheme:
         return []
-    return [("scheme in the claim", f"Leave {entry.scheme} out: the entry begins with the host.")]
+    return [("scheme in the claim", f"Omit {entry.scheme}: the entry has no scheme.")]
 
 
-def _host(refused: RejectedRequest, entry: Entry) -> Rules:
-    hosts: tuple[str, ...] = refused.facts["hosts"]
+def _host_rules(rejected: RejectedRequest, entry: Entry) -> Rules:
+    hosts: tuple[str, ...] = rejected.facts["hosts"]
     host = entry.host.lower()
     if host and host in hosts:
         return []
-    if not hosts:  # both strict quirks are on
+    if not hosts:  # both strict quirks are true
         return [("Host is not the real one", f"Send the header Host: {HOST}.")]
-    fix = f"Sign the host that the request is sent to: {_dialled(refused)}."
+    fix = f"Sign the host that the request is sent to: {_preferred_host(rejected)}."
     if not host:
         return [("host missing", fix)]
-    if PORT.fullmatch(host):
-        fix = "Dial 127.0.0.1 in place of localhost: this client takes a name for a scheme."
+    if PORT_ONLY.fullmatch(host):
+        fix = "Use 127.0.0.1 in place of localhost: this client parses a host name as a scheme."
         return [("port in place of the host", fix)]
-    name = _portless(host)
-    if name not in map(_portless, hosts):
+    name = _without_port(host)
+    if name not in map(_without_port, hosts):
         return [("another host", fix)]
     return [("port missing" if name == host else "another port", fix)]
 
 
-def _portless(host: str) -> str:
+def _without_port(host: str) -> str:
     return re.sub(r":[0-9]*$", "", host)
 
 
-def _query(entry: Entry) -> Rules:
+def _query_rules(entry: Entry) -> Rules:
     if not entry.query:
         return []
-    return [("query in the claim", "Cut the entry before the question mark.")]
+    return [("query in the claim", "End the entry before the question mark.")]
 
 
 # The path
 
 
-def _path(refused: RejectedRequest, entry: Entry) -> Rules:
-    request = refused.request
-    path, raw_target_path = (
-        raw.decode("latin-1") for raw in (request.path, request.raw_target_path)
-    )
-    if entry.path == path or (
-        entry.path == raw_target_path and refused.quirks["strict_host"] == "false"
-    ):
+def _path_rules(rejected: RejectedRequest, entry: Entry) -> Rules:
+    path = rejected.request.path.decode("latin-1")
+    with_prefix = entry.path == rejected.request.raw_target_path.decode("latin-1")
+    if entry.path == path or (with_prefix and rejected.quirks["strict_host"] == "false"):
         return []
-    if entry.path == raw_target_path:
-        fix = "Leave out what the base URL has before /platform, or set strict_host to false."
-        return [("path as dialled", fix)]
-    found = solve(path, PATHS, entry.path.__eq__)
-    if found is not None:
-        return [(mistake.name, mistake.fix) for mistake in found[0]]
-    return [_another(entry.path, path)]
+    if with_prefix:
+        fix = "Omit the part of the base URL before /platform, or set strict_host to false."
+        return [("path with this mock's prefix", fix)]
+    solution = solve(path, PATH_MISTAKES, entry.path.__eq__)
+    if solution is not None:
+        return [(mistake.name, mistake.fix) for mistake in solution[0]]
+    return [_other_path_rule(entry.path, path)]
 
 
-def _another(signed: str, path: str) -> tuple[str, str]:
+def _other_path_rule(signed: str, path: str) -> tuple[str, str]:
     fix = f"Make a token for each request: this one is for {printable(path.encode())}."
     if not signed:
-        return "path missing", "Put the path behind the host."
+        return "path missing", "Put the path after the host."
     if signed.lower() == path.lower():
-        return "path in another case", "Sign the path as it is sent."
+        return "path in another case", FIX_AS_SENT
     if unquote(signed) == unquote(path):
-        return "path escaped in another way", "Sign the path as it is sent, escapes included."
-    if OURS.fullmatch(signed):
+        return "path escaped in another way", FIX_WITH_ESCAPES
+    if API_PATH.fullmatch(signed):
         return "token of another request", fix
     return "another path", fix
 
 
-def _without_base(path: str) -> Iterable[str]:
-    return [path.removeprefix(BASE)] if path.startswith(BASE + "/") else []
+def _without_base_path(path: str) -> Iterable[str]:
+    return [path.removeprefix(BASE_PATH)] if path.startswith(BASE_PATH + "/") else []
 
 
-PATHS = (
-    Mistake("base path missing", f"Sign the whole path, with {BASE}.", _without_base),
-    Mistake("base path twice", f"Sign {BASE} once.", lambda p: [BASE + p]),
+PATH_MISTAKES = (
+    Mistake("base path missing", f"Sign the whole path, with {BASE_PATH}.", _without_base_path),
+    Mistake("base path twice", f"Sign {BASE_PATH} once.", lambda p: [BASE_PATH + p]),
     Mistake(
         "double slash",
-        "Drop the slash at the end of the base URL.",
-        lambda p: [BASE + "/" + p.removeprefix(BASE), "/" + p],
+        "Remove the slash at the end of the base URL.",
+        lambda p: [BASE_PATH + "/" + p.removeprefix(BASE_PATH), "/" + p],
     ),
-    Mistake("slash at the end", "Sign the path as it is sent.", lambda p: [p + "/"]),
-    Mistake("slash missing", "Begin the path with a slash.", lambda p: [p.removeprefix("/")]),
-    Mistake(
-        "path unescaped", "Sign the path as it is sent, escapes included.", lambda p: [unquote(p)]
-    ),
-    Mistake(
-        "path escaped",
-        "Sign the path as it is sent.",
-        lambda p: [quote(p), quote(p, safe="")],
-    ),
+    Mistake("slash at the end", FIX_AS_SENT, lambda p: [p + "/"]),
+    Mistake("slash missing", "Start the path with a slash.", lambda p: [p.removeprefix("/")]),
+    Mistake("path unescaped", FIX_WITH_ESCAPES, lambda p: [unquote(p)]),
+    Mistake("path escaped", FIX_AS_SENT, lambda p: [quote(p), quote(p, safe="")]),
 )
