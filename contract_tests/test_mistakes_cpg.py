@@ -1,4 +1,4 @@
-"""Why X-CPG was refused: every wrong request is told by the rule that it breaks.
+"""Explanations of rejected X-CPG requests: each names the rule that the request breaks.
 
 The requests are signed by a signer of our own that takes the mistake as a parameter.
 """
@@ -22,7 +22,7 @@ from raw import exchange, get
 from mockserver import HandClock, MockServer
 from mockserver.explain import TRIES_MAX
 from mockserver.providers.cpg.mistakes import signature
-from mockserver.providers.cpg.mistakes.way import digest, message
+from mockserver.providers.cpg.mistakes.recipe import digest, message
 
 NOW = 1_747_444_800
 SECOND = 10**9
@@ -120,7 +120,9 @@ def send(server: MockServer, wrong: Call, host: str = "127.0.0.1:8495") -> bytes
     return exchange(server.cpg.base_url, get(target, headers, wrong.sent_method, wrong.sent_body))
 
 
-def told(server: MockServer, wrong: Call, reason: str = "bad_signature") -> dict[str, str]:
+def explanation_of(
+    server: MockServer, wrong: Call, reason: str = "bad_signature"
+) -> dict[str, str]:
     """Sends a wrong request, holds why it was refused and returns the explanation."""
     server.clear_journal()  # a long one takes long to read
     send(server, wrong)
@@ -212,7 +214,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("the URL with its query", "URL in the path", QUERY, lambda c: left_out("query")(replace(c, path=b"http://" + AUTHORITY + c.path + b"?" + c.query))),
     ("/v1 in the base URL", "base path not signed", ANY, lambda c: replace(c, path=c.path.removeprefix(b"/v1"))),
     ("/v1 in the base URL, and in the path", "base path signed twice", ANY, lambda c: replace(c, path=b"/v1" + c.path)),
-    ("a slash at the end", "slash behind the path", ANY, lambda c: replace(c, path=c.path + b"/")),
+    ("a slash at the end", "slash after the path", ANY, lambda c: replace(c, path=c.path + b"/")),
     ("no slash at the start", "no slash before the path", ANY, lambda c: replace(c, path=c.path[1:])),
     ("nothing for the hash of nothing", "no hash for an empty body", NO_BODY, put(body=b"")),
     ("no line for the hash of nothing", "no hash for an empty body", NO_BODY, left_out("body")),
@@ -228,18 +230,18 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("JSON with spaces", "spaced JSON hashed", BODY, hashing(json.dumps)),
     ("JSON sorted, with spaces", "sorted JSON hashed", BODY, hashing(lambda d: json.dumps(d, sort_keys=True))),
     ("JSON sorted, without spaces", "sorted JSON hashed", BODY, hashing(lambda d: json.dumps(d, sort_keys=True, **COMPACT))),
-    ("the hash in capitals", "body hash written otherwise", ANY, lambda c: replace(c, body=c.body.upper())),
-    ("the hash in base64", "body hash written otherwise", ANY, lambda c: replace(c, body=base64.b64encode(bytes.fromhex(c.body.decode())))),
-    ("the hash as bytes", "body hash written otherwise", ANY, lambda c: replace(c, body=bytes.fromhex(c.body.decode()))),
-    ("the body's MD5", "body hashed otherwise", ANY, lambda c: replace(c, body=hashlib.md5(c.sent_body).hexdigest().encode())),
-    ("the body's SHA-512", "body hashed otherwise", ANY, lambda c: replace(c, body=hashlib.sha512(c.sent_body).hexdigest().encode())),
-    ("joined by nothing", "fields joined by nothing", ANY, put(separator=b"")),
-    ("joined by a bar", "fields joined otherwise", ANY, put(separator=b"|")),
-    ("joined by a comma", "fields joined otherwise", ANY, put(separator=b",")),
-    ("joined by a space", "fields joined otherwise", ANY, put(separator=b" ")),
-    ("joined by CRLF", "fields joined otherwise", ANY, put(separator=b"\r\n")),
-    ("joined by a dot", "fields joined otherwise", ANY, put(separator=b".")),
-    ("joined by a tab", "fields joined otherwise", ANY, put(separator=b"\t")),
+    ("the hash in capitals", "body hash in another encoding", ANY, lambda c: replace(c, body=c.body.upper())),
+    ("the hash in base64", "body hash in another encoding", ANY, lambda c: replace(c, body=base64.b64encode(bytes.fromhex(c.body.decode())))),
+    ("the hash as bytes", "body hash in another encoding", ANY, lambda c: replace(c, body=bytes.fromhex(c.body.decode()))),
+    ("the body's MD5", "body hashed by another algorithm", ANY, lambda c: replace(c, body=hashlib.md5(c.sent_body).hexdigest().encode())),
+    ("the body's SHA-512", "body hashed by another algorithm", ANY, lambda c: replace(c, body=hashlib.sha512(c.sent_body).hexdigest().encode())),
+    ("joined by nothing", "no separator between fields", ANY, put(separator=b"")),
+    ("joined by a bar", "another separator between fields", ANY, put(separator=b"|")),
+    ("joined by a comma", "another separator between fields", ANY, put(separator=b",")),
+    ("joined by a space", "another separator between fields", ANY, put(separator=b" ")),
+    ("joined by CRLF", "another separator between fields", ANY, put(separator=b"\r\n")),
+    ("joined by a dot", "another separator between fields", ANY, put(separator=b".")),
+    ("joined by a tab", "another separator between fields", ANY, put(separator=b"\t")),
     ("the shell's backslash n", "backslash n for the newline", ANY, put(separator=b"\\n")),
     ("echo's newline", "newline after the string", ANY, put(end=b"\n")),
     ("a CRLF at the end", "newline after the string", ANY, put(end=b"\r\n")),
@@ -255,12 +257,12 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("the key id signed last", "key id signed", ANY, lambda c: replace(c, order=(*c.order, "key"))),
     ("the webhooks' scheme", "the webhooks' string signed", BODY, put(order=("timestamp", "body"), body=ORDER)),
     ("as other exchanges sign", "another exchange's string signed", ("numbered",), lambda c: replace(c, path=c.path + b"?" + c.query, order=("timestamp", "method", "path", "body"), body=ORDER, separator=b"")),
-    ("a line end from a file", "newline after the secret", ANY, secret(lambda s: s + b"\n")),
-    ("a line end of Windows", "newline after the secret", ANY, secret(lambda s: s + b"\r\n")),
-    ("a blank before the secret", "whitespace around the secret", ANY, secret(lambda s: b" " + s)),
-    ("a blank behind the secret", "whitespace around the secret", ANY, secret(lambda s: s + b" ")),
-    ("quotes from a .env file", "quotes around the secret", ANY, secret(lambda s: b'"' + s + b'"')),
-    ("single quotes", "quotes around the secret", ANY, secret(lambda s: b"'" + s + b"'")),
+    ("a line end from a file", "newline behind the secret", ANY, secret(lambda s: s + b"\n")),
+    ("a line end of Windows", "newline behind the secret", ANY, secret(lambda s: s + b"\r\n")),
+    ("a blank before the secret", "blanks round the secret", ANY, secret(lambda s: b" " + s)),
+    ("a blank behind the secret", "blanks round the secret", ANY, secret(lambda s: s + b" ")),
+    ("quotes from a .env file", "quotes round the secret", ANY, secret(lambda s: b'"' + s + b'"')),
+    ("single quotes", "quotes round the secret", ANY, secret(lambda s: b"'" + s + b"'")),
     ("the secret taken for hex", "secret decoded from hex", ANY, secret(lambda s: bytes.fromhex(s.decode()))),
     ("the secret taken for base64", "secret decoded from base64", ANY, secret(base64.b64decode)),
     ("the secret encoded", "secret written in hex or base64", ANY, secret(base64.b64encode)),
@@ -272,11 +274,11 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("HMAC-SHA1", "SHA-1 for SHA-256", ANY, hmac_by("sha1")),
     ("HMAC-MD5", "MD5 for SHA-256", ANY, hmac_by("md5")),
     ("HMAC-SHA3", "another algorithm", ANY, hmac_by("sha3_256")),
-    ("a plain hash, the secret in front", "plain hash, secret in front", ANY, hashed("sha256", "secret", "text")),
-    ("a plain hash, the secret behind", "plain hash, secret behind", ANY, hashed("sha256", "text", "secret")),
-    ("a plain hash, the secret on a line of its own", "plain hash, secret in front", ANY, lambda c: hashed("sha256", "text")(replace(c, order=("secret", *c.order)))),
+    ("a plain hash, the secret in front", "plain hash, secret first", ANY, hashed("sha256", "secret", "text")),
+    ("a plain hash, the secret behind", "plain hash, secret last", ANY, hashed("sha256", "text", "secret")),
+    ("a plain hash, the secret on a line of its own", "plain hash, secret first", ANY, lambda c: hashed("sha256", "text")(replace(c, order=("secret", *c.order)))),
     ("a hash without the secret", "hash without the secret", ANY, hashed("sha256", "text")),
-    ("a plain MD5, the secret behind", "MD5 for SHA-256 + plain hash, secret behind", ANY, hashed("md5", "text", "secret")),
+    ("a plain MD5, the secret behind", "MD5 for SHA-256 + plain hash, secret last", ANY, hashed("md5", "text", "secret")),
     ("the HMAC's arguments swapped", "key and message of the HMAC swapped", ANY, put(digest=lambda key, text: hmac.digest(text, key, "sha256"))),
     ("base64", "base64 for hex", ANY, put(write=lambda d: base64.b64encode(d).decode())),
     ("base64 without padding", "base64 for hex", ANY, put(write=lambda d: base64.b64encode(d).decode().rstrip("="))),
@@ -285,7 +287,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("sha256=", "prefix before the signature", ANY, put(write=lambda d: f"sha256={d.hex()}")),
     ("0x", "prefix before the signature", ANY, put(write=lambda d: f"0x{d.hex()}")),
     ("HMAC-SHA256 in front", "prefix before the signature", ANY, put(write=lambda d: f"HMAC-SHA256 {d.hex()}")),
-    ("quotes", "quotes around the signature", ANY, put(write=lambda d: f'"{d.hex()}"')),
+    ("quotes", "quotes round the signature", ANY, put(write=lambda d: f'"{d.hex()}"')),
     ("bytes written as text", "bytes literal for the signature", ANY, put(write=lambda d: repr(d.hex().encode()))),
     ("half a signature", "signature cut short", ANY, put(write=lambda d: d.hex()[:32])),
     ("a signature twice", "more than the signature", ANY, put(write=lambda d: f"{d.hex()}, {d.hex()}")),
@@ -298,10 +300,10 @@ ROWS = [(f"{about}, {name}", rule, REQUESTS[name], change) for about, rule, name
 def test_a_known_mistake_is_named(
     server: MockServer, about: str, rule: str, right: Call, change: Change
 ) -> None:
-    found = told(server, change(right))
-    assert found["rule"] == rule
-    assert found["expected"] != found["received"]
-    assert found["fix"]
+    explanation = explanation_of(server, change(right))
+    assert explanation["rule"] == rule
+    assert explanation["expected"] != explanation["received"]
+    assert explanation["fix"]
 
 
 # Two mistakes at once: those of one line are of one kind, and hide each other
@@ -324,7 +326,11 @@ LIKELY = [
 COINCIDE = {
     frozenset(names): rule
     for *names, rule in (
-        ("the question mark", "joined by nothing", "query in the path + fields joined by nothing"),
+        (
+            "the question mark",
+            "joined by nothing",
+            "query in the path + no separator between fields",
+        ),
         ("the URL", "path and query in one", "URL in the path"),
     )
 }
@@ -346,10 +352,10 @@ def test_two_known_mistakes_are_both_named(server: MockServer, name: str) -> Non
     for one, other in pairs(name):
         count += 1
         (rule, _, change), (other_rule, _, other_change) = BY_NAME[one], BY_NAME[other]
-        found = told(server, other_change(change(REQUESTS[name])))["rule"]
+        explanation = explanation_of(server, other_change(change(REQUESTS[name])))["rule"]
         alike = COINCIDE.get(frozenset({one, other}), f"{rule} + {other_rule}")
-        if sorted(found.split(" + ")) != sorted(alike.split(" + ")):
-            wrong.append((one, other, found))
+        if sorted(explanation.split(" + ")) != sorted(alike.split(" + ")):
+            wrong.append((one, other, explanation))
     assert wrong == []
     assert count > 200
 
@@ -395,7 +401,7 @@ def test_what_a_real_client_makes_of_a_request_is_told(
 
 
 def test_both_strings_are_shown_with_what_differs_between_marks(server: MockServer) -> None:
-    assert told(server, replace(ASKED, query=b"")) == {
+    assert explanation_of(server, replace(ASKED, query=b"")) == {
         "rule": "query not signed",
         "expected": rf"{NOW}\nGET\n/v1/balances\n>>network=ETH&currency=USDT%20%2F<<\n{EMPTY}",
         "received": rf"{NOW}\nGET\n/v1/balances\n>><<\n{EMPTY}",
@@ -404,8 +410,10 @@ def test_both_strings_are_shown_with_what_differs_between_marks(server: MockServ
 
 
 def test_of_two_mistakes_each_has_its_sentence(server: MockServer) -> None:
-    found = told(server, replace(READ, method=b"get", write=lambda d: d.hex().upper()))
-    assert found == {
+    explanation = explanation_of(
+        server, replace(READ, method=b"get", write=lambda d: d.hex().upper())
+    )
+    assert explanation == {
         "rule": "upper-case hex + lower-case method",
         "expected": rf"{NOW}\n>>GET<<\n/v1/balances\n\n{EMPTY}; in 64 digits of lower-case hex",
         "received": rf"{NOW}\n>>get<<\n/v1/balances\n\n{EMPTY}; upper-case hex",
@@ -425,7 +433,7 @@ ASIDE = [
     (put(secret=b"cpg_main_key"), f"with {MAIN}", f"with main key_id:{veil('cpg_main_key')}"),
     (put(secret=b""), f"with {MAIN}", f"with another text:{veil('')}"),
     (hmac_by("sha512"), "HMAC-SHA-256", "HMAC-SHA-512"),
-    (hashed("sha256", "secret", "text"), "HMAC-SHA-256", "SHA-256 as hash, secret in front"),
+    (hashed("sha256", "secret", "text"), "HMAC-SHA-256", "SHA-256 as hash, secret first"),
     (put(write=lambda d: base64.b64encode(d).decode()), "in 64 digits of lower-case hex", "base64 for hex"),
     (put(write=lambda d: d.hex()[:63]), "in 64 digits of lower-case hex", "signature cut short"),
 ]  # fmt: skip
@@ -435,17 +443,17 @@ ASIDE = [
 def test_what_differs_beside_the_string_is_said_in_words(
     server: MockServer, change: Change, expected: str, received: str
 ) -> None:
-    found = told(server, change(READ))
+    explanation = explanation_of(server, change(READ))
     string = rf"{NOW}\nGET\n/v1/balances\n\n{EMPTY}"
-    assert (found["expected"], found["received"]) == (
+    assert (explanation["expected"], explanation["received"]) == (
         f"{string}; {expected}",
         f"{string}; {received}",
     )
 
 
 def test_a_body_that_was_signed_is_not_shown(server: MockServer) -> None:
-    found = told(server, replace(POSTED, body=ORDER))
-    assert found["received"] == (
+    explanation = explanation_of(server, replace(POSTED, body=ORDER))
+    assert explanation["received"] == (
         rf"{NOW}\nPOST\n/v1/withdrawals\n\n>>(the body itself, {len(ORDER)} bytes)<<"
     )
 
@@ -453,11 +461,11 @@ def test_a_body_that_was_signed_is_not_shown(server: MockServer) -> None:
 UNKNOWN = [
     ("of another request", put(path=b"/v1/other"), UNSOLVED),
     ("made up", put(write=lambda d: "ab" * 32), UNSOLVED),
-    ("no hex", put(write=lambda d: "z" * 64), f"{UNSOLVED}: its 64 characters are no 32-byte digest in hex or base64"),
-    ("a UUID", put(write=lambda d: "123e4567-e89b-12d3-a456-426614174000"), f"{UNSOLVED}: its 36 characters are no 32-byte digest in hex or base64"),
-    ("too short to be known", put(write=lambda d: d.hex()[:15]), f"{UNSOLVED}: its 15 characters are no 32-byte digest in hex or base64"),
-    ("of another size", put(write=lambda d: "ab" * 64), f"{UNSOLVED}: it has 64 bytes, as SHA-512 makes them, not 32"),
-    ("of no size", put(write=lambda d: "ab" * 33), f"{UNSOLVED}: its 66 characters are no 32-byte digest in hex or base64"),
+    ("no hex", put(write=lambda d: "z" * 64), f"{UNSOLVED}: its 64 characters are no digest of 32 bytes in hex or base64"),
+    ("a UUID", put(write=lambda d: "123e4567-e89b-12d3-a456-426614174000"), f"{UNSOLVED}: its 36 characters are no digest of 32 bytes in hex or base64"),
+    ("too short to be known", put(write=lambda d: d.hex()[:15]), f"{UNSOLVED}: its 15 characters are no digest of 32 bytes in hex or base64"),
+    ("of another size", put(write=lambda d: "ab" * 64), f"{UNSOLVED}: it has 64 bytes, the size of SHA-512, not 32"),
+    ("of no size", put(write=lambda d: "ab" * 33), f"{UNSOLVED}: its 66 characters are no digest of 32 bytes in hex or base64"),
 ]  # fmt: skip
 
 
@@ -465,12 +473,12 @@ UNKNOWN = [
 def test_what_no_known_mistake_makes_is_said_to_be_so(
     server: MockServer, about: str, change: Change, received: str
 ) -> None:
-    assert told(server, change(READ)) == {
+    assert explanation_of(server, change(READ)) == {
         "rule": "bad signature",
         "expected": rf"{NOW}\nGET\n/v1/balances\n\n{EMPTY}",
         "received": received,
-        "fix": f"Compare the string that you sign with the one expected, then the secret ({MAIN})."
-        " Make an HMAC-SHA256: the secret is its key, the string its message."
+        "fix": f"Compare the string that you sign with the expected one, then the secret ({MAIN})."
+        " Use HMAC-SHA256: the secret is its key, the string its message."
         " Write it in lower-case hex.",
     }
 
@@ -480,9 +488,9 @@ def test_a_header_that_comes_twice_is_named(server: MockServer) -> None:
     lines = [f"{name}: {value}\r\n" for name, value in [*wrong.items(), *right.items()]]
     head = f"GET {READ.sent_path} HTTP/1.1\r\nHost: x\r\n{''.join(lines)}\r\n"
     exchange(server.cpg.base_url, head.encode())
-    found = server.journal[-1].explanation
-    assert found["rule"] == "header sent twice: x-cpg-signature"
-    assert found["fix"] == "Send each header once: of two the first counts."
+    explanation = server.journal[-1].explanation
+    assert explanation["rule"] == "header sent twice: x-cpg-signature"
+    assert explanation["fix"] == "Send each header once: of two the first counts."
 
 
 # What is refused for another reason
@@ -496,8 +504,8 @@ NO_HEADER = [
     ({"Key": "cpg_main_key", "Timestamp": "1"}, "missing X-CPG-Signature", "X-CPG-Key, X-CPG-Timestamp", "Send X-CPG-Signature."),
     ({"Signature": "ab"}, "missing X-CPG-Key, X-CPG-Timestamp", "X-CPG-Signature", "Send X-CPG-Key. Send X-CPG-Timestamp."),
     ({}, "missing X-CPG-Key, X-CPG-Timestamp, X-CPG-Signature", "none of them", "Send X-CPG-Key. Send X-CPG-Timestamp. Send X-CPG-Signature."),
-    ({"Key": "", "Timestamp": "1", "Signature": "ab"}, "empty X-CPG-Key", "X-CPG-Timestamp, X-CPG-Signature", "Look whether the variables are set from which X-CPG-Key are made."),
-    ({"Key": "", "Timestamp": "", "Signature": ""}, "empty X-CPG-Key, X-CPG-Timestamp, X-CPG-Signature", "none of them", "Look whether the variables are set from which X-CPG-Key, X-CPG-Timestamp, X-CPG-Signature are made."),
+    ({"Key": "", "Timestamp": "1", "Signature": "ab"}, "empty X-CPG-Key", "X-CPG-Timestamp, X-CPG-Signature", "Check that the variables for X-CPG-Key are set."),
+    ({"Key": "", "Timestamp": "", "Signature": ""}, "empty X-CPG-Key, X-CPG-Timestamp, X-CPG-Signature", "none of them", "Check that the variables for X-CPG-Key, X-CPG-Timestamp, X-CPG-Signature are set."),
     ({"X-API-Key": "cpg_main_key", "Timestamp": "1", "Signature": "ab"}, "missing X-CPG-Key", "X-CPG-Timestamp, X-CPG-Signature, the header x-api-key", "Send X-CPG-Key, not the header x-api-key."),
     ({"Authorization": "Bearer cpg_main_key", "Timestamp": "1", "Signature": "ab"}, "missing X-CPG-Key", "X-CPG-Timestamp, X-CPG-Signature, the header authorization", "Send X-CPG-Key, not the header authorization."),
     ({"X-Api-Key": "not_known", "Timestamp": "1", "Signature": "ab"}, "missing X-CPG-Key", "X-CPG-Timestamp, X-CPG-Signature, the header x-api-key", "Send X-CPG-Key, not the header x-api-key."),
@@ -532,9 +540,11 @@ def test_a_key_in_the_query_or_the_body_is_found_there(server: MockServer) -> No
         ("/v1/balances", b'{"key":"cpg_main_key"}', "member key"),
     ):
         exchange(server.cpg.base_url, get(target, {}, "GET", body))
-        found = server.journal[-1].explanation
-        assert found["received"] == f"the {place}"
-        assert found["fix"].startswith(f"Send X-CPG-Key, not the {place}. Send X-CPG-Timestamp.")
+        explanation = server.journal[-1].explanation
+        assert explanation["received"] == f"the {place}"
+        assert explanation["fix"].startswith(
+            f"Send X-CPG-Key, not the {place}. Send X-CPG-Timestamp."
+        )
 
 
 def test_the_names_of_headers_may_be_written_in_any_case(server: MockServer) -> None:
@@ -551,24 +561,24 @@ def test_anothers_key_is_known_where_it_does_not_belong(server: MockServer) -> N
         ("/v1/balances", {**READ.signed(), "X-CPG-Key": foreign}),
     ):
         exchange(server.cpg.base_url, get(target, headers))
-        found = server.journal[-1].explanation
-        assert found["rule"] == "foreign credential"
-        assert "the coinstats key main" in found["fix"]
+        explanation = server.journal[-1].explanation
+        assert explanation["rule"] == "foreign credential"
+        assert "the coinstats key main" in explanation["fix"]
 
 
 KEY_IDS = [
     # sent as key id, rule
     (SECRET, "secret for the key id"),
-    (f'"{SECRET}"', "secret for the key id + quotes around the key"),
+    (f'"{SECRET}"', "secret for the key id + quotes round the key"),
     (OTHER_SECRET, "secret for the key id"),
-    ('"cpg_main_key"', "quotes around the key"),
+    ('"cpg_main_key"', "quotes round the key"),
     ("CPG_MAIN_KEY", "key in another case"),
-    ("Bearer cpg_main_key", "a scheme such as Bearer before the key"),
+    ("Bearer cpg_main_key", "word before the key"),
     (base64.b64encode(b"cpg_main_key").decode(), "key in base64"),
     ("cpg%5Fmain%5Fkey", "key URL-encoded"),
     ("cpg_main_k", "key cut short"),
     ("cpg_main_key,cpg_main_key", "more than the key"),
-    ("cpg_mein_key", "one character of the key wrong"),
+    ("cpg_mein_key", "one sign of the key wrong"),
     ("main", "label for the key id"),
     ("nobody", "unknown_credential"),
     ("cpg_mein_kay", "unknown_credential"),
@@ -577,13 +587,13 @@ KEY_IDS = [
 
 @pytest.mark.parametrize(("key_id", "rule"), KEY_IDS)
 def test_a_key_id_that_is_not_quite_one_is_told(server: MockServer, key_id: str, rule: str) -> None:
-    found = told(server, replace(READ, key_id=key_id), "unknown_credential")
-    assert found["rule"] == rule
+    explanation = explanation_of(server, replace(READ, key_id=key_id), "unknown_credential")
+    assert explanation["rule"] == rule
 
 
 def test_the_secret_for_the_key_id_is_told_in_full(server: MockServer) -> None:
-    found = told(server, replace(READ, key_id=OTHER_SECRET), "unknown_credential")
-    assert found == {
+    explanation = explanation_of(server, replace(READ, key_id=OTHER_SECRET), "unknown_credential")
+    assert explanation == {
         "rule": "secret for the key id",
         "expected": "the key id of other",
         "received": f"value:{veil(OTHER_SECRET)}, the secret of the key other",
@@ -593,7 +603,7 @@ def test_the_secret_for_the_key_id_is_told_in_full(server: MockServer) -> None:
 
 SPAN = f"Unix seconds between {NOW - 300} and {NOW + 300}"
 DRIFT = "Set the clock, or sign with the time of the exchange's Date header."
-HOURS = "h: was local time taken for UTC, or UTC for local time?"
+HOURS = "h: is local time used as UTC, or UTC as local time?"
 TIMES = [
     # timestamp, rule, received behind it, fix
     (f"{NOW}000", "timestamp in milliseconds", ", which as milliseconds is right", "Send whole seconds: divide by 1000."),
@@ -603,15 +613,15 @@ TIMES = [
     (f"{NOW}000000000", "timestamp in nanoseconds", ", which as nanoseconds is right", "Send whole seconds: divide by 1000000000."),
     (f"{NOW - 301}", "clock drift", ", 301 s behind the exchange's clock", DRIFT),
     (f"{NOW + 301}", "clock drift", ", 301 s ahead of the exchange's clock", DRIFT),
-    (f"{NOW - 3600}", "clock drift", ", 3600 s behind the exchange's clock", f"{DRIFT} It is off by -1 {HOURS}"),
-    (f"{NOW + 19_830}", "clock drift", ", 19830 s ahead of the exchange's clock", f"{DRIFT} It is off by +5.5 {HOURS}"),
+    (f"{NOW - 3600}", "clock drift", ", 3600 s behind the exchange's clock", f"{DRIFT} It differs by -1 {HOURS}"),
+    (f"{NOW + 19_830}", "clock drift", ", 19830 s ahead of the exchange's clock", f"{DRIFT} It differs by +5.5 {HOURS}"),
     (f"{NOW + 19_861}", "clock drift", ", 19861 s ahead of the exchange's clock", DRIFT),
     ("0", "clock drift", f", {NOW} s behind the exchange's clock", DRIFT),
     (f"{NOW}.25", "timestamp with a fraction", "", "Send whole seconds, no fraction."),
-    (f"-{NOW}", "negative timestamp", "", "Send the seconds since 1970, which are no date before."),
-    ("2025-05-17T01:20:00Z", "timestamp is a date", "", "Send Unix seconds, no ISO 8601."),
-    ("Sat, 17 May 2025 01:20:00 GMT", "timestamp is a date", "", "Send Unix seconds, no date as in HTTP."),
-    (f'"{NOW}"', "quotes around the timestamp", "", "Send the digits alone, without quotes."),
+    (f"-{NOW}", "negative timestamp", "", "Send the seconds since 1970, a positive number."),
+    ("2025-05-17T01:20:00Z", "timestamp is a date", "", "Send Unix seconds, not ISO 8601."),
+    ("Sat, 17 May 2025 01:20:00 GMT", "timestamp is a date", "", "Send Unix seconds, not an HTTP date."),
+    (f'"{NOW}"', "quotes round the timestamp", "", "Send the digits alone, without quotes."),
     ("1.7474448e9", "timestamp with an exponent", "", "Send an integer."),
     ("NaN", "timestamp is no number", "", "Send the seconds since 1970 as digits, nothing else."),
     ("9" * 15, "clock drift", f", {10**15 - 1 - NOW} s ahead of the exchange's clock", DRIFT),
@@ -624,7 +634,7 @@ def test_a_time_outside_the_window_is_told_in_seconds(
     server: MockServer, timestamp: str, rule: str, received: str, fix: str
 ) -> None:
     wrong = replace(READ, sent_timestamp=timestamp, timestamp=timestamp.encode())
-    assert told(server, wrong, "outside_window") == {
+    assert explanation_of(server, wrong, "outside_window") == {
         "rule": rule,
         "expected": SPAN,
         "received": f"X-CPG-Timestamp: {timestamp}{received}",
@@ -635,44 +645,44 @@ def test_a_time_outside_the_window_is_told_in_seconds(
 def test_the_window_is_the_one_in_force(server: MockServer) -> None:
     server.set_quirks({"cpg.timestamp_window": "10s"})
     wrong = replace(READ, sent_timestamp=str(NOW - 11), timestamp=str(NOW - 11).encode())
-    found = told(server, wrong, "outside_window")
-    assert found["expected"] == f"Unix seconds between {NOW - 10} and {NOW + 10}"
+    explanation = explanation_of(server, wrong, "outside_window")
+    assert explanation["expected"] == f"Unix seconds between {NOW - 10} and {NOW + 10}"
     server.clock.skew("-1s")
     send(server, wrong)
     assert server.journal[-1].reason == ""
 
 
 REPLAYED = (
-    "Two equal requests in one second have the same signature: sign each anew, with the time of"
-    " its own second, or let them differ in a parameter. A retry is signed anew as well."
+    "Two equal requests in one second have the same signature: sign each in a second of its own,"
+    " or let them differ in a parameter. Sign a retry again, too."
 )
 
 
 def test_two_equal_requests_in_one_second_are_told_to_be_one_signature(server: MockServer) -> None:
     send(server, READ)
-    assert told(server, READ, "replayed") == {
+    assert explanation_of(server, READ, "replayed") == {
         "rule": "signature used before",
         "expected": "a signature that was not accepted before",
         "received": f"the accepted signature of the second {NOW}, now",
         "fix": REPLAYED,
     }
     server.clock.skew("5s")
-    found = told(server, READ, "replayed")
-    assert found["received"] == f"the accepted signature of the second {NOW}, 5 s ago"
+    explanation = explanation_of(server, READ, "replayed")
+    assert explanation["received"] == f"the accepted signature of the second {NOW}, 5 s ago"
 
 
 BEHIND = [
     ("cpg_revoked_key", "revoked_credential", {
         "rule": "revoked key",
-        "expected": "a key that is in force",
+        "expected": "a key that is not revoked",
         "received": "the key revoked, which is revoked",
-        "fix": "Use another key: a revoked one does not come back.",
+        "fix": "Use another key: a revoked key stays revoked.",
     }),
     ("cpg_locked_key", "ip_not_allowed", {
         "rule": "address not on the whitelist",
         "expected": "a call from 203.0.113.7, 10.0.0.0/8",
         "received": "a call from 127.0.0.1 with the key locked",
-        "fix": "Call from an address that is listed, or take another key.",
+        "fix": "Call from a listed address, or use another key.",
     }),
     ("cpg_poor_key", "forbidden", {
         "rule": "permission read_balance missing",
@@ -683,11 +693,13 @@ BEHIND = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("key_id", "reason", "found"), BEHIND, ids=[row[1] for row in BEHIND])
+@pytest.mark.parametrize(
+    ("key_id", "reason", "explanation"), BEHIND, ids=[row[1] for row in BEHIND]
+)
 def test_what_a_key_may_not_do_is_told(
-    server: MockServer, key_id: str, reason: str, found: dict[str, str]
+    server: MockServer, key_id: str, reason: str, explanation: dict[str, str]
 ) -> None:
-    assert told(server, replace(READ, key_id=key_id), reason) == found
+    assert explanation_of(server, replace(READ, key_id=key_id), reason) == explanation
 
 
 # Sandboxes and quirks
@@ -706,23 +718,23 @@ def test_a_sandboxs_path_may_be_signed_with_its_prefix_or_without(
     right = replace(READ, sent_path=sent_path, path=path, key_id=key_id, secret=secret.encode())
     for wrong, rule in (
         (replace(right, method=b"get"), "lower-case method"),
-        (replace(right, separator=b"", body=b""), "no hash for an empty body + fields joined by nothing"),
-        (replace(right, secret=right.secret + b"\n", timestamp=b"%d000" % NOW), "newline after the secret + milliseconds signed"),
+        (replace(right, separator=b"", body=b""), "no hash for an empty body + no separator between fields"),
+        (replace(right, secret=right.secret + b"\n", timestamp=b"%d000" % NOW), "newline behind the secret + milliseconds signed"),
         (replace(right, path=path.removesuffix(b"/v1/balances") + b"/balances"), "base path not signed"),
     ):  # fmt: skip
         send(server, wrong)
-        found = box.journal[-1].explanation
-        assert found["rule"] == rule
-        assert path.decode() in found["expected"].replace(">>", "").replace("<<", "")
+        explanation = box.journal[-1].explanation
+        assert explanation["rule"] == rule
+        assert path.decode() in explanation["expected"].replace(">>", "").replace("<<", "")
     send(server, right)
     assert box.journal[-1].reason == ""
 
 
 def test_capitals_are_no_mistake_where_a_quirk_allows_them(server: MockServer) -> None:
     wrong = replace(ASKED, query=b"", write=lambda d: d.hex().upper())
-    assert told(server, wrong)["rule"] == "upper-case hex + query not signed"
+    assert explanation_of(server, wrong)["rule"] == "upper-case hex + query not signed"
     server.set_quirks({"cpg.signature_case": "any"})
-    assert told(server, wrong)["rule"] == "query not signed"
+    assert explanation_of(server, wrong)["rule"] == "query not signed"
 
 
 # What holds for all
@@ -745,21 +757,21 @@ def test_no_more_ways_are_tried_than_the_bound_allows(
 ) -> None:
     sizes: list[int] = []
 
-    def counted(way: Any) -> bytes:
-        sizes.append(len(message(way)))
-        return digest(way)
+    def counted_digest(recipe: Any) -> bytes:
+        sizes.append(len(message(recipe)))
+        return digest(recipe)
 
-    monkeypatch.setattr(signature, "digest", counted)
+    monkeypatch.setattr(signature, "digest", counted_digest)
     for right in (READ, ASKED, POSTED, NUMBERED):
         sizes.clear()
-        told(server, replace(right, secret=b"nobody knows"))
+        explanation_of(server, replace(right, secret=b"nobody knows"))
         assert len(sizes) == TRIES_MAX
     for long in (
         call(query="q=" + "a" * 7000),
         call("POST", "/v1/withdrawals", body=b" " * 8000 + ORDER),
     ):
         sizes.clear()
-        told(server, replace(long, secret=b"nobody knows"))
+        explanation_of(server, replace(long, secret=b"nobody knows"))
         assert 100 < len(sizes) <= TRIES_MAX
         assert sum(sizes) < 2 * 1024 * 1024
 
@@ -769,16 +781,18 @@ def test_what_is_too_long_is_not_tried(server: MockServer) -> None:
         (call(query="q=" + "a" * 8000), "query not signed"),
         (call(query="q=" + "a" * 9000), "bad signature"),
     ):
-        assert told(server, replace(right, query=b""))["rule"] == rule
-    found = told(server, replace(call(query="q=" + "a" * 9000), query=b""))
-    assert found["received"] == (
+        assert explanation_of(server, replace(right, query=b""))["rule"] == rule
+    explanation = explanation_of(server, replace(call(query="q=" + "a" * 9000), query=b""))
+    assert explanation["received"] == (
         "a signature of a string that is too long to try known mistakes on"
     )
     large = call("POST", "/v1/withdrawals", body=b" " * 8192)
-    assert told(server, replace(large, body=large.sent_body))["rule"] == "body itself signed"
+    assert (
+        explanation_of(server, replace(large, body=large.sent_body))["rule"] == "body itself signed"
+    )
     large = call("POST", "/v1/withdrawals", body=b" " * 8193)
-    assert told(server, replace(large, body=large.sent_body))["rule"] == "bad signature"
-    assert told(server, replace(large, method=b"post"))["rule"] == "lower-case method"
+    assert explanation_of(server, replace(large, body=large.sent_body))["rule"] == "bad signature"
+    assert explanation_of(server, replace(large, method=b"post"))["rule"] == "lower-case method"
 
 
 # One byte changed on the way
@@ -872,7 +886,7 @@ def test_no_secret_stands_in_an_explanation_of_a_mistake(server: MockServer) -> 
     for _, _, names, change in MISTAKES:
         for name in names:
             wrong = change(REQUESTS[name])
-            texts = " ".join(told(server, wrong).values())
+            texts = " ".join(explanation_of(server, wrong).values())
             signatures = [REQUESTS[name].signature()]
             assert hidden_in(texts, *signatures) == []
             assert wrong.signature() not in texts
@@ -904,6 +918,6 @@ def test_no_secret_stands_in_the_explanation_of_a_careless_request(server: MockS
         for signed in (wrong, replace(wrong, secret=SECRET.encode(), query=wrong.sent_query.encode(), path=wrong.sent_path.encode(), method=b"get")):  # fmt: skip
             server.clear_journal()
             send(server, signed)
-            found = server.journal[-1].explanation
-            assert found is not None
-            assert hidden_in(" ".join(found.values()), SECRET.upper()) == [], found
+            explanation = server.journal[-1].explanation
+            assert explanation is not None
+            assert hidden_in(" ".join(explanation.values()), SECRET.upper()) == [], explanation

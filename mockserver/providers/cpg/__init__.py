@@ -1,1 +1,1 @@
-"""The Crypto Payment Gateway, recognised by its X-CPG headers."""
+"""The Crypto Payment Gateway: balances and withdrawals, signed in X-CPG headers."""

@@ -1,7 +1,7 @@
 """X-CPG authentication: HMAC-SHA256 over the request as transmitted.
 
 The canonical string is timestamp, METHOD, raw path, raw query and the hex
-SHA-256 of the raw body, joined by single newlines. The key is the secret's text.
+SHA-256 of the raw body, joined by single newlines. The HMAC key is the secret's text.
 """
 
 from ipaddress import ip_address, ip_network
@@ -15,6 +15,7 @@ from mockserver.model.reject import Reject
 from mockserver.model.signing import hmac_sha256_hex, same, sha256_hex
 from mockserver.model.world import Credential, Quirks
 
+# fact: cpg-permissions
 PERMISSIONS = (
     "request_deposit_address",
     "request_withdrawal_funding_address",
@@ -28,7 +29,7 @@ PERMISSIONS = (
 
 
 class Key(Credential, frozen=True, kw_only=True):
-    """An API key: its public id, its secret, whose it is and what it may do."""
+    """An API key: its public id, its secret, its account, permissions and IP whitelist."""
 
     key_id: str
     secret: str
@@ -44,45 +45,50 @@ class Key(Credential, frozen=True, kw_only=True):
             ip_network(network)
 
     def regenerate(self, entropy: bytes) -> "Key":
-        """Returns the key with a new id and secret."""
+        """Returns the key with a new id and secret, made from 40 bytes or more."""
         return replace(self, key_id=f"cpg_{entropy[:8].hex()}", secret=entropy[8:40].hex())
 
 
 def canonical(timestamp: bytes, method: str, path: bytes, query: bytes, body: bytes) -> bytes:
-    """Returns the string that is signed."""
+    """Returns the canonical string; all but ``method`` as on the wire."""
+    # fact: cpg-canonical-order, cpg-query-as-sent, cpg-empty-query
+    # fact: cpg-body-hash, cpg-body-hash-case, cpg-empty-body
     return b"\n".join((timestamp, method.upper().encode(), path, query, sha256_hex(body)))
 
 
-def sign(draft: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
-    """Returns the draft with its three headers; ``now`` in nanoseconds."""
+def sign(request: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
+    """Returns the request with its three headers; ``now`` in nanoseconds since the epoch."""
     timestamp = str(now // SECOND).encode()
-    message = canonical(timestamp, draft.method, draft.path, draft.query, draft.body)
+    message = canonical(timestamp, request.method, request.path, request.query, request.body)
     headers = (
         (b"X-CPG-Key", key.key_id.encode()),
         (b"X-CPG-Timestamp", timestamp),
         (b"X-CPG-Signature", hmac_sha256_hex(key.secret.encode(), message)),
     )
-    return replace(draft, headers=draft.headers + headers)
+    return replace(request, headers=request.headers + headers)
 
 
 def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -> tuple[Key, str]:
     """Checks headers, key, timestamp and signature, in this order.
 
-    A signature over the path as dialled (a prefix or ``/~id`` in front) is accepted
-    too, with a note. Raises Reject.
+    ``now`` is the auth clock in nanoseconds since the epoch. A signature over the raw path of
+    the request line (with a prefix or ``/~id``) is accepted too. Returns the key and a note for
+    the journal; raises Reject.
     """
+    # fact: cpg-three-headers
     presented = request.header(b"x-cpg-key")
     timestamp = request.header(b"x-cpg-timestamp")
     signature = request.header(b"x-cpg-signature")
+    # fact: cpg-missing-headers, cpg-empty-header
     if not (presented and timestamp and signature):
         raise Reject("missing_credential")
     key: Key = keyring.find(presented)
-    _check_timestamp(timestamp, now, quirks["timestamp_window"])
-    if quirks["signature_case"] == "any":
+    _check_timestamp(timestamp, now, quirks["timestamp_window"])  # fact: cpg-timestamp-clock
+    if quirks["signature_case"] == "any":  # fact: cpg-signature-case
         signature = signature.lower()
     if same(_signature(request, timestamp, key, request.path), signature):
         return key, ""
-    if request.raw_target_path != request.path:
+    if request.raw_target_path != request.path:  # fact: cpg-path-as-dialled
         if same(_signature(request, timestamp, key, request.raw_target_path), signature):
             return key, "signed the path as dialled"
     raise Reject("bad_signature", credential=key.label)
@@ -90,44 +96,54 @@ def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -
 
 def _signature(request: Request, timestamp: bytes, key: Key, path: bytes) -> bytes:
     message = canonical(timestamp, request.method, path, request.query, request.body)
+    # fact: cpg-signature-form, cpg-secret-as-text
     return hmac_sha256_hex(key.secret.encode(), message)
 
 
 def _check_timestamp(timestamp: bytes, now: int, window: int) -> None:
-    if not (timestamp.isdigit() and len(timestamp) <= 15):
+    """Raises Reject for a timestamp outside the window; ``now`` and ``window`` in nanoseconds."""
+    if not (timestamp.isdigit() and len(timestamp) <= 15):  # fact: cpg-bad-timestamp
         raise Reject("outside_window")
     drift = int(timestamp) * SECOND - now // SECOND * SECOND
-    if abs(drift) > window:
+    if abs(drift) > window:  # fact: cpg-timestamp-window, cpg-timestamp-edge
         raise Reject("outside_window", drift=drift // SECOND)
 
 
-def digest(request: Request) -> bytes:
-    """Names an accepted signature for the replay memory: whose it is, and half its bytes."""
+def replay_digest(request: Request) -> bytes:
+    """Returns the key id and half of the signature: the name of a signature in the replay memory.
+
+    Call it only for an accepted signature, which is hex.
+    """
+    # fact: cpg-replay-per-key, cpg-replay-within-a-second
     signature = bytes.fromhex(request.header(b"x-cpg-signature").decode())
     return request.header(b"x-cpg-key") + signature[:16]
 
 
-def replay_span(quirks: Quirks) -> int:
-    """Returns for how long a signature could be sent again; drift counts whole seconds."""
+def replay_window(quirks: Quirks) -> int:
+    """Returns the nanoseconds for which a signature could pass again; 0 turns the check off."""
+    # Drift counts whole seconds, which adds one. fact: cpg-replay-quirk, cpg-replay-span
     return 0 if quirks["replay"] == "off" else 2 * int(quirks["timestamp_window"]) + SECOND
 
 
 def check_address(request: Request, route: Route, key: Key) -> None:
-    """Refuses a source address that is not on the key's whitelist."""
-    if key.ip_whitelist and not _listed(request.peer, key.ip_whitelist):
+    """Raises Reject for a source address that is not on the key's whitelist."""
+    # fact: cpg-address-whitelist, cpg-empty-whitelist
+    if key.ip_whitelist and not _in_networks(request.peer, key.ip_whitelist):
         raise Reject("ip_not_allowed")
 
 
-def _listed(peer: str, networks: tuple[str, ...]) -> bool:
+def _in_networks(peer: str, networks: tuple[str, ...]) -> bool:
     try:
         address = ip_address(peer)
     except ValueError:  # an in-process client has a name instead
         return False
     address = getattr(address, "ipv4_mapped", None) or address
+    # fact: cpg-whitelist-entries
     return any(address in ip_network(network) for network in networks)
 
 
 def check_permission(request: Request, route: Route, key: Key) -> None:
-    """Refuses a key that lacks the route's permission."""
+    """Raises Reject for a key without the route's permission."""
+    # fact: cpg-missing-permission
     if route.permission and route.permission not in key.permissions:
         raise Reject("forbidden", permission=route.permission)

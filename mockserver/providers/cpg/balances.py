@@ -14,65 +14,70 @@ from mockserver.model.world import View
 from mockserver.providers.cpg.world import Balance
 
 
-class Filter(Struct, frozen=True):
-    """Which rows are asked for; None is all."""
+class RowFilter(Struct, frozen=True):
+    """The rows that a request asks for; None matches every row."""
 
     currency: str | None
     network: str | None
 
 
-def parse_filter(request: Request, path: Mapping[str, str]) -> Filter:
-    """Reads the filter; of a parameter given twice the last counts."""
-    given = dict(raw_pairs(request.query))
-    return Filter(_text(given.get(b"currency")), _text(given.get(b"network")))
+def parse_filter(request: Request, path: Mapping[str, str]) -> RowFilter:
+    """Reads the filter from the query."""
+    params = dict(raw_pairs(request.query))  # fact: cpg-repeated-parameter
+    # fact: cpg-unknown-parameter
+    return RowFilter(_decode(params.get(b"currency")), _decode(params.get(b"network")))
 
 
-def _text(given: bytes | None) -> str | None:
-    return None if given is None else given.decode("utf-8", "replace")
+def _decode(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")
 
 
-def list_balances(view: View, wanted: Filter) -> Answer:
+def list_balances(view: View, row_filter: RowFilter) -> Answer:
     """Lists the caller's rows."""
-    held = view.accounts[view.credential.account]
-    data = [_row(row) for row in chosen(held, wanted)]
+    holdings = view.accounts[view.credential.account]
+    # fact: cpg-balances-row, cpg-not-paginated
+    data = [_row_body(row) for row in matching_rows(holdings, row_filter)]
+    # fact: cpg-balances-no-failure, cpg-no-match
     return Answer(success(data) | {"data_count": len(data)})
 
 
 class ByCurrency(RowGroups):
-    """The places of an account's rows by currency, in any case."""
+    """The keys of an account's rows, grouped by currency in any case."""
 
     @staticmethod
     def group(place: RowKey) -> str:
-        """Returns the currency without its case."""
+        """Returns the case-folded currency."""
         return place[0].casefold()
 
 
-def chosen(held: AccountRows, wanted: Filter) -> Iterable[Balance]:
+def matching_rows(holdings: AccountRows, row_filter: RowFilter) -> Iterable[Balance]:
     """Returns the rows of a currency, in any case, and of a network, exactly."""
-    rows: Iterable[Balance] = held.rows.values()
-    if wanted.currency is not None:
-        places = held.derive(ByCurrency).of(wanted.currency.casefold())
-        rows = [held.rows[place] for place in places]
-    if wanted.network is not None:
-        rows = [row for row in rows if row.venue == wanted.network]
+    rows: Iterable[Balance] = holdings.rows.values()
+    if row_filter.currency is not None:
+        # fact: cpg-currency-filter
+        row_keys = holdings.derive(ByCurrency).of(row_filter.currency.casefold())
+        rows = [holdings.rows[row_key] for row_key in row_keys]
+    if row_filter.network is not None:  # fact: cpg-filters, cpg-network-filter
+        rows = [row for row in rows if row.venue == row_filter.network]
     return rows
 
 
-def _row(row: Balance) -> dict[str, str]:
+def _row_body(row: Balance) -> dict[str, str]:
+    # fact: cpg-balances-precision, cpg-decimals-are-strings
     return {
         "currency": row.asset,
         "network": row.venue,
         "balance": text(row.total, row.decimals),
         "held": text(row.held, row.decimals),
-        "available": text(minus(row.total, row.held), row.decimals),
+        "available": text(minus(row.total, row.held), row.decimals),  # fact: cpg-balances-available
     }
 
 
 def success(data: Any) -> dict[str, Any]:
-    """Wraps data in the gateway's envelope."""
-    return {"success": True, "message": "OK", "data": data}
+    """Returns data in the gateway's envelope."""
+    return {"success": True, "message": "OK", "data": data}  # fact: cpg-success-envelope
 
 
 def ping(view: View, _: None) -> Answer:
-    """Tells that the key works."""
-    return Answer(success({"pong": True}))
+    """Answers a key that works."""
+    return Answer(success({"pong": True}))  # fact: cpg-ping-body

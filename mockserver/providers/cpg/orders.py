@@ -1,7 +1,7 @@
 """The body of ``POST /v1/withdrawals``, checked field by field.
 
-A broken field is told in the words of the gateway's validator, all fields in one
-message, joined by ``"; "``.
+Errors have the words of the gateway's validator: one message for all invalid fields,
+joined by ``"; "``.
 """
 
 import json
@@ -17,7 +17,7 @@ from mockserver.model.reject import Reject
 
 
 class Order(Struct, frozen=True):
-    """A withdrawal as asked for; ``reference`` is the client's idempotency key."""
+    """A withdrawal as requested; ``reference`` is the client's idempotency key."""
 
     currency: str
     network: str
@@ -27,57 +27,61 @@ class Order(Struct, frozen=True):
 
 
 def parse_order(request: Request, path: Mapping[str, str]) -> Order:
-    """Reads an order; raises Reject("bad_request") with every broken field."""
+    """Reads an order; raises Reject("bad_request") that names every invalid field."""
     body = _object(request.body)
-    broken: list[str] = []
+    errors: list[str] = []
 
-    def field(name: str, read: Callable[[Any], Any], required: bool = True) -> Any:
+    def field(name: str, parse: Callable[[Any], Any], required: bool = True) -> Any:
         if body.get(name) is None and not required:
             return None
         if name not in body:
-            broken.append(f"{name}: Field required")
+            errors.append(f"{name}: Field required")
             return None
         try:
-            return read(body[name])
+            return parse(body[name])
         except ValueError as error:
-            broken.append(f"{name}: {error}")
+            errors.append(f"{name}: {error}")
 
     order = Order(
+        # fact: cpg-withdrawal-body
         field("currency", _text(1, 32)),
         field("network", _text(1, 32)),
         field("to_address", _text(10, 256)),
         field("amount", _amount),
+        # fact: cpg-withdrawal-null-reference
         field("client_reference", _text(0, 128), required=False),
     )
-    if broken:
-        raise Reject("bad_request", message="; ".join(broken))
+    if errors:
+        raise Reject("bad_request", message="; ".join(errors))  # fact: cpg-validation-text
     return order
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
         # Numbers stay text until they are amounts: a float would lose digits.
-        found = json.loads(
+        data = json.loads(
             body.decode(), parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal
         )
     except (ValueError, ArithmeticError, RecursionError):
+        # fact: cpg-body-no-json
         raise Reject("bad_request", message="body: JSON decode error") from None
-    if not isinstance(found, dict):
+    if not isinstance(data, dict):
+        # fact: cpg-body-no-object
         raise Reject("bad_request", message="body: Input should be a valid dictionary")
-    return found
+    return data
 
 
-def _text(least: int, most: int) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
+def _text(min_length: int, max_length: int) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
         if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
             raise ValueError("Input should be a valid string")
-        if len(value) < least:
-            raise ValueError(f"String should have at least {_characters(least)}")
-        if len(value) > most:
-            raise ValueError(f"String should have at most {_characters(most)}")
+        if len(value) < min_length:
+            raise ValueError(f"String should have at least {_characters(min_length)}")
+        if len(value) > max_length:
+            raise ValueError(f"String should have at most {_characters(max_length)}")
         return value
 
-    return read
+    return parse
 
 
 def _characters(count: int) -> str:
@@ -85,13 +89,13 @@ def _characters(count: int) -> str:
 
 
 def _amount(value: Any) -> Amount:
-    amount = _number(value) if isinstance(value, Decimal) else _quoted(value)
-    if amount <= 0:
+    amount = _from_number(value) if isinstance(value, Decimal) else _from_text(value)
+    if amount <= 0:  # fact: cpg-withdrawal-amount
         raise ValueError("Input should be greater than 0")
     return amount
 
 
-def _number(value: Decimal) -> Amount:
+def _from_number(value: Decimal) -> Amount:
     _, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         raise ValueError("Input should be a finite number")
@@ -100,7 +104,7 @@ def _number(value: Decimal) -> Amount:
     return Amount(value)
 
 
-def _quoted(value: Any) -> Amount:
+def _from_text(value: Any) -> Amount:
     try:
         return Amount.parse(value)
     except ValueError:

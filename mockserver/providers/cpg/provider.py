@@ -1,4 +1,4 @@
-"""The Crypto Payment Gateway (``X-CPG-*``), as rows."""
+"""The Crypto Payment Gateway (``X-CPG-*``): routes, gates, limits, quirks and errors."""
 
 from mockserver.model.durations import SECOND
 from mockserver.model.http import UnsignedRequest
@@ -32,7 +32,7 @@ PROVIDER = Provider(
             "/v1/balances",
             balances.parse_filter,
             balances.list_balances,
-            permission="read_balance",
+            permission="read_balance",  # fact: cpg-balances-permission
             cacheable=True,
             shape=ResponsePaths(
                 rows="$.data[*]",
@@ -45,7 +45,7 @@ PROVIDER = Provider(
             "/v1/withdrawals",
             orders.parse_order,
             withdrawals.submit,
-            permission="withdraw",
+            permission="withdraw",  # fact: cpg-withdrawal-permission
         ),
         Route(
             "getWithdrawal",
@@ -53,18 +53,21 @@ PROVIDER = Provider(
             "/v1/withdrawals/{id}",
             withdrawals.parse_id,
             withdrawals.show,
-            permission="read_withdrawal_status",
+            permission="read_withdrawal_status",  # fact: cpg-withdrawal-shown-permission
         ),
-        Route("ping", "GET", "/v1/_ping", parse_nothing, balances.ping),
+        Route("ping", "GET", "/v1/_ping", parse_nothing, balances.ping),  # fact: cpg-ping
     ),
+    # fact: cpg-order-of-checks, cpg-address-limit-first, cpg-refused-not-counted
+    # fact: cpg-replay-refused-not-remembered, cpg-replay-spent-early, cpg-replay-at-once
     gates=(
         RateLimit("ip", per=by_address),
         Authenticate(auth.authenticate),
-        ReplayCheck(auth.digest, auth.replay_span),
+        ReplayCheck(auth.replay_digest, auth.replay_window),
         Check(auth.check_address, "ip_not_allowed"),
         RateLimit("key", per=by_key),
         Check(auth.check_permission, "forbidden"),
     ),
+    # fact: cpg-key-limit-window, cpg-limit-figures
     limits=(Limit("ip", 1200, 60 * SECOND), Limit("key", 120, 60 * SECOND)),
     quirks=(
         Quirk(
@@ -74,19 +77,19 @@ PROVIDER = Provider(
             choices=("lower", "any"),
         ),
         Quirk(
-            "timestamp_window",
+            "timestamp_window",  # fact: cpg-timestamp-quirk
             "300s",
-            "How far a timestamp may be off the auth clock, either way.",
+            "How far a timestamp may differ from the auth clock, either way.",
             duration=True,
         ),
         Quirk(
             "replay",
             "on",
-            "Whether an accepted signature works only once.",
+            "Whether a reused signature is rejected.",
             choices=("on", "off"),
         ),
         Quirk(
-            "confirm_after",
+            "confirm_after",  # fact: cpg-withdrawal-confirms-itself, cpg-withdrawal-confirm-quirk
             "60s",
             "When a withdrawal confirms by itself, on the sandbox clock.",
             choices=("off",),

@@ -1,6 +1,6 @@
-"""Withdrawals: submitted they hold amount + fee, confirmed they lower the balance.
+"""Withdrawals: submission holds amount + fee, confirmation lowers the balance.
 
-A withdrawal is broadcast at once; it is settled by an event, from control or from
+A withdrawal is broadcast at once; an event settles it, from the control API or from
 the sandbox clock (quirk ``confirm_after``).
 """
 
@@ -18,7 +18,7 @@ from mockserver.model.provider import Answer
 from mockserver.model.reject import Reject
 from mockserver.model.signing import seeded
 from mockserver.model.world import ZERO, Change, Event, Move, PutRecord, Schedule, View
-from mockserver.providers.cpg.balances import Filter, chosen, success
+from mockserver.providers.cpg.balances import RowFilter, matching_rows, success
 from mockserver.providers.cpg.orders import Order
 from mockserver.providers.cpg.world import Balance, scale
 
@@ -27,7 +27,7 @@ REFERENCE = "withdrawal reference"
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):
-    """One withdrawal; times in nanoseconds on the sandbox clock."""
+    """One withdrawal; times in nanoseconds since the epoch, on the sandbox clock."""
 
     id: int
     account: str
@@ -39,53 +39,55 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
     fee: Amount
     tx_hash: str
     requested_at: int
-    status: str = "broadcasted"
+    status: str = "broadcasted"  # fact: cpg-withdrawal-states
     error_message: str | None = None
     confirmed_at: int | None = None
 
     @property
     def hold(self) -> Amount:
-        """What it holds: amount + fee."""
+        """The amount that it holds: amount + fee."""
         return plus(self.amount, self.fee)
 
 
 def submit(view: View, order: Order) -> Answer:
-    """Submits a withdrawal, or answers with the one that has the same reference."""
+    """Submits a withdrawal, or returns the one with the same reference; raises Reject."""
     account = view.credential.account
-    reference = (account, order.reference)
-    known = view.records.get(REFERENCE, {}).get(reference)
-    if known is not None:
-        return Answer(_submitted(view.records[KIND][known]))
-    withdrawal = _withdrawal(view, account, _row(view, account, order), order)
+    reference = (account, order.reference)  # fact: cpg-withdrawal-reference-scope
+    known_id = view.records.get(REFERENCE, {}).get(reference)
+    if known_id is not None:  # fact: cpg-withdrawal-reference, cpg-withdrawal-reference-answer
+        return Answer(_submission_body(view.records[KIND][known_id]))
+    withdrawal = _new_withdrawal(view, account, _paying_row(view, account, order), order)
     changes: list[Change] = [
-        _move(withdrawal, held=withdrawal.hold),
+        _move(withdrawal, held=withdrawal.hold),  # fact: cpg-withdrawal-hold
         PutRecord(KIND, withdrawal.id, withdrawal),
     ]
     if order.reference is not None:
         changes.append(PutRecord(REFERENCE, reference, withdrawal.id))
     if view.quirks["confirm_after"] != "off":
-        at = view.now + view.quirks["confirm_after"]
-        changes.append(Schedule(at, WithdrawalConfirmed(withdrawal.id)))
-    return Answer(_submitted(withdrawal), tuple(changes))
+        confirm_at = view.now + view.quirks["confirm_after"]
+        changes.append(Schedule(confirm_at, WithdrawalConfirmed(withdrawal.id)))
+    return Answer(_submission_body(withdrawal), tuple(changes))
 
 
-def _row(view: View, account: str, order: Order) -> Balance:
-    """Returns the row that pays; raises Reject when a business rule is broken."""
-    wanted = Filter(order.currency, order.network)
-    row = next(iter(chosen(view.accounts[account], wanted)), None)
+# fact: cpg-business-rule-texts
+def _paying_row(view: View, account: str, order: Order) -> Balance:
+    """Returns the row that pays; raises Reject for a broken business rule."""
+    row_filter = RowFilter(order.currency, order.network)  # fact: cpg-withdrawal-currency
+    row = next(iter(matching_rows(view.accounts[account], row_filter)), None)
     if row is None:
         raise Reject("business_rule", message="Unsupported currency or network")
     if scale(order.amount) > row.decimals:
         raise Reject("business_rule", message="Amount has too many decimal places")
-    if order.amount < row.minimum:
+    if order.amount < row.minimum:  # fact: cpg-withdrawal-minimum
         raise Reject("business_rule", message="Amount is below the minimum")
+    # fact: cpg-withdrawal-available
     if plus(order.amount, row.fee) > minus(row.total, row.held):
         raise Reject("business_rule", message="Insufficient balance")
     return row
 
 
-def _withdrawal(view: View, account: str, row: Balance, order: Order) -> Withdrawal:
-    id = len(view.records.get(KIND, {})) + 1
+def _new_withdrawal(view: View, account: str, row: Balance, order: Order) -> Withdrawal:
+    id = len(view.records.get(KIND, {})) + 1  # fact: cpg-withdrawal-ids
     return Withdrawal(
         id=id,
         account=account,
@@ -104,7 +106,8 @@ def _move(withdrawal: Withdrawal, total: Amount = ZERO, held: Amount = ZERO) -> 
     return Move(withdrawal.account, withdrawal.currency, withdrawal.network, total, held)
 
 
-def _submitted(withdrawal: Withdrawal) -> dict[str, Any]:
+def _submission_body(withdrawal: Withdrawal) -> dict[str, Any]:
+    # fact: cpg-withdrawal-submitted
     return success(
         {
             "withdrawal_id": withdrawal.id,
@@ -120,19 +123,21 @@ def _submitted(withdrawal: Withdrawal) -> dict[str, Any]:
 
 
 def parse_id(request: Request, path: Mapping[str, str]) -> int:
-    """Reads the withdrawal's id; raises Reject when it is no integer."""
+    """Returns the withdrawal's id; raises Reject unless it is 1 to 18 digits."""
     id = path["id"]
-    if not (id.isascii() and id.isdigit() and len(id) <= 18):
+    if not (id.isascii() and id.isdigit() and len(id) <= 18):  # fact: cpg-withdrawal-bad-id
         raise Reject("bad_request", message="id: Input should be a valid integer")
     return int(id)
 
 
 def show(view: View, id: int) -> Answer:
-    """Shows one of the caller's own withdrawals."""
+    """Returns one of the caller's withdrawals; raises Reject for any other id."""
     withdrawal: Withdrawal | None = view.records.get(KIND, {}).get(id)
+    # fact: cpg-withdrawal-foreign
     if withdrawal is None or withdrawal.account != view.credential.account:
         raise Reject("not_found")
     requested = _iso(withdrawal.requested_at)
+    # fact: cpg-withdrawal-shown
     return Answer(
         success(
             {
@@ -153,23 +158,26 @@ def show(view: View, id: int) -> Answer:
     )
 
 
-def _iso(now: int | None) -> str | None:
-    if now is None:
+def _iso(time: int | None) -> str | None:
+    """Writes nanoseconds since the epoch as UTC, to the second."""
+    if time is None:
         return None
-    return datetime.fromtimestamp(now // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # fact: cpg-withdrawal-times
+    return datetime.fromtimestamp(time // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class WithdrawalConfirmed(Event, frozen=True, tag="withdrawal_confirmed"):
-    """The network confirms a withdrawal: the hold becomes a decrement of the balance."""
+    """The network confirms a withdrawal: the balance falls by what was held."""
 
     id: int
 
     def changes(self, view: View) -> tuple[Change, ...]:
         """Lowers total and held by amount + fee."""
         withdrawal = _pending(view, self.id)
-        spent = minus(ZERO, withdrawal.hold)
+        decrease = minus(ZERO, withdrawal.hold)
         settled = replace(withdrawal, status="confirmed", confirmed_at=view.now)
-        return _move(withdrawal, spent, spent), PutRecord(KIND, self.id, settled)
+        # fact: cpg-withdrawal-confirmed
+        return _move(withdrawal, decrease, decrease), PutRecord(KIND, self.id, settled)
 
 
 class WithdrawalFailed(Event, frozen=True, tag="withdrawal_failed"):
@@ -182,11 +190,13 @@ class WithdrawalFailed(Event, frozen=True, tag="withdrawal_failed"):
         """Lowers held by amount + fee."""
         withdrawal = _pending(view, self.id)
         settled = replace(withdrawal, status="failed", error_message=self.error_message)
+        # fact: cpg-withdrawal-failed
         released = _move(withdrawal, held=minus(ZERO, withdrawal.hold))
         return released, PutRecord(KIND, self.id, settled)
 
 
 def _pending(view: View, id: int) -> Withdrawal:
+    """Returns a withdrawal that is not settled; raises ValueError."""
     withdrawal: Withdrawal | None = view.records.get(KIND, {}).get(id)
     if withdrawal is None:
         raise ValueError(f"no withdrawal {id}")

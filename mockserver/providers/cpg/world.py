@@ -1,4 +1,4 @@
-"""What a world file says of the gateway."""
+"""The ``cpg`` section of a world file (the seed data), and generated rows."""
 
 from typing import Any
 
@@ -26,8 +26,7 @@ NETWORKS = ("ETH", "BSC", "TRX")
 class Balance(Row, frozen=True, kw_only=True, gc=False):
     """One (currency, network) row: ``venue`` is the network.
 
-    ``decimals`` is the currency's precision; ``fee`` and ``minimum`` are those of a
-    withdrawal.
+    ``decimals`` is the currency's precision; ``fee`` and ``minimum`` apply to withdrawals.
     """
 
     decimals: int = 18
@@ -40,11 +39,13 @@ class Balance(Row, frozen=True, kw_only=True, gc=False):
             raise ValueError("decimals must lie between 0 and 40")
         for amount in (self.total, self.held, self.fee, self.minimum):
             if scale(amount) > self.decimals or amount < 0:
-                raise ValueError(f"{amount} needs more than {self.decimals} decimals, or a sign")
+                raise ValueError(
+                    f"{amount} needs more than {self.decimals} decimals or is negative"
+                )
 
 
 def scale(amount: Amount) -> int:
-    """Returns how many places behind the point an amount uses."""
+    """Returns how many decimal places an amount uses."""
     return places(amount)
 
 
@@ -62,28 +63,28 @@ class CpgSection(Section, frozen=True, kw_only=True):
 
 
 class PermissionChanged(Event, frozen=True, tag="permission_changed"):
-    """A key, named by its label, may do other things than before."""
+    """The permissions of a key, named by its label, change."""
 
     key: str
     permissions: tuple[str, ...]
 
     def changes(self, view: View) -> tuple[Change, ...]:
-        """Changes the key."""
+        """Returns the change of the key; raises ValueError for an unknown label."""
         return (SetKey(replace(key_with_label(view, self.key), permissions=self.permissions)),)
 
 
-def holder(person: GeneratedUser) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """Returns a person's key, and an account for it."""
-    secret = person.entropy[:32].hex()
+def holder(user: GeneratedUser) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """Returns a generated user's key, account id and account, as a world file has them."""
+    secret = user.entropy[:32].hex()
     return (
-        {"key_id": f"cpg_{person.label}", "secret": secret, "account": person.label},
-        person.label,
+        {"key_id": f"cpg_{user.label}", "secret": secret, "account": user.label},
+        user.label,
         {},
     )
 
 
 def sample(n: int, digest: bytes, coin: GeneratedAsset) -> Balance:
-    """Makes row ``n`` of a generated account from 16 bytes."""
+    """Returns row ``n`` of a generated account, made from 16 bytes."""
     total = int.from_bytes(digest[:7], "big")
     held = total * digest[7] // 1024
     return Balance(

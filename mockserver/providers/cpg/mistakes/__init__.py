@@ -1,4 +1,4 @@
-"""Why the gateway refused: headers, key, time, signature, address, permission."""
+"""Explains what the gateway rejects: headers, key, time, signature, address, permission."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -19,33 +19,34 @@ from mockserver.explain import (
 from mockserver.model.durations import SECOND
 from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
 from mockserver.providers.cpg.auth import Key
-from mockserver.providers.cpg.mistakes.signature import signature_explained
-from mockserver.providers.cpg.mistakes.way import secrets_of
+from mockserver.providers.cpg.mistakes.recipe import secret_labels
+from mockserver.providers.cpg.mistakes.signature import explain_signature
 
 KEY, TIMESTAMP, SIGNATURE = "X-CPG-Key", "X-CPG-Timestamp", "X-CPG-Signature"
 HEADERS = (KEY, TIMESTAMP, SIGNATURE)
-VALUES_MAX = 64  # headers, parameters and members among which something is looked for
+VALUES_MAX = 64  # headers, parameters and members that are searched
 ALL_THREE = f"the headers {KEY}, {TIMESTAMP} and {SIGNATURE}, none of them empty"
 
 
-def explain(refused: RejectedRequest) -> Explanation | None:
-    """Returns why a request was refused, or None where that needs no knowledge of X-CPG."""
-    why = WHY.get(refused.reason)
-    return None if why is None else why(refused)
+def explain(rejected: RejectedRequest) -> Explanation | None:
+    """Explains a rejected request; returns None where the general explanation is enough."""
+    explain_reason = EXPLAINERS.get(rejected.reason)
+    return None if explain_reason is None else explain_reason(rejected)
 
 
-def _ids(refused: RejectedRequest) -> Mapping[bytes, str]:
-    return {key.key_id.encode(): key.label for key in refused.keys}
+def _labels_by_key_id(rejected: RejectedRequest) -> Mapping[bytes, str]:
+    return {key.key_id.encode(): key.label for key in rejected.keys}
 
 
-def _caller(refused: RejectedRequest) -> Key | None:
-    presented = refused.request.header(KEY.lower().encode())
-    return next((k for k in refused.keys if k.key_id.encode() == presented), None)
+def _caller(rejected: RejectedRequest) -> Key | None:
+    """Returns the key that the request names, None where there is none with that id."""
+    presented = rejected.request.header(KEY.lower().encode())
+    return next((k for k in rejected.keys if k.key_id.encode() == presented), None)
 
 
 # Headers
 
-# What a name says of what it names, the first that fits.
+# Which header a name stands for; the first match counts.
 ROLES = (
     (re.compile(r"sig|hmac|hash", re.IGNORECASE), SIGNATURE),
     (re.compile(r"time(?!out)|stamp|nonce|(?<![a-z])ts(?![a-z])", re.IGNORECASE), TIMESTAMP),
@@ -54,39 +55,41 @@ ROLES = (
 NAMES = {name.lower() for name in HEADERS}
 
 
-def _missing(refused: RejectedRequest) -> Explanation | None:
-    request = refused.request
-    values = {name: request.header(name.lower().encode()) for name in HEADERS}
-    came = [name for name in HEADERS if values[name]]
-    absent = [name for name in HEADERS if not values[name]]
-    empty = [name for name in absent if (name.lower().encode(), b"") in request.headers]
+def _missing(rejected: RejectedRequest) -> Explanation | None:
+    request = rejected.request
+    received_names = [name for name in HEADERS if request.header(name.lower().encode())]
+    missing_names = [name for name in HEADERS if name not in received_names]
+    empty = [name for name in missing_names if (name.lower().encode(), b"") in request.headers]
     if empty:
-        fix = f"Look whether the variables are set from which {', '.join(empty)} are made."
-        return Explanation(f"empty {', '.join(empty)}", ALL_THREE, _list(came), fix)
-    instead = _instead(refused, absent)
-    if not came and not instead and any(map(_may_be_key, islice(sent_values(request), VALUES_MAX))):
-        return None  # it may be another exchange's
-    fixes = [f"Send {name}, not {value.place}." for name, value in instead.items()]
-    fixes += [f"Send {name}." for name in absent if name not in instead]
-    received = _list([*came, *(value.place for value in instead.values())])
-    return Explanation(f"missing {', '.join(absent)}", ALL_THREE, received, " ".join(fixes))
+        fix = f"Check that the variables for {', '.join(empty)} are set."
+        return Explanation(f"empty {', '.join(empty)}", ALL_THREE, _list(received_names), fix)
+    stand_ins = _stand_ins(rejected, missing_names)
+    values = islice(sent_values(request), VALUES_MAX)
+    if not received_names and not stand_ins and any(map(_may_be_key, values)):
+        return None  # it may be another exchange's key
+    fixes = [f"Send {name}, not {value.place}." for name, value in stand_ins.items()]
+    fixes += [f"Send {name}." for name in missing_names if name not in stand_ins]
+    received = _list([*received_names, *(value.place for value in stand_ins.values())])
+    return Explanation(f"missing {', '.join(missing_names)}", ALL_THREE, received, " ".join(fixes))
 
 
 def _list(names: list[str]) -> str:
     return ", ".join(names) or "none of them"
 
 
-def _instead(refused: RejectedRequest, absent: list[str]) -> dict[str, SentValue]:
-    """Returns what was sent instead of the headers that are not there, by their names."""
-    ids = _ids(refused)
-    others = [v for v in islice(sent_values(refused.request), VALUES_MAX) if _may_stand_in(v)]
-    found = {name: value for name in absent for value in others[::-1] if _role(value) == name}
-    keys = [value for value in others if match_altered_key(value.value, ids, whole=True)]
-    if keys and KEY in absent:
-        found[KEY] = keys[0]
-    elif len(absent) == len(HEADERS):
+def _stand_ins(rejected: RejectedRequest, missing_names: list[str]) -> dict[str, SentValue]:
+    """Returns the values that were probably sent in place of the missing headers, by header."""
+    labels = _labels_by_key_id(rejected)
+    values = [v for v in islice(sent_values(rejected.request), VALUES_MAX) if _may_stand_in(v)]
+    stand_ins = {
+        name: value for name in missing_names for value in values[::-1] if _role(value) == name
+    }
+    keys = [value for value in values if match_altered_key(value.value, labels, whole=True)]
+    if keys and KEY in missing_names:
+        stand_ins[KEY] = keys[0]
+    elif len(missing_names) == len(HEADERS):
         return {}  # without a key of ours they may be another exchange's
-    return found
+    return stand_ins
 
 
 def _may_stand_in(value: SentValue) -> bool:
@@ -100,16 +103,19 @@ def _may_be_key(value: SentValue) -> bool:
 
 
 def _role(value: SentValue) -> str:
+    """Returns the header that a value's name stands for, or nothing."""
     return next((header for name, header in ROLES if name.search(value.name)), "")
 
 
 # The key
 
 
-def _unknown(refused: RejectedRequest) -> Explanation | None:
-    presented = refused.request.header(KEY.lower().encode())
-    secrets = {key.secret.encode(): key.label for key in refused.keys}
-    return explain_unknown_key(presented, _ids(refused), secrets, ("key id", "secret"), SECRET_SENT)
+def _unknown(rejected: RejectedRequest) -> Explanation | None:
+    presented = rejected.request.header(KEY.lower().encode())
+    secrets = {key.secret.encode(): key.label for key in rejected.keys}
+    return explain_unknown_key(
+        presented, _labels_by_key_id(rejected), secrets, ("key id", "secret"), SECRET_SENT
+    )
 
 
 SECRET_SENT = Mistake(
@@ -118,125 +124,134 @@ SECRET_SENT = Mistake(
 )
 
 
-def _revoked(refused: RejectedRequest) -> Explanation:
-    label = refused.facts.get("credential", "")
+def _revoked(rejected: RejectedRequest) -> Explanation:
+    label = rejected.facts.get("credential", "")
     return Explanation(
         "revoked key",
-        "a key that is in force",
+        "a key that is not revoked",
         f"the key {label}, which is revoked",
-        "Use another key: a revoked one does not come back.",
+        "Use another key: a revoked key stays revoked.",
     )
 
 
 # The time
 
 UNITS = (("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9))
-NEAR = 366 * 24 * 3600  # seconds within which a time is taken for now in another unit
-SHOWN = 80  # bytes of a timestamp
+NEAR = 366 * 24 * 3600  # seconds from now within which another unit is assumed
+SHOWN_MAX = 80  # bytes of a timestamp that are shown
 HALF_HOUR = 1800
 DAY = 24 * 3600
 
-ODD_TIMES = (
+MALFORMED_TIMES = (
     (r"[+-]?[0-9]+\.[0-9]*", "timestamp with a fraction", "Send whole seconds, no fraction."),
-    (r"-[0-9]+", "negative timestamp", "Send the seconds since 1970, which are no date before."),
-    (r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", "timestamp is a date", "Send Unix seconds, no ISO 8601."),
-    (r"[A-Z][a-z]{2}, .*", "timestamp is a date", "Send Unix seconds, no date as in HTTP."),
-    (r"([\"']).*\1", "quotes around the timestamp", "Send the digits alone, without quotes."),
+    (r"-[0-9]+", "negative timestamp", "Send the seconds since 1970, a positive number."),
+    (r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", "timestamp is a date", "Send Unix seconds, not ISO 8601."),
+    (r"[A-Z][a-z]{2}, .*", "timestamp is a date", "Send Unix seconds, not an HTTP date."),
+    (r"([\"']).*\1", "quotes round the timestamp", "Send the digits alone, without quotes."),
     (r"[0-9]+[eE][0-9.+]+|[0-9.]+[eE]\+?[0-9]+", "timestamp with an exponent", "Send an integer."),
 )  # fmt: skip
 
 
-def _outside(refused: RejectedRequest) -> Explanation:
-    text = refused.request.header(TIMESTAMP.lower().encode())
-    now = refused.auth_now // SECOND
-    window = refused.quirks["timestamp_window"] // SECOND
+def _outside(rejected: RejectedRequest) -> Explanation:
+    text = rejected.request.header(TIMESTAMP.lower().encode())
+    now = rejected.auth_now // SECOND
+    window = rejected.quirks["timestamp_window"] // SECOND
     expected = f"Unix seconds between {now - window} and {now + window}"
-    told = f"{TIMESTAMP}: {printable(redact_secrets(text, secrets_of(refused)), SHOWN)}"
+    shown = redact_secrets(text, secret_labels(rejected))[:SHOWN_MAX]
+    received = f"{TIMESTAMP}: {printable(shown)}"
     if not text.isdigit():
-        return _odd_time(text, expected, told)
-    if len(text) <= 20:
-        for unit, size in UNITS:
-            off = int(text) // size - now
-            if abs(off) <= NEAR:
-                rule = f"timestamp in {unit}"
-                fix = f"Send whole seconds: divide by {size}."
-                return Explanation(rule, expected, f"{told}, which as {unit} is {_off(off)}", fix)
-    if "drift" not in refused.facts:
-        return Explanation("timestamp too long", expected, told, "Send whole seconds.")
-    found = clock_drift(refused, f"{window} s")
-    off = refused.facts["drift"]
-    return Explanation(found.rule, expected, f"{told}, {_off(off)}", found.fix + _zone(off, window))
+        return _malformed_time(text, expected, received)
+    other_unit = _other_unit(int(text), now, expected, received) if len(text) <= 20 else None
+    if other_unit is not None:
+        return other_unit
+    if "drift" not in rejected.facts:
+        return Explanation("timestamp too long", expected, received, "Send whole seconds.")
+    drift = rejected.facts["drift"]
+    general = clock_drift(rejected, f"{window} s")
+    fix = general.fix + _time_zone_hint(drift, window)
+    return Explanation(general.rule, expected, f"{received}, {_drift_text(drift)}", fix)
 
 
-def _off(seconds: int) -> str:
+def _other_unit(timestamp: int, now: int, expected: str, received: str) -> Explanation | None:
+    """Explains a timestamp that is near ``now``, in seconds, when read in a smaller unit."""
+    for unit, size in UNITS:
+        drift = timestamp // size - now
+        if abs(drift) <= NEAR:
+            received = f"{received}, which as {unit} is {_drift_text(drift)}"
+            fix = f"Send whole seconds: divide by {size}."
+            return Explanation(f"timestamp in {unit}", expected, received, fix)
+    return None
+
+
+def _drift_text(seconds: int) -> str:
     if not seconds:
         return "right"
     return f"{abs(seconds)} s {'behind' if seconds < 0 else 'ahead of'} the exchange's clock"
 
 
-def _zone(off: int, window: int) -> str:
-    """Adds a hint where a drift is near a time zone's."""
-    halves = round(off / HALF_HOUR)
-    if halves and abs(off) < DAY and abs(off - halves * HALF_HOUR) <= min(window, 60):
+def _time_zone_hint(drift: int, window: int) -> str:
+    """Returns a hint where a drift is near a time zone's offset; both in seconds."""
+    halves = round(drift / HALF_HOUR)
+    if halves and abs(drift) < DAY and abs(drift - halves * HALF_HOUR) <= min(window, 60):
         hours = halves / 2
-        return f" It is off by {hours:+g} h: was local time taken for UTC, or UTC for local time?"
+        return f" It differs by {hours:+g} h: is local time used as UTC, or UTC as local time?"
     return ""
 
 
-def _odd_time(text: bytes, expected: str, told: str) -> Explanation:
-    plain = text.decode("latin-1")
-    for pattern, rule, fix in ODD_TIMES:
-        if re.fullmatch(pattern, plain):
-            return Explanation(rule, expected, told, fix)
+def _malformed_time(text: bytes, expected: str, received: str) -> Explanation:
+    timestamp = text.decode("latin-1")
+    for pattern, rule, fix in MALFORMED_TIMES:
+        if re.fullmatch(pattern, timestamp):
+            return Explanation(rule, expected, received, fix)
     fix = "Send the seconds since 1970 as digits, nothing else."
-    return Explanation("timestamp is no number", expected, told, fix)
+    return Explanation("timestamp is no number", expected, received, fix)
 
 
-# What comes behind the signature
+# Checks after the signature
 
 
-def _replayed(refused: RejectedRequest) -> Explanation:
-    signed = int(refused.request.header(TIMESTAMP.lower().encode()))
-    age = refused.auth_now // SECOND - signed
+def _replayed(rejected: RejectedRequest) -> Explanation:
+    signed = int(rejected.request.header(TIMESTAMP.lower().encode()))
+    age = rejected.auth_now // SECOND - signed
     when = f"{age} s ago" if age > 0 else "now"
     return Explanation(
         "signature used before",
         "a signature that was not accepted before",
         f"the accepted signature of the second {signed}, {when}",
-        "Two equal requests in one second have the same signature: sign each anew, with the time"
-        " of its own second, or let them differ in a parameter. A retry is signed anew as well.",
+        "Two equal requests in one second have the same signature: sign each in a second of its"
+        " own, or let them differ in a parameter. Sign a retry again, too.",
     )
 
 
-def _address(refused: RejectedRequest) -> Explanation:
-    key = _caller(refused)
+def _address(rejected: RejectedRequest) -> Explanation:
+    key = _caller(rejected)
     listed = ", ".join(key.ip_whitelist) if key else "the whitelist"
     return Explanation(
         "address not on the whitelist",
         f"a call from {listed}",
-        f"a call from {refused.request.peer} with the key {key.label if key else ''}",
-        "Call from an address that is listed, or take another key.",
+        f"a call from {rejected.request.peer} with the key {key.label if key else ''}",
+        "Call from a listed address, or use another key.",
     )
 
 
-def _forbidden(refused: RejectedRequest) -> Explanation:
-    wanted = refused.facts.get("permission", "")
-    key = _caller(refused)
-    has = ", ".join(key.permissions) if key else ""
+def _forbidden(rejected: RejectedRequest) -> Explanation:
+    permission = rejected.facts.get("permission", "")
+    key = _caller(rejected)
+    permissions = ", ".join(key.permissions) if key else ""
     return Explanation(
-        f"permission {wanted} missing",
-        f"a key with the permission {wanted}",
-        f"the key {key.label if key else ''}, which has {has or 'no permission'}",
-        f"Give the key the permission {wanted}, or use one that has it.",
+        f"permission {permission} missing",
+        f"a key with the permission {permission}",
+        f"the key {key.label if key else ''}, which has {permissions or 'no permission'}",
+        f"Give the key the permission {permission}, or use one that has it.",
     )
 
 
-WHY: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
+EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
     "missing_credential": _missing,
     "unknown_credential": _unknown,
     "revoked_credential": _revoked,
     "outside_window": _outside,
-    "bad_signature": signature_explained,
+    "bad_signature": explain_signature,
     "replayed": _replayed,
     "ip_not_allowed": _address,
     "forbidden": _forbidden,
