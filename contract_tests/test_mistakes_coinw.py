@@ -20,7 +20,7 @@ from raw import exchange, get
 from mockserver import HandClock, MockServer
 from mockserver.explain import TRIES_MAX
 from mockserver.providers.coinw.mistakes import signature
-from mockserver.providers.coinw.mistakes.way import digest, message
+from mockserver.providers.coinw.mistakes.recipe import digest, message
 
 NOW = 1_747_444_800
 SECOND = 10**9
@@ -132,7 +132,9 @@ def post(
     return {"reason": entry.reason} | (entry.explanation or {})
 
 
-def told(server: MockServer, wrong: Call, reason: str = "bad_signature") -> dict[str, str]:
+def explanation_of(
+    server: MockServer, wrong: Call, reason: str = "bad_signature"
+) -> dict[str, str]:
     """Sends a wrong request, holds why it was refused and returns the explanation."""
     server.clear_journal()  # a long one takes long to read
     send(server, wrong)
@@ -217,9 +219,9 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("SECRET_KEY=", "secret under another name", ANY, put(secret_name="SECRET_KEY=")),
     ("key=", "secret under another name", ANY, put(secret_name="key=")),
     ("the secret sorted in", "secret sorted in", SEVERAL, lambda c: replace(c, behind=False, signed=tuple(sorted((*c.signed, ("secret_key", c.secret)))))),
-    ("the secret in front", "secret in front", ANY, put(before=True, behind=False)),
-    ("the secret alone in front", "secret in front", ANY, put(before=True, behind=False, secret_name="")),
-    ("the secret glued in front", "secret in front", ANY, lambda c: replace(c, behind=False, head=SECRET)),
+    ("the secret in front", "secret first", ANY, put(before=True, behind=False)),
+    ("the secret alone in front", "secret first", ANY, put(before=True, behind=False, secret_name="")),
+    ("the secret glued in front", "secret first", ANY, lambda c: replace(c, behind=False, head=SECRET)),
     ("values encoded", "values URL-encoded", ("asked", "posted"), written(quote_plus)),
     ("values encoded, a space as %20", "values URL-encoded", ("asked",), written(lambda text: quote(text, safe=""))),
     ("values encoded, the slash left", "values URL-encoded", ("asked",), written(quote)),
@@ -233,27 +235,27 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("nothing but the key", "query not signed", ("asked",), resigned(lambda p: [KEY])),
     ("one parameter forgotten", "a parameter not signed", ("asked",), left_out("zone")),
     ("empty values skipped", "empty parameters not signed", ("posted",), left_out("empty")),
-    ("an ampersand at the end", "& behind the string", ANY, put(end="&")),
-    ("echo's newline", "newline after the secret", ANY, put(end="\n")),
-    ("a CRLF at the end", "newline after the secret", ANY, put(end="\r\n")),
-    ("joined by nothing", "parameters joined otherwise", ANY, put(joiner="")),
-    ("joined by a comma", "parameters joined otherwise", ANY, put(joiner=",")),
-    ("joined by newlines", "parameters joined otherwise", ANY, put(joiner="\n")),
-    ("names and values glued", "= left out or another character", ANY, lambda c: replace(c, equals="", secret_name="secret_key")),
+    ("an ampersand at the end", "& after the string", ANY, put(end="&")),
+    ("echo's newline", "newline behind the secret", ANY, put(end="\n")),
+    ("a CRLF at the end", "newline behind the secret", ANY, put(end="\r\n")),
+    ("joined by nothing", "another separator between parameters", ANY, put(joiner="")),
+    ("joined by a comma", "another separator between parameters", ANY, put(joiner=",")),
+    ("joined by newlines", "another separator between parameters", ANY, put(joiner="\n")),
+    ("names and values glued", "= missing or another character", ANY, lambda c: replace(c, equals="", secret_name="secret_key")),
     ("values alone", "names not signed", ANY, lambda c: replace(c, signed=tuple(("", value) for _, value in c.signed), equals="", joiner="", secret_name="")),
-    ("sorted backwards", "parameters sorted otherwise", ("asked", "posted"), resigned(lambda p: p[::-1])),
-    ("sorted by value", "parameters sorted otherwise", ("asked",), resigned(lambda p: sorted(p, key=lambda pair: pair[1]))),
-    ("sorted without regard to case", "parameters sorted otherwise", ("asked",), resigned(lambda p: sorted(p, key=lambda pair: pair[0].lower()))),
+    ("sorted backwards", "parameters in another order", ("asked", "posted"), resigned(lambda p: p[::-1])),
+    ("sorted by value", "parameters in another order", ("asked",), resigned(lambda p: sorted(p, key=lambda pair: pair[1]))),
+    ("sorted without regard to case", "parameters in another order", ("asked",), resigned(lambda p: sorted(p, key=lambda pair: pair[0].lower()))),
     ("the query string", "query signed as it is sent", ("asked", "posted"), query_string),
     ("the path in front", "path signed", ANY, lambda c: replace(c, head=f"{PRIVATE}?")),
     ("all in capitals", "string in one case", ANY, whole_case(bytes.upper)),
     ("all in small letters", "string in one case", ("asked", "posted"), whole_case(bytes.lower)),
     ("JSON", "JSON signed", ANY, lambda c: replace(c, text=json.dumps(dict(c.signed) | {"secret_key": SECRET}, separators=(",", ":")).encode())),
-    ("a line end from a file", "newline after the secret", ANY, put(secret=SECRET + "\n")),
-    ("a line end of Windows", "newline after the secret", ANY, put(secret=SECRET + "\r\n")),
-    ("a blank before the secret", "whitespace around the secret", ANY, put(secret=" " + SECRET)),
-    ("a blank behind the secret", "whitespace around the secret", ANY, put(secret=SECRET + " ")),
-    ("quotes from a .env file", "quotes around the secret", ANY, put(secret=f'"{SECRET}"')),
+    ("a line end from a file", "newline behind the secret", ANY, put(secret=SECRET + "\n")),
+    ("a line end of Windows", "newline behind the secret", ANY, put(secret=SECRET + "\r\n")),
+    ("a blank before the secret", "blanks round the secret", ANY, put(secret=" " + SECRET)),
+    ("a blank behind the secret", "blanks round the secret", ANY, put(secret=SECRET + " ")),
+    ("quotes from a .env file", "quotes round the secret", ANY, put(secret=f'"{SECRET}"')),
     ("the secret encoded", "secret written in hex or base64", ANY, put(secret=SECRET.encode().hex())),
     ("the secret in capitals", "secret in another case", ANY, put(secret=SECRET.upper())),
     ("a variable that is not set", "no secret", ANY, put(secret="")),
@@ -273,7 +275,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("small letters", "lower-case hex", ANY, put(write=bytes.hex)),
     ("base64", "base64 for hex", ANY, put(write=lambda d: base64.b64encode(d).decode())),
     ("base64 of the hex", "base64 of the hex", ANY, put(write=lambda d: base64.b64encode(d.hex().upper().encode()).decode())),
-    ("quotes", "quotes around the signature", ANY, put(write=lambda d: f'"{d.hex().upper()}"')),
+    ("quotes", "quotes round the signature", ANY, put(write=lambda d: f'"{d.hex().upper()}"')),
     ("md5=", "prefix before the signature", ANY, put(write=lambda d: f"md5={d.hex().upper()}")),
     ("half a signature", "signature cut short", ANY, put(write=lambda d: d.hex().upper()[:16])),
     ("a signature twice", "more than the signature", ANY, put(write=lambda d: d.hex().upper() * 2 + ",")),
@@ -286,10 +288,10 @@ ROWS = [(f"{about}, {name}", rule, REQUESTS[name], change) for about, rule, name
 def test_a_known_mistake_is_named(
     server: MockServer, about: str, rule: str, right: Call, change: Change
 ) -> None:
-    found = told(server, change(right))
-    assert found["rule"] == rule
-    assert found["expected"] != found["received"]
-    assert found["fix"]
+    explanation = explanation_of(server, change(right))
+    assert explanation["rule"] == rule
+    assert explanation["expected"] != explanation["received"]
+    assert explanation["fix"]
 
 
 # Two mistakes at once: those of one line are of one kind, and hide each other
@@ -328,12 +330,12 @@ def rules(name: str, one: str, other: str) -> list[str]:
     (rule, _, change), (other_rule, _, other_change) = BY_NAME[one], BY_NAME[other]
     if "echo's newline" in (one, other) and NOT_LAST & {one, other}:
         rule, other_rule = (
-            r.replace("newline after the secret", "newline after the string")
+            r.replace("newline behind the secret", "newline after the string")
             for r in (rule, other_rule)
         )
     both = other_change(change(right)).signature()
-    found = [] if both == other_change(right).signature() else rule.split(" + ")
-    return sorted(found + ([] if both == change(right).signature() else other_rule.split(" + ")))
+    first = [] if both == other_change(right).signature() else rule.split(" + ")
+    return sorted(first + ([] if both == change(right).signature() else other_rule.split(" + ")))
 
 
 def pairs(name: str) -> Iterator[tuple[str, str]]:
@@ -351,9 +353,9 @@ def test_two_known_mistakes_are_both_named(server: MockServer, name: str) -> Non
     for one, other in pairs(name):
         count += 1
         change, other_change = BY_NAME[one][2], BY_NAME[other][2]
-        found = told(server, other_change(change(REQUESTS[name])))["rule"]
-        if sorted(found.split(" + ")) != rules(name, one, other):
-            wrong.append((one, other, found))
+        explanation = explanation_of(server, other_change(change(REQUESTS[name])))["rule"]
+        if sorted(explanation.split(" + ")) != rules(name, one, other):
+            wrong.append((one, other, explanation))
     assert wrong == []
     assert count > 100
 
@@ -375,11 +377,11 @@ HEX = "in 32 digits of upper-case hex"
 def test_both_strings_are_shown_with_what_differs_between_marks(server: MockServer) -> None:
     wrong = replace(ASKED, signed=tuple(sorted((*ASKED.signed, COMMAND))))
     rest = f"note=1+1&zone=a b/c,d&secret_key={MAIN}"
-    assert told(server, wrong) == {
+    assert explanation_of(server, wrong) == {
         "rule": "command signed",
         "expected": f"Market=btc&api_key={OWN_KEY}&>><<{rest}",
         "received": f"Market=btc&api_key={OWN_KEY}&>>command=returnBalances&<<{rest}",
-        "fix": "Leave command out of what is signed: it only tells the operation.",
+        "fix": "Do not sign command: it only names the operation.",
     }
 
 
@@ -402,17 +404,17 @@ SHOWN = [
 def test_what_differs_is_shown_without_any_secret(
     server: MockServer, change: Change, expected: str, received: str
 ) -> None:
-    found = told(server, change(READ))
-    assert (found["expected"], found["received"]) == (expected, received)
+    explanation = explanation_of(server, change(READ))
+    assert (explanation["expected"], explanation["received"]) == (expected, received)
 
 
-NO_DIGEST = "characters are no 16-byte digest in hex or base64"
+NO_DIGEST = "characters are no digest of 16 bytes in hex or base64"
 UNKNOWN = [
     ("made up", put(write=lambda d: "AB" * 16), UNSOLVED),
     ("with another secret", put(secret="nobody knows"), UNSOLVED),
     ("no hex", put(write=lambda d: "Z" * 32), f"{UNSOLVED}: its 32 {NO_DIGEST}"),
     ("too short to be known", put(write=lambda d: d.hex()[:11]), f"{UNSOLVED}: its 11 {NO_DIGEST}"),
-    ("of another size", put(write=lambda d: "AB" * 32), f"{UNSOLVED}: it has 32 bytes, as SHA256 makes them, not 16"),
+    ("of another size", put(write=lambda d: "AB" * 32), f"{UNSOLVED}: it has 32 bytes, the size of SHA256, not 16"),
     ("of no size", put(write=lambda d: "AB" * 17), f"{UNSOLVED}: its 34 {NO_DIGEST}"),
 ]  # fmt: skip
 
@@ -421,12 +423,12 @@ UNKNOWN = [
 def test_what_no_known_mistake_makes_is_said_to_be_so(
     server: MockServer, about: str, change: Change, received: str
 ) -> None:
-    assert told(server, change(READ)) == {
+    assert explanation_of(server, change(READ)) == {
         "rule": "bad signature",
         "expected": STRING,
         "received": received,
-        "fix": f"Compare the string that you sign with the one expected, then the secret in it ({MAIN})."
-        " Make a plain MD5 of the string, no HMAC: the secret stands in it."
+        "fix": f"Compare the string that you sign with the expected one, then the secret in it ({MAIN})."
+        " Use a plain MD5 of the string, not an HMAC: the secret is part of the string."
         " Write it in upper-case hex.",
     }
 
@@ -442,9 +444,9 @@ NO_KEY = [
     # about, target, headers, body, rule, received, fix
     ("nothing", READING, {}, "", "missing api_key", "command", "Send api_key."),
     ("a client that forgets its key", READING, dict([FORM]), f"sign={SIGN}", "missing api_key", "command, sign", "Send api_key."),
-    ("an empty key", f"{READING}&api_key=&sign={SIGN}", {}, "", "empty api_key", "api_key is empty", "Look whether the variable is set from which api_key is made."),
-    ("JSON", READING, dict([JSON]), f'{{"api_key":"main-api-key","sign":"{SIGN}"}}', "api_key in a body that is no form", "the key main in the member api_key", NO_FORM),
-    ("a form that is not told", READING, {}, f"api_key=main-api-key&sign={SIGN}", "api_key in a body that is no form", "the key main in the member api_key", NO_FORM),
+    ("an empty key", f"{READING}&api_key=&sign={SIGN}", {}, "", "empty api_key", "api_key is empty", "Check that the variable for api_key is set."),
+    ("JSON", READING, dict([JSON]), f'{{"api_key":"main-api-key","sign":"{SIGN}"}}', "api_key in a body that is not a form", "the key main in the member api_key", NO_FORM),
+    ("a form that is not told", READING, {}, f"api_key=main-api-key&sign={SIGN}", "api_key in a body that is not a form", "the key main in the member api_key", NO_FORM),
     ("a header", READING, {"X-COINW-APIKEY": "main-api-key"}, "", "api_key in a header", "the key main in the header x-coinw-apikey", IN_HEADER),
     ("headers, without a time", READING, {"api_key": "main-api-key", "sign": SIGN}, "", "api_key in a header", "the key main in the header api_key", IN_HEADER),
     ("the futures' headers", READING, {"api_key": "main-api-key", "sign": SIGN, "timestamp": str(NOW)}, "", "the futures' scheme", "the key main in the header api_key", IS_FUTURES),
@@ -480,7 +482,7 @@ def test_a_key_that_is_not_where_it_belongs_is_told(  # noqa: PLR0917
 
 NO_SIGN = [
     (f"{READING}&api_key=main-api-key", {}, "", "missing sign", "command, api_key", "Send sign."),
-    (f"{READING}&api_key=main-api-key&sign=", {}, "", "empty sign", "sign is empty", "Look whether the variable is set from which sign is made."),
+    (f"{READING}&api_key=main-api-key&sign=", {}, "", "empty sign", "sign is empty", "Check that the variable for sign is set."),
     (f"{READING}&api_key=main-api-key&signature={SIGN}", {}, "", "missing sign", "the parameter signature instead", "Send the signature as the parameter sign, not as the parameter signature."),
     (f"{READING}&api_key=main-api-key", {"Sign": SIGN}, "", "missing sign", "the header sign instead", "Send the signature as the parameter sign, not as the header sign."),
     (f"{READING}&api_key=main-api-key", dict([JSON]), f'{{"sign":"{SIGN}"}}', "missing sign", "the member sign instead", "Send the signature as the parameter sign, not as the member sign."),
@@ -509,14 +511,14 @@ def test_a_signature_that_is_not_where_it_belongs_is_told(  # noqa: PLR0917
 KEY_IDS = [
     # sent as api_key, rule
     (SECRET, "secret for the api_key"),
-    (f"'{OTHER_SECRET}'", "secret for the api_key + quotes around the key"),
-    ('"main-api-key"', "quotes around the key"),
-    ("main-api-key\n", "whitespace around the key"),
+    (f"'{OTHER_SECRET}'", "secret for the api_key + quotes round the key"),
+    ('"main-api-key"', "quotes round the key"),
+    ("main-api-key\n", "blanks round the key"),
     ("MAIN-API-KEY", "key in another case"),
-    ("Bearer main-api-key", "a scheme such as Bearer before the key"),
+    ("Bearer main-api-key", "word before the key"),
     ("main%2Dapi%2Dkey", "key URL-encoded"),
     ("main-api-k", "key cut short"),
-    ("mein-api-key", "one character of the key wrong"),
+    ("mein-api-key", "one sign of the key wrong"),
     ("main", "label for the api_key"),
     ("nobody", "unknown_credential"),
 ]
@@ -524,8 +526,8 @@ KEY_IDS = [
 
 @pytest.mark.parametrize(("key_id", "rule"), KEY_IDS)
 def test_a_key_that_is_not_quite_one_is_told(server: MockServer, key_id: str, rule: str) -> None:
-    found = post(server, f"{READING}&api_key={quote(key_id, safe='')}&sign={SIGN}")
-    assert (found["reason"], found["rule"]) == ("unknown_credential", rule)
+    explanation = post(server, f"{READING}&api_key={quote(key_id, safe='')}&sign={SIGN}")
+    assert (explanation["reason"], explanation["rule"]) == ("unknown_credential", rule)
 
 
 def test_the_secret_for_the_key_is_told_in_full(server: MockServer) -> None:
@@ -542,9 +544,9 @@ def test_a_revoked_key_is_told(server: MockServer) -> None:
     assert post(server, f"{READING}&api_key=revoked-api-key&sign={SIGN}") == {
         "reason": "revoked_credential",
         "rule": "revoked key",
-        "expected": "a key that is in force",
+        "expected": "a key that is not revoked",
         "received": "the key revoked, which is revoked",
-        "fix": "Use another key: a revoked one does not come back.",
+        "fix": "Use another key: a revoked key stays revoked.",
     }
 
 
@@ -555,9 +557,9 @@ def test_anothers_key_is_known_where_it_does_not_belong(server: MockServer) -> N
         (f"{READING}&api_key={foreign}&sign={SIGN}", {}),
         (READING, {"X-CPG-Key": foreign}),
     ):
-        found = post(server, target, headers)
-        assert found["rule"] == "foreign credential"
-        assert "the cpg key main" in found["fix"]
+        explanation = post(server, target, headers)
+        assert explanation["rule"] == "foreign credential"
+        assert "the cpg key main" in explanation["fix"]
 
 
 ONCE = "once, in the query or in the form: two values contradict each other."
@@ -580,7 +582,7 @@ def test_a_parameter_with_two_values_is_named_with_both(
     target = f"{READING}&api_key=main-api-key&sign={SIGN}{query}"
     assert post(server, target, dict([FORM]), body) == {
         "reason": "bad_request",
-        "rule": f"{name} given twice",
+        "rule": f"{name} sent twice",
         "expected": f"one value of {name}",
         "received": received,
         "fix": f"Send {name} {ONCE}",
@@ -604,11 +606,11 @@ def test_the_scheme_of_the_futures_is_known(
 ) -> None:
     signed = hmac.digest(SECRET.encode(), f"{NOW}000POST{PRIVATE}{tail}".encode(), "sha256")
     query = urlencode([COMMAND, KEY, ("sign", write(signed))])
-    found = post(server, f"{PRIVATE}?{query}", {"timestamp": f"{NOW}000"})
-    assert (found["rule"], found["fix"]) == ("the futures' scheme", IS_FUTURES)
-    assert f"{NOW}000POST{PRIVATE}" in found["received"]
-    found = post(server, f"{PRIVATE}?{query}", {"timestamp": f"{NOW}001"})
-    assert found["rule"] == "bad signature"
+    explanation = post(server, f"{PRIVATE}?{query}", {"timestamp": f"{NOW}000"})
+    assert (explanation["rule"], explanation["fix"]) == ("the futures' scheme", IS_FUTURES)
+    assert f"{NOW}000POST{PRIVATE}" in explanation["received"]
+    explanation = post(server, f"{PRIVATE}?{query}", {"timestamp": f"{NOW}001"})
+    assert explanation["rule"] == "bad signature"
 
 
 # Quirks and sandboxes
@@ -616,16 +618,16 @@ def test_the_scheme_of_the_futures_is_known(
 
 def test_capitals_are_no_matter_where_a_quirk_allows_both(server: MockServer) -> None:
     wrong = replace(ASKED, behind=False, write=bytes.hex)
-    assert told(server, wrong)["rule"] == "lower-case hex + secret not signed"
+    assert explanation_of(server, wrong)["rule"] == "lower-case hex + secret not signed"
     server.set_quirks({"coinw.signature_case": "any"})
-    assert told(server, wrong)["rule"] == "secret not signed"
+    assert explanation_of(server, wrong)["rule"] == "secret not signed"
 
 
 def test_the_command_is_missed_where_a_quirk_wants_it(server: MockServer) -> None:
     server.set_quirks({"coinw.sign_covers_command": "true"})
-    assert told(server, READ)["rule"] == "command not signed"
+    assert explanation_of(server, READ)["rule"] == "command not signed"
     covered = replace(READ, signed=(KEY, COMMAND))
-    assert told(server, replace(covered, behind=False))["rule"] == "secret not signed"
+    assert explanation_of(server, replace(covered, behind=False))["rule"] == "secret not signed"
     send(server, covered)
     assert server.journal[-1].reason == ""
 
@@ -642,7 +644,7 @@ def test_a_sandboxs_own_keys_are_named(server: MockServer) -> None:
     wrong = replace(wrong, secret=mine["secret_key"] + " ")
     query = urlencode([COMMAND, key, ("sign", wrong.signature())])
     exchange(server.coinw.base_url, get(f"/~{box.id}{PRIVATE}?{query}", {}, "POST"))
-    assert box.journal[-1].explanation["rule"] == "whitespace around the secret"
+    assert box.journal[-1].explanation["rule"] == "blanks round the secret"
 
 
 # What holds for all
@@ -663,29 +665,34 @@ def test_no_more_ways_are_tried_than_the_bound_allows(
 ) -> None:
     sizes: list[int] = []
 
-    def counted(way: Any) -> bytes:
-        sizes.append(len(message(way)))
-        return digest(way)
+    def counted_digest(recipe: Any) -> bytes:
+        sizes.append(len(message(recipe)))
+        return digest(recipe)
 
-    monkeypatch.setattr(signature, "digest", counted)
+    monkeypatch.setattr(signature, "digest", counted_digest)
     for right in (ASKED, POSTED, BOTH):
         for made in (md5, lambda key, text: hmac.digest(key, text, "sha256")):
             sizes.clear()
-            told(server, replace(right, secret="nobody knows", digest=made))
+            explanation_of(server, replace(right, secret="nobody knows", digest=made))
             assert len(sizes) == TRIES_MAX
     sizes.clear()
-    told(server, replace(call(query=(("q", "a" * 7000),)), secret="nobody knows"))
+    explanation_of(server, replace(call(query=(("q", "a" * 7000),)), secret="nobody knows"))
     assert 100 < len(sizes) < TRIES_MAX
     assert sum(sizes) < 2 * 1024 * 1024
 
 
 def test_what_is_too_long_is_not_tried(server: MockServer) -> None:
     for size, rule in ((8000, "secret not signed"), (9000, "bad signature")):
-        found = told(server, replace(call(query=(("q", "a" * size),)), behind=False))
-        assert found["rule"] == rule
-    assert found["received"] == "a signature of a string that is too long to try known mistakes on"
+        explanation = explanation_of(
+            server, replace(call(query=(("q", "a" * size),)), behind=False)
+        )
+        assert explanation["rule"] == rule
+    assert (
+        explanation["received"]
+        == "a signature of a string that is too long to try known mistakes on"
+    )
     wrong = replace(call(form=(("q", "a" * 20_000),)), behind=False)
-    assert told(server, wrong)["rule"] == "bad_signature"  # what holds for every provider
+    assert explanation_of(server, wrong)["rule"] == "bad_signature"  # what holds for every provider
 
 
 # One byte changed on the way
@@ -721,15 +728,15 @@ def test_one_changed_byte_is_never_taken_for_a_mistake_that_was_not_made(
     for _ in range(CHANGES):
         part, right = rng.choice([("query", ASKED), ("form", POSTED), ("sign", READ)])
         target, body, before, after = changed(rng, right, part)
-        found = post(server, target, dict([FORM]) if body else {}, body)
+        explanation = post(server, target, dict([FORM]) if body else {}, body)
         if part == "sign" and after.upper() == before:
             expected = {"lower-case hex"}
         elif unquote_to_bytes(before) == unquote_to_bytes(after):
             expected = {""}
         else:
             expected = {"bad signature"}
-        assert found.get("rule", "") in expected, (part, before, after)
-        met[found.get("rule", "")] += 1
+        assert explanation.get("rule", "") in expected, (part, before, after)
+        met[explanation.get("rule", "")] += 1
     assert met["bad signature"] > CHANGES // 2
     assert met["lower-case hex"] > 0
 
@@ -760,7 +767,7 @@ def test_no_secret_stands_in_an_explanation_of_a_mistake(server: MockServer) -> 
     for _, _, names, change in MISTAKES:
         for name in names:
             wrong = change(REQUESTS[name])
-            texts = " ".join(told(server, wrong).values())
+            texts = " ".join(explanation_of(server, wrong).values())
             assert hidden_in(texts, REQUESTS[name].signature(), SECRET.upper()) == []
             assert wrong.signature() not in texts
             assert KEY[1].upper() not in texts
@@ -793,6 +800,6 @@ def test_no_secret_stands_in_the_explanation_of_a_careless_request(
             (READING, dict([JSON]), json.dumps({"api_key": "main-api-key", "secret": known})),
             (READING, dict([JSON]), json.dumps({"api_key": known})),
         ):
-            found = post(server, target, headers, body)
-            assert len(found) == 5
-            assert hidden_in(" ".join(found.values()), SECRET.upper()) == [], found
+            explanation = post(server, target, headers, body)
+            assert len(explanation) == 5
+            assert hidden_in(" ".join(explanation.values()), SECRET.upper()) == [], explanation

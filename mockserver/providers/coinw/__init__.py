@@ -1,1 +1,1 @@
-"""CoinW's spot account: balances by a POST whose parameters are signed with MD5."""
+"""CoinW spot: balances by a POST whose parameters are signed with MD5."""

@@ -1,7 +1,7 @@
-"""The two reads of ``POST /api/v1/private``: what can be spent, and what orders hold of it.
+"""The two reads of ``POST /api/v1/private``: available amounts, and amounts on order.
 
-``returnBalances`` tells amounts as the ledger has them, ``returnCompleteBalances``
-without the zeros at the end of a fraction.
+``returnBalances`` keeps the scale of the ledger's amounts; ``returnCompleteBalances``
+strips the trailing zeros of a fraction.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,27 +14,34 @@ from mockserver.model.provider import Answer
 from mockserver.model.world import Quirks, View
 from mockserver.providers.coinw.world import Balance
 
-# How an amount is written. Python's Decimal and Java's BigDecimal share the rule by which
-# ``str`` turns to an exponent: a negative scale, or more than six zeros behind the point.
-WRITTEN: dict[str, Callable[[Amount], Any]] = {"string": text, "number": number, "exponent": str}
+# By the quirk ``amounts``. Python's Decimal and Java's BigDecimal share the rule by which ``str``
+# writes an exponent: a negative scale, or more than six zeros after the decimal point.
+AMOUNT_WRITERS: dict[str, Callable[[Amount], Any]] = {
+    "string": text,  # fact: coinw-amounts-strings
+    "number": number,  # fact: coinw-amounts-number
+    "exponent": str,  # fact: coinw-amounts-exponent, coinw-amounts-exponent-rule
+}
 
 
 def return_balances(view: View, _: None) -> Answer:
-    """Lists what is available of every coin that the account holds."""
-    written = WRITTEN[view.quirks["amounts"]]
+    """Lists the available amount of every coin that the account holds."""
+    write = AMOUNT_WRITERS[view.quirks["amounts"]]
+    # fact: coinw-available, coinw-amounts-scale, coinw-available-of-held
+    # fact: coinw-all-holdings, coinw-held-coins-only
     return _success(
-        {row.asset: written(row.available) for row in _rows(view) if row.total}, view.quirks
+        {row.asset: write(row.available) for row in _rows(view) if row.total}, view.quirks
     )
 
 
 def return_complete_balances(view: View, _: None) -> Answer:
-    """Lists every coin of the account with what orders hold and what is available."""
-    written = WRITTEN[view.quirks["amounts"]]
+    """Lists every coin of the account with its amounts on order and available."""
+    write = AMOUNT_WRITERS[view.quirks["amounts"]]  # fact: coinw-complete-amounts
+    # fact: coinw-complete, coinw-complete-stripped, coinw-complete-zero
     return _success(
         {
             row.asset: {
-                "onOrders": written(stripped(row.held)),
-                "available": written(stripped(row.available)),
+                "onOrders": write(stripped(row.held)),
+                "available": write(stripped(row.available)),
             }
             for row in _rows(view)
         },
@@ -47,12 +54,16 @@ def _rows(view: View) -> Iterable[Balance]:
 
 
 def _success(data: dict[str, Any], quirks: Quirks) -> Answer:
-    """Wraps data in the envelope of an answer that went well."""
+    """Returns data in the envelope of a success."""
+    # fact: coinw-no-holdings-bytes, coinw-complete-empty
     if not data and quirks["empty"] == "zero-bytes":
         return Answer(msgspec.Raw(b""))
+    # fact: coinw-success-envelope, coinw-success-values, coinw-wire-is-json
     return Answer(
         {
+            # fact: coinw-success-code, coinw-success-code-number
             "code": 200 if quirks["success_code_type"] == "number" else "200",
+            # fact: coinw-no-holdings, coinw-no-holdings-null
             "data": None if not data and quirks["empty"] == "null" else data,
             "msg": "SUCCESS",
             "success": True,

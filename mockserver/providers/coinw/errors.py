@@ -1,7 +1,7 @@
-"""The error table: CoinW's own codes, most of them under HTTP 200.
+"""The error table: CoinW's own codes, most of them with HTTP status 200.
 
-An error has the members of a success with ``data`` null; only the one for a full
-limit has two members and a number as ``code``, as its page prints it.
+An error has the members of a success, with ``data`` null. Only the error of an exceeded
+limit has two members and a number as ``code``, as CoinW's page shows it.
 """
 
 from typing import Any
@@ -14,13 +14,17 @@ from mockserver.model.provider import ErrorContext
 from mockserver.model.reject import Reject
 from mockserver.model.world import Quirks
 
-JSON: Headers = ((b"content-type", b"application/json"),)
+JSON: Headers = ((b"content-type", b"application/json"),)  # fact: coinw-media-type
 
 LIMITED = 29001
 
 
 class Failure(Struct, frozen=True):
-    """A row: ``status`` shows where the failure is one of HTTP itself, or a quirk asks for it."""
+    """A row of the table.
+
+    ``status`` is sent for failures of HTTP itself (``of_http``), or where a quirk asks for it;
+    other failures have status 200.
+    """
 
     code: int
     message: str
@@ -28,40 +32,50 @@ class Failure(Struct, frozen=True):
     of_http: bool = False
 
 
+# fact: coinw-no-withdrawal-permission, coinw-user-error, coinw-codes-of-clients
 ERRORS = {
+    # fact: coinw-unknown-command, coinw-missing-command, coinw-unknown-path
     "no_route": Failure(10002, "API not exist", 404, of_http=True),
+    # fact: coinw-post-only
     "bad_method": Failure(405, "Method Not Allowed", 405, of_http=True),
+    # fact: coinw-too-large
     "too_large": Failure(413, "Payload Too Large", 413, of_http=True),
-    "bad_request": Failure(10003, "Parameter error", 400),
+    "bad_request": Failure(10003, "Parameter error", 400),  # fact: coinw-parameter-error
+    # fact: coinw-key-error
     "missing_credential": Failure(10006, "api_key error", 401),
     "unknown_credential": Failure(10006, "api_key error", 401),
     "revoked_credential": Failure(10006, "api_key error", 401),
-    "bad_signature": Failure(10007, "Signature error", 401),
-    "forbidden": Failure(10004, "No trading permission", 403),
+    "bad_signature": Failure(10007, "Signature error", 401),  # fact: coinw-signature-error
+    "forbidden": Failure(10004, "No trading permission", 403),  # fact: coinw-no-permission
+    # fact: coinw-congestion, coinw-bans-answer
     "rate_limited": Failure(LIMITED, "API access frequently", 429),
+    # fact: coinw-failure, coinw-network-error, coinw-failure-status
     "internal_error": Failure(500, "Operation failure", 500, of_http=True),
     "service_unavailable": Failure(10001, "Internet error", 503, of_http=True),
 }
 
 
-def refuse(reject: Reject, asked: ErrorContext) -> Response:
-    """Renders a reject; a ``command`` that is not known is no failure of HTTP, a path is."""
-    error, facts, quirks = ERRORS[reject.reason], reject.facts, asked.quirks
+def refuse(reject: Reject, context: ErrorContext) -> Response:
+    """Renders a reject; an unknown ``command`` is no failure of HTTP, an unknown path is."""
+    error, facts, quirks = ERRORS[reject.reason], reject.facts, context.quirks
     of_http = error.of_http and "parameter" not in facts
+    # fact: coinw-errors-http-200, coinw-error-status
     status = error.status if of_http or quirks["error_status"] == "4xx" else 200
-    headers = JSON
+    headers = JSON  # fact: coinw-limited-no-headers
     headers += reject.allow
     return Response(status, headers, msgspec.json.encode(_body(error, quirks)))
 
 
 def _body(error: Failure, quirks: Quirks) -> dict[str, Any]:
     limited = error.code == LIMITED
-    code = error.code if _chosen(quirks["error_code_type"], "number", limited) else str(error.code)
-    if _chosen(quirks["error_envelope"], "bare", limited):
+    # fact: coinw-error-code-text
+    is_number = _has_form(quirks["error_code_type"], "number", limited)
+    code = error.code if is_number else str(error.code)
+    if _has_form(quirks["error_envelope"], "bare", limited):  # fact: coinw-error-envelope
         return {"code": code, "msg": error.message}
     return {"code": code, "data": None, "msg": error.message, "success": False, "failed": True}
 
 
-def _chosen(value: str, form: str, limited: bool) -> bool:
-    """Tells whether an error takes a form: asked for, or the documented one of a full limit."""
-    return limited if value == "documented" else value == form
+def _has_form(value: str, form: str, limited: bool) -> bool:
+    """Returns whether a quirk's value gives an error a form; ``documented`` only the limit's."""
+    return limited if value == "documented" else value == form  # fact: coinw-limited-body

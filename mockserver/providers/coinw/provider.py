@@ -1,4 +1,4 @@
-"""CoinW spot, as rows."""
+"""CoinW spot: routes, gates, limits, quirks and errors."""
 
 from mockserver.model.durations import SECOND
 from mockserver.model.http import Request, UnsignedRequest
@@ -23,11 +23,13 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 
 
-def _user(request: Request, key: auth.Key) -> str:
-    return key.user or key.account
+def _by_user(request: Request, key: auth.Key) -> str:
+    """Counts every user on their own."""
+    return key.user or key.account  # fact: coinw-limits-per-user, coinw-user-of-key
 
 
-def _penalty(name: str, offences: int) -> BanPolicy:
+# fact: coinw-bans-warning, coinw-bans-ban, coinw-bans-blacklist
+def _ban_policy(name: str, offences: int) -> BanPolicy:
     return BanPolicy(
         name,
         offences=offences,
@@ -43,13 +45,13 @@ PROVIDER = Provider(
     name="coinw",
     title="CoinW spot",
     port=4,
-    hosts=("api.coinw.com",),
+    hosts=("api.coinw.com",),  # fact: coinw-base-url
     main="returnBalances",
     routes=(
         Route(
             "returnBalances",
             "POST",
-            "/api/v1/private?command=returnBalances",
+            "/api/v1/private?command=returnBalances",  # fact: coinw-one-path, coinw-command-in-form
             parse_nothing,
             balances.return_balances,
             limit="returnBalances",
@@ -69,27 +71,31 @@ PROVIDER = Provider(
             ),
         ),
     ),
+    # fact: coinw-order-of-checks, coinw-bans-count-ip
     outer=(
-        BanCheck(_penalty("ip", 80), per=by_address, quirk="bans"),
+        BanCheck(_ban_policy("ip", 80), per=by_address, quirk="bans"),
         RateLimit("ip", per=by_address),
     ),
     gates=(
         Authenticate(auth.authenticate, extra_reasons=("bad_request",)),
-        BanCheck(_penalty("uid", 60), per=_user, quirk="bans"),
-        RateLimit("", per=_user),
-        RateLimit("user", per=_user),
+        BanCheck(_ban_policy("uid", 60), per=_by_user, quirk="bans"),  # fact: coinw-bans-count
+        RateLimit("", per=_by_user),
+        # fact: coinw-global-limit
+        RateLimit("user", per=_by_user),
     ),
+    # fact: coinw-limits-rolling, coinw-refused-not-counted
     limits=(
-        Limit("returnBalances", 3, SECOND, rolling=True),
+        Limit("returnBalances", 3, SECOND, rolling=True),  # fact: coinw-interface-limit
+        # fact: coinw-interface-limit-complete
         Limit("returnCompleteBalances", 5, 2 * SECOND, rolling=True),
-        Limit("user", 300, SECOND, rolling=True),
-        Limit("ip", 100, SECOND, rolling=True),
+        Limit("user", 300, SECOND, rolling=True),  # fact: coinw-global-limit-user
+        Limit("ip", 100, SECOND, rolling=True),  # fact: coinw-global-limit-ip
     ),
     quirks=(
         Quirk(
             "sign_covers_command",
             "false",
-            "Whether the signature covers `command` too, as old prose has it and no client does.",
+            "Whether the signature covers `command` too, as older pages say; no client does so.",
             choices=("false", "true"),
         ),
         Quirk(
@@ -101,7 +107,7 @@ PROVIDER = Provider(
         Quirk(
             "error_status",
             "200",
-            "The HTTP status of errors that have a code of CoinW's: always 200, or a 4xx.",
+            "The HTTP status of errors with CoinW codes: always 200, or a 4xx.",
             choices=("200", "4xx"),
         ),
         Quirk(
@@ -119,7 +125,7 @@ PROVIDER = Provider(
         Quirk(
             "success_code_type",
             "string",
-            "The type of `code` in an answer that went well.",
+            "The type of `code` in a success.",
             choices=("string", "number"),
         ),
         Quirk(
@@ -132,13 +138,13 @@ PROVIDER = Provider(
         Quirk(
             "empty",
             "object",
-            "What `data` is when there is nothing to show, or a body of no bytes at all.",
+            "What `data` is when the account holds nothing, or an empty body (zero-bytes).",
             choices=("object", "null", "zero-bytes"),
         ),
         Quirk(
-            "bans",
+            "bans",  # fact: coinw-bans, coinw-bans-off
             "off",
-            "Whether those who go on after a refusal are warned, banned and blacklisted.",
+            "Whether callers that keep exceeding limits are warned, banned and blacklisted.",
             choices=("off", "on"),
         ),
         CORS,

@@ -1,4 +1,4 @@
-"""What a world file says of CoinW."""
+"""The ``coinw`` section of a world file (the seed data), and generated rows."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from mockserver.providers.coinw.auth import Key, new_key
 
 
 class Balance(Row, frozen=True, kw_only=True, gc=False):
-    """One coin of the spot account; ``held`` is what open orders hold of it."""
+    """One coin of the spot account; ``held`` is the amount in open orders."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -18,7 +18,8 @@ class Balance(Row, frozen=True, kw_only=True, gc=False):
 
     @property
     def available(self) -> Amount:
-        """What can be spent, at the total's own scale where nothing is held."""
+        """The total less what orders hold, at the total's own scale where nothing is held."""
+        # fact: coinw-available-less-held
         return minus(self.total, self.held) if self.held else self.total
 
 
@@ -35,13 +36,13 @@ class CoinwSection(Section, frozen=True, kw_only=True):
     accounts: dict[str, Trader] = {}
 
 
-def holder(person: GeneratedUser) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """Returns a person's key, and an account for it."""
-    return {**new_key(person.entropy), "account": person.label}, person.label, {}
+def holder(user: GeneratedUser) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """Returns a generated user's key, account id and account, as a world file has them."""
+    return {**new_key(user.entropy), "account": user.label}, user.label, {}
 
 
 def sample(n: int, digest: bytes, coin: GeneratedAsset) -> Balance:
-    """Makes row ``n`` of a generated account from 16 bytes, each at a scale of its own."""
+    """Returns row ``n`` of a generated account, made from 16 bytes, with a random scale."""
     total = int.from_bytes(digest[:7], "big")
     held = total * digest[7] // 1024
     scale = digest[8] % 16

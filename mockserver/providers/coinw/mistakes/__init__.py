@@ -1,4 +1,4 @@
-"""Why CoinW spot refused: the key, the signature, a parameter that contradicts itself."""
+"""Explains what CoinW spot rejects: the key, the signature, contradicting parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
@@ -19,37 +19,37 @@ from mockserver.explain import (
 from mockserver.model.query import FORM, parameter, raw_pairs
 from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
 from mockserver.providers.coinw.auth import Key
-from mockserver.providers.coinw.mistakes.signature import signature_explained
+from mockserver.providers.coinw.mistakes.recipe import form_of, secret_labels, too_long
+from mockserver.providers.coinw.mistakes.signature import explain_signature
 from mockserver.providers.coinw.mistakes.table import FUTURES
-from mockserver.providers.coinw.mistakes.way import form_of, secrets_of, too_long
 
-WANTED = "api_key and sign, each once, in the query or in a form"
-VALUES_MAX = 64  # headers, parameters and members among which something is looked for
-NAMED_MAX = 12  # parameters that are named
-SHOWN = 80  # bytes of a value
+EXPECTED = "api_key and sign, each once, in the query or in a form"
+VALUES_MAX = 64  # headers, parameters and members that are searched
+NAMES_MAX = 12  # names of parameters that are shown
+SHOWN_MAX = 80  # bytes of a value that are shown
 
 
-def explain(refused: RejectedRequest) -> Explanation | None:
-    """Returns why a request was refused, or None where that needs no knowledge of CoinW."""
-    why = WHY.get(refused.reason)
-    if why is None or too_long(refused.request):
+def explain(rejected: RejectedRequest) -> Explanation | None:
+    """Explains a rejected request; returns None where the general explanation is enough."""
+    explain_reason = EXPLAINERS.get(rejected.reason)
+    if explain_reason is None or too_long(rejected.request):
         return None
-    return why(refused)
+    return explain_reason(rejected)
 
 
-def _keys(refused: RejectedRequest) -> Mapping[bytes, str]:
-    return {key.api_key.encode(): key.label for key in refused.keys}
+def _labels_by_api_key(rejected: RejectedRequest) -> Mapping[bytes, str]:
+    return {key.api_key.encode(): key.label for key in rejected.keys}
 
 
-def _parameters(refused: RejectedRequest) -> list[tuple[bytes, bytes]]:
-    return [*raw_pairs(refused.request.query), *raw_pairs(form_of(refused.request))]
+def _params(rejected: RejectedRequest) -> list[tuple[bytes, bytes]]:
+    return [*raw_pairs(rejected.request.query), *raw_pairs(form_of(rejected.request))]
 
 
-def _others(refused: RejectedRequest) -> list[SentValue]:
-    """Returns the values that may stand for a parameter that is not there."""
+def _candidates(rejected: RejectedRequest) -> list[SentValue]:
+    """Returns the values that may have been sent in place of a missing parameter."""
     return [
         value
-        for value in islice(sent_values(refused.request), VALUES_MAX)
+        for value in islice(sent_values(rejected.request), VALUES_MAX)
         if value.value
         and not (value.where == "header" and value.name.encode("latin-1") in PUBLIC_HEADERS)
     ]
@@ -57,63 +57,63 @@ def _others(refused: RejectedRequest) -> list[SentValue]:
 
 # The key
 
-ELSEWHERE = {
+MISPLACED = {
     "header": Mistake("api_key in a header", "Send api_key as a parameter, not as a header."),
     "parameter": Mistake("api_key under another name", "Call the parameter api_key."),
     "member": Mistake(
-        "api_key in a body that is no form",
+        "api_key in a body that is not a form",
         f"Send a form with Content-Type: {FORM.decode()}, or use the query; JSON is not read.",
     ),
 }
 FUTURES_SCHEME = Mistake("the futures' scheme", FUTURES)
-UNSET = "Look whether the variable is set from which {} is made."
+UNSET = "Check that the variable for {} is set."
 
 
-def _missing(refused: RejectedRequest) -> Explanation | None:
-    names = [name for name, _ in _parameters(refused)]
+def _missing(rejected: RejectedRequest) -> Explanation | None:
+    names = [name for name, _ in _params(rejected)]
     if b"api_key" in names:
-        return Explanation("empty api_key", WANTED, "api_key is empty", UNSET.format("api_key"))
-    others, keys = _others(refused), _keys(refused)
-    for value in others:
-        found = match_altered_key(value.value, keys, whole=True)
-        if found is not None:
-            mistake = FUTURES_SCHEME if _is_futures(others, value) else _elsewhere(refused, value)
-            told = f"the key {found[1]} in {value.place}"
-            return explanation_for((mistake, *found[0]), WANTED, told)
-    if b"sign" not in names and any(_is_key(value.name) for value in others):
+        return Explanation("empty api_key", EXPECTED, "api_key is empty", UNSET.format("api_key"))
+    candidates, labels = _candidates(rejected), _labels_by_api_key(rejected)
+    for value in candidates:
+        match = match_altered_key(value.value, labels, whole=True)
+        if match is not None:
+            is_futures = _is_futures(candidates, value)
+            mistake = FUTURES_SCHEME if is_futures else _misplaced(rejected, value)
+            received = f"the key {match[1]} in {value.place}"
+            return explanation_for((mistake, *match[0]), EXPECTED, received)
+    if b"sign" not in names and any(_is_key(value.name) for value in candidates):
         return None  # it may be another exchange's key
-    return Explanation("missing api_key", WANTED, _named(refused, names), "Send api_key.")
+    return Explanation("missing api_key", EXPECTED, _names_text(rejected, names), "Send api_key.")
 
 
 def _is_key(name: str) -> bool:
     return is_secret_name(name.encode()) or "key" in name.lower()
 
 
-def _is_futures(others: Sequence[SentValue], key: SentValue) -> bool:
-    """Tells whether a key has the company that it has for the futures."""
-    near = {value.name.lower() for value in others if value.where in ("header", "member")}
-    return key.where == "header" and any("time" in name for name in near)
+def _is_futures(candidates: Sequence[SentValue], key: SentValue) -> bool:
+    """Returns whether a key comes in a header, with a timestamp, as the futures API wants it."""
+    names = {value.name.lower() for value in candidates if value.where in ("header", "member")}
+    return key.where == "header" and any("time" in name for name in names)
 
 
-def _elsewhere(refused: RejectedRequest, value: SentValue) -> Mistake:
-    of_form = value.where == "member" and form_of(refused.request)
-    return ELSEWHERE["parameter" if of_form else value.where]
+def _misplaced(rejected: RejectedRequest, value: SentValue) -> Mistake:
+    in_form = value.where == "member" and form_of(rejected.request)
+    return MISPLACED["parameter" if in_form else value.where]
 
 
-def _named(refused: RejectedRequest, names: Sequence[bytes]) -> str:
-    """Returns the names of parameters, a few of them."""
-    secrets = secrets_of(refused)
-    few = islice(dict.fromkeys(names), NAMED_MAX + 1)
-    told = [printable(redact_secrets(name, secrets), SHOWN) for name in few]
-    more = ["..."] if len(told) > NAMED_MAX else []
-    return ", ".join([*told[:NAMED_MAX], *more]) or "no parameter"
+def _names_text(rejected: RejectedRequest, names: Sequence[bytes]) -> str:
+    """Writes the first names of parameters, without secrets."""
+    secrets = secret_labels(rejected)
+    shown = [printable(redact_secrets(name, secrets)[:SHOWN_MAX]) for name in dict.fromkeys(names)]
+    more = ["..."] if len(shown) > NAMES_MAX else []
+    return ", ".join([*shown[:NAMES_MAX], *more]) or "no parameter"
 
 
-def _unknown(refused: RejectedRequest) -> Explanation | None:
-    presented = parameter(refused.request, b"api_key")
-    secrets = {key.secret_key.encode(): key.label for key in refused.keys}
+def _unknown(rejected: RejectedRequest) -> Explanation | None:
+    presented = parameter(rejected.request, b"api_key")
+    secrets = {key.secret_key.encode(): key.label for key in rejected.keys}
     return explain_unknown_key(
-        presented, _keys(refused), secrets, ("api_key", "secret_key"), SECRET_SENT
+        presented, _labels_by_api_key(rejected), secrets, ("api_key", "secret_key"), SECRET_SENT
     )
 
 
@@ -122,72 +122,72 @@ SECRET_SENT = Mistake(
 )
 
 
-def _revoked(refused: RejectedRequest) -> Explanation:
-    label = refused.facts.get("credential", "")
+def _revoked(rejected: RejectedRequest) -> Explanation:
+    label = rejected.facts.get("credential", "")
     return Explanation(
         "revoked key",
-        "a key that is in force",
+        "a key that is not revoked",
         f"the key {label}, which is revoked",
-        "Use another key: a revoked one does not come back.",
+        "Use another key: a revoked key stays revoked.",
     )
 
 
 # The signature
 
 
-def _signature(refused: RejectedRequest) -> Explanation:
-    text = parameter(refused.request, b"sign")
-    if not text:
-        return _unsigned(refused)
-    key: Key = refused.keyring.find(parameter(refused.request, b"api_key"))
-    return signature_explained(refused, key, text)
+def _signature(rejected: RejectedRequest) -> Explanation:
+    signature = parameter(rejected.request, b"sign")
+    if not signature:
+        return _unsigned(rejected)
+    key: Key = rejected.keyring.find(parameter(rejected.request, b"api_key"))
+    return explain_signature(rejected, key, signature)
 
 
-SIGNS = ("sign", "signature", "sig")
+SIGN_NAMES = ("sign", "signature", "sig")
 
 
-def _unsigned(refused: RejectedRequest) -> Explanation:
-    names = [name for name, _ in _parameters(refused)]
+def _unsigned(rejected: RejectedRequest) -> Explanation:
+    names = [name for name, _ in _params(rejected)]
     if b"sign" in names:
-        return Explanation("empty sign", WANTED, "sign is empty", UNSET.format("sign"))
-    found = next((v for v in _others(refused) if v.name.lower() in SIGNS), None)
-    if found is None:
-        return Explanation("missing sign", WANTED, _named(refused, names), "Send sign.")
-    fix = f"Send the signature as the parameter sign, not as {found.place}."
-    return Explanation("missing sign", WANTED, f"{found.place} instead", fix)
+        return Explanation("empty sign", EXPECTED, "sign is empty", UNSET.format("sign"))
+    sent = next((v for v in _candidates(rejected) if v.name.lower() in SIGN_NAMES), None)
+    if sent is None:
+        return Explanation("missing sign", EXPECTED, _names_text(rejected, names), "Send sign.")
+    fix = f"Send the signature as the parameter sign, not as {sent.place}."
+    return Explanation("missing sign", EXPECTED, f"{sent.place} instead", fix)
 
 
-# A parameter that contradicts itself
+# A parameter with two values
 
 
-def _twice(refused: RejectedRequest) -> Explanation | None:
-    name = refused.facts.get("parameter", "")
-    request = refused.request
+def _contradiction(rejected: RejectedRequest) -> Explanation | None:
+    name = rejected.facts.get("parameter", "")
+    request = rejected.request
     places = {"query": raw_pairs(request.query), "form": raw_pairs(form_of(request))}
-    secrets = secrets_of(refused)
-    told = []
+    secrets = secret_labels(rejected)
+    received = []
     for place, pairs in places.items():
         values = [value for n, value in pairs if n.decode("utf-8", "replace") == name]
-        veil = is_secret_name(name.encode())
+        is_secret = is_secret_name(name.encode())
         texts = [
-            fingerprinted(v) if veil else printable(redact_secrets(v, secrets), SHOWN)
+            fingerprinted(v) if is_secret else printable(redact_secrets(v, secrets)[:SHOWN_MAX])
             for v in values[:3]
         ]
         if texts:
-            told.append(f"{' and '.join(texts)} in the {place}")
-    plain = printable(redact_secrets(name.encode(), secrets), SHOWN)
+            received.append(f"{' and '.join(texts)} in the {place}")
+    shown_name = printable(redact_secrets(name.encode(), secrets)[:SHOWN_MAX])
     return Explanation(
-        f"{plain} given twice",
-        f"one value of {plain}",
-        ", ".join(told),
-        f"Send {plain} once, in the query or in the form: two values contradict each other.",
+        f"{shown_name} sent twice",
+        f"one value of {shown_name}",
+        ", ".join(received),
+        f"Send {shown_name} once, in the query or in the form: two values contradict each other.",
     )
 
 
-WHY: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
+EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
     "missing_credential": _missing,
     "unknown_credential": _unknown,
     "revoked_credential": _revoked,
     "bad_signature": _signature,
-    "bad_request": _twice,
+    "bad_request": _contradiction,
 }
