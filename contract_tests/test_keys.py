@@ -325,8 +325,7 @@ def told(**more: Any) -> Facts:
 
 
 BAD, LATE, OUTSIDE = "bad_signature", "expired", "outside_window"
-FULL_PATH = "signed the path exactly as requested"  # CDP
-DIALLED = "signed the path as dialled"  # CPG
+FULL_PATH = "signed the path exactly as requested"
 MANGLED = "signed the port in place of the host, as the Python SDK does"
 STRICT = {"strict_claims": "true"}
 LEAST, MOST = 0, (1 << 40) - 1  # seconds
@@ -492,7 +491,7 @@ CPG = [
     ("no timestamp", (b"k", b"", SIGNED, {}, "missing_credential", {})),
     ("no signature", (b"k", b"%d" % NOW, b"", {}, "missing_credential", {})),
     ("another key", (b"j", b"%d" % NOW, SIGNED, {}, "unknown_credential", {})),
-    ("the path as dialled", (b"k", b"%d" % NOW, cpg_signature(b"%d" % NOW, b"/~x/v1/b"), {}, DIALLED, {"label": "main"})),
+    ("the path as dialled", (b"k", b"%d" % NOW, cpg_signature(b"%d" % NOW, b"/~x/v1/b"), {}, FULL_PATH, {"label": "main"})),
     ("another path", (b"k", b"%d" % NOW, cpg_signature(b"%d" % NOW, b"/v1/c"), {}, BAD, {"credential": "main"})),
     ("another timestamp", (b"k", b"%d" % (NOW + 1), SIGNED, {}, BAD, {"credential": "main"})),
     ("no digits", stamped(b"%d." % NOW)),

@@ -444,7 +444,7 @@ NO_KEY = [
     # about, target, headers, body, rule, received, fix
     ("nothing", READING, {}, "", "missing api_key", "command", "Send api_key."),
     ("a client that forgets its key", READING, dict([FORM]), f"sign={SIGN}", "missing api_key", "command, sign", "Send api_key."),
-    ("an empty key", f"{READING}&api_key=&sign={SIGN}", {}, "", "empty api_key", "api_key is empty", "Check that the variable for api_key is set."),
+    ("an empty key", f"{READING}&api_key=&sign={SIGN}", {}, "", "empty api_key", "api_key is empty", "Check that the variable that holds api_key is set."),
     ("JSON", READING, dict([JSON]), f'{{"api_key":"main-api-key","sign":"{SIGN}"}}', "api_key in a body that is not a form", "the key main in the member api_key", NO_FORM),
     ("a form that is not told", READING, {}, f"api_key=main-api-key&sign={SIGN}", "api_key in a body that is not a form", "the key main in the member api_key", NO_FORM),
     ("a header", READING, {"X-COINW-APIKEY": "main-api-key"}, "", "api_key in a header", "the key main in the header x-coinw-apikey", IN_HEADER),
@@ -482,7 +482,7 @@ def test_a_key_that_is_not_where_it_belongs_is_told(  # noqa: PLR0917
 
 NO_SIGN = [
     (f"{READING}&api_key=main-api-key", {}, "", "missing sign", "command, api_key", "Send sign."),
-    (f"{READING}&api_key=main-api-key&sign=", {}, "", "empty sign", "sign is empty", "Check that the variable for sign is set."),
+    (f"{READING}&api_key=main-api-key&sign=", {}, "", "empty sign", "sign is empty", "Check that the variable that holds sign is set."),
     (f"{READING}&api_key=main-api-key&signature={SIGN}", {}, "", "missing sign", "the parameter signature instead", "Send the signature as the parameter sign, not as the parameter signature."),
     (f"{READING}&api_key=main-api-key", {"Sign": SIGN}, "", "missing sign", "the header sign instead", "Send the signature as the parameter sign, not as the header sign."),
     (f"{READING}&api_key=main-api-key", dict([JSON]), f'{{"sign":"{SIGN}"}}', "missing sign", "the member sign instead", "Send the signature as the parameter sign, not as the member sign."),

@@ -243,7 +243,7 @@ def test_of_two_places_the_one_that_counts_is_told(server: MockServer) -> None:
     both = {"X-API-KEY": "nobody", "Authorization": f"Bearer {TOKEN}"}
     found = told(server, server.coinstats.base_url, get("/v1/usage/credits", both))
     assert found["rule"] == "X-API-KEY before Authorization"
-    assert found["received"].endswith(" in X-API-KEY, the key oauth behind Bearer")
+    assert found["received"].endswith(" in X-API-KEY, the key oauth after Bearer")
 
 
 def test_a_key_of_another_sandbox_is_told_as_that(server: MockServer) -> None:
@@ -377,21 +377,21 @@ def test_an_exchange_s_key_in_the_place_of_coinstats_own_is_told(
 INVALID = [
     ("nothing", b"", "empty body", "nothing"),
     ("blanks", b" \n", "empty body", "nothing"),
-    ("half", json.dumps(connecting()).encode()[:-1], "body is no JSON", None),
+    ("half", json.dumps(connecting()).encode()[:-1], "body is not JSON", None),
     ("UTF-16", json.dumps(connecting()).encode("utf-16"), "UTF-16", "a body in UTF-16"),
     ("a mark", b"\xef\xbb\xbf{}", "byte order mark", "a byte order mark before the JSON"),
-    ("a form", b"connectionId=binance&x=1", "form for JSON", "name=value, as forms are written"),
+    ("a form", b"connectionId=binance&x=1", "form for JSON", "name=value, as in a form"),
     ("Python", str(connecting()).encode(), "Python for JSON", "single quotes"),
-    ("JSON twice", json.dumps(json.dumps(connecting())).encode(), "JSON written twice", "a text in which there is JSON"),
-    ("a list", [connecting()], "body is no object", "a list"),
-    ("null", b"null", "body is no object", "null"),
-    ("a number", b"7", "body is no object", "a number"),
-    ("a text", b'"a"', "body is no object", "a text"),
-    ("not UTF-8", b'{"a":"\xff"}', "body is not UTF-8", "byte 6 is none of UTF-8"),
-    ("a member twice", b'{"name":"a","name":"b"}', "body is no JSON", "a member is given twice"),
-    ("NaN", b'{"a":NaN}', "body is no JSON", "NaN or Infinity for a number"),
-    ("lists without end", b"[" * 100_000, "body is no JSON", None),
-    ("a comma too many", b'{"a":1,}', "body is no JSON", None),
+    ("JSON twice", json.dumps(json.dumps(connecting())).encode(), "JSON encoded twice", "a string that contains JSON"),
+    ("a list", [connecting()], "body is not an object", "a list"),
+    ("null", b"null", "body is not an object", "null"),
+    ("a number", b"7", "body is not an object", "a number"),
+    ("a string", b'"a"', "body is not an object", "a string"),
+    ("not UTF-8", b'{"a":"\xff"}', "body is not UTF-8", "byte 6 is not UTF-8"),
+    ("a member twice", b'{"name":"a","name":"b"}', "body is not JSON", "a member is given twice"),
+    ("NaN", b'{"a":NaN}', "body is not JSON", "NaN or Infinity for a number"),
+    ("lists without end", b"[" * 100_000, "body is not JSON", None),
+    ("a comma too many", b'{"a":1,}', "body is not JSON", None),
 ]  # fmt: skip
 
 
@@ -414,7 +414,7 @@ def test_a_body_as_deep_as_can_be_read_is_explained(server: MockServer, fields: 
     for depth in range(900, 1020, 3):
         body = good + b',"a":' + b"[" * depth + b"]" * depth + b"}"
         rules.add(told(server, server.coinstats.base_url, asking(body))["rule"])
-    assert "body is no JSON" in rules
+    assert "body is not JSON" in rules
     assert rules & {"wrong apiKey", "apiSecret missing"}
 
 
@@ -428,25 +428,25 @@ MEMBERS = [
     ("its name", connecting("OKX"), "connectionId in another case", "OKX", "Did you mean okx?"),
     ("misspelt", connecting("binnance"), "unknown connectionId", "binnance", "Did you mean binance?"),
     ("not supported", connecting("hush"), "unknown connectionId", "value:dc8331bc", "GET /v1/exchange/support lists them."),
-    ("of 7", connecting(7), "connectionId of another type", "a number", "Send a text."),
-    ("null", connecting(fields={}) | {"connectionId": None}, "connectionId of another type", "null", "Send a text."),
+    ("of 7", connecting(7), "connectionId of another type", "a number", "Send a string."),
+    ("null", connecting(fields={}) | {"connectionId": None}, "connectionId of another type", "null", "Send a string."),
     ("half a pair", connecting("\ud800"), "unknown connectionId", "value:8a8de823", "GET /v1/exchange/support lists them."),
     ("no fields", {"connectionId": "binance"}, "connectionFields missing", "none", "Add connectionFields."),
     ("credentials", {"connectionId": "binance", "credentials": FIELDS}, "misspelt name", "credentials", "Call it connectionFields."),
-    ("a text of fields", connecting(fields=json.dumps(FIELDS)), "connectionFields of another type", "a text", "Send an object, of texts alone."),
-    ("a list of fields", connecting(fields=[FIELDS]), "connectionFields of another type", "a list", "Send an object, of texts alone."),
-    ("a strange field of 7", connecting(fields=FIELDS | {"hush": 7}), "connectionFields of another type", "a field that is no text", "Send an object, of texts alone."),
-    ("apiKey of 7", connecting(fields={"apiKey": 7}), "apiKey of another type", "a number", "Send a text."),
-    ("half a pair in apiKey", connecting(fields={"apiKey": "\ud800"}), "apiKey is no Unicode", "half of a surrogate pair", "Send UTF-8 without halves of surrogate pairs."),
+    ("a text of fields", connecting(fields=json.dumps(FIELDS)), "connectionFields of another type", "a string", "Send an object whose values are strings."),
+    ("a list of fields", connecting(fields=[FIELDS]), "connectionFields of another type", "a list", "Send an object whose values are strings."),
+    ("a strange field of 7", connecting(fields=FIELDS | {"hush": 7}), "connectionFields of another type", "a field that is not a string", "Send an object whose values are strings."),
+    ("apiKey of 7", connecting(fields={"apiKey": 7}), "apiKey of another type", "a number", "Send a string."),
+    ("half a pair in apiKey", connecting(fields={"apiKey": "\ud800"}), "apiKey is not Unicode", "half of a surrogate pair", "Send UTF-8 without halves of surrogate pairs."),
     ("no apiSecret", connecting(fields=KEY_ONLY), "apiSecret missing", "none", "Add apiSecret."),
-    ("an empty apiSecret", connecting(fields=KEY_ONLY | {"apiSecret": ""}), "empty apiSecret", "an empty text", "Look whether the variable is set from which it is taken."),
+    ("an empty apiSecret", connecting(fields=KEY_ONLY | {"apiSecret": ""}), "empty apiSecret", "an empty string", "Check that the variable that holds it is set."),
     ("api_secret", connecting(fields=KEY_ONLY | {"api_secret": "s"}), "misspelt name", "api_secret", "Call it apiSecret."),
     ("secret", connecting(fields=KEY_ONLY | {"secret": "s"}), "misspelt name", "secret", "Call it apiSecret."),
-    ("fields beside", connecting(fields={}, apiKey="k"), "field in another place", "apiKey beside connectionFields", "Put the fields into connectionFields."),
+    ("fields beside", connecting(fields={}, apiKey="k"), "field in another place", "apiKey next to connectionFields", "Put the fields into connectionFields."),
     ("no passphrase", connecting("okx"), "passphrase missing", "none", "Add passphrase."),
     ("password", connecting("okx", FIELDS | {"password": "p"}), "misspelt name", "password", "Call it passphrase."),
-    ("a name of 7", connecting(name=7), "name of another type", "a number", "Send a text."),
-    ("half a pair in name", connecting(name="\ud800"), "name is no Unicode", "half of a surrogate pair", "Send UTF-8 without halves of surrogate pairs."),
+    ("a name of 7", connecting(name=7), "name of another type", "a number", "Send a string."),
+    ("half a pair in name", connecting(name="\ud800"), "name is not Unicode", "half of a surrogate pair", "Send UTF-8 without halves of surrogate pairs."),
 ]  # fmt: skip
 
 
@@ -579,7 +579,7 @@ def test_credits_that_are_used_up_are_told_with_figures(
 def test_a_portfolio_that_still_syncs_is_to_be_polled(server: MockServer) -> None:
     found = explained(server, "not_synced", {}, connecting())
     assert found.rule == "not synced"
-    assert found.fix == "Poll GET /v1/exchange/status until it says synced, then ask again."
+    assert found.fix == "Poll GET /v1/exchange/status until it says synced, then retry."
 
 
 def test_every_refusal_that_needs_no_knowledge_is_left_to_the_engine(server: MockServer) -> None:

@@ -76,7 +76,7 @@ def test_prefix_and_sandbox_are_not_part_of_what_is_signed_but_may_be(server: Mo
         url = f"{server.url}{path}/v1/balances"
         as_dialled = requests.get(url, auth=server.cpg.auth, timeout=10)
         assert as_dialled.status_code == 200
-        assert server.journal[-1].note == "signed the path as dialled"
+        assert server.journal[-1].note == "signed the path exactly as requested"
         headers = server.cpg.auth.headers("GET", "/v1/balances?" + path)
         assert requests.get(f"{url}?{path}", headers=headers, timeout=10).status_code == 200
         assert server.journal[-1].note == ""

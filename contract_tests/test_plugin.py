@@ -655,7 +655,7 @@ LINES = [
     "2 cpg GET /~ID/v1/balances?currency=USDT -> 401 revoked_credential (key revoked)",
     "3 cpg POST /~ID/v1/nope -> 404 no_route",
     "4 coinapi GET /~ID/v1/balances -> 401 missing_credential",
-    "5 cpg GET /~ID/v1/balances -> 200 (key main) signed the path as dialled",
+    "5 cpg GET /~ID/v1/balances -> 200 (key main) signed the path exactly as requested",
 ]
 
 # What stands in the project; options; outcome; the lines that are shown.

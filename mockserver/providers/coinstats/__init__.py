@@ -1,1 +1,1 @@
-"""CoinStats: the balances of one exchange connection, as a portfolio."""
+"""CoinStats: the balances of an exchange connection, as a portfolio."""

@@ -1,6 +1,6 @@
-"""CoinStats authentication: a key or an OAuth token, either one in either of two headers.
+"""CoinStats authentication: a key or an OAuth token, either of them in either of two headers.
 
-``X-API-KEY`` counts first; ``Authorization: Bearer`` is looked at where that is absent.
+``X-API-KEY`` comes first; ``Authorization: Bearer`` is read where it is absent or empty.
 """
 
 from msgspec.structs import replace
@@ -18,30 +18,34 @@ class Key(Credential, frozen=True, kw_only=True):
     account: str
 
     def regenerate(self, entropy: bytes) -> "Key":
-        """Returns the key with a new value."""
+        """Returns the key with a new value, made from 32 bytes or more."""
         return replace(self, api_key=entropy[:32].hex())
 
 
 class ClientKey(Key, frozen=True, kw_only=True):
-    """A key with what a client needs beside it: an exchange, and its credentials there."""
+    """A key with an exchange to ask about, and the credentials there: all that a client needs."""
 
     connection_id: str
     connection_fields: dict[str, str]
 
 
-def sign(draft: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
-    """Returns the draft with the key in its header."""
-    return replace(draft, headers=(*draft.headers, (b"X-API-KEY", key.api_key.encode())))
+def sign(request: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
+    """Returns the request with the key in its header."""
+    return replace(request, headers=(*request.headers, (b"X-API-KEY", key.api_key.encode())))
 
 
+# fact: coinstats-token-in-key-header, coinstats-key-as-bearer
 def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -> tuple[Key, str]:
-    """Finds the key. Raises Reject."""
-    presented = request.header(b"x-api-key") or _bearer(request.header(b"authorization"))
+    """Returns the key and an empty note for the journal; raises Reject."""
+    # fact: coinstats-key-header, coinstats-key-header-first, coinstats-empty-key-header
+    presented = request.header(b"x-api-key") or bearer_token(request.header(b"authorization"))
     if not presented:
         raise Reject("missing_credential")
-    return keyring.find(presented), ""
+    return keyring.find(presented), ""  # fact: coinstats-key-form
 
 
-def _bearer(value: bytes) -> bytes:
+def bearer_token(value: bytes) -> bytes:
+    """Returns the token of an ``Authorization`` header, or nothing."""
     scheme, _, token = value.partition(b" ")
+    # fact: coinstats-bearer, coinstats-bearer-case
     return token.strip() if scheme.lower() == b"bearer" else b""

@@ -1,4 +1,4 @@
-"""``POST /v1/exchange/balance``: the coins on one exchange, and the portfolio they make."""
+"""``POST /v1/exchange/balance``: the coins on one exchange, and their portfolio."""
 
 from collections.abc import Callable
 
@@ -11,26 +11,29 @@ from mockserver.model.reject import Reject
 from mockserver.model.world import View
 from mockserver.providers.coinstats import portfolios
 from mockserver.providers.coinstats.query import BalanceQuery
-from mockserver.providers.coinstats.usage import BALANCE, charge
+from mockserver.providers.coinstats.usage import BALANCE_COST, charge
 from mockserver.providers.coinstats.world import Balance, Investor
 
 
 def get_balance(view: View, query: BalanceQuery) -> Answer:
-    """Lists the coins of a connection; the first call makes its portfolio."""
+    """Lists the coins of a connection; the first call creates its portfolio. Raises Reject."""
     holdings = view.accounts[view.credential.account]
-    venue = _connection(holdings.account, query)
-    items = holdings.derive(ITEMS[view.quirks["numbers"]])
-    places = holdings.derive(ByVenue).of(venue)
-    portfolio = portfolios.opened(view, venue, query)
+    connection = _connection(holdings.account, query)
+    rendered = holdings.derive(ROWS[view.quirks["numbers"]])
+    row_keys = holdings.derive(ByVenue).of(connection)
+    portfolio = portfolios.find_or_create(view, connection, query)
+    # fact: coinstats-answer-members, coinstats-balances-live, coinstats-not-paged
+    # fact: coinstats-balances-while-syncing, coinstats-zero-amount, coinstats-balance-is-no-poll
     body = {
-        "balances": [items[holdings.rows[place]] for place in places],
-        "portfolio": portfolios.shown(view, portfolio),
+        "balances": [rendered[holdings.rows[row_key]] for row_key in row_keys],
+        "portfolio": portfolios.body(view, portfolio),
     }
-    return Answer(body, (charge(view, BALANCE), portfolios.kept(view, portfolio)))
+    # fact: coinstats-portfolio-made, coinstats-cost-fixed
+    return Answer(body, (charge(view, BALANCE_COST), portfolios.put(view, portfolio)))
 
 
 def _connection(investor: Investor, query: BalanceQuery) -> str:
-    """Returns the name of the connection with these credentials."""
+    """Returns the name of the connection with these credentials; raises Reject."""
     for name, connection in investor.connections.items():
         if investor.exchange(name) == query.exchange:
             if connection.fields.items() <= query.fields.items():
@@ -39,40 +42,41 @@ def _connection(investor: Investor, query: BalanceQuery) -> str:
     raise Reject("bad_exchange_credentials", connections=known)
 
 
-def _item(row: Balance, show: Callable[[Amount], msgspec.Raw]) -> msgspec.Raw:
-    item = {
-        "coinId": row.asset,
-        "amount": show(row.total),
-        "price": show(row.price),
-        "priceBtc": show(row.price_btc),
+# fact: coinstats-balance-members
+def _row_body(row: Balance, write: Callable[[Amount], msgspec.Raw]) -> msgspec.Raw:
+    body = {
+        "coinId": row.asset,  # fact: coinstats-coin-ids, coinstats-fiat-ids
+        "amount": write(row.total),  # fact: coinstats-one-amount, coinstats-amount-is-total
+        "price": write(row.price),
+        "priceBtc": write(row.price_btc),
     }
-    return msgspec.Raw(msgspec.json.encode(item))
+    return msgspec.Raw(msgspec.json.encode(body))
 
 
-def _exponent(amount: Amount) -> msgspec.Raw:
-    """Renders every digit before a power of ten, as JavaScript does to small numbers."""
-    return msgspec.Raw(format(amount, "E").encode())
+def _with_exponent(amount: Amount) -> msgspec.Raw:
+    """Writes every digit and a power of ten, as JavaScript does with small numbers."""
+    return msgspec.Raw(format(amount, "E").encode())  # fact: coinstats-numbers-exponent
 
 
-class Plain(RenderedRows):
-    """How rows are written with plain digits."""
-
-    @staticmethod
-    def write(row: Balance) -> msgspec.Raw:
-        """Writes a row."""
-        return _item(row, number)
-
-
-class Exponent(RenderedRows):
-    """How rows are written with exponents."""
+class PlainRows(RenderedRows):
+    """The bodies of an account's rows, with plain digits."""
 
     @staticmethod
     def write(row: Balance) -> msgspec.Raw:
-        """Writes a row."""
-        return _item(row, _exponent)
+        """Returns the body of a row."""
+        # fact: coinstats-numbers, coinstats-numbers-exact, coinstats-numbers-plain
+        # fact: coinstats-numbers-beyond-double
+        return _row_body(row, number)
 
 
-ITEMS: dict[str, type[RenderedRows]] = {
-    "plain": Plain,
-    "exponent": Exponent,
-}  # by the quirk's value
+class ExponentRows(RenderedRows):
+    """The bodies of an account's rows, with exponents."""
+
+    @staticmethod
+    def write(row: Balance) -> msgspec.Raw:
+        """Returns the body of a row."""
+        return _row_body(row, _with_exponent)
+
+
+# By the quirk ``numbers``.
+ROWS: dict[str, type[RenderedRows]] = {"plain": PlainRows, "exponent": ExponentRows}

@@ -1,6 +1,6 @@
 """The error table: ``{statusCode, message, requestId, path}``; a 503 has only the first two.
 
-The older shape is ``{error, message}``, where a 409 has only the message.
+The older shape is ``{error, message}``; a 409 of that shape has only the message.
 """
 
 from typing import Any
@@ -14,24 +14,30 @@ from mockserver.model.reject import Reject
 from mockserver.model.signing import seeded
 
 ERRORS = {
+    # fact: coinstats-route-first
     "no_route": Error(404, "Not Found"),
     "bad_method": Error(405, "Method Not Allowed"),
     "too_large": Error(413, "Payload Too Large"),
-    "bad_request": Error(400, "Bad Request"),
+    "bad_request": Error(400, "Bad Request"),  # fact: coinstats-error-texts
+    # fact: coinstats-bad-exchange-credentials, coinstats-bad-exchange-credentials-text
     "bad_exchange_credentials": Error(400, "Invalid exchange credentials"),
+    # fact: coinstats-unauthorized, coinstats-unauthorized-text, coinstats-revoked
     "missing_credential": Error(401, "Unauthorized"),
     "unknown_credential": Error(401, "Unauthorized"),
     "revoked_credential": Error(401, "Unauthorized"),
-    "forbidden": Error(403, "Forbidden"),
+    "forbidden": Error(403, "Forbidden"),  # fact: coinstats-other-texts
     "not_found": Error(404, "Not Found"),
-    "not_synced": Error(409, "Transactions not synced"),
-    "rate_limited": Error(429, "Rate limit exceeded"),
+    "not_synced": Error(409, "Transactions not synced"),  # fact: coinstats-not-synced
+    "rate_limited": Error(429, "Rate limit exceeded"),  # fact: coinstats-rate-limited
+    # fact: coinstats-credits-exhausted
     "credits_exhausted": Error(429, "Insufficient credits for this request"),
-    "internal_error": Error(500, "Internal Server Error"),
+    "internal_error": Error(500, "Internal Server Error"),  # fact: coinstats-other-failures
+    # fact: coinstats-error-503-text
     "service_unavailable": Error(503, "Service Unavailable. Please Contact Support"),
 }
 
-# What the older shape calls a status.
+# The ``error`` of the older shape, by status.
+# fact: coinstats-error-shape-legacy-names
 NAMES = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -45,31 +51,37 @@ NAMES = {
 }
 
 
-def refuse(reject: Reject, asked: ErrorContext) -> Response:
-    """Renders a reject; the facts are a parameter's name, the methods allowed."""
+def refuse(reject: Reject, context: ErrorContext) -> Response:
+    """Renders a reject; its facts are a parameter's name and the allowed methods."""
     error, facts = ERRORS[reject.reason], reject.facts
     status, message = error.status, error.message
     if reject.reason == "bad_exchange_credentials":
-        status = int(asked.quirks["bad_exchange_credentials"])
+        # fact: coinstats-bad-exchange-credentials-status
+        status = int(context.quirks["bad_exchange_credentials"])
     if "parameter" in facts:
+        # fact: coinstats-invalid-parameter, coinstats-error-message
         message = f"Invalid parameter: {facts['parameter']}"
+    # fact: coinstats-media-type, coinstats-no-rate-headers
     headers = [(b"content-type", b"application/json")]
     headers += reject.allow
-    show = _legacy if asked.quirks["error_shape"] == "legacy" else _current
-    body = msgspec.json.encode(show(status, message, asked))
+    render = _legacy_body if context.quirks["error_shape"] == "legacy" else _current_body
+    body = msgspec.json.encode(render(status, message, context))
     return Response(status, tuple(headers), body)
 
 
-def _current(status: int, message: str, asked: ErrorContext) -> dict[str, Any]:
+def _current_body(status: int, message: str, context: ErrorContext) -> dict[str, Any]:
     body = {"statusCode": status, "message": message}
-    if status == 503:
+    if status == 503:  # fact: coinstats-error-503
         return body
-    entropy = seeded(asked.seed, "coinstats", "request", asked.number, size=16)
+    entropy = seeded(context.seed, "coinstats", "request", context.number, size=16)
+    # fact: coinstats-error-shape
     return body | {
-        "requestId": str(UUID(bytes=entropy, version=4)),
-        "path": asked.path.decode("utf-8", "replace"),
+        "requestId": str(UUID(bytes=entropy, version=4)),  # fact: coinstats-error-request-id
+        # fact: coinstats-error-path, coinstats-error-path-raw
+        "path": context.path.decode("utf-8", "replace"),
     }
 
 
-def _legacy(status: int, message: str, asked: ErrorContext) -> dict[str, Any]:
+def _legacy_body(status: int, message: str, context: ErrorContext) -> dict[str, Any]:
+    # fact: coinstats-error-shape-legacy
     return {"message": message} if status == 409 else {"error": NAMES[status], "message": message}

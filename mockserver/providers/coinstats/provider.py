@@ -1,4 +1,4 @@
-"""CoinStats, as rows."""
+"""CoinStats: routes, gates, limits, quirks and errors."""
 
 import msgspec
 from msgspec.structs import replace
@@ -45,16 +45,16 @@ PROVIDER = Provider(
     name="coinstats",
     title="CoinStats",
     port=3,
-    hosts=("openapiv1.coinstats.app",),
+    hosts=("openapiv1.coinstats.app",),  # fact: coinstats-base-url
     main="get-exchange-balance",
     routes=(
         Route(
-            "get-exchange-balance",
+            "get-exchange-balance",  # fact: coinstats-path, coinstats-status-200
             "POST",
             "/v1/exchange/balance",
             query.parse_query,
             balances.get_balance,
-            aliases=("/exchange/balance",),
+            aliases=("/exchange/balance",),  # fact: coinstats-path-without-version
             shape=ResponsePaths(
                 rows="$.balances[*]",
                 amounts=tuple(f"$.balances[*].{name}" for name in ("amount", "price", "priceBtc")),
@@ -94,40 +94,43 @@ PROVIDER = Provider(
             aliases=("/usage/credits",),
         ),
     ),
+    # fact: coinstats-order-of-checks
     gates=(Authenticate(auth.authenticate), RateLimit("reads", per=by_key)),
+    # fact: coinstats-no-rate-limit, coinstats-rate-limit-per-key
     limits=(Limit("reads", None, 60 * SECOND, rolling=True),),
     quirks=(
         Quirk(
             "error_shape",
             "current",
-            "What an error looks like: as documented now, or as in the older documentation.",
+            "The shape of errors: of the current documentation, or of the older one.",
             choices=("current", "legacy"),
         ),
         Quirk(
             "bad_exchange_credentials",
             "400",
-            "The status for exchange credentials that the exchange refuses.",
+            "The status for exchange credentials that no connection has.",
             choices=("400", "401", "403"),
         ),
         Quirk(
             "numbers",
             "plain",
-            "How numbers are written: plain digits, or every digit with an exponent.",
+            "How numbers are written: with plain digits, or with an exponent.",
             choices=("plain", "exponent"),
         ),
         Quirk(
             "sync_after",
             "5s",
-            "When a portfolio is synced by itself, on the sandbox clock.",
+            "How long a portfolio is syncing, on the sandbox clock.",
             choices=("never",),
             duration=True,
         ),
         Quirk(
             "sync_polls",
             "2",
-            "How many polls are told that a portfolio is syncing, before it is synced.",
+            "How many polls answer that a portfolio is syncing, before it is synced.",
             number=True,
         ),
+        # fact: coinstats-credits-at-start, coinstats-credits-set
         Quirk("credits", "100000", "How many credits a key starts with.", number=True),
         replace(CORS, default="on"),  # coinstats-cors
     ),

@@ -1,6 +1,6 @@
 """The body of ``POST /v1/exchange/balance``, checked member by member.
 
-A refusal names the member and never shows its value: the body carries an exchange's secrets.
+An error names the member and never shows its value: the body carries an exchange's secrets.
 """
 
 import json
@@ -17,7 +17,7 @@ from mockserver.providers.coinstats.exchanges import EXCHANGES, FIELDS
 
 
 class BalanceQuery(Struct, frozen=True):
-    """Which exchange to ask, with which credentials, and what to call the portfolio."""
+    """The exchange to ask, the credentials there, and the name of the portfolio."""
 
     exchange: str
     fields: dict[str, str]
@@ -25,62 +25,66 @@ class BalanceQuery(Struct, frozen=True):
 
 
 def parse_query(request: Request, path: Mapping[str, str]) -> BalanceQuery:
-    """Reads the body, then looks whether that exchange can be asked; raises Reject."""
-    return QUERIES[request.body]
+    """Parses the body and checks the exchange's fields; raises Reject."""
+    return PARSED_BODIES[request.body]  # fact: coinstats-body-media-type
 
 
-def _read(text: bytes) -> BalanceQuery:
-    body = _object(text)
-    exchange = _text(body.get("connectionId"), "connectionId")
+# fact: coinstats-invalid-member-order, coinstats-body-unknown-member
+def _parse_body(raw: bytes) -> BalanceQuery:
+    body = _object(raw)
+    exchange = _text(body.get("connectionId"), "connectionId")  # fact: coinstats-body-members
     fields = _fields(body.get("connectionFields"))
+    # fact: coinstats-body-name, coinstats-name-null
     name = _text(body["name"], "name") if "name" in body else None
-    if exchange not in EXCHANGES:
-        raise invalid("connectionId")
+    if exchange not in EXCHANGES:  # fact: coinstats-unknown-connection
+        raise invalid_parameter("connectionId")
+    # fact: coinstats-missing-field, coinstats-further-field, coinstats-connection-further-fields
     for key in EXCHANGES[exchange].fields:
         if not fields.get(key):
-            raise invalid(f"connectionFields.{key}")
+            raise invalid_parameter(f"connectionFields.{key}")
     return BalanceQuery(exchange, fields, name)
 
 
-QUERIES = Memo(_read, size=len)  # pollers send the same body again and again
+PARSED_BODIES = Memo(_parse_body, size=len)  # pollers send the same body again and again
 
 
-def invalid(name: str) -> Reject:
-    """Makes the refusal of a parameter."""
+def invalid_parameter(name: str) -> Reject:
+    """Returns the reject of an invalid parameter."""
     return Reject("bad_request", parameter=name)
 
 
 def _fields(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise invalid("connectionFields")
+        raise invalid_parameter("connectionFields")
     for key, field in value.items():
-        # Only a name that everybody knows is repeated.
+        # Only a known name is repeated: any other may be a secret.
+        # fact: coinstats-invalid-member-unknown, coinstats-body-texts
         _text(field, f"connectionFields.{key}" if key in FIELDS else "connectionFields")
     return value
 
 
 def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str):
-        raise invalid(name)
+    if not isinstance(value, str):  # fact: coinstats-invalid-member
+        raise invalid_parameter(name)
     try:
         value.encode()
     except UnicodeEncodeError:  # half of a surrogate pair
-        raise invalid(name) from None
+        raise invalid_parameter(name) from None
     return value
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        found = DECODER.decode(body.decode())
-    except (ValueError, RecursionError):
+        data = DECODER.decode(body.decode())
+    except (ValueError, RecursionError):  # fact: coinstats-body-broken
         raise Reject("bad_request") from None
-    if not isinstance(found, dict):
+    if not isinstance(data, dict):
         raise Reject("bad_request")
-    return found
+    return data
 
 
-def _no_number(constant: str) -> NoReturn:
+def _reject_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=once_each, parse_constant=_no_number)
+DECODER = json.JSONDecoder(object_pairs_hook=once_each, parse_constant=_reject_constant)

@@ -1,4 +1,4 @@
-"""What a world file says of CoinStats."""
+"""The ``coinstats`` section of a world file (the seed data), and generated rows."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class Balance(Row, frozen=True, kw_only=True, gc=False, eq=False):
     """One row: ``asset`` is the coin's id, ``venue`` the name of a connection.
 
     ``price`` and ``price_btc`` are those of one coin, in USD and in BTC. Two rows are never
-    equal, so that what was rendered of one is never shown for another.
+    equal, so that the rendered body of one is never sent for another.
     """
 
     price: Amount = ZERO
@@ -29,9 +29,9 @@ class Balance(Row, frozen=True, kw_only=True, gc=False, eq=False):
 
 
 class Connection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An exchange account: its credentials there, and the id of its portfolio if that is fixed.
+    """An exchange account: its credentials there, and the id of its portfolio where it is fixed.
 
-    ``exchange`` is the connectionId; left empty, it is the connection's name.
+    ``exchange`` is the connectionId; empty is the connection's name.
     """
 
     fields: dict[str, str]
@@ -40,14 +40,14 @@ class Connection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Investor(Account, frozen=True, kw_only=True):
-    """One account: its connections by name, and its rows on them."""
+    """One account: its connections by name, and its rows."""
 
     connections: dict[str, Connection] = {}
     balances: list[Balance] = []
 
     def __post_init__(self) -> None:
         for name, connection in self.connections.items():
-            self._check(name, connection)
+            self._check_fields(name, connection)
         fixed = [c.portfolio for c in self.connections.values() if c.portfolio]
         if len(set(fixed)) < len(fixed):
             raise ValueError("two connections have the same portfolio")
@@ -55,7 +55,7 @@ class Investor(Account, frozen=True, kw_only=True):
             if row.venue not in self.connections:
                 raise ValueError(f"{row.asset} lies on {row.venue!r}, which is no connection")
 
-    def _check(self, name: str, connection: Connection) -> None:
+    def _check_fields(self, name: str, connection: Connection) -> None:
         exchange = self.exchange(name)
         if exchange not in EXCHANGES:
             known = ", ".join(EXCHANGES)
@@ -76,10 +76,10 @@ class CoinstatsSection(Section, frozen=True, kw_only=True):
     accounts: dict[str, Investor] = {}
 
     def credentials(self) -> dict[str, ClientKey]:
-        """Returns the keys, each with the first connection of its account."""
-        return {label: self._client(key) for label, key in self.keys.items()}
+        """Returns the keys by label, each with the first connection of its account."""
+        return {label: self._client_key(key) for label, key in self.keys.items()}
 
-    def _client(self, key: Key) -> ClientKey:
+    def _client_key(self, key: Key) -> ClientKey:
         account = self.accounts[key.account]
         name = next(iter(account.connections), None)
         return ClientKey(
@@ -89,15 +89,15 @@ class CoinstatsSection(Section, frozen=True, kw_only=True):
         )
 
 
-def holder(person: GeneratedUser) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """Returns a person's key, and an account for it with one exchange connected."""
-    key = {"api_key": person.entropy[:16].hex(), "account": person.label}
-    secrets = {"apiKey": person.entropy[16:32].hex(), "apiSecret": person.entropy[32:].hex()}
-    return key, person.label, {"connections": {"binance": {"fields": secrets}}}
+def holder(user: GeneratedUser) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """Returns a generated user's key, account id and account, as a world file has them."""
+    key = {"api_key": user.entropy[:16].hex(), "account": user.label}
+    secrets = {"apiKey": user.entropy[16:32].hex(), "apiSecret": user.entropy[32:].hex()}
+    return key, user.label, {"connections": {"binance": {"fields": secrets}}}
 
 
 def sample(n: int, digest: bytes, coin: GeneratedAsset) -> Balance:
-    """Makes row ``n`` of a generated account from 16 bytes; all lie on binance."""
+    """Returns row ``n`` of a generated account, made from 16 bytes; all rows are on binance."""
     total = int.from_bytes(digest[:8], "big")
     return Balance(
         asset=coin.name.lower().replace(" ", "-"),

@@ -90,7 +90,7 @@ def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -
         return key, ""
     if request.raw_target_path != request.path:  # fact: cpg-path-as-dialled
         if same(_signature(request, timestamp, key, request.raw_target_path), signature):
-            return key, "signed the path as dialled"
+            return key, "signed the path exactly as requested"
     raise Reject("bad_signature", credential=key.label)
 
 
@@ -121,7 +121,8 @@ def replay_digest(request: Request) -> bytes:
 
 def replay_window(quirks: Quirks) -> int:
     """Returns the nanoseconds for which a signature could pass again; 0 turns the check off."""
-    # Drift counts whole seconds, which adds one. fact: cpg-replay-quirk, cpg-replay-span
+    # Drift counts whole seconds, which adds one.
+    # fact: cpg-replay-quirk, cpg-replay-span
     return 0 if quirks["replay"] == "off" else 2 * int(quirks["timestamp_window"]) + SECOND
 
 

@@ -1,7 +1,7 @@
-"""Why CoinStats refused a body, or a parameter of the query.
+"""Explains a body, or a parameter of the query, that CoinStats rejects.
 
-Texts that a client sent are never shown, nor are names that nobody knows: an exchange's
-secrets are among them.
+Neither the strings that a client sent nor unknown names are shown: they may be an exchange's
+secrets.
 """
 
 import json
@@ -22,7 +22,7 @@ from mockserver.model.query import raw_pairs
 from mockserver.model.unique_members import once_each
 from mockserver.providers.coinstats.exchanges import EXCHANGES, FIELDS
 
-# What clients call a name, without separators and in small letters.
+# Other names that clients use, in lower case and without separators.
 ALIASES = {
     "connectionId": ("connectionid", "connection", "exchange", "exchangeid", "id"),
     "connectionFields": ("connectionfields", "fields", "credentials", "connectionfield"),
@@ -32,171 +32,181 @@ ALIASES = {
     "portfolioId": ("portfolioid", "portfolio", "id"),
 }
 
-KINDS = {str: "a text", bool: "true or false", int: "a number", float: "a number", list: "a list"}
+TYPE_NAMES = {
+    str: "a string",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+}
 
 
-def _kind(value: Any) -> str:
-    """Says what a JSON value is without showing it."""
-    return "null" if value is None else KINDS.get(type(value), "an object")
+def _type_name(value: Any) -> str:
+    """Returns the type of a JSON value, in words."""
+    return "null" if value is None else TYPE_NAMES.get(type(value), "an object")
 
 
-def texts(body: bytes) -> dict[str, str]:
-    """Returns the names of the fields of a body's ``connectionFields`` by their texts."""
-    fields = read(body).get("connectionFields")
-    found = fields.items() if isinstance(fields, dict) else ()
-    return {value: name for name, value in found if name in FIELDS and isinstance(value, str)}
+def field_names(body: bytes) -> dict[str, str]:
+    """Returns the names of the known ``connectionFields`` in a body, by their values."""
+    fields = parse_object(body).get("connectionFields")
+    items = fields.items() if isinstance(fields, dict) else ()
+    return {value: name for name, value in items if name in FIELDS and isinstance(value, str)}
 
 
-def read(body: bytes) -> dict[str, Any]:
-    """Returns the object that a body is; an empty one where that nests as deeply as can be."""
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Parses a JSON object; returns an empty one for anything else, and where it nests too deep."""
     try:
-        found = json.loads(body)
+        data = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return data if isinstance(data, dict) else {}
 
 
-def _alias(wanted: str, names: Iterable[str]) -> str:
-    """Returns a name that probably stands for another one, or nothing."""
+def _misspelling_of(known: str, names: Iterable[str]) -> str:
+    """Returns the name that probably stands for a known one, or nothing."""
     for name in names:
-        if "".join(c for c in name.lower() if c.isalnum()) in ALIASES.get(wanted, ()):
+        if "".join(c for c in name.lower() if c.isalnum()) in ALIASES.get(known, ()):
             return name
     return ""
 
 
-def parameter(refused: RejectedRequest) -> Explanation | None:
-    """Explains a body that is no object, or the first parameter that is wrong."""
-    name = refused.facts.get("parameter")
+def explain_parameter(rejected: RejectedRequest) -> Explanation | None:
+    """Explains a body that is not an object, or the first wrong parameter."""
+    name = rejected.facts.get("parameter")
     if name is None:
-        return _form(refused.request.body)
+        return _whole_body(rejected.request.body)
     if name == "portfolioId":
-        return _portfolio_id(refused)
+        return _portfolio_id(rejected)
     outer, _, field = name.partition(".")
-    body = read(refused.request.body)
+    body = parse_object(rejected.request.body)
     if field:
         return _field(field, body) if body else None
     if outer not in body:
-        return _absent(outer, body)
-    return _wrong(outer, body[outer])
+        return _missing(outer, body)
+    return _wrong_type(outer, body[outer])
 
 
 # The body as a whole
 
 
-def _form(body: bytes) -> Explanation:
-    rule, told = next((row.rule, row.told) for row in FORMS if row.holds(body))
-    if not told:
-        rule, told = _broken(body)
+def _whole_body(body: bytes) -> Explanation:
+    wrong_format = next((row for row in WRONG_FORMATS if row.matches(body)), None)
+    if wrong_format is not None:
+        rule, received = wrong_format.rule, wrong_format.received
+    else:
+        rule, received = _syntax_error(body)
     fix = "Send a JSON object, with Content-Type: application/json."
-    return Explanation(rule, "a JSON object in UTF-8, each member given once", told, fix)
+    return Explanation(rule, "a JSON object in UTF-8, each member given once", received, fix)
 
 
-class Form(Struct, frozen=True):
-    """What a body may be in the place of JSON."""
+class WrongFormat(Struct, frozen=True):
+    """A format that clients send in place of JSON, recognised by ``matches``."""
 
     rule: str
-    told: str
-    holds: Callable[[bytes], bool]
+    received: str
+    matches: Callable[[bytes], bool]
 
 
-FORMS = (
-    Form("empty body", "nothing", lambda body: not body.strip()),
-    Form("UTF-16", "a body in UTF-16", lambda body: body[:2] in (b"\xff\xfe", b"\xfe\xff")),
-    Form(
+WRONG_FORMATS = (
+    WrongFormat("empty body", "nothing", lambda body: not body.strip()),
+    WrongFormat("UTF-16", "a body in UTF-16", lambda body: body[:2] in (b"\xff\xfe", b"\xfe\xff")),
+    WrongFormat(
         "byte order mark",
         "a byte order mark before the JSON",
         lambda body: body.startswith(b"\xef\xbb\xbf"),
     ),
-    Form(
+    WrongFormat(
         "form for JSON",
-        "name=value, as forms are written",
+        "name=value, as in a form",
         lambda body: body[:1].isalpha() and b"=" in body.partition(b"&")[0],
     ),
-    Form("Python for JSON", "single quotes", lambda body: body.lstrip()[:2] in (b"{'", b"['")),
-    Form("", "", lambda body: True),
+    WrongFormat(
+        "Python for JSON", "single quotes", lambda body: body.lstrip()[:2] in (b"{'", b"['")
+    ),
 )
 
 
-def _broken(body: bytes) -> tuple[str, str]:
-    """Returns which rule of JSON a body breaks, and where; never what stands there."""
+def _syntax_error(body: bytes) -> tuple[str, str]:
+    """Returns the rule of JSON that a body breaks, and the position; never the text there."""
     try:
-        found = json.loads(body.decode(), object_pairs_hook=once_each)
+        data = json.loads(body.decode(), object_pairs_hook=once_each)
     except (ValueError, RecursionError) as error:
-        return _unread(error)
-    if isinstance(found, dict):
-        return "body is no JSON", "NaN or Infinity for a number"
-    if isinstance(found, str) and found[:1] == "{":
-        return "JSON written twice", "a text in which there is JSON"
-    return "body is no object", _kind(found)
+        return _parse_error(error)
+    if isinstance(data, dict):
+        return "body is not JSON", "NaN or Infinity for a number"
+    if isinstance(data, str) and data[:1] == "{":
+        return "JSON encoded twice", "a string that contains JSON"
+    return "body is not an object", _type_name(data)
 
 
-def _unread(error: Exception) -> tuple[str, str]:
+def _parse_error(error: Exception) -> tuple[str, str]:
     if isinstance(error, UnicodeDecodeError):
-        return "body is not UTF-8", f"byte {error.start} is none of UTF-8"
+        return "body is not UTF-8", f"byte {error.start} is not UTF-8"
     if isinstance(error, json.JSONDecodeError):
-        return "body is no JSON", f"{error.msg}, at character {error.pos}"
-    return "body is no JSON", str(error)
+        return "body is not JSON", f"{error.msg}, at character {error.pos}"
+    return "body is not JSON", str(error)
 
 
 # Its members
 
 
-def _absent(name: str, given: Mapping[str, Any], inside: str = "") -> Explanation:
-    alias = _alias(name, given)
+def _missing(name: str, members: Mapping[str, Any], inside: str = "") -> Explanation:
+    sent_name = _misspelling_of(name, members)
     expected = f"the {inside or 'member'} {name}"
-    if alias:
-        return Explanation("misspelt name", expected, f"{alias}", f"Call it {name}.")
+    if sent_name:
+        return Explanation("misspelt name", expected, sent_name, f"Call it {name}.")
     return Explanation(f"{name} missing", expected, "none", f"Add {name}.")
 
 
-def _wrong(name: str, value: Any) -> Explanation:
+def _wrong_type(name: str, value: Any) -> Explanation:
     if name == "connectionId" and isinstance(value, str):
         return _exchange(value)
     if name == "connectionFields":
-        told = "a field that is no text" if isinstance(value, dict) else _kind(value)
-        return Explanation(
-            f"{name} of another type", "an object of texts", told, "Send an object, of texts alone."
-        )
+        received = "a field that is not a string" if isinstance(value, dict) else _type_name(value)
+        fix = "Send an object whose values are strings."
+        return Explanation(f"{name} of another type", "an object of strings", received, fix)
     if isinstance(value, str):
         fix = "Send UTF-8 without halves of surrogate pairs."
-        return Explanation(f"{name} is no Unicode", "a text", "half of a surrogate pair", fix)
-    return Explanation(f"{name} of another type", "a text", _kind(value), "Send a text.")
+        return Explanation(f"{name} is not Unicode", "a string", "half of a surrogate pair", fix)
+    return Explanation(f"{name} of another type", "a string", _type_name(value), "Send a string.")
 
 
 def _exchange(value: str) -> Explanation:
-    names = {known.name: id for id, known in EXCHANGES.items()} | {id: id for id in EXCHANGES}
-    near = nearest(value, names)
-    other_case = near.lower() == value.lower()
+    ids = {known.name: id for id, known in EXCHANGES.items()} | {id: id for id in EXCHANGES}
+    suggestion = nearest(value, ids)
+    other_case = suggestion.lower() == value.lower()
     rule = "connectionId in another case" if other_case else "unknown connectionId"
     raw = value.encode("utf-8", "replace")
-    told = printable(raw) if near else fingerprinted(raw)
-    fix = f"Did you mean {names[near]}?" if near else "GET /v1/exchange/support lists them."
-    return Explanation(rule, f"one of {', '.join(EXCHANGES)}", told, fix)
+    received = printable(raw) if suggestion else fingerprinted(raw)
+    fix = (
+        f"Did you mean {ids[suggestion]}?" if suggestion else "GET /v1/exchange/support lists them."
+    )
+    return Explanation(rule, f"one of {', '.join(EXCHANGES)}", received, fix)
 
 
 def _field(name: str, body: Mapping[str, Any]) -> Explanation:
     fields = body["connectionFields"]
     if fields.get(name, "") != "":
-        return _wrong(name, fields[name])
+        return _wrong_type(name, fields[name])
     exchange = body["connectionId"]
     if name in fields:
-        fix = "Look whether the variable is set from which it is taken."
-        return Explanation(f"empty {name}", f"the {name} of {exchange}", "an empty text", fix)
+        fix = "Check that the variable that holds it is set."
+        return Explanation(f"empty {name}", f"the {name} of {exchange}", "an empty string", fix)
     if name in body:
         fix = "Put the fields into connectionFields."
-        told = f"{name} beside connectionFields"
-        return Explanation("field in another place", f"connectionFields.{name}", told, fix)
-    return _absent(name, fields, f"field of {exchange}")
+        received = f"{name} next to connectionFields"
+        return Explanation("field in another place", f"connectionFields.{name}", received, fix)
+    return _missing(name, fields, f"field of {exchange}")
 
 
-def _portfolio_id(refused: RejectedRequest) -> Explanation:
-    request = refused.request
+def _portfolio_id(rejected: RejectedRequest) -> Explanation:
+    request = rejected.request
     names = [name.decode("utf-8", "replace") for name, _ in raw_pairs(request.query)]
     if "portfolioId" in names:
         fix = "Send portfolio.id of the balance call."
         return Explanation("empty portfolioId", "a portfolio's id", "an empty one", fix)
     if any(v.where == "member" and v.name == "portfolioId" for v in sent_values(request)):
         fix = "Send portfolioId in the query."
-        told = "portfolioId in the body"
-        return Explanation(told, "portfolioId in the query", told, fix)
-    return _absent("portfolioId", dict.fromkeys(names), "parameter")
+        received = "portfolioId in the body"
+        return Explanation(received, "portfolioId in the query", received, fix)
+    return _missing("portfolioId", dict.fromkeys(names), "parameter")

@@ -31,10 +31,10 @@ SHOWN_MAX = 80  # bytes of a value that are shown
 
 def explain(rejected: RejectedRequest) -> Explanation | None:
     """Explains a rejected request; returns None where the general explanation is enough."""
-    explain_reason = EXPLAINERS.get(rejected.reason)
-    if explain_reason is None or too_long(rejected.request):
+    explainer = EXPLAINERS.get(rejected.reason)
+    if explainer is None or too_long(rejected.request):
         return None
-    return explain_reason(rejected)
+    return explainer(rejected)
 
 
 def _labels_by_api_key(rejected: RejectedRequest) -> Mapping[bytes, str]:
@@ -66,10 +66,10 @@ MISPLACED = {
     ),
 }
 FUTURES_SCHEME = Mistake("the futures' scheme", FUTURES)
-UNSET = "Check that the variable for {} is set."
+UNSET = "Check that the variable that holds {} is set."
 
 
-def _missing(rejected: RejectedRequest) -> Explanation | None:
+def _explain_missing_key(rejected: RejectedRequest) -> Explanation | None:
     names = [name for name, _ in _params(rejected)]
     if b"api_key" in names:
         return Explanation("empty api_key", EXPECTED, "api_key is empty", UNSET.format("api_key"))
@@ -109,7 +109,7 @@ def _names_text(rejected: RejectedRequest, names: Sequence[bytes]) -> str:
     return ", ".join([*shown[:NAMES_MAX], *more]) or "no parameter"
 
 
-def _unknown(rejected: RejectedRequest) -> Explanation | None:
+def _explain_unknown_key(rejected: RejectedRequest) -> Explanation | None:
     presented = parameter(rejected.request, b"api_key")
     secrets = {key.secret_key.encode(): key.label for key in rejected.keys}
     return explain_unknown_key(
@@ -122,7 +122,7 @@ SECRET_SENT = Mistake(
 )
 
 
-def _revoked(rejected: RejectedRequest) -> Explanation:
+def _explain_revoked_key(rejected: RejectedRequest) -> Explanation:
     label = rejected.facts.get("credential", "")
     return Explanation(
         "revoked key",
@@ -135,10 +135,10 @@ def _revoked(rejected: RejectedRequest) -> Explanation:
 # The signature
 
 
-def _signature(rejected: RejectedRequest) -> Explanation:
+def _explain_signature(rejected: RejectedRequest) -> Explanation:
     signature = parameter(rejected.request, b"sign")
     if not signature:
-        return _unsigned(rejected)
+        return _explain_missing_sign(rejected)
     key: Key = rejected.keyring.find(parameter(rejected.request, b"api_key"))
     return explain_signature(rejected, key, signature)
 
@@ -146,7 +146,7 @@ def _signature(rejected: RejectedRequest) -> Explanation:
 SIGN_NAMES = ("sign", "signature", "sig")
 
 
-def _unsigned(rejected: RejectedRequest) -> Explanation:
+def _explain_missing_sign(rejected: RejectedRequest) -> Explanation:
     names = [name for name, _ in _params(rejected)]
     if b"sign" in names:
         return Explanation("empty sign", EXPECTED, "sign is empty", UNSET.format("sign"))
@@ -160,7 +160,7 @@ def _unsigned(rejected: RejectedRequest) -> Explanation:
 # A parameter with two values
 
 
-def _contradiction(rejected: RejectedRequest) -> Explanation | None:
+def _explain_contradiction(rejected: RejectedRequest) -> Explanation | None:
     name = rejected.facts.get("parameter", "")
     request = rejected.request
     places = {"query": raw_pairs(request.query), "form": raw_pairs(form_of(request))}
@@ -185,9 +185,9 @@ def _contradiction(rejected: RejectedRequest) -> Explanation | None:
 
 
 EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
-    "missing_credential": _missing,
-    "unknown_credential": _unknown,
-    "revoked_credential": _revoked,
-    "bad_signature": _signature,
-    "bad_request": _contradiction,
+    "missing_credential": _explain_missing_key,
+    "unknown_credential": _explain_unknown_key,
+    "revoked_credential": _explain_revoked_key,
+    "bad_signature": _explain_signature,
+    "bad_request": _explain_contradiction,
 }

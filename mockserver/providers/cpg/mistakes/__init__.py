@@ -30,8 +30,8 @@ ALL_THREE = f"the headers {KEY}, {TIMESTAMP} and {SIGNATURE}, none of them empty
 
 def explain(rejected: RejectedRequest) -> Explanation | None:
     """Explains a rejected request; returns None where the general explanation is enough."""
-    explain_reason = EXPLAINERS.get(rejected.reason)
-    return None if explain_reason is None else explain_reason(rejected)
+    explainer = EXPLAINERS.get(rejected.reason)
+    return None if explainer is None else explainer(rejected)
 
 
 def _labels_by_key_id(rejected: RejectedRequest) -> Mapping[bytes, str]:
@@ -55,13 +55,13 @@ ROLES = (
 NAMES = {name.lower() for name in HEADERS}
 
 
-def _missing(rejected: RejectedRequest) -> Explanation | None:
+def _explain_missing(rejected: RejectedRequest) -> Explanation | None:
     request = rejected.request
     received_names = [name for name in HEADERS if request.header(name.lower().encode())]
     missing_names = [name for name in HEADERS if name not in received_names]
     empty = [name for name in missing_names if (name.lower().encode(), b"") in request.headers]
     if empty:
-        fix = f"Check that the variables for {', '.join(empty)} are set."
+        fix = f"Check that the variables that hold {', '.join(empty)} are set."
         return Explanation(f"empty {', '.join(empty)}", ALL_THREE, _list(received_names), fix)
     stand_ins = _stand_ins(rejected, missing_names)
     values = islice(sent_values(request), VALUES_MAX)
@@ -110,7 +110,7 @@ def _role(value: SentValue) -> str:
 # The key
 
 
-def _unknown(rejected: RejectedRequest) -> Explanation | None:
+def _explain_unknown_key(rejected: RejectedRequest) -> Explanation | None:
     presented = rejected.request.header(KEY.lower().encode())
     secrets = {key.secret.encode(): key.label for key in rejected.keys}
     return explain_unknown_key(
@@ -124,7 +124,7 @@ SECRET_SENT = Mistake(
 )
 
 
-def _revoked(rejected: RejectedRequest) -> Explanation:
+def _explain_revoked_key(rejected: RejectedRequest) -> Explanation:
     label = rejected.facts.get("credential", "")
     return Explanation(
         "revoked key",
@@ -152,7 +152,7 @@ MALFORMED_TIMES = (
 )  # fmt: skip
 
 
-def _outside(rejected: RejectedRequest) -> Explanation:
+def _explain_timestamp(rejected: RejectedRequest) -> Explanation:
     text = rejected.request.header(TIMESTAMP.lower().encode())
     now = rejected.auth_now // SECOND
     window = rejected.quirks["timestamp_window"] // SECOND
@@ -210,7 +210,7 @@ def _malformed_time(text: bytes, expected: str, received: str) -> Explanation:
 # Checks after the signature
 
 
-def _replayed(rejected: RejectedRequest) -> Explanation:
+def _explain_replay(rejected: RejectedRequest) -> Explanation:
     signed = int(rejected.request.header(TIMESTAMP.lower().encode()))
     age = rejected.auth_now // SECOND - signed
     when = f"{age} s ago" if age > 0 else "now"
@@ -223,7 +223,7 @@ def _replayed(rejected: RejectedRequest) -> Explanation:
     )
 
 
-def _address(rejected: RejectedRequest) -> Explanation:
+def _explain_address(rejected: RejectedRequest) -> Explanation:
     key = _caller(rejected)
     listed = ", ".join(key.ip_whitelist) if key else "the whitelist"
     return Explanation(
@@ -234,7 +234,7 @@ def _address(rejected: RejectedRequest) -> Explanation:
     )
 
 
-def _forbidden(rejected: RejectedRequest) -> Explanation:
+def _explain_permission(rejected: RejectedRequest) -> Explanation:
     permission = rejected.facts.get("permission", "")
     key = _caller(rejected)
     permissions = ", ".join(key.permissions) if key else ""
@@ -247,12 +247,12 @@ def _forbidden(rejected: RejectedRequest) -> Explanation:
 
 
 EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
-    "missing_credential": _missing,
-    "unknown_credential": _unknown,
-    "revoked_credential": _revoked,
-    "outside_window": _outside,
+    "missing_credential": _explain_missing,
+    "unknown_credential": _explain_unknown_key,
+    "revoked_credential": _explain_revoked_key,
+    "outside_window": _explain_timestamp,
     "bad_signature": explain_signature,
-    "replayed": _replayed,
-    "ip_not_allowed": _address,
-    "forbidden": _forbidden,
+    "replayed": _explain_replay,
+    "ip_not_allowed": _explain_address,
+    "forbidden": _explain_permission,
 }
