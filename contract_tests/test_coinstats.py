@@ -61,13 +61,13 @@ def spent(server: MockServer, headers: Any = HEADER) -> int:
 
 def is_refused(answer: Any, code: int, message: str, path: str = BALANCE) -> None:
     """Holds that an answer is this error, member for member."""
-    told = answer.json()
-    assert (answer.status_code, list(told)) == (
+    body = answer.json()
+    assert (answer.status_code, list(body)) == (
         code,
         ["statusCode", "message", "requestId", "path"],
     )
-    assert (told["statusCode"], told["message"], told["path"]) == (code, message, path)
-    assert uuid.UUID(told["requestId"]).version == 4
+    assert (body["statusCode"], body["message"], body["path"]) == (code, message, path)
+    assert uuid.UUID(body["requestId"]).version == 4
     assert {h.lower() for h in answer.headers} <= {
         "content-type",
         "content-length",
@@ -244,9 +244,9 @@ WRONG_PATHS = [
 @pytest.mark.parametrize("path", WRONG_PATHS)
 def test_a_path_that_is_not_quite_one_is_a_404(server: MockServer, path: str) -> None:
     answer = exchange(server.coinstats.base_url, get(path, HEADER, "POST", query()))
-    told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    body = json.loads(answer.partition(b"\r\n\r\n")[2])
     assert answer.startswith(b"HTTP/1.1 404 ")
-    assert (told["statusCode"], told["message"], told["path"]) == (404, "Not Found", path)
+    assert (body["statusCode"], body["message"], body["path"]) == (404, "Not Found", path)
 
 
 @pytest.mark.parametrize(
@@ -422,8 +422,8 @@ def test_a_key_is_told_with_the_first_connection_of_its_account(
     assert server.coinstats.credentials == {
         "api_key": KEY, "connection_id": "binance", "connection_fields": SECRETS,
     }  # fmt: skip
-    told = worlds.load(world).parts["coinstats"].credentials[b"k"]
-    assert (told.connection_id, told.connection_fields) == (
+    credential = worlds.load(world).parts["coinstats"].credentials[b"k"]
+    assert (credential.connection_id, credential.connection_fields) == (
         "kraken",
         {"apiKey": "k1", "apiSecret": "s1"},
     )
@@ -438,12 +438,12 @@ def test_an_account_without_coins_gets_an_empty_list(server: MockServer) -> None
 def test_a_row_that_control_sets_is_shown(server: MockServer) -> None:
     server.coinstats.set_balance("main", "popcat", "binance", total="7.50", held="1")
     server.coinstats.set_balance("main", "new", "binance", total="0")
-    told = read(server).text
+    text = read(server).text
     assert (
         '{"coinId":"popcat","amount":7.50,"price":0.25946,"priceBtc":0.0000023571544854315866}'
-        in told
+        in text
     )
-    assert '{"coinId":"new","amount":0,"price":0,"priceBtc":0}]' in told
+    assert '{"coinId":"new","amount":0,"price":0,"priceBtc":0}]' in text
 
 
 # Quirks
@@ -464,8 +464,8 @@ def test_refused_exchange_credentials_have_the_status_that_is_set(code: int) -> 
 def test_numbers_may_come_with_an_exponent_and_keep_every_digit() -> None:
     with MockServer(quirks={"coinstats.numbers": "exponent"}) as server:
         server.coinstats.set_balance("main", "nothing", "binance", total="0.00")
-        told = read(server).text
-    assert told.partition(',"portfolio"')[0] == (
+        text = read(server).text
+    assert text.partition(',"portfolio"')[0] == (
         '{"balances":['
         '{"coinId":"popcat","amount":3.42E-3,"price":2.5946E-1,"priceBtc":2.3571544854315866E-6},'
         '{"coinId":"bitcoin","amount":5.0000000E-1,"price":1.0108216E+5,"priceBtc":1E+0},'
@@ -473,7 +473,7 @@ def test_numbers_may_come_with_an_exponent_and_keep_every_digit() -> None:
         '{"coinId":"shiba-inu","amount":9.007199254740993E+15,"price":2.3E-7,"priceBtc":2.2753768E-12},'
         '{"coinId":"nothing","amount":0E-2,"price":0E+0,"priceBtc":0E+0}]'
     )
-    json.loads(told)
+    json.loads(text)
 
 
 LEGACY = [
@@ -527,11 +527,11 @@ POLLS = [("0", 0), ("1", 1), ("3", 3)]
 def test_how_many_polls_are_told_syncing_is_a_quirk(polls: str, syncing: int) -> None:
     quirks = {"coinstats.sync_polls": polls, "coinstats.sync_after": "never"}
     with MockServer(real=HandClock(), quirks=quirks) as server:
-        made = read(server).json()["portfolio"]["status"]
-        assert made == ("syncing" if syncing else "synced")
+        first = read(server).json()["portfolio"]["status"]
+        assert first == ("syncing" if syncing else "synced")
         server.clock.advance("1h")
-        told = [status(server) for _ in range(syncing + 2)]
-        assert told == ["syncing"] * syncing + ["synced"] * 2
+        polled = [status(server) for _ in range(syncing + 2)]
+        assert polled == ["syncing"] * syncing + ["synced"] * 2
 
 
 AFTER = [(None, 5), ("7s", 7), ("1m", 60)]
@@ -578,8 +578,8 @@ def test_an_event_ends_the_syncing(frozen: MockServer) -> None:
 
 
 def test_the_last_name_given_counts(server: MockServer) -> None:
-    def name(**given: str) -> Any:
-        return read(server, QUERY | given).json()["portfolio"].get("name")
+    def name(**members: str) -> Any:
+        return read(server, QUERY | members).json()["portfolio"].get("name")
 
     assert [name(), name(name="a"), name(), name(name="b"), name(name=""), name()] == [
         None, "a", "a", "b", "", "",
@@ -587,8 +587,8 @@ def test_the_last_name_given_counts(server: MockServer) -> None:
 
 
 def test_the_portfolio_is_shown_in_the_documented_order(server: MockServer) -> None:
-    told = read(server, QUERY | {"name": "My Binance Portfolio"}).json()["portfolio"]
-    assert list(told) == ["id", "status", "connectionId", "name"]
+    portfolio = read(server, QUERY | {"name": "My Binance Portfolio"}).json()["portfolio"]
+    assert list(portfolio) == ["id", "status", "connectionId", "name"]
 
 
 PORTFOLIO_IDS = [
@@ -607,12 +607,12 @@ PORTFOLIO_IDS = [
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/v1/exchange/status"), ("PATCH", "/v1/exchange/sync")]
 )
-@pytest.mark.parametrize(("given", "code", "message"), PORTFOLIO_IDS)
+@pytest.mark.parametrize(("query", "code", "message"), PORTFOLIO_IDS)
 def test_a_portfolio_is_asked_for_by_its_id(
-    server: MockServer, method: str, path: str, given: str, code: int, message: str
+    server: MockServer, method: str, path: str, query: str, code: int, message: str
 ) -> None:
     read(server)
-    answer = call(server, method, path + given)
+    answer = call(server, method, path + query)
     if code == 200:
         assert answer.status_code == 200
     else:
@@ -621,11 +621,11 @@ def test_a_portfolio_is_asked_for_by_its_id(
 
 def test_every_key_has_its_own_portfolio(frozen: MockServer) -> None:
     token = {"X-API-KEY": TOKEN}
-    made = read(frozen, NOTHING).json()["portfolio"]["id"]
+    id = read(frozen, NOTHING).json()["portfolio"]["id"]
     is_refused(
-        call(frozen, "GET", STATUS.format(made), token), 404, "Not Found", "/v1/exchange/status"
+        call(frozen, "GET", STATUS.format(id), token), 404, "Not Found", "/v1/exchange/status"
     )
-    assert read(frozen, NOTHING, token).json()["portfolio"]["id"] != made
+    assert read(frozen, NOTHING, token).json()["portfolio"]["id"] != id
     read(frozen, QUERY | {"name": "mine"})
     is_refused(call(frozen, "PATCH", SYNC.format(ID), token), 404, "Not Found", "/v1/exchange/sync")
     assert read(frozen, headers=token).json()["portfolio"] == {
@@ -668,10 +668,10 @@ COSTS = [
 def test_a_call_costs_what_is_documented_while_there_is_enough(
     method: str, target: str, cost: int
 ) -> None:
-    made = 10 * (target != BALANCE)
-    for total, code in ((made + cost, 200), (made + cost - 1, 429)):
+    spent_before = 10 * (target != BALANCE)
+    for total, code in ((spent_before + cost, 200), (spent_before + cost - 1, 429)):
         with MockServer(quirks={"coinstats.credits": str(total)}) as server:
-            if made:
+            if spent_before:
                 read(server)
             if code == 429 and not cost:
                 continue
@@ -771,18 +771,18 @@ def test_a_secret_is_in_no_error_journal_record_or_log(
         answers = [read(server, leak(KEPT), {"X-API-KEY": "k"}) for leak in LEAKS]
         assert [a.status_code for a in answers] == [200] + [400] * 7
         records = server.app.sandboxes.default.states["coinstats"].ledger.records
-        found = [a.text + repr(a.headers) for a in answers]
-        found += [repr(server.journal), repr(records), caplog.text]
+        texts = [a.text + repr(a.headers) for a in answers]
+        texts += [repr(server.journal), repr(records), caplog.text]
     assert len(records) == 2
-    assert [hush for hush in HUSH if any(hush in text for text in found)] == []
+    assert [hush for hush in HUSH if any(hush in text for text in texts)] == []
 
 
 def test_keys_are_secrets_of_both_headers(server: MockServer) -> None:
     assert server.coinstats.provider.secrets.headers == {b"x-api-key", b"authorization"}
     read(server)
     read(server, headers={"X-API-KEY": "somebodys-key"})
-    kept = repr(server.journal[-2:])
-    assert not any(key in kept for key in (KEY, "somebodys-key"))
+    entries = repr(server.journal[-2:])
+    assert not any(key in entries for key in (KEY, "somebodys-key"))
 
 
 # Worlds
@@ -809,9 +809,9 @@ WRONG = [
 def test_a_wrong_world_is_refused(tmp_path: Path, about: str, text: str, what: str) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text(account(text))
-    with pytest.raises(files.FileError, match=r"^[^\n]*:[34]: \$\.coinstats\.accounts\.a") as told:
+    with pytest.raises(files.FileError, match=r"^[^\n]*:[34]: \$\.coinstats\.accounts\.a") as error:
         worlds.load(str(file))
-    assert what in str(told.value)
+    assert what in str(error.value)
 
 
 def test_a_key_of_no_account_is_refused(tmp_path: Path) -> None:
@@ -822,15 +822,15 @@ def test_a_key_of_no_account_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_made_up_person_can_read(tmp_path: Path) -> None:
-    key, id, told = holder(GeneratedUser("ann", "Ann", bytes(range(64))))
-    section = {"keys": {"main": key}, "accounts": {id: told | {"generate": {"rows": 3}}}}
+    key, id, account = holder(GeneratedUser("ann", "Ann", bytes(range(64))))
+    section = {"keys": {"main": key}, "accounts": {id: account | {"generate": {"rows": 3}}}}
     file = tmp_path / "made.yaml"
     file.write_text(json.dumps({"coinstats": section}))
     with MockServer(str(file)) as server:
         sent = server.coinstats.example
         answer = read(server, sent.body, {"X-API-KEY": key["api_key"]})
         assert len(answer.json()["balances"]) == 3
-    fields = told["connections"]["binance"]["fields"].values()
+    fields = account["connections"]["binance"]["fields"].values()
     assert len({key["api_key"], *fields}) == 3
 
 

@@ -82,7 +82,7 @@ def test_no_header_tells_limits_or_credits() -> None:
 # Exchanges
 
 
-def asked(server: MockServer, id: str, fields: dict[str, str]) -> Any:
+def read_with(server: MockServer, id: str, fields: dict[str, str]) -> Any:
     return read(server, {"connectionId": id, "connectionFields": fields})
 
 
@@ -91,19 +91,20 @@ def test_what_the_list_of_exchanges_tells_is_what_a_balance_call_asks_for(
 ) -> None:
     listed = call(server, "GET", SUPPORT).json()
     assert len(listed) == 7
-    for told in listed:
-        id, keys = told["connectionId"], [field["key"] for field in told["connectionFields"]]
+    for entry in listed:
+        id, keys = entry["connectionId"], [field["key"] for field in entry["connectionFields"]]
         stranger = dict.fromkeys(keys, "nobodys")
-        is_refused(asked(server, id, stranger), 400, "Invalid exchange credentials")
+        is_refused(read_with(server, id, stranger), 400, "Invalid exchange credentials")
         for key in keys:
             message = f"Invalid parameter: connectionFields.{key}"
             without = {name: stranger[name] for name in keys if name != key}
-            is_refused(asked(server, id, without), 400, message)
-            is_refused(asked(server, id, without | {key: ""}), 400, message)
+            is_refused(read_with(server, id, without), 400, message)
+            is_refused(read_with(server, id, without | {key: ""}), 400, message)
 
 
 def test_the_icons_of_all_exchanges_are_named_alike(server: MockServer) -> None:
-    icons = {told["connectionId"]: told["icon"] for told in call(server, "GET", SUPPORT).json()}
+    listed = call(server, "GET", SUPPORT).json()
+    icons = {entry["connectionId"]: entry["icon"] for entry in listed}
     folder = "https://static.coinstats.app/portfolio_images"
     assert icons == {id: f"{folder}/{id}_dark.png" for id in icons}
 

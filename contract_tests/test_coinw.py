@@ -69,7 +69,7 @@ def post(server: MockServer, target: str, headers: Mapping[str, str] = NONE, bod
     return without_noise(exchange(server.coinw.base_url, request))
 
 
-def told(answer: str) -> str:
+def response_body(answer: str) -> str:
     return answer.partition("\n\n")[2]
 
 
@@ -244,7 +244,7 @@ def test_a_vector_is_signed_as_stated_and_accepted_as_stated(
     world.write_text(json.dumps({"coinw": {"keys": {"main": key | {"account": "a"}}, "accounts": {"a": {}}}}))  # fmt: skip
     with MockServer(str(world)) as server:
         stated = re.sub("command=[A-Za-z]+", "command=returnBalances", stated)
-        assert told(post(server, stated)) == success("{}")
+        assert response_body(post(server, stated)) == success("{}")
 
 
 def test_auth_signs_what_a_form_says(server: MockServer) -> None:
@@ -299,7 +299,7 @@ def test_only_post_is_taken_whatever_the_command(
 ) -> None:
     answer = without_noise(exchange(server.coinw.base_url, get(target, {}, method)))
     assert answer.startswith("HTTP/1.1 405\ncontent-type: application/json\nallow: POST\n")
-    assert told(answer) == failure(405, "Method Not Allowed")
+    assert response_body(answer) == failure(405, "Method Not Allowed")
 
 
 def test_a_head_has_the_headers_of_the_405_and_no_body(server: MockServer) -> None:
@@ -327,7 +327,7 @@ WRONG_PATHS = [
 def test_a_path_that_is_not_quite_one_is_a_404(server: MockServer, path: str) -> None:
     answer = post(server, f"{path}?command=returnBalances&{AUTH}")
     assert answer.startswith("HTTP/1.1 404\ncontent-type: application/json\n")
-    assert told(answer) == failure(10002, "API not exist")
+    assert response_body(answer) == failure(10002, "API not exist")
 
 
 def chunks(target: str, headers: Mapping[str, str], body: str) -> bytes:
@@ -367,7 +367,7 @@ def test_a_refusing_key_needs_no_signature(server: MockServer) -> None:
         for more in ("", "&sign=wrong"):
             assert post(server, f"{READ}&api_key=reject-{reason}{more}") == expected
             assert server.journal[-1].reason == reason
-    assert told(post(server, READ, FORM, "api_key=reject-forbidden")) == failure(10004, "No trading permission")  # fmt: skip
+    assert response_body(post(server, READ, FORM, "api_key=reject-forbidden")) == failure(10004, "No trading permission")  # fmt: skip
 
 
 OFF = {"coinw.returnBalances": "0/1s"}
@@ -399,18 +399,18 @@ def test_checks_come_in_order(about: str, limits: dict[str, str], target: str, r
 @pytest.mark.parametrize("path", [PRIVATE, "/nothing"])
 def test_no_key_and_no_signature_is_kept(server: MockServer, path: str, place: str) -> None:
     post(server, f"{path}?command=returnBalances&{place.format(SIGN)}")
-    kept = server.journal[-1].target
-    assert kept.count("redacted:") == 2
-    assert kept.startswith(f"{path}?command=returnBalances&")
-    assert not re.search(f"test.{{0,3}}key|{SIGN}", kept)
+    target = server.journal[-1].target
+    assert target.count("redacted:") == 2
+    assert target.startswith(f"{path}?command=returnBalances&")
+    assert not re.search(f"test.{{0,3}}key|{SIGN}", target)
 
 
 def test_nothing_of_a_form_is_kept(server: MockServer) -> None:
     answered(server, "", post(server, READ, FORM, AUTH))
-    kept = repr(server.journal[-1])
+    entry = repr(server.journal[-1])
     assert server.journal[-1].target == READ
-    assert "test-key" not in kept
-    assert SIGN not in kept
+    assert "test-key" not in entry
+    assert SIGN not in entry
 
 
 # Balances
@@ -422,10 +422,10 @@ def test_what_orders_hold_is_not_available(server: MockServer) -> None:
     server.coinw.set_balance("main", "ETH", total="0.0000")
     server.coinw.set_balance("main", "BTC", total="0.0012", held="0.00000000")
     server.coinw.set_balance("main", "NEW", total="7", held="0.010")
-    assert told(post(server, f"{READ}&{AUTH}")) == success(
+    assert response_body(post(server, f"{READ}&{AUTH}")) == success(
         '{"BTC":"0.0012","CWT":"399.500","SAND":"0.000","USDT":"257.518301140000000","NEW":"6.990"}'
     )
-    assert told(post(server, f"{COMPLETE}&{AUTH}")) == success(
+    assert response_body(post(server, f"{COMPLETE}&{AUTH}")) == success(
         '{"BTC":{"onOrders":"0","available":"0.0012"},'
         '"CWT":{"onOrders":"0.5","available":"399.5"},'
         '"SAND":{"onOrders":"108.467","available":"0"},'
@@ -437,9 +437,9 @@ def test_what_orders_hold_is_not_available(server: MockServer) -> None:
 
 def test_an_account_of_zeros_has_no_holdings_and_is_complete(server: MockServer) -> None:
     server.coinw.set_balance("empty", "BTC", total="0.00")
-    assert told(post(server, f"{READ}&{EMPTY_AUTH}")) == success("{}")
+    assert response_body(post(server, f"{READ}&{EMPTY_AUTH}")) == success("{}")
     zeros = '{"BTC":{"onOrders":"0","available":"0"}}'
-    assert told(post(server, f"{COMPLETE}&{EMPTY_AUTH}")) == success(zeros)
+    assert response_body(post(server, f"{COMPLETE}&{EMPTY_AUTH}")) == success(zeros)
 
 
 WRITTEN = [
@@ -462,7 +462,7 @@ def test_amounts_are_written_in_three_ways(column: int, form: str) -> None:
         for n, row in enumerate(WRITTEN):
             server.coinw.set_balance("empty", f"X{n}", total=row[0])
         shown = ",".join(f'"X{n}":{row[column]}' for n, row in enumerate(WRITTEN))
-        assert told(post(server, f"{READ}&{EMPTY_AUTH}")) == success(f"{{{shown}}}")
+        assert response_body(post(server, f"{READ}&{EMPTY_AUTH}")) == success(f"{{{shown}}}")
 
 
 ZEROS = [
@@ -476,15 +476,17 @@ ZEROS = [
 def test_a_zero_of_scale_18_and_its_sibling(form: str, short: str, complete: str) -> None:
     with MockServer(quirks={"coinw.amounts": form}) as server:
         server.coinw.set_balance("empty", "X", total="1." + "0" * 18, held="1")
-        assert told(post(server, f"{READ}&{EMPTY_AUTH}")) == success(f'{{"X":{short}}}')
-        assert told(post(server, f"{COMPLETE}&{EMPTY_AUTH}")) == success(f'{{"X":{complete}}}')
+        assert response_body(post(server, f"{READ}&{EMPTY_AUTH}")) == success(f'{{"X":{short}}}')
+        assert response_body(post(server, f"{COMPLETE}&{EMPTY_AUTH}")) == success(
+            f'{{"X":{complete}}}'
+        )
 
 
 def test_the_sibling_writes_small_amounts_with_an_exponent_too() -> None:
     with MockServer(quirks={"coinw.amounts": "exponent"}) as server:
         server.coinw.set_balance("empty", "X", total="400.00000001000", held="400.0")
         complete = success('{"X":{"onOrders":"400","available":"1E-8"}}')
-        assert told(post(server, f"{COMPLETE}&{EMPTY_AUTH}")) == complete
+        assert response_body(post(server, f"{COMPLETE}&{EMPTY_AUTH}")) == complete
 
 
 # Quirks
@@ -524,9 +526,9 @@ def test_a_quirk_decides_which_signature_is_good(
 
 def test_the_code_of_a_success_can_be_a_number() -> None:
     with MockServer(quirks={"coinw.success_code_type": "number"}) as server:
-        assert told(post(server, f"{READ}&{AUTH}")) == success(HELD, code="200")
-        assert told(post(server, f"{COMPLETE}&{EMPTY_AUTH}")) == success("{}", code="200")
-        assert told(post(server, READ)) == failure(10006, "api_key error")
+        assert response_body(post(server, f"{READ}&{AUTH}")) == success(HELD, code="200")
+        assert response_body(post(server, f"{COMPLETE}&{EMPTY_AUTH}")) == success("{}", code="200")
+        assert response_body(post(server, READ)) == failure(10006, "api_key error")
 
 
 BARE = '{"code":"10007","msg":"Signature error"}'
@@ -549,9 +551,9 @@ def test_quirks_decide_what_an_error_looks_like(
     quirks: dict[str, str], wrong: str, limited: str
 ) -> None:
     with MockServer(quirks={f"coinw.{k}": v for k, v in quirks.items()}) as server:
-        assert told(post(server, f"{READ}&api_key=test-key")) == wrong
-        assert told(post(server, f"{READ}&api_key=reject-rate_limited")) == limited
-        assert told(post(server, f"{READ}&{AUTH}")) == success(HELD)
+        assert response_body(post(server, f"{READ}&api_key=test-key")) == wrong
+        assert response_body(post(server, f"{READ}&api_key=reject-rate_limited")) == limited
+        assert response_body(post(server, f"{READ}&{AUTH}")) == success(HELD)
 
 
 STATUSES = [
@@ -584,7 +586,7 @@ def test_a_quirk_gives_errors_a_status_of_their_own(value: str) -> None:
             status = statuses[value == "4xx"]
             assert answer.startswith(f"HTTP/1.1 {status}\ncontent-type: application/json\n"), target
             assert server.journal[-1].status == status
-            bodies.append((told(answer), told(post(plain, target))))
+            bodies.append((response_body(answer), response_body(post(plain, target))))
     assert [answer for answer, _ in bodies] == [expected for _, expected in bodies]
 
 
@@ -598,12 +600,12 @@ def read(
     address = urlsplit(server.coinw.base_url)
     connection = HTTPConnection(address.hostname, address.port, 10, source_address=(source, 0))
     letters = {"200": "g", 29001: "l"}
-    found = ""
+    outcomes = ""
     for _ in range(count):
         connection.request("POST", target)
-        found += letters.get(json.loads(connection.getresponse().read())["code"], "o")
+        outcomes += letters.get(json.loads(connection.getresponse().read())["code"], "o")
     connection.close()
-    return found
+    return outcomes
 
 
 def test_the_fourth_read_of_any_second_is_refused() -> None:
@@ -813,20 +815,20 @@ def test_a_mistake_in_a_world_is_told(section: str, what: str) -> None:
 
 
 def test_generated_rows_differ_in_scale_and_hold_together() -> None:
-    world = worlds.read("coinw: {accounts: {a: {generate: {rows: 200}}}}", "made")
-    made: list[Any] = list(world.parts["coinw"].accounts["a"].rows.values())
-    assert {-row.total.as_tuple().exponent for row in made} == set(range(16))
-    assert all(0 <= row.held <= row.total and row.venue == "" for row in made)
-    assert sum(row.held > 0 for row in made) > 190
+    world = worlds.read("coinw: {accounts: {a: {generate: {rows: 200}}}}", "generated")
+    generated: list[Any] = list(world.parts["coinw"].accounts["a"].rows.values())
+    assert {-row.total.as_tuple().exponent for row in generated} == set(range(16))
+    assert all(0 <= row.held <= row.total and row.venue == "" for row in generated)
+    assert sum(row.held > 0 for row in generated) > 190
 
 
 def test_keys_that_are_made_differ_in_every_part() -> None:
     entropy = [bytes(range(n, n + 64)) for n in (0, 100)]
     world = worlds.read(WORLD, "users")
     second = world.parts["coinw"].section.keys["second"]
-    made = [second.regenerate(some) for some in entropy]
-    assert len({k.api_key for k in made} | {k.secret_key for k in made}) == 4
-    assert {(k.account, k.user) for k in made} == {("b", "alice")}
+    keys = [second.regenerate(some) for some in entropy]
+    assert len({k.api_key for k in keys} | {k.secret_key for k in keys}) == 4
+    assert {(k.account, k.user) for k in keys} == {("b", "alice")}
     people = [PROVIDER.holder(GeneratedUser("eve", "Eve", some)) for some in entropy]
     assert len({key[name] for key, _, _ in people for name in PROVIDER.members}) == 4
     for key, id, account in people:

@@ -15,8 +15,8 @@ from test_coinw import (
     answered,
     md5,
     post,
+    response_body,
     success,
-    told,
 )
 
 from mockserver import MockServer, create_app
@@ -98,7 +98,7 @@ def test_a_key_that_is_not_good_is_10006_whatever_is_wrong_with_it(
     server: MockServer, target: str, key: str, reason: str
 ) -> None:
     server.coinw.event("key_revoked", key="main")
-    answer = told(post(server, f"{target}{key}&sign={SIGN}"))
+    answer = response_body(post(server, f"{target}{key}&sign={SIGN}"))
     assert '"code":"10006"' in answer
     assert '"msg":"api_key error"' in answer
     assert server.journal[-1].reason == reason
@@ -106,7 +106,7 @@ def test_a_key_that_is_not_good_is_10006_whatever_is_wrong_with_it(
 
 def test_no_code_is_sent_but_those_that_a_read_can_meet(server: MockServer) -> None:
     codes = {
-        told(post(server, f"{target}&api_key=reject-{reason}")).partition(",")[0]
+        response_body(post(server, f"{target}&api_key=reject-{reason}")).partition(",")[0]
         for reason in PROVIDER.errors
         for target in (READ, COMPLETE)
     }

@@ -19,7 +19,7 @@ from mockserver.model.http import Request
 MIB = 1024 * 1024
 WITHDRAWALS = "/v1/withdrawals"
 
-Told = tuple[int, str]
+Outcome = tuple[int, str]
 
 OK = (200, "OK")
 MISSING = (401, "Missing authentication headers")
@@ -29,14 +29,14 @@ OUTSIDE = (401, "Request timestamp is outside the allowed window")
 USED = (401, "Request signature has already been used")
 
 
-def told(answer: bytes) -> Told:
+def outcome(answer: bytes) -> Outcome:
     """Returns an answer's status and message."""
     head, _, body = answer.partition(b"\r\n\r\n")
     return int(head[9:12]), json.loads(body)["message"]
 
 
-def send(server: MockServer, target: str, headers: dict[str, str]) -> Told:
-    return told(exchange(server.cpg.base_url, get(target, headers)))
+def send(server: MockServer, target: str, headers: dict[str, str]) -> Outcome:
+    return outcome(exchange(server.cpg.base_url, get(target, headers)))
 
 
 def listed(server: MockServer, query: str = "") -> dict[str, Any]:
@@ -80,9 +80,9 @@ def test_a_currency_is_found_in_any_case_but_signed_in_its_own(server: MockServe
 
 
 def test_a_signature_in_capitals_is_wrong_until_the_quirk_takes_it(server: MockServer) -> None:
-    assert told(shouted(server)) == SIGNATURE
+    assert outcome(shouted(server)) == SIGNATURE
     server.set_quirks({"cpg.signature_case": "any"})
-    assert told(shouted(server)) == OK
+    assert outcome(shouted(server)) == OK
 
 
 def test_a_secret_is_the_utf_8_of_its_text_whatever_it_looks_like(tmp_path: Path) -> None:
@@ -91,8 +91,8 @@ def test_a_secret_is_the_utf_8_of_its_text_whatever_it_looks_like(tmp_path: Path
     world = tmp_path / "secrets.yaml"
     world.write_text(json.dumps({"cpg": {"accounts": {"a": {}}, "keys": keys}}))
     with MockServer(str(world)) as server:
-        found = [told(ask(server, key_id=n, secret=secret)) for n, secret in secrets.items()]
-    assert found == [OK, OK, OK]
+        results = [outcome(ask(server, key_id=n, secret=secret)) for n, secret in secrets.items()]
+    assert results == [OK, OK, OK]
 
 
 # How a timestamp may be written, at the server's own time.
@@ -109,9 +109,9 @@ TIMESTAMPS = {
 
 
 @pytest.mark.parametrize(("form", "expected"), TIMESTAMPS.items(), ids=TIMESTAMPS)
-def test_a_timestamp_is_1_to_15_plain_digits(form: str, expected: Told) -> None:
+def test_a_timestamp_is_1_to_15_plain_digits(form: str, expected: Outcome) -> None:
     with MockServer(real=HandClock(NOW * 10**9)) as server:
-        assert told(ask(server, timestamp=form.format(NOW))) == expected
+        assert outcome(ask(server, timestamp=form.format(NOW))) == expected
 
 
 def test_a_key_has_some_of_eight_permissions(server: MockServer) -> None:
@@ -143,8 +143,8 @@ def test_a_signature_that_did_not_verify_is_still_good_where_it_does(server: Moc
 def test_two_keys_of_one_secret_use_up_each_their_own_signature(server: MockServer) -> None:
     mine = sign("GET", BALANCES)
     other = mine | {"X-CPG-Key": "cpg_empty"}
-    found = [send(server, BALANCES, headers) for headers in (mine, other, mine, other)]
-    assert found == [OK, OK, USED, USED]
+    results = [send(server, BALANCES, headers) for headers in (mine, other, mine, other)]
+    assert results == [OK, OK, USED, USED]
 
 
 POOR = json.dumps(ORDER | {"amount": "9999.00"}).encode()
@@ -166,7 +166,7 @@ def test_a_signature_is_spent_though_what_comes_later_refuses(
     server.set_limits({"cpg.key": limit})
     method, path = ("POST", WITHDRAWALS) if body else ("GET", BALANCES)
     request = get(path, sign(method, path, body=body, key_id=key_id), method, body)
-    first, again = (told(exchange(server.cpg.base_url, request)) for _ in range(2))
+    first, again = (outcome(exchange(server.cpg.base_url, request)) for _ in range(2))
     assert (first[0], again) == (status, USED)
 
 
@@ -233,10 +233,10 @@ SIZES = {"a MiB": (MIB, MISSING), "a byte more": (MIB + 1, (413, "Request body t
 
 @pytest.mark.parametrize(("size", "expected"), SIZES.values(), ids=SIZES)
 def test_a_body_is_measured_before_it_is_known_who_calls(
-    server: MockServer, size: int, expected: Told
+    server: MockServer, size: int, expected: Outcome
 ) -> None:
     request = get(WITHDRAWALS, {}, "POST", b" " * size)
-    assert told(exchange(server.cpg.base_url, request)) == expected
+    assert outcome(exchange(server.cpg.base_url, request)) == expected
 
 
 # How answers look
@@ -251,8 +251,8 @@ def test_every_answer_is_json_without_a_charset(server: MockServer) -> None:
     ]
     heads = [cause(server).partition(b"\r\n\r\n")[0].lower() for cause in [*good, *CAUSED.values()]]
     assert [head[9:12] for head in heads[: len(good)]] == [b"200"] * len(good)
-    found = {re.search(rb"\r\n(content-type: [^\r]*)", head)[1] for head in heads}
-    assert found == {b"content-type: application/json"}
+    results = {re.search(rb"\r\n(content-type: [^\r]*)", head)[1] for head in heads}
+    assert results == {b"content-type: application/json"}
 
 
 ALIKE = {
@@ -274,11 +274,11 @@ def test_these_refusals_are_told_apart_by_nothing(
     server: MockServer,
     one: Callable[[MockServer], bytes],
     other: Callable[[MockServer], bytes],
-    expected: Told,
+    expected: Outcome,
 ) -> None:
     assert submit(server).json()["data"]["withdrawal_id"] == 1
     first, second = one(server), other(server)
-    assert told(first) == expected
+    assert outcome(first) == expected
     assert without_noise(first) == without_noise(second)
 
 
@@ -304,10 +304,10 @@ def test_a_minute_lets_so_many_through_where_nothing_is_set(other: str, count: i
     headers = [(name.lower().encode(), value.encode()) for name, value in signed.items()]
     path = BALANCES.encode()
     request = Request("GET", path, b"", headers, b"", "127.0.0.1", path)
-    found = [
+    results = [
         pipeline.answer(app.sandboxes.default, "cpg", request).status for _ in range(count + 1)
     ]
-    assert found == [200] * count + [429]
+    assert results == [200] * count + [429]
 
 
 # Balances
@@ -353,8 +353,8 @@ LENGTHS = {
 def test_a_member_of_an_order_is_as_long_as_it_may_be(
     server: MockServer, name: str, lengths: dict[int, int]
 ) -> None:
-    found = {n: submit(server, **{name: "x" * n}).status_code for n in lengths}
-    assert found == lengths
+    results = {n: submit(server, **{name: "x" * n}).status_code for n in lengths}
+    assert results == lengths
 
 
 BELOW = (400, "Amount is below the minimum")
@@ -374,12 +374,12 @@ AMOUNTS = [
 
 @pytest.mark.parametrize(("amount", "expected"), AMOUNTS)
 def test_an_amount_is_a_text_or_a_number_above_zero(
-    server: MockServer, amount: str | float, expected: Told
+    server: MockServer, amount: str | float, expected: Outcome
 ) -> None:
     answer = submit(server, amount=amount)
     body = answer.json()
-    found = body["data"]["amount_decimal"] if answer.ok else body["message"]
-    assert (answer.status_code, found) == expected
+    result = body["data"]["amount_decimal"] if answer.ok else body["message"]
+    assert (answer.status_code, result) == expected
 
 
 def test_a_reference_of_null_is_none_and_other_members_are_nothing(server: MockServer) -> None:
@@ -441,23 +441,23 @@ IDS = [
 
 
 @pytest.mark.parametrize(("id", "expected"), IDS)
-def test_an_id_is_1_to_18_digits(server: MockServer, id: str, expected: Told) -> None:
-    assert told(ask(server, f"{WITHDRAWALS}/{id}")) == expected
+def test_an_id_is_1_to_18_digits(server: MockServer, id: str, expected: Outcome) -> None:
+    assert outcome(ask(server, f"{WITHDRAWALS}/{id}")) == expected
 
 
 def test_ids_count_up_and_hashes_hang_on_seed_and_id(server: MockServer) -> None:
-    def made(server: MockServer) -> list[tuple[int, str]]:
-        told = [submit(server).json()["data"] for _ in range(2)]
-        return [(data["withdrawal_id"], data["tx_hash"]) for data in told]
+    def submitted(server: MockServer) -> list[tuple[int, str]]:
+        withdrawals = [submit(server).json()["data"] for _ in range(2)]
+        return [(data["withdrawal_id"], data["tx_hash"]) for data in withdrawals]
 
-    first = made(server)
+    first = submitted(server)
     server.reset()
-    assert made(server) == first
+    assert submitted(server) == first
     with MockServer(seed=491) as other:
-        found = first + made(other)
-    assert [id for id, _ in found] == [1, 2, 1, 2]
-    assert len({tx_hash for _, tx_hash in found}) == 4
-    assert all(re.fullmatch("0x[0-9a-f]{64}", tx_hash) for _, tx_hash in found)
+        results = first + submitted(other)
+    assert [id for id, _ in results] == [1, 2, 1, 2]
+    assert len({tx_hash for _, tx_hash in results}) == 4
+    assert all(re.fullmatch("0x[0-9a-f]{64}", tx_hash) for _, tx_hash in results)
 
 
 # What the quirk says, and what a withdrawal is after 4,999 ms, 5 s and a day.
@@ -474,8 +474,8 @@ def test_a_withdrawal_confirms_when_the_quirk_says(
     server.set_quirks({"cpg.confirm_after": after})
     server.clock.freeze()
     submit(server)
-    found = []
+    results = []
     for duration in ("4999ms", "1ms", "24h"):
         server.clock.advance(duration)
-        found.append(shown(server)["status"])
-    assert found == expected
+        results.append(shown(server)["status"])
+    assert results == expected

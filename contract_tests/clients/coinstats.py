@@ -1,7 +1,7 @@
-"""The coins of an exchange connected to CoinStats, as a careful user would read them.
+"""A careful client of CoinStats: reads the coins of a connected exchange.
 
-A portfolio syncs before it tells the truth: its status is polled first. Amounts are JSON numbers
-with more digits than a float has, so every number is read as a decimal.
+A portfolio has to sync before its balances are right, so the client polls its status first.
+Amounts are JSON numbers with more digits than a float has: every number is read as a decimal.
 """
 
 import json
@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import httpx
 
-PAUSES = (1, 2, 4, 8, 16, 32)  # seconds before another try; no answer tells how long
+PAUSES = (1, 2, 4, 8, 16, 32)  # seconds before each retry; no response says how long to wait
 POLLS = 20
 POLL_EVERY = 3  # seconds
 
 CONFLICT, LIMITED = 409, 429
-SPENT = "Insufficient credits"  # a 429 as well, but no patience mends it
+SPENT = "Insufficient credits"  # a 429 as well, but a retry does not help
 
 
 class Balance(NamedTuple):
@@ -30,15 +30,15 @@ class Balance(NamedTuple):
 
 
 class CoinStatsError(Exception):
-    """A refusal; ``passing`` tells whether another try may help."""
+    """An error response; ``retriable`` says whether a retry may help."""
 
-    def __init__(self, code: str, message: str, *, passing: bool = False) -> None:
+    def __init__(self, code: str, message: str, *, retriable: bool = False) -> None:
         super().__init__(f"{code}: {message}")
-        self.code, self.message, self.passing = code, message, passing
+        self.code, self.message, self.retriable = code, message, retriable
 
 
 class CoinStatsClient:
-    """Reads one connection, with the API's key and the exchange's own credentials."""
+    """Reads one connection with a key of CoinStats and the exchange's credentials."""
 
     def __init__(
         self,
@@ -59,13 +59,13 @@ class CoinStatsClient:
         self._sleep = sleep
 
     def balances(self) -> list[Balance]:
-        """Returns the coins as of when the portfolio was synced; raises CoinStatsError."""
+        """Returns the coins once the portfolio is synced; raises CoinStatsError."""
         try:
-            answer = self._connect()
-            if answer["portfolio"]["status"] != "synced":
-                self._wait_for(answer["portfolio"]["id"])
-                answer = self._connect()
-            return [_balance(row) for row in answer["balances"]]
+            response = self._connect()
+            if response["portfolio"]["status"] != "synced":
+                self._wait_for(response["portfolio"]["id"])
+                response = self._connect()
+            return [_balance(row) for row in response["balances"]]
         except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise CoinStatsError("malformed", repr(error)) from error
 
@@ -82,26 +82,26 @@ class CoinStatsClient:
         raise CoinStatsError("syncing", f"portfolio {portfolio} is not synced yet")
 
     def _read(self, method: str, path: str, **content: Any) -> Any:
-        """Asks, again where that may help: the POST changes nothing and is a read as well."""
+        """Sends a request, and retries where that may help; the POST is a read as well."""
         for pause in PAUSES:
             try:
-                return self._once(method, path, content)
+                return self._send(method, path, content)
             except CoinStatsError as error:
-                if not error.passing:
+                if not error.retriable:
                     raise
                 self._sleep(pause)
-        return self._once(method, path, content)
+        return self._send(method, path, content)
 
-    def _once(self, method: str, path: str, content: Mapping[str, Any]) -> Any:
+    def _send(self, method: str, path: str, content: Mapping[str, Any]) -> Any:
         url = self._base_url + path
         try:
-            answer = self._http.request(method, url, headers=self._headers, **content)
+            response = self._http.request(method, url, headers=self._headers, **content)
         except httpx.TransportError as error:
-            raise CoinStatsError("unreachable", str(error), passing=True) from error
-        if answer.status_code != httpx.codes.OK:
-            raise _refusal(answer)
+            raise CoinStatsError("unreachable", str(error), retriable=True) from error
+        if response.status_code != httpx.codes.OK:
+            raise _error(response)
         return json.loads(
-            answer.content, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal
+            response.content, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal
         )
 
 
@@ -112,16 +112,16 @@ def _balance(row: dict[str, Any]) -> Balance:
 
 def _exact(number: Any) -> Decimal:
     if not isinstance(number, Decimal) or not number.is_finite():
-        raise ValueError(f"{number!r} is no amount")
+        raise ValueError(f"{number!r} is not an amount")
     return number
 
 
-def _refusal(answer: httpx.Response) -> CoinStatsError:
-    """Reads an error; the shapes that are known have a message in common, and no more."""
+def _error(response: httpx.Response) -> CoinStatsError:
+    """Reads an error; all that its known shapes have in common is the message."""
     try:
-        message = str(json.loads(answer.content)["message"])
+        message = str(json.loads(response.content)["message"])
     except (LookupError, TypeError, ValueError):
-        message = answer.text
-    passing = answer.is_server_error or answer.status_code in (CONFLICT, LIMITED)
+        message = response.text
+    retriable = response.is_server_error or response.status_code in (CONFLICT, LIMITED)
     spent = message.startswith(SPENT)
-    return CoinStatsError(str(answer.status_code), message, passing=passing and not spent)
+    return CoinStatsError(str(response.status_code), message, retriable=retriable and not spent)

@@ -1,7 +1,7 @@
-"""What a CoinW spot account holds, as a careful user would read it.
+"""A careful client of CoinW spot: reads what an account holds.
 
-Every answer is an envelope whose ``code`` tells how it went, under HTTP 200 or not, as text or
-as a number. Nothing signed depends on the time, so another try sends the same bytes.
+Every response is an envelope with a ``code``, a string or a number, under HTTP 200 or not.
+Nothing that is signed depends on the time, so a retry sends the same bytes.
 """
 
 import hashlib
@@ -13,25 +13,25 @@ from typing import Any, NamedTuple
 
 import httpx
 
-PAUSES = (1, 2, 4, 8)  # seconds before another try; limits look back on one or two
+PAUSES = (1, 2, 4, 8)  # seconds before each retry; limits have windows of one or two
 
 DONE = "200"
-PASSING = ("29001", "10001", "500")  # too often; no network there; a failure
+RETRIABLE = ("29001", "10001", "500")  # rate limit, network error of CoinW, failure
 
 
 class Holding(NamedTuple):
-    """One coin: what open orders hold of it, and what can be spent."""
+    """The amounts of one coin: in open orders, and available."""
 
     on_orders: Decimal
     available: Decimal
 
 
 class CoinWError(Exception):
-    """A refusal; ``passing`` tells whether another try may help."""
+    """An error response; ``retriable`` says whether a retry may help."""
 
-    def __init__(self, code: str, message: str, *, passing: bool = False) -> None:
+    def __init__(self, code: str, message: str, *, retriable: bool = False) -> None:
         super().__init__(f"{code}: {message}")
-        self.code, self.message, self.passing = code, message, passing
+        self.code, self.message, self.retriable = code, message, retriable
 
 
 class CoinWClient:
@@ -51,7 +51,7 @@ class CoinWClient:
         self._sleep = sleep
 
     def balances(self) -> dict[str, Decimal]:
-        """Returns what can be spent, by coin; raises CoinWError."""
+        """Returns the available amounts by coin; raises CoinWError."""
         try:
             data = self._read("returnBalances")
             return {coin: _exact(amount) for coin, amount in data.items()}
@@ -59,12 +59,12 @@ class CoinWClient:
             raise CoinWError("malformed", repr(error)) from error
 
     def complete_balances(self) -> dict[str, Holding]:
-        """Returns what orders hold and what can be spent, by coin; raises CoinWError."""
+        """Returns the amounts in open orders and available, by coin; raises CoinWError."""
         try:
             data = self._read("returnCompleteBalances")
             return {
-                coin: Holding(_exact(held["onOrders"]), _exact(held["available"]))
-                for coin, held in data.items()
+                coin: Holding(_exact(amounts["onOrders"]), _exact(amounts["available"]))
+                for coin, amounts in data.items()
             }
         except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise CoinWError("malformed", repr(error)) from error
@@ -72,53 +72,53 @@ class CoinWClient:
     def _read(self, command: str) -> Any:
         for pause in PAUSES:
             try:
-                return self._once(command)
+                return self._send(command)
             except CoinWError as error:
-                if not error.passing:
+                if not error.retriable:
                     raise
                 self._sleep(pause)
-        return self._once(command)
+        return self._send(command)
 
-    def _once(self, command: str) -> Any:
-        """Returns the data; an account without holdings may get an empty one, null or no bytes."""
-        signed = {"api_key": self._api_key}
-        query = {"command": command, **signed, "sign": self._sign(signed)}
+    def _send(self, command: str) -> Any:
+        """Returns the data; without holdings that is an empty object, null or an empty body."""
+        params = {"api_key": self._api_key}
+        query = {"command": command, **params, "sign": self._sign(params)}
         try:
-            answer = self._http.post(f"{self._base_url}/api/v1/private", params=query)
+            response = self._http.post(f"{self._base_url}/api/v1/private", params=query)
         except httpx.TransportError as error:
-            raise CoinWError("unreachable", str(error), passing=True) from error
-        if answer.is_success and not answer.content:
+            raise CoinWError("unreachable", str(error), retriable=True) from error
+        if response.is_success and not response.content:
             return {}
-        told = _envelope(answer)
-        code = str(told["code"])
+        envelope = _envelope(response)
+        code = str(envelope["code"])
         if code != DONE:
-            raise CoinWError(code, str(told["msg"]), passing=code in PASSING)
-        return told["data"] or {}
+            raise CoinWError(code, str(envelope["msg"]), retriable=code in RETRIABLE)
+        return envelope["data"] or {}
 
-    def _sign(self, parameters: dict[str, str]) -> str:
-        """Returns the MD5 over all parameters by name, and the secret at the end; no command."""
-        pairs = [f"{name}={value}" for name, value in sorted(parameters.items())]
+    def _sign(self, params: dict[str, str]) -> str:
+        """Returns the MD5 over the sorted parameters, without ``command``, and the secret."""
+        pairs = [f"{name}={value}" for name, value in sorted(params.items())]
         message = "&".join([*pairs, f"secret_key={self._secret_key}"])
         return hashlib.md5(message.encode(), usedforsecurity=False).hexdigest().upper()
 
 
-def _envelope(answer: httpx.Response) -> dict[str, Any]:
-    """Reads the envelope; what has none, such as the page of a proxy, is told by its status."""
+def _envelope(response: httpx.Response) -> dict[str, Any]:
+    """Reads the envelope; raises CoinWError for a body without one, such as a proxy page."""
     try:
-        told = json.loads(
-            answer.content, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal
+        envelope = json.loads(
+            response.content, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal
         )
-        if {"code", "msg"} <= told.keys():
-            return dict(told)
+        if {"code", "msg"} <= envelope.keys():
+            return dict(envelope)
     except (AttributeError, ValueError):
         pass
-    code = "malformed" if answer.is_success else str(answer.status_code)
-    passing = answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS
-    raise CoinWError(code, answer.text, passing=passing)
+    code = "malformed" if response.is_success else str(response.status_code)
+    retriable = response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS
+    raise CoinWError(code, response.text, retriable=retriable)
 
 
 def _exact(amount: Any) -> Decimal:
-    """Reads text, or a number as older pages have it."""
+    """Reads a string, or a number as on older pages."""
     if not isinstance(amount, str | Decimal) or not Decimal(amount).is_finite():
-        raise ValueError(f"{amount!r} is no amount")
+        raise ValueError(f"{amount!r} is not an amount")
     return Decimal(amount)

@@ -1,7 +1,7 @@
-"""What an account of the Crypto Payment Gateway holds, and withdrawals from it, carefully.
+"""A careful client of the Crypto Payment Gateway: reads balances and submits withdrawals.
 
-A signature is good once. Equal requests of one second have the same signature, so no two tries
-share a timestamp here, not even those that failed: the gateway may have taken them.
+The gateway rejects a reused signature, and equal requests of one second have the same one. So no
+two attempts share a timestamp, not even failed ones: the gateway may have accepted them.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-PAUSES = (1, 2, 4, 8, 16, 32)  # seconds before another try; the limits count by the minute
+PAUSES = (1, 2, 4, 8, 16, 32)  # seconds before each retry; the limits count by the minute
 LEAD = 60  # seconds that timestamps may run ahead of the clock; the gateway allows 300
 
 
@@ -29,7 +29,7 @@ class Balance(NamedTuple):
 
 
 class Withdrawal(NamedTuple):
-    """A withdrawal that the gateway has taken; both amounts are held until it is settled."""
+    """An accepted withdrawal; both amounts are held until it is settled."""
 
     id: int
     status: str
@@ -38,10 +38,10 @@ class Withdrawal(NamedTuple):
 
 
 class CpgError(Exception):
-    """A refusal, by its HTTP status: the gateway has no codes of its own.
+    """An error response with its HTTP status: the gateway has no codes of its own.
 
-    ``wait`` tells for how many seconds the gateway asks before another try, 0 when it leaves
-    that to us, None when another try would not help.
+    ``wait`` is the number of seconds before a retry that the gateway asks for, 0 where it names
+    none, None where a retry does not help.
     """
 
     def __init__(self, code: str, message: str, wait: int | None = None) -> None:
@@ -50,7 +50,7 @@ class CpgError(Exception):
 
 
 class CpgClient:
-    """Asks with one API key."""
+    """Reads and withdraws with one API key."""
 
     def __init__(
         self,
@@ -67,19 +67,19 @@ class CpgClient:
         self._sleep, self._now = sleep, now
         self._last = 0
 
-    def balances(self, **wanted: str) -> list[Balance]:
+    def balances(self, **filters: str) -> list[Balance]:
         """Returns all rows, or those of a ``currency`` or ``network``; raises CpgError."""
         try:
-            return [_balance(row) for row in self._ask("GET", "/v1/balances", params=wanted)]
+            return [_balance(row) for row in self._request("GET", "/v1/balances", params=filters)]
         except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise CpgError("malformed", repr(error)) from error
 
     def withdraw(
         self, currency: str, network: str, to_address: str, amount: Decimal, reference: str
     ) -> Withdrawal:
-        """Submits a withdrawal once, however often it is tried; raises CpgError.
+        """Submits a withdrawal once, whatever the number of retries; raises CpgError.
 
-        An error does not tell that nothing was withdrawn: call again with the same reference.
+        An error does not mean that nothing was withdrawn: call again with the same reference.
         """
         order = {
             "currency": currency,
@@ -89,45 +89,45 @@ class CpgClient:
             "client_reference": reference,
         }
         try:
-            return _withdrawal(self._ask("POST", "/v1/withdrawals", json=order))
+            return _withdrawal(self._request("POST", "/v1/withdrawals", json=order))
         except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise CpgError("malformed", repr(error)) from error
 
-    def _ask(self, method: str, path: str, **content: Any) -> Any:
-        """Asks, again where that may help: a read, or an order that bears a reference."""
+    def _request(self, method: str, path: str, **content: Any) -> Any:
+        """Sends a request, and retries where that may help: reads, and orders with a reference."""
         for pause in PAUSES:
             try:
-                return self._once(method, path, content)
+                return self._send(method, path, content)
             except CpgError as error:
                 if error.wait is None:
                     raise
                 self._sleep(error.wait or pause)
-        return self._once(method, path, content)
+        return self._send(method, path, content)
 
-    def _once(self, method: str, path: str, content: dict[str, Any]) -> Any:
+    def _send(self, method: str, path: str, content: dict[str, Any]) -> Any:
         url = self._base_url + path
         try:
-            answer = self._http.request(method, url, auth=self._sign, **content)
+            response = self._http.request(method, url, auth=self._sign, **content)
         except httpx.TransportError as error:
             raise CpgError("unreachable", str(error), wait=0) from error
-        if answer.status_code != httpx.codes.OK:
-            raise _refusal(answer)
-        return json.loads(answer.content)["data"]
+        if response.status_code != httpx.codes.OK:
+            raise _error(response)
+        return json.loads(response.content)["data"]
 
     def _sign(self, request: httpx.Request) -> httpx.Request:
         """Signs the bytes that will be sent, query and body included."""
         path, _, query = request.url.raw_path.partition(b"?")
         timestamp = str(self._timestamp())
-        digest = hashlib.sha256(request.content).hexdigest()
-        fields = [timestamp, request.method, path.decode(), query.decode(), digest]
-        signed = hmac.new(self._secret.encode(), "\n".join(fields).encode(), hashlib.sha256)
+        body_hash = hashlib.sha256(request.content).hexdigest()
+        fields = [timestamp, request.method, path.decode(), query.decode(), body_hash]
+        signature = hmac.new(self._secret.encode(), "\n".join(fields).encode(), hashlib.sha256)
         request.headers["X-CPG-Key"] = self._key_id
         request.headers["X-CPG-Timestamp"] = timestamp
-        request.headers["X-CPG-Signature"] = signed.hexdigest()
+        request.headers["X-CPG-Signature"] = signature.hexdigest()
         return request
 
     def _timestamp(self) -> int:
-        """Returns Unix seconds, each of them once: they run ahead, and wait when far ahead."""
+        """Returns Unix seconds, each only once: ahead of the clock by at most LEAD, else waits."""
         now = self._now()
         self._last = max(int(now), self._last + 1)
         ahead = self._last - now
@@ -148,17 +148,17 @@ def _withdrawal(data: dict[str, Any]) -> Withdrawal:
 
 def _exact(text: str) -> Decimal:
     if not isinstance(text, str) or not Decimal(text).is_finite():
-        raise ValueError(f"{text!r} is no amount")
+        raise ValueError(f"{text!r} is not an amount")
     return Decimal(text)
 
 
-def _refusal(answer: httpx.Response) -> CpgError:
-    status = answer.status_code
+def _error(response: httpx.Response) -> CpgError:
+    status = response.status_code
     try:
-        message = str(json.loads(answer.content)["message"])
+        message = str(json.loads(response.content)["message"])
     except (LookupError, TypeError, ValueError):
-        message = answer.text
-    if status != httpx.codes.TOO_MANY_REQUESTS and not answer.is_server_error:
+        message = response.text
+    if status != httpx.codes.TOO_MANY_REQUESTS and not response.is_server_error:
         return CpgError(str(status), message)
-    seconds = answer.headers.get("Retry-After", "")
+    seconds = response.headers.get("Retry-After", "")
     return CpgError(str(status), message, wait=int(seconds) if seconds.isdecimal() else 0)
