@@ -236,8 +236,8 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("one parameter forgotten", "a parameter not signed", ("asked",), left_out("zone")),
     ("empty values skipped", "empty parameters not signed", ("posted",), left_out("empty")),
     ("an ampersand at the end", "& after the string", ANY, put(end="&")),
-    ("echo's newline", "newline behind the secret", ANY, put(end="\n")),
-    ("a CRLF at the end", "newline behind the secret", ANY, put(end="\r\n")),
+    ("echo's newline", "newline after the secret", ANY, put(end="\n")),
+    ("a CRLF at the end", "newline after the secret", ANY, put(end="\r\n")),
     ("joined by nothing", "another separator between parameters", ANY, put(joiner="")),
     ("joined by a comma", "another separator between parameters", ANY, put(joiner=",")),
     ("joined by newlines", "another separator between parameters", ANY, put(joiner="\n")),
@@ -251,11 +251,11 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("all in capitals", "string in one case", ANY, whole_case(bytes.upper)),
     ("all in small letters", "string in one case", ("asked", "posted"), whole_case(bytes.lower)),
     ("JSON", "JSON signed", ANY, lambda c: replace(c, text=json.dumps(dict(c.signed) | {"secret_key": SECRET}, separators=(",", ":")).encode())),
-    ("a line end from a file", "newline behind the secret", ANY, put(secret=SECRET + "\n")),
-    ("a line end of Windows", "newline behind the secret", ANY, put(secret=SECRET + "\r\n")),
-    ("a blank before the secret", "blanks round the secret", ANY, put(secret=" " + SECRET)),
-    ("a blank behind the secret", "blanks round the secret", ANY, put(secret=SECRET + " ")),
-    ("quotes from a .env file", "quotes round the secret", ANY, put(secret=f'"{SECRET}"')),
+    ("a line end from a file", "newline after the secret", ANY, put(secret=SECRET + "\n")),
+    ("a line end of Windows", "newline after the secret", ANY, put(secret=SECRET + "\r\n")),
+    ("a blank before the secret", "whitespace around the secret", ANY, put(secret=" " + SECRET)),
+    ("a blank behind the secret", "whitespace around the secret", ANY, put(secret=SECRET + " ")),
+    ("quotes from a .env file", "quotes around the secret", ANY, put(secret=f'"{SECRET}"')),
     ("the secret encoded", "secret written in hex or base64", ANY, put(secret=SECRET.encode().hex())),
     ("the secret in capitals", "secret in another case", ANY, put(secret=SECRET.upper())),
     ("a variable that is not set", "no secret", ANY, put(secret="")),
@@ -275,7 +275,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("small letters", "lower-case hex", ANY, put(write=bytes.hex)),
     ("base64", "base64 for hex", ANY, put(write=lambda d: base64.b64encode(d).decode())),
     ("base64 of the hex", "base64 of the hex", ANY, put(write=lambda d: base64.b64encode(d.hex().upper().encode()).decode())),
-    ("quotes", "quotes round the signature", ANY, put(write=lambda d: f'"{d.hex().upper()}"')),
+    ("quotes", "quotes around the signature", ANY, put(write=lambda d: f'"{d.hex().upper()}"')),
     ("md5=", "prefix before the signature", ANY, put(write=lambda d: f"md5={d.hex().upper()}")),
     ("half a signature", "signature cut short", ANY, put(write=lambda d: d.hex().upper()[:16])),
     ("a signature twice", "more than the signature", ANY, put(write=lambda d: d.hex().upper() * 2 + ",")),
@@ -330,7 +330,7 @@ def rules(name: str, one: str, other: str) -> list[str]:
     (rule, _, change), (other_rule, _, other_change) = BY_NAME[one], BY_NAME[other]
     if "echo's newline" in (one, other) and NOT_LAST & {one, other}:
         rule, other_rule = (
-            r.replace("newline behind the secret", "newline after the string")
+            r.replace("newline after the secret", "newline after the string")
             for r in (rule, other_rule)
         )
     both = other_change(change(right)).signature()
@@ -511,14 +511,14 @@ def test_a_signature_that_is_not_where_it_belongs_is_told(  # noqa: PLR0917
 KEY_IDS = [
     # sent as api_key, rule
     (SECRET, "secret for the api_key"),
-    (f"'{OTHER_SECRET}'", "secret for the api_key + quotes round the key"),
-    ('"main-api-key"', "quotes round the key"),
-    ("main-api-key\n", "blanks round the key"),
+    (f"'{OTHER_SECRET}'", "secret for the api_key + quotes around the key"),
+    ('"main-api-key"', "quotes around the key"),
+    ("main-api-key\n", "whitespace around the key"),
     ("MAIN-API-KEY", "key in another case"),
-    ("Bearer main-api-key", "word before the key"),
+    ("Bearer main-api-key", "a scheme such as Bearer before the key"),
     ("main%2Dapi%2Dkey", "key URL-encoded"),
     ("main-api-k", "key cut short"),
-    ("mein-api-key", "one sign of the key wrong"),
+    ("mein-api-key", "one character of the key wrong"),
     ("main", "label for the api_key"),
     ("nobody", "unknown_credential"),
 ]
@@ -644,7 +644,7 @@ def test_a_sandboxs_own_keys_are_named(server: MockServer) -> None:
     wrong = replace(wrong, secret=mine["secret_key"] + " ")
     query = urlencode([COMMAND, key, ("sign", wrong.signature())])
     exchange(server.coinw.base_url, get(f"/~{box.id}{PRIVATE}?{query}", {}, "POST"))
-    assert box.journal[-1].explanation["rule"] == "blanks round the secret"
+    assert box.journal[-1].explanation["rule"] == "whitespace around the secret"
 
 
 # What holds for all

@@ -133,7 +133,7 @@ PROVIDER = Provider(
             "Whether a 429 carries Retry-After.",
             choices=OFF_ON,
         ),
-        CORS,
+        CORS,  # fact: cdp-cors
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

@@ -87,7 +87,7 @@ PROVIDER = Provider(
             "Whether a 429 carries X-RateLimit-* in addition to Retry-After.",
             choices=("off", "on"),
         ),
-        CORS,
+        CORS,  # fact: coinapi-cors
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

@@ -132,7 +132,7 @@ PROVIDER = Provider(
         ),
         # fact: coinstats-credits-at-start, coinstats-credits-set
         Quirk("credits", "100000", "How many credits a key starts with.", number=True),
-        replace(CORS, default="on"),  # coinstats-cors
+        replace(CORS, default="on"),  # fact: coinstats-cors
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

@@ -147,7 +147,7 @@ PROVIDER = Provider(
             "Whether callers that keep exceeding limits are warned, banned and blacklisted.",
             choices=("off", "on"),
         ),
-        CORS,
+        CORS,  # fact: coinw-cors
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

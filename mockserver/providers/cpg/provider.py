@@ -95,7 +95,7 @@ PROVIDER = Provider(
             choices=("off",),
             duration=True,
         ),
-        CORS,
+        CORS,  # fact: cpg-cors
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

@@ -33,7 +33,7 @@ MISPLACED = {
     "member": Mistake("key in the body", f"Send the key in the header {HEADER}."),
 }
 NO_BEARER = Mistake("no Bearer", "Write the word Bearer and one space before the key.")
-SCHEME_BEFORE_KEY = "word before the key"
+SCHEME_BEFORE_KEY = "a scheme such as Bearer before the key"
 
 COSTS = {"balance": BALANCE_COST, "support": SUPPORT_COST, "status": STATUS_COST, "sync": SYNC_COST}
 

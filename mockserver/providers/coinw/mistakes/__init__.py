@@ -104,7 +104,8 @@ def _misplaced(rejected: RejectedRequest, value: SentValue) -> Mistake:
 def _names_text(rejected: RejectedRequest, names: Sequence[bytes]) -> str:
     """Writes the first names of parameters, without secrets."""
     secrets = secret_labels(rejected)
-    shown = [printable(redact_secrets(name, secrets)[:SHOWN_MAX]) for name in dict.fromkeys(names)]
+    few = islice(dict.fromkeys(names), NAMES_MAX + 1)
+    shown = [printable(redact_secrets(name, secrets), SHOWN_MAX) for name in few]
     more = ["..."] if len(shown) > NAMES_MAX else []
     return ", ".join([*shown[:NAMES_MAX], *more]) or "no parameter"
 
@@ -170,12 +171,12 @@ def _explain_contradiction(rejected: RejectedRequest) -> Explanation | None:
         values = [value for n, value in pairs if n.decode("utf-8", "replace") == name]
         is_secret = is_secret_name(name.encode())
         texts = [
-            fingerprinted(v) if is_secret else printable(redact_secrets(v, secrets)[:SHOWN_MAX])
+            fingerprinted(v) if is_secret else printable(redact_secrets(v, secrets), SHOWN_MAX)
             for v in values[:3]
         ]
         if texts:
             received.append(f"{' and '.join(texts)} in the {place}")
-    shown_name = printable(redact_secrets(name.encode(), secrets)[:SHOWN_MAX])
+    shown_name = printable(redact_secrets(name.encode(), secrets), SHOWN_MAX)
     return Explanation(
         f"{shown_name} sent twice",
         f"one value of {shown_name}",

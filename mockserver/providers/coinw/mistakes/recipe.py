@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from msgspec import Struct
 
@@ -15,6 +16,7 @@ from mockserver.providers.coinw.auth import Key
 
 ALGORITHM = "md5"
 KEYS_MAX = 64  # keys whose values are redacted
+VALUES_MAX = 64  # values with a secret\'s name that are redacted
 EXPLAINED_MAX = 16 * 1024  # bytes of query and form that are parsed for an explanation
 
 # Hash algorithms by the bytes of their digests.
@@ -151,9 +153,8 @@ def secret_labels(rejected: RejectedRequest) -> dict[str, str]:
     """Returns labels by secret: of keys, and of values with a secret's name."""
     request = rejected.request
     pairs = [*request.headers, *raw_pairs(request.query), *raw_pairs(form_of(request))]
-    labels = {
-        value.decode("utf-8", "replace"): "value" for name, value in pairs if is_secret_name(name)
-    }
+    values = (value.decode("utf-8", "replace") for name, value in pairs if is_secret_name(name))
+    labels = dict.fromkeys(islice(values, VALUES_MAX), "value")
     presented = {value for name, value in pairs if name == b"api_key"}
     keys = rejected.keys
     callers = [key for key in keys if key.api_key.encode() in presented]

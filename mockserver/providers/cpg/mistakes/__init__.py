@@ -147,7 +147,7 @@ MALFORMED_TIMES = (
     (r"-[0-9]+", "negative timestamp", "Send the seconds since 1970, a positive number."),
     (r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", "timestamp is a date", "Send Unix seconds, not ISO 8601."),
     (r"[A-Z][a-z]{2}, .*", "timestamp is a date", "Send Unix seconds, not an HTTP date."),
-    (r"([\"']).*\1", "quotes round the timestamp", "Send the digits alone, without quotes."),
+    (r"([\"']).*\1", "quotes around the timestamp", "Send the digits alone, without quotes."),
     (r"[0-9]+[eE][0-9.+]+|[0-9.]+[eE]\+?[0-9]+", "timestamp with an exponent", "Send an integer."),
 )  # fmt: skip
 
@@ -157,8 +157,8 @@ def _explain_timestamp(rejected: RejectedRequest) -> Explanation:
     now = rejected.auth_now // SECOND
     window = rejected.quirks["timestamp_window"] // SECOND
     expected = f"Unix seconds between {now - window} and {now + window}"
-    shown = redact_secrets(text, secret_labels(rejected))[:SHOWN_MAX]
-    received = f"{TIMESTAMP}: {printable(shown)}"
+    shown = printable(redact_secrets(text, secret_labels(rejected)), SHOWN_MAX)
+    received = f"{TIMESTAMP}: {shown}"
     if not text.isdigit():
         return _malformed_time(text, expected, received)
     other_unit = _other_unit(int(text), now, expected, received) if len(text) <= 20 else None

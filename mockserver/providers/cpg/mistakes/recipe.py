@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from msgspec import Struct
 
@@ -16,6 +17,7 @@ from mockserver.providers.cpg.auth import Key
 ORDER = ("timestamp", "method", "path", "query", "body")
 ALGORITHM = "sha256"
 KEYS_MAX = 64  # keys whose values are redacted
+VALUES_MAX = 64  # values with a secret\'s name that are redacted
 
 # Hash algorithms by the bytes of their digests.
 ALGORITHMS = {16: "md5", 20: "sha1", 28: "sha224", 32: ALGORITHM, 48: "sha384", 64: "sha512"}
@@ -98,9 +100,8 @@ def secret_labels(rejected: RejectedRequest) -> dict[str, str]:
     """Returns labels by secret: of keys, and of values with a secret's name."""
     request = rejected.request
     pairs = [*request.headers, *raw_pairs(request.query)]
-    labels = {
-        value.decode("utf-8", "replace"): "value" for name, value in pairs if is_secret_name(name)
-    }
+    values = (value.decode("utf-8", "replace") for name, value in pairs if is_secret_name(name))
+    labels = dict.fromkeys(islice(values, VALUES_MAX), "value")
     presented = request.header(b"x-cpg-key")
     keys = rejected.keys
     callers = [key for key in keys if key.key_id.encode() == presented]
