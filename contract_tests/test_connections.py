@@ -58,17 +58,32 @@ def heard(url: str, data: bytes) -> bytes:
 
 
 def answers(received: bytes) -> list[tuple[int, bytes, bytes]]:
-    """Takes apart responses, each of a length: status, head, body."""
+    """Takes apart responses, each with a length or in chunks: status, head, body."""
     found = []
     while received:
         head, blank, rest = received.partition(b"\r\n\r\n")
         assert blank, received
+        if b"\r\ntransfer-encoding: chunked" in head.lower():
+            body, received = unchunked(rest)
+            found.append((int(head[9:12]), head, body))
+            continue
         length = re.search(rb"(?i)\r\ncontent-length: ([0-9]+)", head)
         size = int(length[1]) if length else 0
         assert len(rest) >= size, received
         found.append((int(head[9:12]), head, rest[:size]))
         received = rest[size:]
     return found
+
+
+def unchunked(data: bytes) -> tuple[bytes, bytes]:
+    """Returns a body sent in chunks, and what follows it."""
+    body = b""
+    while True:
+        size, _, rest = data.partition(b"\r\n")
+        chunk, data = rest[: int(size, 16)], rest[int(size, 16) :].removeprefix(b"\r\n")
+        if not chunk:
+            return body, data
+        body += chunk
 
 
 def statuses(received: bytes) -> list[int]:
