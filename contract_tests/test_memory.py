@@ -11,7 +11,7 @@ from mockserver import MockServer, create_app
 from mockserver.engine import journal, pipeline
 from mockserver.engine.memory_budget import BUDGET_MIN, STEP
 from mockserver.engine.sandbox import Sandbox
-from mockserver.http.app import Application
+from mockserver.http.exchange import Exchange
 from mockserver.model.http import Request
 
 KEY = (b"x-coinapi-key", b"00000000-EMPTY-KEY")
@@ -24,10 +24,10 @@ def ask(sandbox: Sandbox, n: int, body: bytes = BODY, key: bytes = b"wrong") -> 
     path = b"/v1/balances"
     body = body and body + b"%d" % n  # one that came before is not kept twice
     request = Request("GET", path, b"n=%d" % n, headers, body, "127.0.0.1", path)
-    pipeline.answer(sandbox, "coinapi", request)
+    pipeline.respond(sandbox, "coinapi", request)
 
 
-def made(app: Application, count: int) -> list[Sandbox]:
+def made(app: Exchange, count: int) -> list[Sandbox]:
     known = app.sandboxes
     world, settings = known.default.world, known.default.made
     return [known.make(f"box-{n}", world, settings, 3600 * 10**9) for n in range(count)]
@@ -37,7 +37,7 @@ def kept(boxes: list[Sandbox]) -> list[int]:
     return [len(box.journal.entries) for box in boxes]
 
 
-def counted(app: Application) -> int:
+def counted(app: Exchange) -> int:
     """Returns what every entry and every count of every sandbox takes."""
     return sum(
         sum(entry.size for entry in box.journal.entries)

@@ -25,7 +25,7 @@ from mockserver.faults.parsing import ANSWER_BODY_MAX, AnswerSpec, FiringSpec
 from mockserver.faults.rules import RuleMatch
 from mockserver.files import scenarios, strict_yaml, worlds
 from mockserver.files.lookup import FileError
-from mockserver.http.app import create_app
+from mockserver.http.exchange import create_exchange as create_app
 from mockserver.model import instants as moment
 
 WORLD = worlds.load("default")

@@ -440,13 +440,13 @@ def test_a_run_repeats_byte_for_byte(server: MockServer) -> None:
 
 
 def test_after_100_000_requests_the_journal_is_as_large_as_after_10_000() -> None:
-    sandbox = create_app().sandboxes.default
+    sandbox = create_app().state.exchange.sandboxes.default
     headers = [(b"x-coinapi-key", b"00000000-EMPTY-KEY")]
     request = Request("GET", b"/v1/balances", b"", headers, b"", "127.0.0.1", b"/v1/balances")
 
     def ask(count: int) -> tuple[int, int, int]:
         for _ in range(count):
-            assert pipeline.answer(sandbox, "coinapi", request).status == 200
+            assert pipeline.respond(sandbox, "coinapi", request).response.status == 200
         kept = sandbox.journal
         size = kept._size  # noqa: SLF001
         assert size == sum(entry.size for entry in kept.entries)

@@ -233,6 +233,6 @@ def _long(
 ) -> None:
     sandbox = box(world(discover()[provider]))
     first, second = (request(made(size + n)) for n in (1000, 0))
-    pipeline.answer(sandbox, provider, first)
+    pipeline.respond(sandbox, provider, first)
     with counting():
-        pipeline.answer(sandbox, provider, second)
+        pipeline.respond(sandbox, provider, second)

@@ -27,6 +27,7 @@ from mockserver.control.routes import ControlError
 from mockserver.control.stream import stream
 from mockserver.files import strict_yaml
 from mockserver.model import duplicate_members as twice
+from mockserver.model.http import path_below
 from mockserver.model.origin import host_of, is_foreign, is_loopback
 
 STREAM = re.compile(r"/sandboxes/([^/]+)/requests/stream")
@@ -53,7 +54,8 @@ async def endpoint(request: Request) -> Response:
 
 async def _answer(request: Request) -> Response:
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
-    path = raw.decode("latin-1").removeprefix(PREFIX)
+    root = request.scope.get("root_path", "")
+    path = path_below(raw, root).decode("latin-1").removeprefix(PREFIX)
     if path == DOCUMENT:
         _only_get(request, path)
         return _json(200, document())
@@ -64,7 +66,7 @@ async def _answer(request: Request) -> Response:
         lines = stream(request.app.state.exchange, unquote(streamed[1]))
         return StreamingResponse(lines, media_type="text/event-stream")
     body = await _body(request)
-    origin = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
+    origin = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}{root}"
     query = dict(request.query_params)
     verb, parameters = find(request.method, path)
     if verb.lines is not None and LINES in request.headers.get("accept", ""):

@@ -11,7 +11,6 @@ from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Settings
 from mockserver.files import worlds
-from mockserver.http.asgi import PEER, REQUEST_BODY_MAX
 from mockserver.http.routing import Routing
 from mockserver.model.http import Request
 from mockserver.providers import discover
@@ -42,21 +41,13 @@ def check_offline(
     if destination is not None and destination.provider == name:
         path = destination.path
     sandbox = Sandbox(DEFAULT, worlds.load(world), real, Settings())
-    pipeline.answer(sandbox, name, _request(parsed, path))
+    pipeline.respond(sandbox, name, _request(parsed, path))
     return sandbox.journal.entries[-1]
 
 
 def _request(parsed: ParsedRequest, path: bytes) -> Request:
-    oversize = len(parsed.body) > REQUEST_BODY_MAX
-    return Request(
-        parsed.method,
-        path,
-        parsed.query,
-        parsed.headers,
-        b"" if oversize else parsed.body,
-        PEER,
-        parsed.path,
-        oversize=oversize,
+    return Request.of(
+        parsed.method, path, parsed.query, parsed.headers, parsed.body, raw_target_path=parsed.path
     )
 
 
