@@ -16,7 +16,7 @@ from typing import NamedTuple
 from benchmarks import callgrind
 from benchmarks.callgrind import begin, end
 from mockserver.engine import pipeline
-from mockserver.http.exchange import create_exchange as create_app
+from mockserver.http.exchange import create_exchange
 from mockserver.model.http import Request
 
 SMALL, LARGE = 64 * 1024, 1024 * 1024
@@ -125,7 +125,7 @@ def costs() -> dict[str, Cost]:
 
 def _ask_all() -> None:
     """Sends every shape, small and large; time stands, so that every refusal is explained."""
-    app = create_app(real=repeat(NOW).__next__)
+    app = create_exchange(real=repeat(NOW).__next__)
     sandbox, names = app.sandboxes.default, cycle(app.providers)
     for name in app.providers:
         pipeline.respond(sandbox, name, request())  # imports what explains

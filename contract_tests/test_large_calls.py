@@ -44,8 +44,8 @@ LARGE = {
     "rows of an account": Large("GET", ACCOUNT, (ledgers, "shown")),
     "rows put": Large("PUT", ACCOUNT, (ledgers, "_typed"), {"balances": ROWS}),
     "rows put, told": Large("PUT", ACCOUNT, (ledgers, "shown"), {"balances": ROWS}),
-    "the journal": Large("GET", D + "/requests?limit=1000", (entries, "told")),
-    "the archive": Large("GET", D + "/requests.har", (entries, "told")),
+    "the journal": Large("GET", D + "/requests?limit=1000", (entries, "entry_document")),
+    "the archive": Large("GET", D + "/requests.har", (entries, "entry_document")),
     "verify": Large(
         "POST",
         D + "/requests/verify",
@@ -53,7 +53,7 @@ LARGE = {
         {"match": {"method": "GET"}, "at_least": 1},
     ),
     "coverage": Large("GET", D + "/coverage", (entries, "_covered")),
-    "a rule": Large("POST", D + "/faults", (faults, "Reader"), RULE),
+    "a rule": Large("POST", D + "/faults", (faults, "RuleParser"), RULE),
     "a scenario": Large("PUT", D + "/scenario", (faults, "read"), {"name": "rate-limit-storm"}),
     "a sandbox": Large("POST", "/sandboxes", (sandboxes, "_world"), {"world": "empty"}),
     "an event": Large(
@@ -114,8 +114,8 @@ def test_requests_are_answered_while_a_large_call_works(
 
 STEPS = [
     ("GET", ACCOUNT, (ledgers, "shown")),
-    ("GET", D + "/requests", (entries, "told")),
-    ("GET", D + "/requests.har", (entries, "told")),
+    ("GET", D + "/requests", (entries, "entry_document")),
+    ("GET", D + "/requests.har", (entries, "entry_document")),
 ]
 
 

@@ -466,7 +466,7 @@ MOVED = [-365 * 24 * 3600 * 10**9, -(10**9), 2 * 3600 * 10**9]
 @pytest.mark.parametrize("by", MOVED)
 def test_a_wall_clock_that_is_set_ends_no_sandbox_and_moves_no_sandbox_clock(by: int) -> None:
     wall, passing = HandClock(), HandClock(5 * 10**9)
-    first = create_app().sandboxes.default
+    first = create_app().state.exchange.sandboxes.default
     box = Sandbox(DEFAULT, first.world, wall, first.made, monotonic=passing)
     known = Sandboxes(box, wall)
     made = known.make("made", first.world, first.made, 60 * 10**9)
