@@ -26,7 +26,7 @@ from mockserver.engine import journal
 from mockserver.engine import request_counts as counts
 from mockserver.files import worlds
 from mockserver.files.openapi import Document
-from mockserver.model import instants as moment
+from mockserver.model import times
 from mockserver.model.http import Response
 from mockserver.providers import discover
 from mockserver.tools.generate import generate
@@ -105,7 +105,7 @@ class Steer:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[MockServer]:
-    with MockServer(real=HandClock(moment.parse_instant(START))) as server:
+    with MockServer(real=HandClock(times.parse_instant(START))) as server:
         yield server
 
 
@@ -363,7 +363,7 @@ def test_the_number_of_sandboxes_is_bounded(
 
 
 def test_a_sandbox_goes_when_nobody_uses_it_for_its_ttl() -> None:
-    hand = HandClock(moment.parse_instant(START))
+    hand = HandClock(times.parse_instant(START))
     with MockServer(real=hand, max_sandboxes=3) as server:
         steer = Steer(server.url)
         for id in ("idle", "used"):

@@ -25,12 +25,12 @@ from mockserver.engine.settings import Settings
 from mockserver.files import worlds
 from mockserver.http.log import follow
 from mockserver.model.amounts import Amount, minus, number, plus, text
-from mockserver.model.durations import SECOND, duration_text, parse_duration
 from mockserver.model.http import Request
 from mockserver.model.paging import seal, unseal
 from mockserver.model.provider import BanPolicy, Limit, Route
 from mockserver.model.redaction import Redactor, printable
 from mockserver.model.reject import REASONS, Reject
+from mockserver.model.times import SECOND, duration_text, parse_duration
 from mockserver.model.world import Move, PutRecord, Row, Schedule, SetRow
 from mockserver.providers import discover
 from mockserver.providers.coinapi.world import Balance as BalanceRow

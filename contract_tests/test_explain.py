@@ -35,9 +35,9 @@ from mockserver.explain.general import redact
 from mockserver.explain.time_budget import RESERVE, SHARE, SHED, TimeBudget
 from mockserver.http import log
 from mockserver.model import jwt
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Request
 from mockserver.model.secret_index import SecretIndex
+from mockserver.model.times import SECOND
 from mockserver.providers import discover
 
 pytest_plugins = ["pytester"]

@@ -20,9 +20,9 @@ from mockserver.engine import cache as kept
 from mockserver.engine import ledger
 from mockserver.engine.cache import AnswerCache
 from mockserver.engine.world import CredentialStore
-from mockserver.model.account_rows import ByVenue
 from mockserver.model.amounts import Amount
 from mockserver.model.http import Response
+from mockserver.model.rows import ByVenue
 from mockserver.model.world import DropRow, Move, SetRow, SetRows
 from mockserver.providers import discover
 from mockserver.providers.cdp.balances import RenderedBalances, RowsByValue

@@ -41,8 +41,8 @@ from mockserver.client.remote import RemoteServer
 from mockserver.engine.journal import JournalEntry
 from mockserver.files.documents import facts, openapi_document
 from mockserver.files.openapi import Document
-from mockserver.model.durations import SECOND
 from mockserver.model.http import UnsignedRequest
+from mockserver.model.times import SECOND
 from mockserver.providers import discover
 
 SEED = 490

@@ -13,19 +13,17 @@ import pytest
 from mockserver.files import strict_yaml
 from mockserver.files.openapi import Document, Mismatch
 from mockserver.model import amounts as amount
-from mockserver.model import durations as duration
 from mockserver.model import fresh_credentials as fresh
-from mockserver.model import instants as moment
-from mockserver.model import paging, query, redaction, secret_index, signing
-from mockserver.model.account_rows import Accounts
+from mockserver.model import paging, query, redaction, secret_index, signing, times
 from mockserver.model.amounts import Amount, decode_hook
-from mockserver.model.durations import MILLISECOND, SECOND
 from mockserver.model.http import Request, Response, UnsignedRequest
+from mockserver.model.json_members import once_each
 from mockserver.model.jwt import Key as JwtKey
 from mockserver.model.jwt import Token, genuine, read, sign
 from mockserver.model.provider import Limit, Quirk, Secrets, by_address, by_key
 from mockserver.model.reject import Reject
-from mockserver.model.unique_members import once_each
+from mockserver.model.rows import Accounts
+from mockserver.model.times import MILLISECOND, SECOND
 from mockserver.model.world import (
     Account,
     Credential,
@@ -67,15 +65,15 @@ MOMENTS = [
 def test_a_moment_is_read_to_the_nanosecond_and_shown_in_utc(
     written: str, nanoseconds: int, shown: str
 ) -> None:
-    found = moment.parse_instant(written)
+    found = times.parse_instant(written)
     assert (found, type(found)) == (nanoseconds, int)
     if not written.startswith("0001"):  # strftime pads no year
-        assert moment.instant_text(nanoseconds) == shown
+        assert times.instant_text(nanoseconds) == shown
 
 
 @pytest.mark.parametrize("seconds", [253_402_300_800, 10**15])
 def test_a_moment_behind_the_last_year_is_shown_as_its_last_second(seconds: int) -> None:
-    assert moment.instant_text(seconds * SECOND + TENTH) == "9999-12-31T23:59:59.1Z"
+    assert times.instant_text(seconds * SECOND + TENTH) == "9999-12-31T23:59:59.1Z"
 
 
 NO_MOMENTS = [
@@ -90,12 +88,12 @@ NO_MOMENTS = [
 def test_what_is_no_moment_is_refused(written: str) -> None:
     told = f"{written!r} is no time: write 2026-01-01T00:00:00Z"
     with pytest.raises(ValueError, match=exactly(told)):
-        moment.parse_instant(written)
+        times.parse_instant(written)
 
 
 def test_of_a_long_text_that_is_no_moment_forty_signs_are_told() -> None:
     with pytest.raises(ValueError, match=f"^'{'9' * 40}' is no time"):
-        moment.parse_instant("9" * 41)
+        times.parse_instant("9" * 41)
 
 
 # Durations
@@ -111,7 +109,7 @@ DURATIONS = [
 def test_a_duration_is_written_in_whole_seconds_or_milliseconds(
     nanoseconds: int, shown: str
 ) -> None:
-    assert duration.duration_text(nanoseconds) == shown
+    assert times.duration_text(nanoseconds) == shown
 
 
 @pytest.mark.parametrize(
@@ -119,7 +117,7 @@ def test_a_duration_is_written_in_whole_seconds_or_milliseconds(
     [("0s", 0), ("999999999ms", 999_999_999_000_000), ("-400s", -400 * SECOND), ("1m", 60 * SECOND)],
 )  # fmt: skip
 def test_a_duration_is_read_as_a_whole_number(written: str, nanoseconds: int) -> None:
-    found = duration.parse_duration(written)
+    found = times.parse_duration(written)
     assert (found, type(found)) == (nanoseconds, int)
 
 
@@ -127,7 +125,7 @@ def test_a_duration_is_read_as_a_whole_number(written: str, nanoseconds: int) ->
 def test_what_is_no_duration_is_told_in_its_own_words(wrong: Any) -> None:
     told = f"{wrong!r} is no duration: write 250ms, 61s, 1m30s or 1h"
     with pytest.raises(ValueError, match=exactly(told)):
-        duration.parse_duration(wrong)
+        times.parse_duration(wrong)
 
 
 # Amounts
@@ -723,9 +721,7 @@ NO_LIMITS = ["", "OFF", "/60s", "120/0s", "120/-5s", "-1/60s", "1.5/60s", "9" * 
 
 @pytest.mark.parametrize("count", ["5", 5])
 def test_a_limit_that_is_a_count_alone_is_refused_with_what_may_be_meant(count: Any) -> None:
-    told = (
-        f"write N/DURATION, as in 5/{duration.duration_text(LIMIT.window)}, or off; not {count!r}"
-    )
+    told = f"write N/DURATION, as in 5/{times.duration_text(LIMIT.window)}, or off; not {count!r}"
     with pytest.raises(ValueError, match=exactly(told)):
         LIMIT.read(count)
 

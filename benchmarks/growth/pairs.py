@@ -24,9 +24,9 @@ from mockserver.engine.limits import FixedWindow, RollingWindow
 from mockserver.engine.sandbox import Sandbox
 from mockserver.explain import Explanation
 from mockserver.explain.general import RESERVE, SHED, TimeBudget
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import BanPolicy, Limit
+from mockserver.model.times import SECOND
 from mockserver.providers import discover
 
 Counting = Callable[[], Any]  # makes a context: what happens inside is counted

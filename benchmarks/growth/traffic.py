@@ -12,9 +12,9 @@ from benchmarks.growth.worlds import box, world
 from mockserver.engine.limits import window
 from mockserver.engine.sandboxes import Sandboxes
 from mockserver.faults.parsing import RuleParser
-from mockserver.model.durations import SECOND
 from mockserver.model.provider import Provider
 from mockserver.model.signing import seeded
+from mockserver.model.times import SECOND
 from mockserver.providers import discover
 
 REFUSED_EACH = 50  # requests, one of which is refused

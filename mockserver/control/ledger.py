@@ -11,7 +11,7 @@ from mockserver.control.ledger_pages import PAGE, page, shown, taken
 from mockserver.control.routes import ControlCall, ControlError, typed, whole_number
 from mockserver.engine.sandbox import ProviderState, Sandbox
 from mockserver.model.amounts import Amount, minus
-from mockserver.model.names import choices
+from mockserver.model.suggestions import choices
 from mockserver.model.world import ZERO, DropRow, Move, Row, SetRow
 
 

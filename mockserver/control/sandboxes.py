@@ -15,10 +15,10 @@ from mockserver.engine.sandboxes import DEFAULT, TooMany
 from mockserver.engine.settings import Settings, changed
 from mockserver.files import worlds
 from mockserver.files.strict_yaml import LocatedError
-from mockserver.model import instants as moment
-from mockserver.model.durations import SECOND, parse_duration
-from mockserver.model.names import choices
+from mockserver.model import times
 from mockserver.model.provider import Provider
+from mockserver.model.suggestions import choices
+from mockserver.model.times import SECOND, parse_duration
 from mockserver.tools.credentials import credentials
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -205,7 +205,7 @@ def _expires(sandbox: Sandbox) -> str | None:
     if sandbox.ttl is None:
         return None
     clock = sandbox.clock
-    return moment.instant_text(clock.real() + sandbox.used + sandbox.ttl - clock.monotonic())
+    return times.instant_text(clock.real() + sandbox.used + sandbox.ttl - clock.monotonic())
 
 
 def drop(call: ControlCall) -> None:

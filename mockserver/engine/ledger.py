@@ -12,9 +12,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mockserver.model.account_rows import AccountRows, Accounts, RowKey
 from mockserver.model.amounts import plus
 from mockserver.model.provider import Provider
+from mockserver.model.rows import AccountRows, Accounts, RowKey
 from mockserver.model.signing import seeded
 from mockserver.model.world import (
     Change,

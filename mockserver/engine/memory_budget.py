@@ -4,6 +4,7 @@ When it is reached, the sandbox that was used least recently loses its oldest an
 first. A sandbox that is busy in another thread is passed over.
 """
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,7 +12,18 @@ from typing import Any, Protocol
 
 BUDGET = 256 * 1024 * 1024
 BUDGET_MIN = 1024 * 1024
-STEP = 8 * 1024  # bytes that a share takes or gives back before it says so
+STEP = 8 * 1024  # bytes by which a share may differ from what it last reported
+
+UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+SIZE = re.compile(r"([0-9]{1,15})(KiB|MiB|GiB|)")
+
+
+def parse_size(value: str | int) -> int:
+    """Returns the bytes of a size such as ``256MiB``, ``1GiB`` or ``65536``; raises ValueError."""
+    match = SIZE.fullmatch(str(value))
+    if match is None or isinstance(value, bool):
+        raise ValueError(f"a size is a number and KiB, MiB or GiB, as in 256MiB; not {value!r}")
+    return int(match[1]) * UNITS[match[2]]
 
 
 class Store(Protocol):

@@ -8,7 +8,7 @@ from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.settings import Settings
 from mockserver.engine.world import World
 from mockserver.faults.scenario import Scenario
-from mockserver.model.durations import SECOND
+from mockserver.model.times import SECOND
 
 DEFAULT = "default"
 SANDBOXES_MAX = 2_000

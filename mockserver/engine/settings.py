@@ -8,8 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.faults.scenario import Scenario
-from mockserver.model.names import unknown
 from mockserver.model.provider import Limit, Provider, Quirk
+from mockserver.model.suggestions import unknown
 
 Value = str | int | float | bool | timedelta  # as a quirk may be given
 

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from mockserver.engine.ledger import ledger_accounts
 from mockserver.engine.router import Router
-from mockserver.model.account_rows import Accounts
 from mockserver.model.provider import Provider
 from mockserver.model.reject import Reject
+from mockserver.model.rows import Accounts
 from mockserver.model.world import Section
 
 

@@ -3,7 +3,7 @@
 from email.utils import formatdate
 from typing import Any
 
-from mockserver.model.durations import SECOND
+from mockserver.model.times import SECOND
 
 
 def date_as(now: int, send: Any) -> None:

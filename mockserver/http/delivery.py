@@ -17,8 +17,8 @@ from mockserver.engine.sandbox import Sandbox
 from mockserver.faults.matching import Rulebook
 from mockserver.faults.plan import delivery_script
 from mockserver.faults.script import CloseStep, Script, SendStep, WaitStep
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Response
+from mockserver.model.times import SECOND
 
 NO_SOCKET = "a delivery (cut, reset, delay, ...) needs a real socket: run a server"
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no goodbye

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from mockserver.caches import Memo
-from mockserver.model.unique_members import once_each
+from mockserver.model.json_members import once_each
 
 TOKEN_MAX = 8192  # bytes
 ROOM = 12 * 1024 * 1024  # bytes of what was verified; a part of what is remembered of tokens

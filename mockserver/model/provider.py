@@ -14,10 +14,10 @@ from typing import Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.model.durations import SECOND, duration_text, parse_duration
 from mockserver.model.fresh_credentials import renewed
 from mockserver.model.http import Request, Response, UnsignedRequest
 from mockserver.model.reject import Reject
+from mockserver.model.times import SECOND, duration_text, parse_duration
 from mockserver.model.world import (
     Change,
     Credential,

@@ -12,9 +12,9 @@ from typing import Any, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.model.account_rows import Accounts
 from mockserver.model.amounts import Amount, check_size
-from mockserver.model.names import unknown
+from mockserver.model.rows import Accounts
+from mockserver.model.suggestions import unknown
 
 ZERO = Amount("0")
 

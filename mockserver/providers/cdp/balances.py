@@ -7,11 +7,11 @@ import msgspec
 from msgspec import Struct
 
 from mockserver.caches import Memo
-from mockserver.model.account_rows import RenderedRows, RowKey
 from mockserver.model.amounts import Amount, minus, stripped, text, times
 from mockserver.model.http import Request
 from mockserver.model.provider import Answer
 from mockserver.model.reject import Reject
+from mockserver.model.rows import RenderedRows, RowKey
 from mockserver.model.world import View
 from mockserver.providers.cdp.accounts import owned_account, parse_id
 from mockserver.providers.cdp.pages import (

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
@@ -16,6 +15,7 @@ from mockserver.model.provider import (
     Secrets,
     by_key,
 )
+from mockserver.model.times import SECOND
 from mockserver.providers.cdp import accounts, auth, balances, claims, errors, world
 
 NEXT_PAGE = "$.nextPageToken"

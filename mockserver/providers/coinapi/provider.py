@@ -1,6 +1,5 @@
 """The CoinAPI EMS provider: its route, checks, limit and quirks as rows."""
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
@@ -14,6 +13,7 @@ from mockserver.model.provider import (
     Secrets,
     by_key,
 )
+from mockserver.model.times import SECOND
 from mockserver.providers.coinapi import auth, balances, errors, world
 
 AMOUNT_MEMBERS = ("balance", "available", "locked", "rate_usd", "traded")

@@ -3,7 +3,6 @@
 import msgspec
 from msgspec.structs import replace
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
@@ -18,6 +17,7 @@ from mockserver.model.provider import (
     by_key,
     parse_nothing,
 )
+from mockserver.model.times import SECOND
 from mockserver.providers.coinstats import (
     auth,
     balances,

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from mockserver.caches import Memo
 from mockserver.model.http import Request
+from mockserver.model.json_members import once_each
 from mockserver.model.reject import Reject
-from mockserver.model.unique_members import once_each
 from mockserver.providers.coinstats.exchanges import EXCHANGES, FIELDS
 
 

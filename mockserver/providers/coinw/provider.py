@@ -1,6 +1,5 @@
 """CoinW spot: routes, gates, limits, quirks and errors."""
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import (
     CORS,
@@ -17,6 +16,7 @@ from mockserver.model.provider import (
     by_address,
     parse_nothing,
 )
+from mockserver.model.times import SECOND
 from mockserver.providers.coinw import auth, balances, errors, world
 
 MINUTE = 60 * SECOND

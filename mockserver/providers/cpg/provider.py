@@ -1,6 +1,5 @@
 """The Crypto Payment Gateway (``X-CPG-*``): routes, gates, limits, quirks and errors."""
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
@@ -18,6 +17,7 @@ from mockserver.model.provider import (
     by_key,
     parse_nothing,
 )
+from mockserver.model.times import SECOND
 from mockserver.providers.cpg import auth, balances, errors, orders, withdrawals, world
 
 PROVIDER = Provider(
