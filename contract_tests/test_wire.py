@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from mockserver.engine.ledger import LedgerAccounts
 from mockserver.files import strict_yaml
 from mockserver.files.openapi import Document, Mismatch
 from mockserver.model import amounts as amount
@@ -22,7 +23,6 @@ from mockserver.model.jwt import Key as JwtKey
 from mockserver.model.jwt import Token, genuine, read, sign
 from mockserver.model.provider import Limit, Quirk, Secrets, by_address, by_key
 from mockserver.model.reject import Reject
-from mockserver.model.rows import Accounts
 from mockserver.model.times import MILLISECOND, SECOND
 from mockserver.model.world import (
     Account,
@@ -965,7 +965,7 @@ def test_a_key_names_an_account_that_is_there() -> None:
 
 def test_a_key_is_revoked_by_its_label() -> None:
     keys = {"main": Credential(label="main"), "other": Credential(label="other")}
-    view = View(None, keys, Accounts({}), {}, {}, 0, 0, 490, "default")
+    view = View(None, keys, LedgerAccounts({}), {}, {}, 0, 0, 490, "default")
     assert KeyRevoked("other").changes(view) == (SetKey(Credential(label="other", revoked=True)),)
     assert KeyRevoked.named() == "key_revoked"
     assert key_with_label(view, "main") is keys["main"]

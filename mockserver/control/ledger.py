@@ -161,7 +161,7 @@ def _found(call: ControlCall) -> tuple[ProviderState, str]:
     state = _provider(call)
     call.sandbox.settle()
     try:
-        return state, state.ledger.named(call.path["account"])
+        return state, state.ledger.account_id(call.path["account"])
     except KeyError as error:
         raise ControlError(404, _said(error), hint="an account's id or its label") from None
 

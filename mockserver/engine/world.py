@@ -6,11 +6,10 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.engine.ledger import ledger_accounts
+from mockserver.engine.ledger import LedgerAccounts, ledger_accounts
 from mockserver.engine.router import Router
 from mockserver.model.provider import Provider
 from mockserver.model.reject import Reject
-from mockserver.model.rows import Accounts
 from mockserver.model.world import Section
 
 
@@ -24,7 +23,7 @@ class ProviderWorld(Struct, frozen=True):
     provider: Provider
     section: Section
     router: Router
-    accounts: Accounts
+    accounts: LedgerAccounts
     keys: dict[str, Any]
     credentials: dict[bytes, Any]
 
