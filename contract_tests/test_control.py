@@ -23,7 +23,6 @@ from mockserver import HandClock, MockServer, __version__
 from mockserver.control.api import VERBS
 from mockserver.control.endpoint import document
 from mockserver.engine import journal
-from mockserver.engine import request_counts as counts
 from mockserver.files import worlds
 from mockserver.files.openapi import Document
 from mockserver.model import times
@@ -1451,7 +1450,7 @@ def test_what_the_journal_has_dropped_is_counted_all_the_same(
 def test_requests_of_too_many_kinds_are_counted_by_fewer_members(
     server: MockServer, steer: Steer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counts, "KEYS_MAX", 1)
+    monkeypatch.setattr(journal, "KEYS_MAX", 1)
     monkeypatch.setattr(journal, "ENTRIES_MAX", 1)
     for key in ("", "wrong", "wrong"):
         read(server, key=key)
@@ -1764,8 +1763,8 @@ def test_what_is_due_and_cannot_happen_any_more_is_told_and_harms_nobody(
     steer.good("DELETE", USDT + "?venue=ETH", status=204)
     assert steer.good("POST", CLOCK, {"advance": "61s"})
     assert ask(server, "cpg").status_code == 200
-    (told,) = [r.getMessage() for r in caplog.records if "did not happen" in r.getMessage()]
-    assert told.startswith("cpg: withdrawal_confirmed did not happen: ")
+    (told,) = [r.getMessage() for r in caplog.records if "was not applied" in r.getMessage()]
+    assert told.startswith("cpg: withdrawal_confirmed was not applied: ")
 
 
 def test_a_movement_never_makes_an_amount_too_long_to_be_told(steer: Steer) -> None:

@@ -47,8 +47,8 @@ def move(call: ControlCall) -> dict[str, Any]:
         raise ControlError(400, "nothing to do", hint="give advance, freeze, set, rate or skew")
     sandbox = call.sandbox
     with sandbox.lock:
-        sandbox.put_clock(_moved(sandbox.clock, wish))
-        sandbox.settle()
+        sandbox.replace_clock(_moved(sandbox.clock, wish))
+        sandbox.run_due_events()
     return show(call)
 
 

@@ -95,7 +95,7 @@ def coverage(call: ControlCall) -> dict[str, Any]:
     sandbox = call.sandbox
     with sandbox.lock:
         met = sandbox.journal.counts.seen_counts
-        took = dict.fromkeys(sandbox.rulebook.rules, 0) | dict(sandbox.journal.applied_rules)
+        took = dict.fromkeys(sandbox.rulebook.rules, 0) | dict(sandbox.journal.counts.applied_rules)
     return {
         **{name: _covered(p, met) for name, p in call.app.providers.items()},
         "faults": {"rules": took, "missing": [name for name, n in took.items() if not n]},

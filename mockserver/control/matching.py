@@ -7,8 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from mockserver.control.routes import ControlError
-from mockserver.engine.journal import JournalEntry
-from mockserver.engine.request_counts import Exact
+from mockserver.engine.journal import Exact, JournalEntry
 from mockserver.engine.sandbox import Sandbox
 from mockserver.model.provider import Provider
 from mockserver.model.suggestions import NAME_MAX, choices

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from mockserver.control import faults
 from mockserver.control.routes import ControlCall, ControlError
 from mockserver.engine.sandbox import Sandbox
-from mockserver.engine.sandboxes import DEFAULT, TooMany
+from mockserver.engine.sandboxes import DEFAULT, TooManySandboxes
 from mockserver.engine.settings import Settings, changed
 from mockserver.files import worlds
 from mockserver.files.strict_yaml import LocatedError
@@ -96,7 +96,7 @@ def make(call: ControlCall) -> dict[str, Any]:
         scenario = faults.read(wish.scenario, "$.scenario")
     try:
         sandbox = call.app.sandboxes.make(id, world, settings, ttl, scenario)
-    except TooMany as error:
+    except TooManySandboxes as error:
         raise ControlError(
             409, str(error), hint="delete some, or give them a shorter ttl"
         ) from None
@@ -104,7 +104,7 @@ def make(call: ControlCall) -> dict[str, Any]:
 
 
 def _settings(app: Any, wish: SandboxSpec) -> Settings:
-    settings: Settings = app.sandboxes.default.made
+    settings: Settings = app.sandboxes.default.initial_settings
     if wish.seed is not None:
         settings = replace(settings, seed=wish.seed)
     hint = "see /__admin/providers"
@@ -205,7 +205,7 @@ def _expires(sandbox: Sandbox) -> str | None:
     if sandbox.ttl is None:
         return None
     clock = sandbox.clock
-    return times.instant_text(clock.real() + sandbox.used + sandbox.ttl - clock.monotonic())
+    return times.instant_text(clock.real() + sandbox.last_used + sandbox.ttl - clock.monotonic())
 
 
 def drop(call: ControlCall) -> None:

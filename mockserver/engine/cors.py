@@ -1,6 +1,6 @@
-"""Requests of web pages: a foreign one is refused, or allowed as the provider's ``cors`` says.
+"""Requests of web pages of another origin: refused, or allowed by the quirk ``cors``.
 
-The quirk is ``off`` unless the provider sets another default; a provider without it refuses.
+A provider without the quirk refuses them.
 """
 
 from msgspec.structs import replace
@@ -18,17 +18,17 @@ PREFLIGHT = Response(
     204,
     (
         (b"access-control-allow-methods", b"GET,HEAD,PUT,PATCH,POST,DELETE"),
-        (b"access-control-allow-headers", b"*, authorization"),  # * does not include this one
+        (b"access-control-allow-headers", b"*, authorization"),  # * does not include authorization
     ),
     b"",
 )
 
 
-def screen(request: Request, pages: bool) -> None:
-    """Lets a request pass, unless a web page sends it.
+def check(request: Request, pages: bool) -> None:
+    """Checks a request for the quirk ``cors``, which is on when ``pages`` is true.
 
-    Where ``pages`` may call, raises Instead with the answer to a browser that asks whether they
-    may; elsewhere raises Reject for a body with a foreign Origin.
+    Raises RawAnswer with the response to a preflight request when it is on, Reject for a body with
+    a foreign Origin when it is off.
     """
     if not pages:
         if (request.body or request.oversize) and _is_foreign(request):
@@ -46,8 +46,8 @@ def _is_preflight(request: Request) -> bool:
     return bool(request.header(b"origin") and request.header(b"access-control-request-method"))
 
 
-def allowed(request: Request, response: Response) -> Response:
-    """Returns the response with the header that lets a page read it, if a page asks."""
+def with_allow_origin(request: Request, response: Response) -> Response:
+    """Returns the response with the header by which a browser lets a page read it."""
     names = [name for name, _ in response.headers]
     if not request.header(b"origin") or ALLOW_ORIGIN in names:
         return response
@@ -55,6 +55,6 @@ def allowed(request: Request, response: Response) -> Response:
 
 
 def refuse(request: Request, provider: str) -> Response:
-    """Returns the refusal of a foreign page, in plain text."""
+    """Returns the response to a refused page, in plain text."""
     text = f"foreign origin {origin_of(request)}: {allow_pages(provider)}\n"
     return Response(403, PLAIN, text.encode())
