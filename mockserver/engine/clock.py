@@ -16,21 +16,24 @@ END = 253_402_300_799 * 1_000_000_000  # the last second of the year 9999: the c
 ADVANCE_MAX = 100 * 365 * 24 * 3600 * 1_000_000_000
 
 
-class NeverBackwards:
-    """Monotonic time made of real time: when real time goes back, it stands still."""
+def never_backwards(real: Callable[[], int]) -> Callable[[], int]:
+    """Returns monotonic time made of real time, in nanoseconds: it stops while ``real`` goes back.
 
-    def __init__(self, real: Callable[[], int]) -> None:
-        self._real = real
-        self._last = self._sum = real()
-        self._lock = threading.Lock()
+    It is a closure because an instance with ``__call__`` takes many more instructions.
+    """
+    lock = threading.Lock()
+    last = monotonic = real()
 
-    def __call__(self) -> int:
-        """Returns the time in nanoseconds."""
-        with self._lock:
-            real = self._real()
-            self._sum += max(0, real - self._last)
-            self._last = real
-            return self._sum
+    def read() -> int:
+        nonlocal last, monotonic
+        with lock:
+            now = real()
+            if now > last:
+                monotonic += now - last
+            last = now
+            return monotonic
+
+    return read
 
 
 class Clock:
@@ -38,7 +41,7 @@ class Clock:
 
     def __init__(self, real: Callable[[], int], monotonic: Callable[[], int] | None = None) -> None:
         self.real = real
-        self.monotonic = monotonic or NeverBackwards(real)
+        self.monotonic = monotonic or never_backwards(real)
         self._anchor = self.monotonic()
         self._then = real()
         self.rate = REAL
