@@ -852,8 +852,8 @@ def test_an_unknown_credential_is_shown_only_as_a_fingerprint(
 
 def test_a_text_without_secrets_is_left_as_it_is_and_a_long_one_is_cut() -> None:
     plain_text = Explanation("rule", "a%20b", "é€", "fix")
-    index, secret = SecretIndex(), b"secret-value"
-    index.put("a sandbox", [secret])
+    secret = b"secret-value"
+    index = SecretIndex([secret])
     assert redact(plain_text, index, [secret]) == plain_text
     long = Explanation("r", "a" * 10**6, "", "f")
     assert len(redact(long, index, []).expected) == 4 * SHOWN_MAX

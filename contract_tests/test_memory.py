@@ -182,5 +182,6 @@ def test_the_bounds_are_told() -> None:
         ask(server.app.sandboxes.default, 1)
         told = server._carry_out("GET", "/health")  # noqa: SLF001
         assert told["sandboxes"] == {"count": 2, "max": 7}
+        assert told["memory"].pop("caches") > 0
         assert told["memory"] == {"budget": 64 * MIB, "used": counted(server.app)}
         assert journal.JOURNAL_BYTES_MAX == 16 * MIB

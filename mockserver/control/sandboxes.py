@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mockserver import caches
 from mockserver.control import faults
 from mockserver.control.routes import ControlCall, ControlError
 from mockserver.engine.sandbox import Sandbox
@@ -45,12 +46,16 @@ class SandboxSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def health(call: ControlCall) -> dict[str, Any]:
-    """Tells that the server lives, and how much of its bounds is used; memory in bytes."""
+    """Returns that the server runs, and how much of its bounds is used; memory in bytes."""
     sandboxes = call.app.sandboxes
     budget = sandboxes.budget
     return {
         "status": "ok",
-        "memory": {"used": budget.used, "budget": budget.limit},
+        "memory": {
+            "used": budget.used,
+            "budget": budget.limit,
+            "caches": sum(caches.usage().values()),
+        },
         "sandboxes": {"count": len(sandboxes), "max": sandboxes.most},
     }
 

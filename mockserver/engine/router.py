@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
-from mockserver.caches import Memo
+from mockserver.caches import MIB, cached
 from mockserver.model.http import Request
 from mockserver.model.provider import Route
 from mockserver.model.query import parameter
@@ -13,6 +13,7 @@ NOTHING: Mapping[str, str] = {}
 
 # The operations of one path and method, by the value of the parameter that tells them apart.
 Choice = tuple[str, dict[bytes, Route]]
+Found = tuple[Route | Choice, Mapping[str, str]]
 
 
 class Router:
@@ -30,7 +31,6 @@ class Router:
             for path in (route.path, *route.aliases):
                 self._add(base_path + path, route)
         self._templates.sort(key=lambda row: any(part.startswith("{") for part in row[0]))
-        self._known = Memo(self._find, size=lambda asked: len(asked[1]))
 
     def _add(self, path: str, route: Route) -> None:
         path, _, chosen = path.partition("?")
@@ -46,16 +46,16 @@ class Router:
 
     def find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         """Returns the route and the path's parameters; raises Reject."""
-        found, captured = self._known[request.method, request.path]
+        found, captured = _find((self, request.method, request.path))
         return found if isinstance(found, Route) else _choose(found, request), captured
 
-    def _find(self, asked: tuple[str, bytes]) -> tuple[Route | Choice, Mapping[str, str]]:
-        exact = self._exact.get(asked)
-        return (exact, NOTHING) if exact is not None else self._search(*asked)
-
-    def _search(self, method: str, path: bytes) -> tuple[Route | Choice, Mapping[str, str]]:
+    def search(self, method: str, path: bytes) -> Found:
+        """Returns what ``find`` returns, where a parameter may have to choose; raises Reject."""
+        exact = self._exact.get((method, path))
+        if exact is not None:
+            return exact, NOTHING
         segments = [unquote_to_bytes(part).decode("utf-8", "replace") for part in path.split(b"/")]
-        matches: dict[str, tuple[Route | Choice, Mapping[str, str]]] = {}
+        matches: dict[str, Found] = {}
         for template, allowed, found in self._templates:
             captured = _capture(template, segments)
             if captured is not None:
@@ -65,6 +65,13 @@ class Router:
         if method not in matches:
             raise Reject("bad_method", allow=sorted(matches))
         return matches[method]
+
+
+# Routers of all worlds share it. A decoded path has the size of the path at most.
+@cached("routes", size=lambda key: 400 + 4 * len(key[2]), room=4 * MIB)
+def _find(key: tuple[Router, str, bytes]) -> Found:
+    router, method, path = key
+    return router.search(method, path)
 
 
 def _choose(choice: Choice, request: Request) -> Route:

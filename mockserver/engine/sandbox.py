@@ -16,7 +16,7 @@ from mockserver.explain.time_budget import TimeBudget
 from mockserver.faults.matching import Rulebook
 from mockserver.faults.scenario import Scenario
 from mockserver.model.provider import Provider
-from mockserver.model.redaction import redactor as named_secrets
+from mockserver.model.redaction import Redactor
 from mockserver.model.world import Change, Event
 
 MAIN = "main"
@@ -57,8 +57,9 @@ class Sandbox:
         self.ttl = ttl
         self.last_used = self.clock.monotonic()
         self.share = MemoryShare(self.lock)
-        names = tuple(part.provider.secrets for part in world.parts.values())
-        redactor = redactor or JournalRedactor(named_secrets(names))
+        if redactor is None:
+            secrets = [part.provider.secrets for part in world.parts.values()]
+            redactor = JournalRedactor(Redactor(secrets))
         self.journal = Journal(redactor, self.share)
         self.states: dict[str, ProviderState] = {}
         self._begin(world)

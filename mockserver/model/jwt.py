@@ -1,11 +1,10 @@
 """Compact JWS: a JSON header, a JSON payload and a signature, in base64url without padding.
 
-A key says which algorithm signs: EdDSA (Ed25519) or ES256 (ECDSA on P-256 over SHA-256).
-The token's own ``alg`` has to agree with it; it never chooses. ``crit`` and ``b64`` would
-change what is signed, so a header with one of them is not read, and neither is a member
-given twice. Whether a signature is genuine depends on nothing but bytes, and is remembered.
+The key decides which algorithm signs: EdDSA (Ed25519) or ES256 (ECDSA on P-256 over SHA-256);
+the token's ``alg`` must agree with it. ``crit`` and ``b64`` would change what is signed, so a
+header with one of them is refused, and so is a duplicate member.
 
-What signs and verifies takes a while to import, so only signing and verifying do so.
+``asymmetric`` is slow to import, so only signing and verifying import it.
 """
 
 import base64
@@ -16,11 +15,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.caches import Memo
+from mockserver.caches import MIB, cached
 from mockserver.model.json_members import once_each
 
 TOKEN_MAX = 8192  # bytes
-ROOM = 12 * 1024 * 1024  # bytes of what was verified; a part of what is remembered of tokens
 
 # Arrays and objects in a part: with so many at most, what can be read does not depend on how
 # deep the stack is already.
@@ -56,12 +54,9 @@ def sign(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key) -> byte
     return signed + b"." + _packed(_signature(signed, key))
 
 
+@cached("tokens", size=lambda token: 600 + 4 * len(token), room=32 * MIB)
 def read(token: bytes) -> Token:
-    """Takes a token apart; raises ValueError for one that is not written as it must be."""
-    return TOKENS[token]
-
-
-def _read(token: bytes) -> Token:
+    """Parses a token; raises ValueError for one that is not in the one valid form."""
     if len(token) > TOKEN_MAX:
         raise ValueError("the token is too long")
     signed, _, signature = token.rpartition(b".")
@@ -74,14 +69,10 @@ def _read(token: bytes) -> Token:
     return Token(header, _object(_unpacked(payload)), signed, _unpacked(signature))
 
 
-# What a token becomes takes about four times its bytes.
-TOKENS = Memo(_read, size=lambda token: 4 * len(token), room=3 * ROOM)
-
-
 def genuine(token: Token, key: Key) -> bool:
-    """Tells whether ``key`` signed the token, with the algorithm that the token names."""
+    """Returns whether ``key`` signed the token, with the algorithm that the token names."""
     same = token.header.get("alg") == key.algorithm
-    return same and VERIFIED[token.signed, token.signature, key]
+    return same and _verified((token.signed, token.signature, key))
 
 
 def _packed(raw: bytes) -> bytes:
@@ -126,11 +117,13 @@ def _signature(message: bytes, key: Key) -> bytes:
     return asymmetric.SIGN[key.algorithm](key.secret, message)
 
 
-def _verified(asked: tuple[bytes, bytes, Key]) -> bool:
+def _signed_size(signed: tuple[bytes, bytes, Key]) -> int:
+    return 100 + len(signed[0]) + len(signed[1])
+
+
+@cached("verified tokens", size=_signed_size, room=12 * MIB)
+def _verified(signed: tuple[bytes, bytes, Key]) -> bool:
     from mockserver.model import asymmetric
 
-    message, signature, key = asked
+    message, signature, key = signed
     return asymmetric.VERIFY[key.algorithm](key.secret, message, signature)
-
-
-VERIFIED = Memo(_verified, size=lambda asked: len(asked[0]) + len(asked[1]), room=ROOM)

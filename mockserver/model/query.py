@@ -2,12 +2,11 @@
 
 from urllib.parse import unquote_to_bytes
 
-from mockserver.caches import Memo
+from mockserver.caches import KIB, cached
 from mockserver.model.http import Request
 
-FEW = 256 * 1024  # bytes: a query is looked at more than once in a request
-
-PERCENT, PLUS = b"%+"  # as numbers, for which `in` is fastest
+PERCENT, PLUS = b"%+"  # as integers, with which `in` is fastest
+PAIR_SIZE = 200  # bytes of a decoded pair beside its text
 
 FORM = b"application/x-www-form-urlencoded"
 
@@ -17,17 +16,20 @@ Pairs = tuple[tuple[bytes, bytes], ...]
 
 def raw_pairs(query: bytes) -> Pairs:
     """Decodes ``a=1&b=%2F`` in order, as bytes; ``+`` is a space."""
-    return PAIRS[query] if query else ()
+    return _decoded(query) if query else ()
 
 
+def _pairs_size(query: bytes) -> int:
+    return 2 * len(query) + PAIR_SIZE * (query.count(b"&") + 1)
+
+
+# Small: its use is that one request reads its query several times.
+@cached("query strings", size=_pairs_size, room=256 * KIB, at_once=True)
 def _decoded(query: bytes) -> Pairs:
     parts = [part.partition(b"=") for part in query.split(b"&") if part]
     if PERCENT not in query and PLUS not in query:
         return tuple([(name, value) for name, _, value in parts])
     return tuple([(_unquoted(name), _unquoted(value)) for name, _, value in parts])
-
-
-PAIRS = Memo(_decoded, size=len, room=FEW, at_once=True)
 
 
 def pairs(query: bytes) -> list[tuple[str, str]]:

@@ -10,13 +10,12 @@ read is replaced as a whole. Those that a server has are known by their value, t
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from mockserver.caches import Memo
+from mockserver.caches import MIB, cached
 from mockserver.model.secret_index import fingerprint
 
 ENDLESS = sys.maxsize
@@ -61,17 +60,11 @@ def printable(raw: bytes) -> str:
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
+@cached("secret names", size=lambda name: 50 + len(name), room=1 * MIB)
 def is_secret_name(name: bytes) -> bool:
-    """Tells whether a name says that what it names is secret."""
-    return SECRET_NAMES[name]
-
-
-def _telling(name: bytes) -> bool:
+    """Returns whether the value of this name is secret, by the words in the name."""
     plain = unquote_to_bytes(name).lower().translate(None, NO_LETTERS)
     return plain not in PUBLIC and SECRET_NAME.search(plain) is not None
-
-
-SECRET_NAMES = Memo(_telling, size=len)
 
 
 class Redactor:
@@ -86,7 +79,6 @@ class Redactor:
         self._query: frozenset[bytes] = frozenset().union(*(s.query for s in told))
         self._members: frozenset[str] = frozenset().union(*(s.members for s in told))
         self._names = [name.encode() for name in self._members]
-        self._values = Memo(_value, size=len)
 
     def header(self, name: bytes, value: bytes) -> bytes:
         """Returns the value of a header, replaced where the name says that it is secret."""
@@ -112,7 +104,7 @@ class Redactor:
         name, equals, value = pair.partition(b"=")
         if not value or not (name in self._query or is_secret_name(name)):
             return pair
-        return name + equals + self._values[value]
+        return name + equals + _fingerprinted(value)
 
     def body(self, body: bytes, limit: int = ENDLESS) -> bytes:
         """Returns a JSON body or a form with its secrets replaced.
@@ -201,12 +193,6 @@ class _Writer:
         return fingerprint(word[0].encode()) if word[0] in self.secrets else word[0]
 
 
-@lru_cache(16)
-def redactor(secrets: tuple[Any, ...]) -> Redactor:
-    """Returns the redactor of some providers; the sandboxes of a server share one."""
-    return Redactor(secrets)
-
-
 def _suspect(body: bytes) -> bool:
     small = body.lower()
     if any(word in small for word in SUSPECT):
@@ -214,8 +200,9 @@ def _suspect(body: bytes) -> bool:
     return b"key" in small and KEYS.search(small) is not None
 
 
-def _value(written: bytes) -> bytes:
-    return fingerprint(unquote_to_bytes(written)).encode()
+@cached("secret values", size=lambda value: 100 + len(value), room=1 * MIB)
+def _fingerprinted(value: bytes) -> bytes:
+    return fingerprint(unquote_to_bytes(value)).encode()
 
 
 def written_forms(secret: str) -> list[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
-from mockserver.caches import Memo
+from mockserver.caches import MIB, cached
 from mockserver.model.amounts import Amount, minus, stripped, text, times
 from mockserver.model.http import Request
 from mockserver.model.provider import Answer
@@ -38,16 +38,14 @@ class BalanceQuery(Struct, frozen=True):
     page: Page
 
 
+@cached("cdp pages", size=lambda query: 200 + 2 * len(query), room=2 * MIB)
 def _parse_query(query: bytes) -> Page:
     return parse_page(query_parameters(query))
 
 
-PARSED_PAGES = Memo(_parse_query, size=len)
-
-
 def parse_list(request: Request, path: Mapping[str, str]) -> BalanceQuery:
     """Reads the account and the page; raises Reject."""
-    return BalanceQuery(parse_id(request, path), PARSED_PAGES[request.query])
+    return BalanceQuery(parse_id(request, path), _parse_query(request.query))
 
 
 def list_balances(view: View, query: BalanceQuery) -> Answer:
