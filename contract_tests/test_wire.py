@@ -11,17 +11,18 @@ import msgspec
 import pytest
 
 from mockserver.engine.ledger import LedgerAccounts
+from mockserver.engine.world import random_like
 from mockserver.files import strict_yaml
 from mockserver.files.openapi import Document, Mismatch
 from mockserver.model import amounts as amount
-from mockserver.model import fresh_credentials as fresh
 from mockserver.model import paging, query, redaction, secret_index, signing, times
 from mockserver.model.amounts import Amount, decode_hook
 from mockserver.model.http import Request, Response, UnsignedRequest
 from mockserver.model.json_members import once_each
 from mockserver.model.jwt import Key as JwtKey
 from mockserver.model.jwt import Token, genuine, read, sign
-from mockserver.model.provider import Limit, Quirk, Secrets, by_address, by_key
+from mockserver.model.provider import Limit, Quirk, by_address, by_key
+from mockserver.model.redaction import Secrets
 from mockserver.model.reject import Reject
 from mockserver.model.times import MILLISECOND, SECOND
 from mockserver.model.world import (
@@ -807,10 +808,10 @@ SHAPES = [
 
 @pytest.mark.parametrize(("text", "shape"), SHAPES)
 def test_a_new_secret_has_the_shape_of_the_old_one(text: str, shape: str) -> None:
-    made = {fresh.like(text, bytes([n])) for n in range(50)}
+    made = {random_like(text, bytes([n])) for n in range(50)}
     assert [one for one in made if not re.fullmatch(shape, one)] == []
     assert len(made) == (50 if text else 1)
-    assert fresh.like(text, b"1") == fresh.like(text, b"1")
+    assert random_like(text, b"1") == random_like(text, b"1")
 
 
 def test_callers_are_counted_by_label_or_by_address() -> None:

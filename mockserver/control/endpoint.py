@@ -25,9 +25,9 @@ from mockserver.control.api import carry_out, find, not_allowed
 from mockserver.control.chunks import chunks, has_items
 from mockserver.control.routes import ControlError
 from mockserver.control.stream import stream
+from mockserver.engine.cors import host_of, is_foreign, is_loopback
 from mockserver.files import strict_yaml
 from mockserver.model.json_members import duplicate_member
-from mockserver.model.origin import host_of, is_foreign, is_loopback
 
 STREAM = re.compile(r"/sandboxes/([^/]+)/requests/stream")
 PREFIX = "/__admin"

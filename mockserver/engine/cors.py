@@ -3,12 +3,14 @@
 A provider without the quirk refuses them.
 """
 
+import re
+from ipaddress import ip_address
+
 from msgspec.structs import replace
 
 from mockserver.explain.foreign_origin import allow_pages, origin_of
 from mockserver.faults.plan import RawAnswer
 from mockserver.model.http import Request, Response
-from mockserver.model.origin import is_foreign
 from mockserver.model.reject import Reject
 
 FOREIGN = "foreign_origin"
@@ -22,6 +24,10 @@ PREFLIGHT = Response(
     ),
     b"",
 )
+
+
+_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::[0-9]{1,5})?")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(.+)", re.IGNORECASE)
 
 
 def check(request: Request, pages: bool) -> None:
@@ -58,3 +64,30 @@ def refuse(request: Request, provider: str) -> Response:
     """Returns the response to a refused page, in plain text."""
     text = f"foreign origin {origin_of(request)}: {allow_pages(provider)}\n"
     return Response(403, PLAIN, text.encode())
+
+
+def is_loopback(host: str) -> bool:
+    """Returns whether a host name or address, IPv6 without brackets, is a loopback one."""
+    try:
+        return host.lower() == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_of(authority: str) -> str:
+    """Returns the host of ``host`` or ``host:port`` in lower case, "" for another text."""
+    match = _AUTHORITY.fullmatch(authority)
+    return match[1].strip("[]").lower() if match else ""
+
+
+def is_foreign(origin: str, host: str) -> bool:
+    """Returns whether an Origin is neither loopback nor the server's own.
+
+    ``host`` is the Host header; names below ``localhost`` are loopback for every browser.
+    """
+    match = _ORIGIN.fullmatch(origin)
+    if match is None:
+        return True
+    name = host_of(match[1])
+    own = match[1].lower() == host.lower()
+    return not (own or is_loopback(name) or name.endswith(".localhost"))

@@ -13,10 +13,10 @@ from typing import Any
 
 import uvicorn
 
+from mockserver.engine.cors import is_loopback
 from mockserver.http.app import Application
 from mockserver.http.bounds import Bounds, bounds_for
 from mockserver.http.direct import Direct
-from mockserver.model.origin import is_loopback
 from mockserver.model.provider import Provider
 
 GATEWAY = "gateway"

@@ -14,13 +14,12 @@ from typing import Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.model.fresh_credentials import renewed
 from mockserver.model.http import Request, Response, UnsignedRequest
+from mockserver.model.redaction import Secrets
 from mockserver.model.reject import Reject
 from mockserver.model.times import SECOND, duration_text, parse_duration
 from mockserver.model.world import (
     Change,
-    Credential,
     Event,
     GeneratedAsset,
     KeyRevoked,
@@ -290,35 +289,6 @@ class ErrorContext(Struct, frozen=True):
     number: int = 0
 
 
-PUBLIC = frozenset({*Credential.__struct_fields__, "account"})  # never secret by default
-
-
-class Secrets(Struct, frozen=True):
-    """Where a request carries secrets.
-
-    ``headers`` are names in lower case, ``query`` parameters of a query or a form, ``members``
-    names in a JSON body, whose text or every text below is secret; ``values`` are the members
-    of a credential that are: None is every text but its label and the account that it names.
-    """
-
-    headers: frozenset[bytes] = frozenset()
-    query: frozenset[bytes] = frozenset()
-    members: frozenset[str] = frozenset()
-    values: tuple[str, ...] | None = None
-
-    def names(self, credential: Any) -> tuple[str, ...]:
-        """Returns the members of a credential that are secret."""
-        if self.values is not None:
-            return self.values
-        return tuple(name for name in credential.__struct_fields__ if name not in PUBLIC)
-
-    def of(self, credential: Any) -> "list[str]":
-        """Returns what is secret of a credential."""
-        found = [getattr(credential, name) for name in self.names(credential)]
-        texts = [t for v in found for t in (v.values() if isinstance(v, Mapping) else (v,))]
-        return [text for text in texts if isinstance(text, str)]
-
-
 class GeneratedUser(Struct, frozen=True):
     """Somebody who is made up for a generated world; ``entropy`` are 64 bytes."""
 
@@ -370,17 +340,3 @@ class Provider(Struct, frozen=True, kw_only=True):
     def all_events(self) -> tuple[type[Event], ...]:
         """The provider's own events, and those that every one has."""
         return (*self.events, KeyRevoked)
-
-    def with_fresh_keys(self, credential: Any, entropy: bytes) -> Any:
-        """Returns a credential as a new sandbox has it, made from 64 bytes.
-
-        Where the credential has no ``regenerate`` of its own, the key is new text, and so is every
-        secret text that a client is given. Raises ValueError when the credential refuses that.
-        """
-        fresh = credential.regenerate(entropy)
-        if fresh is not None:
-            return fresh
-        handed = {*self.members} & {*self.secrets.names(credential)} | {self.key}
-        fields = [name for name in credential.__struct_fields__ if name in handed]
-        texts = [name for name in fields if isinstance(getattr(credential, name), str)]
-        return renewed(credential, texts, entropy)

@@ -38,7 +38,7 @@ class Credential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Returns the credential with a new key and secret, made from 64 bytes.
 
         None, unless a provider says otherwise: then its key and secrets become random text in
-        the shape of the old one (``Provider.renewed``).
+        the shape of the old one (``fresh_key`` in the engine).
         """
         return None
 

@@ -12,9 +12,9 @@ from mockserver.model.provider import (
     RateLimit,
     ResponsePaths,
     Route,
-    Secrets,
     by_key,
 )
+from mockserver.model.redaction import Secrets
 from mockserver.model.times import SECOND
 from mockserver.providers.cdp import accounts, auth, balances, claims, errors, world
 

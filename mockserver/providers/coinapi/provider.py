@@ -10,9 +10,9 @@ from mockserver.model.provider import (
     RateLimit,
     ResponsePaths,
     Route,
-    Secrets,
     by_key,
 )
+from mockserver.model.redaction import Secrets
 from mockserver.model.times import SECOND
 from mockserver.providers.coinapi import auth, balances, errors, world
 

@@ -13,10 +13,10 @@ from mockserver.model.provider import (
     RateLimit,
     ResponsePaths,
     Route,
-    Secrets,
     by_key,
     parse_nothing,
 )
+from mockserver.model.redaction import Secrets
 from mockserver.model.times import SECOND
 from mockserver.providers.coinstats import (
     auth,

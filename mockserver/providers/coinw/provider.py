@@ -12,10 +12,10 @@ from mockserver.model.provider import (
     RateLimit,
     ResponsePaths,
     Route,
-    Secrets,
     by_address,
     parse_nothing,
 )
+from mockserver.model.redaction import Secrets
 from mockserver.model.times import SECOND
 from mockserver.providers.coinw import auth, balances, errors, world
 

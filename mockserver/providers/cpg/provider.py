@@ -12,11 +12,11 @@ from mockserver.model.provider import (
     ReplayCheck,
     ResponsePaths,
     Route,
-    Secrets,
     by_address,
     by_key,
     parse_nothing,
 )
+from mockserver.model.redaction import Secrets
 from mockserver.model.times import SECOND
 from mockserver.providers.cpg import auth, balances, errors, orders, withdrawals, world
 
