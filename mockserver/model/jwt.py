@@ -20,13 +20,12 @@ from mockserver.model.json_members import once_each
 
 TOKEN_MAX = 8192  # bytes
 
-# Arrays and objects in a part: with so many at most, what can be read does not depend on how
-# deep the stack is already.
+# Arrays and objects of a part: up to this many, parsing never depends on the depth of the stack.
 OPENED_MAX = 500
 
-# base64url, decoded by what decodes base64: its two own signs become those of base64, whose
-# own three become none. By signs over: with which signs a part may end, and what it lacks.
-SIGNS = bytes.maketrans(b"-_+/=", b"+/!!!")
+# base64url is decoded as base64: its two own characters become those of base64, whose own three
+# become invalid. By the length modulo 4: the characters a part may end with, and its padding.
+TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
 LAST = {2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
 PADDING = (b"", b"===", b"==", b"=")
 
@@ -39,7 +38,7 @@ class Key(Struct, frozen=True):
 
 
 class Token(Struct, frozen=True):
-    """A token as read, its signature not yet judged."""
+    """A parsed token; its signature is not yet verified."""
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
@@ -48,10 +47,10 @@ class Token(Struct, frozen=True):
 
 
 def sign(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key) -> bytes:
-    """Returns the token; ``alg`` is put in front of the header's members."""
+    """Returns the token; ``alg`` comes before the header's members."""
     head = {"alg": key.algorithm, **header}
-    signed = b".".join(_packed(_written(part)) for part in (head, claims))
-    return signed + b"." + _packed(_signature(signed, key))
+    signed = b".".join(_encoded(_json(part)) for part in (head, claims))
+    return signed + b"." + _encoded(_signature(signed, key))
 
 
 @cached("tokens", size=lambda token: 600 + 4 * len(token), room=32 * MIB)
@@ -63,10 +62,10 @@ def read(token: bytes) -> Token:
     head, dot, payload = signed.partition(b".")
     if not dot:
         raise ValueError("a token has three parts")
-    header = _object(_unpacked(head))
+    header = _object(_decoded(head))
     if "crit" in header or "b64" in header:
         raise ValueError("the header asks for an extension")
-    return Token(header, _object(_unpacked(payload)), signed, _unpacked(signature))
+    return Token(header, _object(_decoded(payload)), signed, _decoded(signature))
 
 
 def genuine(token: Token, key: Key) -> bool:
@@ -75,22 +74,22 @@ def genuine(token: Token, key: Key) -> bool:
     return same and _verified((token.signed, token.signature, key))
 
 
-def _packed(raw: bytes) -> bytes:
+def _encoded(raw: bytes) -> bytes:
     return base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
-def _unpacked(part: bytes) -> bytes:
-    """Decodes a part written in the one way there is: no other signs, nothing behind the end."""
-    over = len(part) % 4
-    if over > 1 and part[-1] not in LAST[over]:
+def _decoded(part: bytes) -> bytes:
+    """Decodes a part; raises ValueError for any form but the one valid one."""
+    rest = len(part) % 4
+    if rest > 1 and part[-1] not in LAST[rest]:
         raise ValueError("a part is written in another way")
     try:
-        return binascii.a2b_base64(part.translate(SIGNS) + PADDING[over], strict_mode=True)
+        return binascii.a2b_base64(part.translate(TO_BASE64) + PADDING[rest], strict_mode=True)
     except binascii.Error:
         raise ValueError("a part is no base64url") from None
 
 
-def _written(part: Mapping[str, Any]) -> bytes:
+def _json(part: Mapping[str, Any]) -> bytes:
     return json.dumps(part, separators=(",", ":")).encode()
 
 
@@ -98,17 +97,17 @@ DECODER = json.JSONDecoder(object_pairs_hook=once_each)
 
 
 def decode(part: bytes) -> Any:
-    """Reads a part, decoded from base64url, as JSON; raises ValueError."""
+    """Parses a part, decoded from base64url, as JSON; raises ValueError."""
     if part.count(b"[") + part.count(b"{") > OPENED_MAX:
         raise ValueError("nested too deeply")
     return DECODER.decode(part.decode())
 
 
 def _object(raw: bytes) -> dict[str, Any]:
-    found = decode(raw)
-    if not isinstance(found, dict):
+    value = decode(raw)
+    if not isinstance(value, dict):
         raise ValueError("a part is no object")
-    return found
+    return value
 
 
 def _signature(message: bytes, key: Key) -> bytes:
