@@ -30,8 +30,8 @@ from mockserver.client.provider import ProviderHandle
 from mockserver.client.remote import RemoteServer
 from mockserver.client.sandbox import SandboxHandle
 from mockserver.files import strict_yaml
-from mockserver.model.durations import SECOND
 from mockserver.model.provider import Provider, ReplayCheck
+from mockserver.model.times import SECOND
 from mockserver.providers import discover
 
 HOOKS = "SCHEMATHESIS_HOOKS"  # how ``st`` is told of this file

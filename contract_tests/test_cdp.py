@@ -1002,9 +1002,9 @@ def test_the_order_of_a_large_account_is_found_once(tmp_path: Path) -> None:
         first = paged(server, MANY, 100)
         second = paged(server, MANY, 100, first.json()["nextPageToken"])
         account = server.app.sandboxes.default.states["cdp"].ledger.accounts[MANY]
-        assert account.derived is not None
-        assert account.derive(RowsByValue) is account.derived[RowsByValue], "sorted once"
-        items = account.derived[RowsByValue].sorted_rows.items
+        assert account.indexes is not None
+        assert account.derive(RowsByValue) is account.indexes[RowsByValue], "sorted once"
+        items = account.indexes[RowsByValue].sorted_rows.items
         assert len(items) == 5000
         assert [row.asset for row in items[:200]] == symbols(first) + symbols(second)
 

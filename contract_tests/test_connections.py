@@ -21,9 +21,8 @@ from raw import get, wire
 from mockserver import MockServer
 from mockserver.cli import config
 from mockserver.client.provider import ProviderHandle
-from mockserver.engine.cors import FOREIGN
+from mockserver.engine.cors import FOREIGN, host_of, is_foreign, is_loopback
 from mockserver.http.bounds import CONNECTIONS_MIN, FILES, RESERVE, bounds_for
-from mockserver.model.origin import host_of, is_foreign, is_loopback
 from mockserver.providers import discover
 
 PATIENCE = 30  # seconds until something that hangs is a failure

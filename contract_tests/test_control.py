@@ -23,10 +23,9 @@ from mockserver import HandClock, MockServer, __version__
 from mockserver.control.api import VERBS
 from mockserver.control.endpoint import document
 from mockserver.engine import journal
-from mockserver.engine import request_counts as counts
 from mockserver.files import worlds
 from mockserver.files.openapi import Document
-from mockserver.model import instants as moment
+from mockserver.model import times
 from mockserver.model.http import Response
 from mockserver.providers import discover
 from mockserver.tools.generate import generate
@@ -105,7 +104,7 @@ class Steer:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[MockServer]:
-    with MockServer(real=HandClock(moment.parse_instant(START))) as server:
+    with MockServer(real=HandClock(times.parse_instant(START))) as server:
         yield server
 
 
@@ -363,7 +362,7 @@ def test_the_number_of_sandboxes_is_bounded(
 
 
 def test_a_sandbox_goes_when_nobody_uses_it_for_its_ttl() -> None:
-    hand = HandClock(moment.parse_instant(START))
+    hand = HandClock(times.parse_instant(START))
     with MockServer(real=hand, max_sandboxes=3) as server:
         steer = Steer(server.url)
         for id in ("idle", "used"):
@@ -1451,7 +1450,7 @@ def test_what_the_journal_has_dropped_is_counted_all_the_same(
 def test_requests_of_too_many_kinds_are_counted_by_fewer_members(
     server: MockServer, steer: Steer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counts, "KEYS_MAX", 1)
+    monkeypatch.setattr(journal, "KEYS_MAX", 1)
     monkeypatch.setattr(journal, "ENTRIES_MAX", 1)
     for key in ("", "wrong", "wrong"):
         read(server, key=key)
@@ -1764,8 +1763,8 @@ def test_what_is_due_and_cannot_happen_any_more_is_told_and_harms_nobody(
     steer.good("DELETE", USDT + "?venue=ETH", status=204)
     assert steer.good("POST", CLOCK, {"advance": "61s"})
     assert ask(server, "cpg").status_code == 200
-    (told,) = [r.getMessage() for r in caplog.records if "did not happen" in r.getMessage()]
-    assert told.startswith("cpg: withdrawal_confirmed did not happen: ")
+    (told,) = [r.getMessage() for r in caplog.records if "was not applied" in r.getMessage()]
+    assert told.startswith("cpg: withdrawal_confirmed was not applied: ")
 
 
 def test_a_movement_never_makes_an_amount_too_long_to_be_told(steer: Steer) -> None:

@@ -39,7 +39,7 @@ from mockserver.faults.script import PIECES_MAX, STEPS_MAX, Script, SendStep, Wa
 from mockserver.files import worlds
 from mockserver.http import delivery
 from mockserver.http.delivery import Pause, Player
-from mockserver.model.durations import MILLISECOND
+from mockserver.model.times import MILLISECOND
 
 OPEN, CLOSED, RESET = "open", "closed", "reset"
 RULE = "mutate"

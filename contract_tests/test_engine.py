@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from msgspec.structs import astuple, replace
 
 from mockserver import HandClock
-from mockserver.engine.bans import BanList
 from mockserver.engine.clock import Clock
-from mockserver.engine.journal import ENTRIES_MAX, JournalEntry
+from mockserver.engine.journal import ENTRIES_MAX, RULE_SIZE, RULES_MAX, JournalEntry
 from mockserver.engine.ledger import Ledger
-from mockserver.engine.limits import CALLERS_MAX, FixedWindow, RollingWindow, window
+from mockserver.engine.limits import CALLERS_MAX, BanList, FixedWindow, RollingWindow, window
 from mockserver.engine.pipeline import respond
 from mockserver.engine.redactor import TARGET_MAX
 from mockserver.engine.replay import GENERATION_MAX, ReplayMemory
@@ -25,12 +24,12 @@ from mockserver.engine.settings import Settings
 from mockserver.files import worlds
 from mockserver.http.log import follow
 from mockserver.model.amounts import Amount, minus, number, plus, text
-from mockserver.model.durations import SECOND, duration_text, parse_duration
 from mockserver.model.http import Request
 from mockserver.model.paging import seal, unseal
 from mockserver.model.provider import BanPolicy, Limit, Route
 from mockserver.model.redaction import Redactor, printable
 from mockserver.model.reject import REASONS, Reject
+from mockserver.model.times import SECOND, duration_text, parse_duration
 from mockserver.model.world import Move, PutRecord, Row, Schedule, SetRow
 from mockserver.providers import discover
 from mockserver.providers.coinapi.world import Balance as BalanceRow
@@ -164,7 +163,7 @@ def test_a_window_is_aligned_to_the_epoch_and_counts_each_caller() -> None:
     for caller in ("a", "b"):
         for _ in range(2):
             counter.check(caller, 119 * SECOND)
-            counter.spend(caller, 119 * SECOND)
+            counter.charge(caller, 119 * SECOND)
         with pytest.raises(Reject) as refused:
             counter.check(caller, 119 * SECOND)
         assert refused.value.facts["wait"] == SECOND
@@ -176,7 +175,7 @@ def test_a_rolling_window_ends_with_the_request_that_is_judged() -> None:
     counter = window(Limit("reads", 2, 10 * SECOND, rolling=True))
     for at in (5, 8):
         counter.check("a", at * SECOND)
-        counter.spend("a", at * SECOND)
+        counter.charge("a", at * SECOND)
     counter.check("b", 8 * SECOND)
     for at in (8 * SECOND, 15 * SECOND - 1):
         with pytest.raises(Reject) as refused:
@@ -184,7 +183,7 @@ def test_a_rolling_window_ends_with_the_request_that_is_judged() -> None:
         assert refused.value.facts["reset"] == 15 * SECOND
         assert refused.value.facts["wait"] == 15 * SECOND - at
     counter.check("a", 15 * SECOND)
-    counter.spend("a", 15 * SECOND)
+    counter.charge("a", 15 * SECOND)
     with pytest.raises(Reject) as refused:
         counter.check("a", 15 * SECOND)
     assert refused.value.facts["reset"] == 18 * SECOND
@@ -194,22 +193,22 @@ def test_a_smaller_share_of_a_rolling_window_looks_at_the_last_calls() -> None:
     counter = window(Limit("reads", 4, 10 * SECOND, rolling=True))
     for at in (0, 1, 2, 3):
         counter.check("a", at * SECOND)
-        counter.spend("a", at * SECOND)
+        counter.charge("a", at * SECOND)
     counter.check("a", 10 * SECOND)
     with pytest.raises(Reject) as refused:
-        counter.check("a", 12 * SECOND - 1, share=2)
+        counter.check("a", 12 * SECOND - 1, divisor=2)
     assert refused.value.facts["reset"] == 12 * SECOND
-    counter.check("a", 12 * SECOND, share=2)
+    counter.check("a", 12 * SECOND, divisor=2)
 
 
 def test_a_rolling_window_keeps_no_more_times_than_it_counts() -> None:
     counter = RollingWindow(Limit("reads", 3, 10 * SECOND, rolling=True))
     for at in range(100):
-        counter.spend("a", at)
+        counter.charge("a", at)
     assert len(counter._times["a"]) == 3  # noqa: SLF001
     wide = RollingWindow(Limit("reads", 10**12, 10, rolling=True))
     for at in range(100):
-        wide.spend("a", at)
+        wide.charge("a", at)
     assert len(wide._times["a"]) == 10  # noqa: SLF001
 
 
@@ -223,10 +222,10 @@ def test_a_limit_of_none_at_all_lets_nobody_through(rolling: bool) -> None:
 def test_a_share_divides_what_a_caller_may_do(rolling: bool) -> None:
     counter = window(Limit("reads", 5, 60 * SECOND, rolling))
     for _ in range(2):
-        counter.check("a", 0, share=2)
-        counter.spend("a", 0)
+        counter.check("a", 0, divisor=2)
+        counter.charge("a", 0)
     with pytest.raises(Reject):
-        counter.check("a", 0, share=2)
+        counter.check("a", 0, divisor=2)
     counter.check("a", 0)
 
 
@@ -234,7 +233,7 @@ def test_a_share_divides_what_a_caller_may_do(rolling: bool) -> None:
 def test_callers_are_bounded(rolling: bool) -> None:
     counter = window(Limit("reads", 1, 60 * SECOND, rolling))
     for n in range(CALLERS_MAX + 10):
-        counter.spend(str(n), 0)
+        counter.charge(str(n), 0)
     kept = counter._times if rolling else counter._counts  # noqa: SLF001
     assert len(kept) == CALLERS_MAX
     counter.check("0", 0)
@@ -247,13 +246,13 @@ PENALTY = BanPolicy("uid", 3, 10 * SECOND, 300 * SECOND, 30 * SECOND, 2, 8 * 360
 
 def offended(offenders: BanList, at: int, times: int = 3) -> None:
     for _ in range(times):
-        offenders.offend("a", at * SECOND)
+        offenders.count_reject("a", at * SECOND)
 
 
 def banned_until(offenders: BanList, at: int) -> int:
     """Returns the second at which a ban ends, 0 for none."""
     try:
-        offenders.share("a", at * SECOND)
+        offenders.divisor("a", at * SECOND)
     except Reject as reject:
         return int(reject.facts["reset"]) // SECOND
     return 0
@@ -262,11 +261,11 @@ def banned_until(offenders: BanList, at: int) -> int:
 def test_refusals_lead_to_a_warning_then_a_ban_then_the_blacklist() -> None:
     offenders = BanList(PENALTY)
     offended(offenders, 0, times=2)
-    assert offenders.share("a", 0) == 1
+    assert offenders.divisor("a", 0) == 1
     offended(offenders, 10, times=1)
-    assert (offenders.share("a", 10 * SECOND), offenders.share("b", 10 * SECOND)) == (2, 1)
-    assert offenders.share("a", 310 * SECOND - 1) == 2
-    assert offenders.share("a", 310 * SECOND) == 1
+    assert (offenders.divisor("a", 10 * SECOND), offenders.divisor("b", 10 * SECOND)) == (2, 1)
+    assert offenders.divisor("a", 310 * SECOND - 1) == 2
+    assert offenders.divisor("a", 310 * SECOND) == 1
     offended(offenders, 20)
     assert [banned_until(offenders, at) for at in (20, 49, 50)] == [50, 50, 0]
     offended(offenders, 30)
@@ -280,8 +279,8 @@ def test_refusals_lead_to_a_warning_then_a_ban_then_the_blacklist() -> None:
 def test_refusals_that_lie_too_far_apart_lead_to_nothing() -> None:
     offenders = BanList(PENALTY)
     for at in (0, 6, 11, 17):
-        offenders.offend("a", at * SECOND)
-        assert offenders.share("a", at * SECOND) == 1
+        offenders.count_reject("a", at * SECOND)
+        assert offenders.divisor("a", at * SECOND) == 1
 
 
 def test_bans_of_long_ago_do_not_count_for_the_blacklist() -> None:
@@ -295,7 +294,7 @@ def test_bans_of_long_ago_do_not_count_for_the_blacklist() -> None:
 def test_offenders_are_bounded() -> None:
     offenders = BanList(PENALTY)
     for n in range(CALLERS_MAX + 10):
-        offenders.offend(str(n), 0)
+        offenders.count_reject(str(n), 0)
     assert len(offenders._records) == CALLERS_MAX  # noqa: SLF001
 
 
@@ -407,7 +406,7 @@ def test_a_kept_answer_holds_until_the_ledger_changes_and_for_one_caller_only() 
     kraken = sandbox.states["coinapi"].ledger.accounts["main"].rows["XBT", "KRAKEN"]
     sandbox.change("coinapi", SetRow("main", replace(kraken, total=Amount("7"))))
     assert b'"balance":7,' in read()
-    sandbox.happen("coinapi", ExchangeUnreachable("KRAKEN"))
+    sandbox.apply_event("coinapi", ExchangeUnreachable("KRAKEN"))
     assert b"EXCHANGE_UNREACHABLE" in read()
     sandbox.reset()
     assert read() == first
@@ -603,3 +602,18 @@ def test_nothing_has_no_sign() -> None:
     for wrong in ("-0", "-0.00"):
         with pytest.raises(ValueError, match="write 0"):
             Amount.parse(wrong)
+
+
+def test_applied_rules_are_counted_within_a_bound() -> None:
+    sandbox = Sandbox("default", worlds.load("default"), HandClock())
+    journal, before = sandbox.journal, sandbox.share.used
+    for n in range(RULES_MAX + 5):
+        journal.count_rules(["always", f"rule-{n}"])
+    assert len(journal.counts.applied_rules) == RULES_MAX
+    assert journal.counts.applied_rules["always"] == RULES_MAX + 5
+    assert "rule-5" not in journal.counts.applied_rules, "applied least recently"
+    assert sandbox.share.used - before == RULES_MAX * RULE_SIZE
+    journal.clear()
+    assert journal.counts.applied_rules["always"] == RULES_MAX + 5, "coverage outlives the entries"
+    journal.reset()
+    assert (len(journal.counts.applied_rules), sandbox.share.used) == (0, before)

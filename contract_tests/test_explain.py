@@ -35,9 +35,9 @@ from mockserver.explain.general import redact
 from mockserver.explain.time_budget import RESERVE, SHARE, SHED, TimeBudget
 from mockserver.http import log
 from mockserver.model import jwt
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Request
 from mockserver.model.secret_index import SecretIndex
+from mockserver.model.times import SECOND
 from mockserver.providers import discover
 
 pytest_plugins = ["pytester"]
@@ -539,7 +539,7 @@ def three() -> Iterator[list[MockServer]]:
             stack.enter_context(MockServer(explain_header=on, real=HandClock(now)))
             for on in (False, True, True)
         ]
-        servers[2].app.sandboxes.default.allowance.spend = lambda explain: (
+        servers[2].app.sandboxes.default.explanation_budget.spend = lambda explain: (
             1 / 0
         )  # no explanation is made
         yield servers
@@ -588,7 +588,7 @@ def test_an_answer_is_the_same_with_explanations_and_without(
 def test_a_header_is_one_line_of_ascii_whatever_the_explanation() -> None:
     response = pipeline.Response(401, (), b"")
     odd = Explanation("é\r\nSet-Cookie: a", "", "", "\x00\x7f€" + "a" * 5000)
-    ((name, line),) = pipeline._told(response, odd).headers  # noqa: SLF001
+    ((name, line),) = pipeline._with_header(response, odd).headers  # noqa: SLF001
     assert name == HEADER.encode()
     assert line.startswith(rb"\xe9\r\nSet-Cookie: a: \x00\x7f\u20ac")
     assert re.fullmatch(rb"[ -~]+", line)
@@ -691,7 +691,7 @@ def test_a_failing_explanation_is_charged_too() -> None:
 def test_all_sandboxes_share_one_allowance(server: MockServer) -> None:
     other = server.sandbox("other")
     boxes = server.app.sandboxes
-    assert boxes.get("other").allowance is boxes.default.allowance
+    assert boxes.get("other").explanation_budget is boxes.default.explanation_budget
     assert other.journal == []
 
 
@@ -852,8 +852,8 @@ def test_an_unknown_credential_is_shown_only_as_a_fingerprint(
 
 def test_a_text_without_secrets_is_left_as_it_is_and_a_long_one_is_cut() -> None:
     plain_text = Explanation("rule", "a%20b", "é€", "fix")
-    index, secret = SecretIndex(), b"secret-value"
-    index.put("a sandbox", [secret])
+    secret = b"secret-value"
+    index = SecretIndex([secret])
     assert redact(plain_text, index, [secret]) == plain_text
     long = Explanation("r", "a" * 10**6, "", "f")
     assert len(redact(long, index, []).expected) == 4 * SHOWN_MAX

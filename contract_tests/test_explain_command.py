@@ -21,7 +21,7 @@ from mockserver.cli.main import main
 from mockserver.cli.signed_curl import curl_line
 from mockserver.client.auth import signed_example
 from mockserver.files.worlds import find, load
-from mockserver.model import instants as moment
+from mockserver.model import times
 from mockserver.providers import discover
 from mockserver.tools import curl_line as curl
 from mockserver.tools import pasted_request
@@ -432,7 +432,7 @@ def test_an_archive_without_secrets_is_checked(explain: Explain, server: MockSer
 
 
 def test_the_time_of_the_request_is_an_option(explain: Explain) -> None:
-    then = moment.parse_instant("2026-01-01T00:00:00Z") // 10**9
+    then = times.parse_instant("2026-01-01T00:00:00Z") // 10**9
     line = (
         f"curl {header_words(sign('GET', '/v1/balances', timestamp=str(then)))} {CPG}/v1/balances"
     )

@@ -297,7 +297,7 @@ def state(bench: Bench) -> dict[str, Any]:
             {kind: dict(records) for kind, records in state.ledger.records.items()},
             repr(sorted(vars(state.replay).items())),
             *[repr(sorted(vars(counter).items())) for counter in state.counters.values()],
-            *[sorted(vars(offenders)["_records"]) for offenders in state.offenders.values()],
+            *[sorted(vars(offenders)["_records"]) for offenders in state.ban_lists.values()],
         ]
         for name, state in bench.sandbox.states.items()
     }

@@ -20,9 +20,9 @@ from mockserver.engine import cache as kept
 from mockserver.engine import ledger
 from mockserver.engine.cache import AnswerCache
 from mockserver.engine.world import CredentialStore
-from mockserver.model.account_rows import ByVenue
 from mockserver.model.amounts import Amount
 from mockserver.model.http import Response
+from mockserver.model.rows import ByVenue
 from mockserver.model.world import DropRow, Move, SetRow, SetRows
 from mockserver.providers import discover
 from mockserver.providers.cdp.balances import RenderedBalances, RowsByValue
@@ -95,7 +95,9 @@ def test_what_is_found_out_from_rows_follows_every_change(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("rows", "anew"), [(ledger.MANY, False), (ledger.MANY + 1, True)])
+@pytest.mark.parametrize(
+    ("rows", "anew"), [(ledger.REBUILD_MIN, False), (ledger.REBUILD_MIN + 1, True)]
+)
 def test_where_many_rows_change_what_was_found_out_is_found_out_anew(rows: int, anew: bool) -> None:
     book = growth.box(growth.world(discover()["cdp"], rows=rows)).states["cdp"].ledger
     ((id, before),) = book.accounts.items()
@@ -103,7 +105,7 @@ def test_where_many_rows_change_what_was_found_out_is_found_out_anew(rows: int, 
     few = tuple(before.rows.values())[:2]
     book.apply([SetRows(id, few)])
     held = book.accounts[id]
-    assert (held.derived is None) is anew
+    assert (held.indexes is None) is anew
     assert told(held.derive(RowsByValue)) == told(RowsByValue(held.rows))
     assert len(held.rows) == 2
 
@@ -145,19 +147,23 @@ def test_accounts_are_shared_until_one_changes() -> None:
 def test_an_account_is_named_by_its_id_or_by_the_first_label_like_it() -> None:
     book = growth.box(growth.world(discover()["cdp"], accounts=30)).states["cdp"].ledger
     ids = list(book.accounts)
-    assert [book.named(name) for name in ("main", "more-7", ids[7])] == [ids[0], ids[7], ids[7]]
+    assert [book.account_id(name) for name in ("main", "more-7", ids[7])] == [
+        ids[0],
+        ids[7],
+        ids[7],
+    ]
     with pytest.raises(
         KeyError, match=r"no account nobody: there are main, more-1, .*more-19, \.\.\."
     ):
-        book.named("nobody")
+        book.account_id("nobody")
 
 
 def test_rows_that_a_recipe_makes_are_made_when_they_are_looked_at() -> None:
     world = growth.world(discover()["coinw"], rows=7)
     ((_, held),) = world.parts["coinw"].accounts.items()
-    assert held.made is None
+    assert held.made_rows is None
     assert len(held.rows) == 7
-    assert held.rows is held.made
+    assert held.rows is held.made_rows
 
 
 # Answers that are kept

@@ -26,7 +26,7 @@ from raw import wire
 from mockserver import Auth, MockServer
 from mockserver.client.sandbox import ProviderHandle, SandboxHandle
 from mockserver.engine.settings import Settings
-from mockserver.model import instants as moment
+from mockserver.model import times
 from mockserver.model.http import UnsignedRequest
 from mockserver.providers import discover
 
@@ -46,7 +46,7 @@ SANDBOXES = 50
 OPERATIONS = 200  # of each
 SECOND = 10**9
 MINUTE = 60 * SECOND
-START = moment.parse_instant("2090-01-01T00:00:00Z")
+START = times.parse_instant("2090-01-01T00:00:00Z")
 
 FEE = Decimal("1.5")
 MADE_WITH = {
@@ -112,7 +112,7 @@ class Reckoner:
         """Stops and sets the clock of a sandbox as new."""
         self.now = START + self.n * MINUTE * 1440
         self.sandbox.clock.freeze()
-        self.sandbox.clock.set(moment.instant_text(self.now))
+        self.sandbox.clock.set(times.instant_text(self.now))
         self.limit = int(self.initial_scenario["coinapi.reads"].partition("/")[0])
         self.leeway = 300
         self.used: Counter[int] = Counter()

@@ -14,10 +14,10 @@ import pytest
 from msgspec.structs import replace
 
 from mockserver.model import jwt
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import Route, parse_nothing
 from mockserver.model.reject import Reject
+from mockserver.model.times import SECOND
 from mockserver.providers import discover
 from mockserver.providers.cdp import auth as cdp
 from mockserver.providers.cdp import claims, keys

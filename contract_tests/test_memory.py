@@ -29,7 +29,7 @@ def ask(sandbox: Sandbox, n: int, body: bytes = BODY, key: bytes = b"wrong") -> 
 
 def made(app: Exchange, count: int) -> list[Sandbox]:
     known = app.sandboxes
-    world, settings = known.default.world, known.default.made
+    world, settings = known.default.world, known.default.initial_settings
     return [known.make(f"box-{n}", world, settings, 3600 * 10**9) for n in range(count)]
 
 
@@ -73,7 +73,7 @@ def test_a_sandbox_that_is_gone_counts_for_nothing() -> None:
     app.sandboxes.drop(one.id)
     assert app.sandboxes.budget.used == counted(app) > 0
     ask(one, 2)  # a request that was under way
-    app.sandboxes.make(two.id, two.world, two.made, 10**9)
+    app.sandboxes.make(two.id, two.world, two.initial_settings, 10**9)
     assert app.sandboxes.budget.used == counted(app) == 0
     ask(app.sandboxes.default, 1)
     app.sandboxes.default.reset()
@@ -182,5 +182,6 @@ def test_the_bounds_are_told() -> None:
         ask(server.app.sandboxes.default, 1)
         told = server._carry_out("GET", "/health")  # noqa: SLF001
         assert told["sandboxes"] == {"count": 2, "max": 7}
+        assert told["memory"].pop("caches") > 0
         assert told["memory"] == {"budget": 64 * MIB, "used": counted(server.app)}
         assert journal.JOURNAL_BYTES_MAX == 16 * MIB

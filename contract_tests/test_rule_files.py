@@ -26,10 +26,10 @@ from mockserver.faults.rules import RuleMatch
 from mockserver.files import scenarios, strict_yaml, worlds
 from mockserver.files.lookup import FileError
 from mockserver.http.exchange import create_exchange
-from mockserver.model import instants as moment
+from mockserver.model import times
 
 WORLD = worlds.load("default")
-START = moment.parse_instant("2026-01-01T00:00:00Z")
+START = times.parse_instant("2026-01-01T00:00:00Z")
 D = "/sandboxes/default"
 SOON = 30  # seconds, for a process
 

@@ -25,14 +25,14 @@ from mockserver.faults.parsing import RuleParser
 from mockserver.faults.rules import RULES_SIZE_MAX, FiringWindow
 from mockserver.files import scenarios, worlds
 from mockserver.files.lookup import fixtures
-from mockserver.model import instants as moment
-from mockserver.model.durations import SECOND, parse_duration
+from mockserver.model import times
 from mockserver.model.http import Request, Response
+from mockserver.model.times import SECOND, parse_duration
 from mockserver.providers import discover
 
 PROVIDERS = discover()
 WORLD = worlds.load("default")
-START = moment.parse_instant("2026-01-01T00:00:00Z")
+START = times.parse_instant("2026-01-01T00:00:00Z")
 PEER = "127.0.0.1"
 WAIT = 30  # seconds, for each answer over a socket
 SEED = 490

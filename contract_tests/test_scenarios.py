@@ -26,7 +26,7 @@ from mockserver.client.provider import ProviderHandle
 from mockserver.client.sandbox import SandboxHandle
 from mockserver.faults.pages import ERROR_PAGES
 from mockserver.files import scenarios
-from mockserver.model.durations import SECOND
+from mockserver.model.times import SECOND
 from mockserver.providers import discover
 
 pytest_plugins = ["pytester"]

@@ -44,8 +44,8 @@ from mockserver.engine.journal import JournalEntry
 from mockserver.files.documents import facts, openapi_document
 from mockserver.files.openapi import Document
 from mockserver.http.asgi import ProviderApp
-from mockserver.model.durations import SECOND
 from mockserver.model.http import UnsignedRequest
+from mockserver.model.times import SECOND
 from mockserver.providers import discover
 
 SEED = 490

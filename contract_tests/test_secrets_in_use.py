@@ -22,13 +22,19 @@ from clients.senders import dial
 from test_secrets import DEADLINE
 
 from mockserver import MockServer
-from mockserver.engine.redactor import BODY_MAX, HEADERS_MAX, TARGET_MAX, JournalRedactor
+from mockserver.engine.redactor import (
+    BODY_MAX,
+    HEADERS_MAX,
+    TARGET_MAX,
+    JournalRedactor,
+    SecretsInUse,
+)
 from mockserver.engine.sandboxes import Sandboxes
 from mockserver.explain.time_budget import TimeBudget
 from mockserver.model import jwt
 from mockserver.model.http import Request
 from mockserver.model.redaction import HIDDEN_MIN, Redactor
-from mockserver.model.secret_index import LAYERS_MAX, SecretIndex
+from mockserver.model.secret_index import LAYERS_MAX
 from mockserver.providers import discover
 
 ADMIN_TOKEN = "adm1n/t0ken+4711"
@@ -165,7 +171,7 @@ def guarded() -> Iterator[MockServer]:
             url = f"{server.url}/__admin/sandboxes/{id}"
             made = requests.put(url, json={}, headers=AUTHORIZED, timeout=DEADLINE)
             assert made.ok, made.text
-        server.app.sandboxes.default.allowance = TimeBudget(lambda: 0)
+        server.app.sandboxes.default.explanation_budget = TimeBudget(lambda: 0)
         yield server
 
 
@@ -343,7 +349,7 @@ def test_an_escape_more_than_are_taken_off_hides_a_secret_from_the_search() -> N
 @pytest.mark.parametrize("count", [1, 100, 5000])
 @pytest.mark.parametrize("form", ["key-{:05d}-x", "{:06d}", "k{:05d}", "{0:05d}abcdef{0:05d}"])
 def test_a_secret_is_found_however_many_there_are(form: str, count: int) -> None:
-    index = SecretIndex()
+    index = SecretsInUse()
     secrets = [form.format(n).encode() for n in range(count)]
     for n, secret in enumerate(secrets):
         index.put(n, [secret])
@@ -353,19 +359,19 @@ def test_a_secret_is_found_however_many_there_are(form: str, count: int) -> None
     for n in range(count):
         index.drop(n)
     assert index.redact(secrets[0]) == secrets[0]
-    assert not index._counts  # noqa: SLF001
+    assert not index._secrets  # noqa: SLF001
     assert len(index._anchors) + len(index._plain) <= 1024  # noqa: SLF001
 
 
 def test_of_secrets_that_are_alike_the_one_that_is_there_is_found() -> None:
-    index = SecretIndex()
+    index = SecretsInUse()
     index.put("one", [b"main-api-key", b"other-api-key"])
     assert [span.start for span in index.find(b"main-api-key")] == [0]
     assert index.redact(b"main-api-key") == b"redacted:b0cbeea8"
 
 
 def test_a_secret_of_two_owners_stays_until_both_are_gone() -> None:
-    index = SecretIndex()
+    index = SecretsInUse()
     index.put("one", [SECRET])
     index.put("two", [SECRET])
     index.put("one", [])
@@ -376,9 +382,9 @@ def test_a_secret_of_two_owners_stays_until_both_are_gone() -> None:
 
 def test_a_sandbox_that_is_dropped_takes_its_secrets_along() -> None:
     server = MockServer()
-    before = set(server.app.sandboxes.default.journal.redactor.index._counts)  # noqa: SLF001
+    before = set(server.app.sandboxes.default.journal.redactor.index._secrets)  # noqa: SLF001
     made = server.sandbox()
     index = server.app.sandboxes.default.journal.redactor.index
-    assert len(index._counts) > len(before)  # noqa: SLF001
+    assert len(index._secrets) > len(before)  # noqa: SLF001
     server.drop(made)
-    assert set(index._counts) == before  # noqa: SLF001
+    assert set(index._secrets) == before  # noqa: SLF001

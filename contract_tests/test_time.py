@@ -467,9 +467,9 @@ MOVED = [-365 * 24 * 3600 * 10**9, -(10**9), 2 * 3600 * 10**9]
 def test_a_wall_clock_that_is_set_ends_no_sandbox_and_moves_no_sandbox_clock(by: int) -> None:
     wall, passing = HandClock(), HandClock(5 * 10**9)
     first = create_app().state.exchange.sandboxes.default
-    box = Sandbox(DEFAULT, first.world, wall, first.made, monotonic=passing)
+    box = Sandbox(DEFAULT, first.world, wall, first.initial_settings, monotonic=passing)
     known = Sandboxes(box, wall)
-    made = known.make("made", first.world, first.made, 60 * 10**9)
+    made = known.make("made", first.world, first.initial_settings, 60 * 10**9)
     before = made.clock.now()
     wall.now += by
     assert known.get("made") is made
@@ -511,3 +511,15 @@ def test_a_server_takes_monotonic_time_that_is_not_replaced_by_name(
     hand.advance("61s")
     with pytest.raises(ValueError, match="no sandbox"):
         sandbox.reset()
+
+
+@pytest.mark.parametrize("step", [-3600 * 10**9, 3600 * 10**9])
+def test_a_duration_in_the_journal_is_monotonic(step: int) -> None:
+    wall, passing = (
+        itertools.count(10**18, step),
+        itertools.count(0, 5),
+    )  # nanoseconds, more at each reading
+    world = create_app().sandboxes.default.world
+    sandbox = Sandbox(DEFAULT, world, lambda: next(wall), monotonic=lambda: next(passing))
+    pipeline.answer(sandbox, "coinapi", Request("GET", b"/", b"", [], b"", "127.0.0.1", b"/"))
+    assert 0 < sandbox.journal.entries[-1].duration < 1000

@@ -10,22 +10,21 @@ from typing import Any
 import msgspec
 import pytest
 
+from mockserver.engine.ledger import LedgerAccounts
+from mockserver.engine.world import random_like
 from mockserver.files import strict_yaml
 from mockserver.files.openapi import Document, Mismatch
 from mockserver.model import amounts as amount
-from mockserver.model import durations as duration
-from mockserver.model import fresh_credentials as fresh
-from mockserver.model import instants as moment
-from mockserver.model import paging, query, redaction, secret_index, signing
-from mockserver.model.account_rows import Accounts
+from mockserver.model import paging, query, redaction, secret_index, signing, times
 from mockserver.model.amounts import Amount, decode_hook
-from mockserver.model.durations import MILLISECOND, SECOND
 from mockserver.model.http import Request, Response, UnsignedRequest
+from mockserver.model.json_members import once_each
 from mockserver.model.jwt import Key as JwtKey
 from mockserver.model.jwt import Token, genuine, read, sign
-from mockserver.model.provider import Limit, Quirk, Secrets, by_address, by_key
+from mockserver.model.provider import Limit, Quirk, by_address, by_key
+from mockserver.model.redaction import Secrets
 from mockserver.model.reject import Reject
-from mockserver.model.unique_members import once_each
+from mockserver.model.times import MILLISECOND, SECOND
 from mockserver.model.world import (
     Account,
     Credential,
@@ -67,15 +66,15 @@ MOMENTS = [
 def test_a_moment_is_read_to_the_nanosecond_and_shown_in_utc(
     written: str, nanoseconds: int, shown: str
 ) -> None:
-    found = moment.parse_instant(written)
+    found = times.parse_instant(written)
     assert (found, type(found)) == (nanoseconds, int)
     if not written.startswith("0001"):  # strftime pads no year
-        assert moment.instant_text(nanoseconds) == shown
+        assert times.instant_text(nanoseconds) == shown
 
 
 @pytest.mark.parametrize("seconds", [253_402_300_800, 10**15])
 def test_a_moment_behind_the_last_year_is_shown_as_its_last_second(seconds: int) -> None:
-    assert moment.instant_text(seconds * SECOND + TENTH) == "9999-12-31T23:59:59.1Z"
+    assert times.instant_text(seconds * SECOND + TENTH) == "9999-12-31T23:59:59.1Z"
 
 
 NO_MOMENTS = [
@@ -90,12 +89,12 @@ NO_MOMENTS = [
 def test_what_is_no_moment_is_refused(written: str) -> None:
     told = f"{written!r} is no time: write 2026-01-01T00:00:00Z"
     with pytest.raises(ValueError, match=exactly(told)):
-        moment.parse_instant(written)
+        times.parse_instant(written)
 
 
 def test_of_a_long_text_that_is_no_moment_forty_signs_are_told() -> None:
     with pytest.raises(ValueError, match=f"^'{'9' * 40}' is no time"):
-        moment.parse_instant("9" * 41)
+        times.parse_instant("9" * 41)
 
 
 # Durations
@@ -111,7 +110,7 @@ DURATIONS = [
 def test_a_duration_is_written_in_whole_seconds_or_milliseconds(
     nanoseconds: int, shown: str
 ) -> None:
-    assert duration.duration_text(nanoseconds) == shown
+    assert times.duration_text(nanoseconds) == shown
 
 
 @pytest.mark.parametrize(
@@ -119,7 +118,7 @@ def test_a_duration_is_written_in_whole_seconds_or_milliseconds(
     [("0s", 0), ("999999999ms", 999_999_999_000_000), ("-400s", -400 * SECOND), ("1m", 60 * SECOND)],
 )  # fmt: skip
 def test_a_duration_is_read_as_a_whole_number(written: str, nanoseconds: int) -> None:
-    found = duration.parse_duration(written)
+    found = times.parse_duration(written)
     assert (found, type(found)) == (nanoseconds, int)
 
 
@@ -127,7 +126,7 @@ def test_a_duration_is_read_as_a_whole_number(written: str, nanoseconds: int) ->
 def test_what_is_no_duration_is_told_in_its_own_words(wrong: Any) -> None:
     told = f"{wrong!r} is no duration: write 250ms, 61s, 1m30s or 1h"
     with pytest.raises(ValueError, match=exactly(told)):
-        duration.parse_duration(wrong)
+        times.parse_duration(wrong)
 
 
 # Amounts
@@ -723,9 +722,7 @@ NO_LIMITS = ["", "OFF", "/60s", "120/0s", "120/-5s", "-1/60s", "1.5/60s", "9" * 
 
 @pytest.mark.parametrize("count", ["5", 5])
 def test_a_limit_that_is_a_count_alone_is_refused_with_what_may_be_meant(count: Any) -> None:
-    told = (
-        f"write N/DURATION, as in 5/{duration.duration_text(LIMIT.window)}, or off; not {count!r}"
-    )
+    told = f"write N/DURATION, as in 5/{times.duration_text(LIMIT.window)}, or off; not {count!r}"
     with pytest.raises(ValueError, match=exactly(told)):
         LIMIT.read(count)
 
@@ -811,10 +808,10 @@ SHAPES = [
 
 @pytest.mark.parametrize(("text", "shape"), SHAPES)
 def test_a_new_secret_has_the_shape_of_the_old_one(text: str, shape: str) -> None:
-    made = {fresh.like(text, bytes([n])) for n in range(50)}
+    made = {random_like(text, bytes([n])) for n in range(50)}
     assert [one for one in made if not re.fullmatch(shape, one)] == []
     assert len(made) == (50 if text else 1)
-    assert fresh.like(text, b"1") == fresh.like(text, b"1")
+    assert random_like(text, b"1") == random_like(text, b"1")
 
 
 def test_callers_are_counted_by_label_or_by_address() -> None:
@@ -969,7 +966,7 @@ def test_a_key_names_an_account_that_is_there() -> None:
 
 def test_a_key_is_revoked_by_its_label() -> None:
     keys = {"main": Credential(label="main"), "other": Credential(label="other")}
-    view = View(None, keys, Accounts({}), {}, {}, 0, 0, 490, "default")
+    view = View(None, keys, LedgerAccounts({}), {}, {}, 0, 0, 490, "default")
     assert KeyRevoked("other").changes(view) == (SetKey(Credential(label="other", revoked=True)),)
     assert KeyRevoked.named() == "key_revoked"
     assert key_with_label(view, "main") is keys["main"]

@@ -10,9 +10,9 @@ from benchmarks.growth.asking import answered, change, warmed
 from benchmarks.growth.requests import Asks, asks, get, request
 from benchmarks.growth.worlds import ROWS, box, world
 from mockserver.client.auth import Auth
-from mockserver.model.durations import SECOND
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import Provider
+from mockserver.model.times import SECOND
 from mockserver.model.world import KeyRevoked, PutRecord, Schedule
 from mockserver.tools.credentials import credentials
 

@@ -17,16 +17,14 @@ from benchmarks.growth.rules import KINDS, ruled
 from benchmarks.growth.traffic import addresses, callers, filled, gone, remembered
 from benchmarks.growth.worlds import box, world
 from mockserver.client.server import HandClock
-from mockserver.engine import bans as penalties
 from mockserver.engine import limits, pipeline
-from mockserver.engine.bans import BanList
-from mockserver.engine.limits import FixedWindow, RollingWindow
+from mockserver.engine.limits import BanList, FixedWindow, RollingWindow
 from mockserver.engine.sandbox import Sandbox
 from mockserver.explain import Explanation
 from mockserver.explain.time_budget import RESERVE, SHED, TimeBudget
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import BanPolicy, Limit
+from mockserver.model.times import SECOND
 from mockserver.providers import discover
 
 Counting = Callable[[], Any]  # makes a context: what happens inside is counted
@@ -125,12 +123,12 @@ NEW = 300
 
 def _spending(kind: type[FixedWindow | RollingWindow]) -> Callable[[str], None]:
     window = kind(Limit("reads", 1_000, 60 * SECOND))
-    return lambda caller: window.spend(caller, SECOND)
+    return lambda caller: window.charge(caller, SECOND)
 
 
 def _offending() -> Callable[[str], None]:
     offenders = BanList(BanPolicy("ip", 80, SECOND, SECOND, SECOND, 10, SECOND))
-    return lambda caller: offenders.offend(caller, SECOND)
+    return lambda caller: offenders.count_reject(caller, SECOND)
 
 
 MEETING: dict[str, Callable[[], Callable[[str], None]]] = {
@@ -141,7 +139,7 @@ MEETING: dict[str, Callable[[], Callable[[str], None]]] = {
 
 
 def _meeting(make: Callable[[], Callable[[str], None]], known: int, counting: Counting) -> None:
-    limits.CALLERS_MAX = penalties.CALLERS_MAX = max(CALLERS // 2, 2 * NEW)
+    limits.CALLERS_MAX = max(CALLERS // 2, 2 * NEW)
     meet, new = make(), map(str, range(10**9, 2 * 10**9))
     for caller in islice(new, known):
         meet(caller)
@@ -174,7 +172,7 @@ def _good(counting: Counting) -> None:
 def _refused(counting: Counting) -> None:
     sandbox = box(world(discover()["cpg"]))
     asked = _cpg(sandbox, good=False)
-    sandbox.allowance = _spent()
+    sandbox.explanation_budget = _spent()
     with counting():
         took("cpg", [(sandbox, one) for one in asked])
     explained = {entry.explanation for entry in sandbox.journal.entries}

@@ -12,9 +12,9 @@ from benchmarks.growth.worlds import box, world
 from mockserver.engine.limits import window
 from mockserver.engine.sandboxes import Sandboxes
 from mockserver.faults.parsing import RuleParser
-from mockserver.model.durations import SECOND
 from mockserver.model.provider import Provider
 from mockserver.model.signing import seeded
+from mockserver.model.times import SECOND
 from mockserver.providers import discover
 
 REFUSED_EACH = 50  # requests, one of which is refused
@@ -25,7 +25,7 @@ def sandboxes(provider: Provider, size: int) -> Asks:
     """So many sandboxes, asked in turn."""
     first = world(provider)
     known = Sandboxes(box(first), time.time_ns)
-    settings = known.default.made
+    settings = known.default.initial_settings
     made = [known.make(f"box-{n}", first, settings, 3600 * SECOND) for n in range(size)]
     each = itertools.cycle([asks(sandbox, provider) for sandbox in made])
     return warmed(provider, lambda many: [next(each)(1)[0] for _ in range(many)], size)
@@ -47,7 +47,7 @@ def rules(operation: str) -> Callable[[Provider, int], Asks]:
             }
             for n in range(size)
         ]
-        sandbox.rulebook.put([reader.read(rule, ()) for rule in made], sandbox.clock.now())
+        sandbox.rulebook.put([reader.parse(rule, ()) for rule in made], sandbox.clock.now())
         return warmed(provider, asks(sandbox, provider))
 
     return build
@@ -116,7 +116,7 @@ def gone(provider: Provider, size: int) -> Asks:
         counter = state.counters["reads"] = window(state.counters["reads"].limit)
         before = time.time_ns() - GONE
         for _ in range(size):
-            counter.spend("main", before)
+            counter.charge("main", before)
         return more(many)
 
     return ask

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from machines.bench import MILLISECOND, PLAN, SECOND, START
 from mockserver import HandClock, MockServer, control
-from mockserver.model import instants as moment
+from mockserver.model import times
 
 HOUR = 3600 * SECOND
 CENTURY = 876_000 * HOUR
@@ -122,7 +122,7 @@ class Clocks(RuleBasedStateMachine):
         asked = dict(wish)
         if "set" in wish:
             at = min(floor(line.then) + wish["set"], END)
-            wish, asked = wish | {"set": at}, wish | {"set": moment.instant_text(at)}
+            wish, asked = wish | {"set": at}, wish | {"set": times.instant_text(at)}
         try:
             for name, (move, _) in MOVES.items():
                 line = move(line, wish[name]) if name in wish else line
@@ -142,12 +142,12 @@ class Clocks(RuleBasedStateMachine):
     @invariant()
     def both_clocks_are_where_the_line_is(self) -> None:
         _, told = control.call(self.server.app, "GET", CLOCK)
-        now, line = moment.parse_instant(told["now"]), self.line
+        now, line = times.parse_instant(told["now"]), self.line
         assert 0 <= line.at(self.real.now) - now < self.bends + 1
         assert now >= self.last, "never back"
         self.last = now
         auth_now = self.real.now + line.skew
-        assert auth_now > END or moment.parse_instant(told["auth_now"]) == auth_now
+        assert auth_now > END or times.parse_instant(told["auth_now"]) == auth_now
         assert (told["frozen"], long(told["skew"])) == (line.frozen, line.skew)
         assert told["rate"] == float(line.rate)
 

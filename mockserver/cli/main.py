@@ -197,12 +197,12 @@ def curl(
     from mockserver.cli.signed_curl import curl_line
     from mockserver.files import lookup as files
     from mockserver.files import worlds
-    from mockserver.model import names
+    from mockserver.model import suggestions
     from mockserver.providers import discover
 
     providers = discover()
     if provider not in providers:
-        raise click.UsageError(names.unknown("provider", provider, providers))
+        raise click.UsageError(suggestions.unknown("provider", provider, providers))
     described = providers[provider]
     if context.get_parameter_source("world") is click.core.ParameterSource.DEFAULT:
         world = options.from_file(serve).get("world", world)
@@ -212,7 +212,7 @@ def curl(
         raise click.UsageError(str(error)) from None
     labels = {key.label: key for key in keys}
     if credential not in labels:
-        there = names.choices(credential, labels)
+        there = suggestions.choices(credential, labels)
         raise click.UsageError(f"no credential {credential} for {provider}: {there}")
     base = (url or announce.base_url(described, _port())).rstrip("/")
     if not (query.isascii() and query.isprintable() and " " not in query):
@@ -272,12 +272,12 @@ def facts(provider: str | None, as_json: bool) -> None:
     import msgspec
 
     from mockserver.files import documents
-    from mockserver.model import names
+    from mockserver.model import suggestions
     from mockserver.providers import discover
 
     known = list(discover())
     if provider is not None and provider not in known:
-        raise click.UsageError(names.unknown("provider", provider, known))
+        raise click.UsageError(suggestions.unknown("provider", provider, known))
     found = [f for name in known if provider in (None, name) for f in documents.facts(name)]
     if as_json:
         print(msgspec.json.encode(found).decode())
@@ -331,16 +331,15 @@ def explain(provider: str | None, at: str | None, world: str) -> int:
     """Tell why a request would be refused: a curl line, a HAR entry or a raw request on stdin."""
     import time
 
-    from mockserver.model import instants as moment
-    from mockserver.model import names
+    from mockserver.model import suggestions, times
     from mockserver.providers import discover
     from mockserver.tools import pasted_request as told
     from mockserver.tools.offline_check import check_offline, verdict
 
     if provider is not None and provider not in discover():
-        raise click.UsageError(names.unknown("provider", provider, discover()))
+        raise click.UsageError(suggestions.unknown("provider", provider, discover()))
     try:
-        now = time.time_ns() if at is None else moment.parse_instant(at)
+        now = time.time_ns() if at is None else times.parse_instant(at)
         request = told.read(sys.stdin.buffer.read(told.SIZE_MAX + 1))
         entry = check_offline(request, world, provider, _port(), lambda: now)
     except ValueError as error:

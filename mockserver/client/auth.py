@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from mockserver.model.http import UnsignedRequest
-from mockserver.model.names import unknown
 from mockserver.model.provider import Provider
+from mockserver.model.suggestions import unknown
 from mockserver.providers import discover
 
 # The headers that a signature may depend on.

@@ -9,8 +9,8 @@ from typing import Any
 from mockserver.faults.parsing import KEYWORDS, AnswerSpec, FiringSpec
 from mockserver.faults.rules import RuleMatch
 from mockserver.files import scenarios
-from mockserver.model.names import choices
-from mockserver.model.time_values import spelled
+from mockserver.model.suggestions import choices
+from mockserver.model.times import spelled
 
 MATCH = RuleMatch.__struct_fields__
 WHEN = tuple(KEYWORDS.get(name, name) for name in FiringSpec.__struct_fields__)

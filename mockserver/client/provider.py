@@ -12,8 +12,8 @@ from mockserver.client.auth import Auth
 from mockserver.client.fault_keywords import fail
 from mockserver.model.amounts import decode_hook
 from mockserver.model.http import UnsignedRequest
-from mockserver.model.names import unknown
 from mockserver.model.provider import Provider
+from mockserver.model.suggestions import unknown
 
 Caller = Callable[..., Any]
 

@@ -17,10 +17,9 @@ from mockserver.client.provider import Caller, ProviderHandle, quoted
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Value
 from mockserver.files import worlds
-from mockserver.model import instants as moment
-from mockserver.model.durations import Duration
-from mockserver.model.names import nearest
-from mockserver.model.time_values import spelled
+from mockserver.model import times
+from mockserver.model.suggestions import nearest
+from mockserver.model.times import Duration, spelled
 from mockserver.providers import discover
 
 PAGE = 1_000  # entries of the journal that are asked for at once
@@ -81,17 +80,17 @@ class ClockHandle:
     @property
     def now(self) -> datetime:
         """The sandbox time, in UTC, to the microsecond."""
-        return moment.to_datetime(self.now_ns)
+        return times.to_datetime(self.now_ns)
 
     @property
     def now_ns(self) -> int:
         """The sandbox time, in nanoseconds since the epoch."""
-        return moment.parse_instant(self._call("GET", "/clock")["now"])
+        return times.parse_instant(self._call("GET", "/clock")["now"])
 
     @property
     def auth_now(self) -> datetime:
         """The time that judges signatures, in UTC, to the microsecond."""
-        return moment.to_datetime(moment.parse_instant(self._call("GET", "/clock")["auth_now"]))
+        return times.to_datetime(times.parse_instant(self._call("GET", "/clock")["auth_now"]))
 
 
 class SandboxHandle:

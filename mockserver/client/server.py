@@ -22,7 +22,7 @@ from mockserver.faults.scenario import Scenario
 from mockserver.http.bounds import bounds_for
 from mockserver.http.exchange import Exchange, create_exchange
 from mockserver.http.server import address, bind, check_host, check_threads, in_thread
-from mockserver.model.durations import Duration, parse_duration
+from mockserver.model.times import Duration, parse_duration
 
 
 class HandClock:

@@ -11,7 +11,7 @@ from mockserver.control import journal as entries
 from mockserver.control import ledger as ledgers
 from mockserver.control.chunks import plain
 from mockserver.control.routes import ControlCall, ControlError, ControlRoute, known_sandbox, typed
-from mockserver.model.names import choices
+from mockserver.model.suggestions import choices
 
 SANDBOX = "/sandboxes/{id}"
 ACCOUNT = SANDBOX + "/ledger/{provider}/{account}"

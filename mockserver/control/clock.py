@@ -10,8 +10,7 @@ from msgspec import Struct
 
 from mockserver.control.routes import ControlCall, ControlError
 from mockserver.engine.clock import Clock
-from mockserver.model import durations as duration
-from mockserver.model import instants as moment
+from mockserver.model import times
 
 HINT = "see the table of what moves time"
 
@@ -33,11 +32,11 @@ def show(call: ControlCall) -> dict[str, Any]:
         clock = sandbox.clock
         now, auth_now, _ = clock.read()
         return {
-            "now": moment.instant_text(now),
+            "now": times.instant_text(now),
             "frozen": clock.frozen,
             "rate": float(clock.rate),
-            "auth_now": moment.instant_text(auth_now),
-            "skew": duration.duration_text(clock.skew),
+            "auth_now": times.instant_text(auth_now),
+            "skew": times.duration_text(clock.skew),
         }
 
 
@@ -48,8 +47,8 @@ def move(call: ControlCall) -> dict[str, Any]:
         raise ControlError(400, "nothing to do", hint="give advance, freeze, set, rate or skew")
     sandbox = call.sandbox
     with sandbox.lock:
-        sandbox.put_clock(_moved(sandbox.clock, wish))
-        sandbox.settle()
+        sandbox.replace_clock(_moved(sandbox.clock, wish))
+        sandbox.run_due_events()
     return show(call)
 
 
@@ -61,11 +60,11 @@ def _rate(rate: float) -> Fraction:
 
 # In the order in which they happen: how each is read, and done.
 MOVES: dict[str, tuple[Callable[[Any], Any], Callable[[Clock, Any], None]]] = {
-    "set": (moment.parse_instant, Clock.set),
-    "advance": (duration.parse_duration, Clock.advance),
+    "set": (times.parse_instant, Clock.set),
+    "advance": (times.parse_duration, Clock.advance),
     "rate": (_rate, Clock.run_at),
     "freeze": (bool, Clock.freeze),
-    "skew": (duration.parse_duration, Clock.skew_by),
+    "skew": (times.parse_duration, Clock.skew_by),
 }
 
 

@@ -25,10 +25,10 @@ from mockserver.control.api import carry_out, find, not_allowed
 from mockserver.control.chunks import chunks, has_items
 from mockserver.control.routes import ControlError
 from mockserver.control.stream import stream
+from mockserver.engine.cors import host_of, is_foreign, is_loopback
 from mockserver.files import strict_yaml
-from mockserver.model import duplicate_members as twice
 from mockserver.model.http import path_below
-from mockserver.model.origin import host_of, is_foreign, is_loopback
+from mockserver.model.json_members import duplicate_member
 
 STREAM = re.compile(r"/sandboxes/([^/]+)/requests/stream")
 PREFIX = "/__admin"
@@ -161,18 +161,18 @@ async def _body(request: Request) -> Any:
         ) from None
     if value is None:
         raise ControlError(400, "null stands for nothing here", hint="send a value, or no body")
-    place = await _given_twice(body)
+    place = await _duplicate_member(body)
     if place:
         raise ControlError(400, "the member is given twice", place, "give each member once")
     return value
 
 
-async def _given_twice(body: bytes) -> str:
+async def _duplicate_member(body: bytes) -> str:
     """Returns the path of a member given twice, "" for none; raises Refused."""
     try:
         if len(body) > LARGE:
-            return await asyncio.to_thread(twice.given_twice, body)
-        return twice.given_twice(body)
+            return await asyncio.to_thread(duplicate_member, body)
+        return duplicate_member(body)
     except RecursionError:
         raise ControlError(400, "nested too deeply", hint="nothing has changed") from None
 

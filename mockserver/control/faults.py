@@ -13,7 +13,7 @@ from mockserver.faults.rules import ANY_PROVIDER, Rule
 from mockserver.faults.scenario import Scenario
 from mockserver.files import scenarios
 from mockserver.files.strict_yaml import LocatedError
-from mockserver.model.names import choices
+from mockserver.model.suggestions import choices
 
 HINT = "see the chapter on faults"
 

@@ -12,7 +12,7 @@ from mockserver.control.chunks import Items
 from mockserver.control.matching import JournalMatch, check_names, differs, headers
 from mockserver.control.routes import ControlCall, ControlError, whole_number
 from mockserver.engine.journal import JournalEntry
-from mockserver.model import instants as moment
+from mockserver.model import times
 from mockserver.model.provider import Provider
 
 FILTERS = ("provider", "operation", "reason", "status")
@@ -24,8 +24,8 @@ def entry_document(entry: JournalEntry) -> dict[str, Any]:
     """Returns an entry as it is told to people."""
     return {
         "n": entry.n,
-        "time": moment.instant_text(entry.time),
-        "auth_time": moment.instant_text(entry.auth_time),
+        "time": times.instant_text(entry.time),
+        "auth_time": times.instant_text(entry.auth_time),
         "provider": entry.provider,
         "operation": entry.operation,
         "method": entry.method,
@@ -95,7 +95,7 @@ def coverage(call: ControlCall) -> dict[str, Any]:
     sandbox = call.sandbox
     with sandbox.lock:
         met = sandbox.journal.counts.seen_counts
-        took = dict.fromkeys(sandbox.rulebook.rules, 0) | dict(sandbox.journal.applied_rules)
+        took = dict.fromkeys(sandbox.rulebook.rules, 0) | dict(sandbox.journal.counts.applied_rules)
     return {
         **{name: _covered(p, met) for name, p in call.app.providers.items()},
         "faults": {"rules": took, "missing": [name for name, n in took.items() if not n]},

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 from mockserver.control.chunks import Items, encode
 from mockserver.control.ledger_pages import PAGE, page, shown, taken
 from mockserver.control.routes import ControlCall, ControlError, typed, whole_number
-from mockserver.engine.sandbox import ProviderState, Sandbox
+from mockserver.engine.provider_state import ProviderState
+from mockserver.engine.sandbox import Sandbox
 from mockserver.model.amounts import Amount, minus
-from mockserver.model.names import choices
+from mockserver.model.suggestions import choices
 from mockserver.model.world import ZERO, DropRow, Move, Row, SetRow
 
 
@@ -41,7 +42,7 @@ def show_all(call: ControlCall) -> dict[str, Any]:
 def lines(call: ControlCall) -> Iterator[bytes]:
     """Returns every row of every account as a line of JSON, a few at a time."""
     sandbox = call.sandbox
-    sandbox.settle()
+    sandbox.run_due_events()
     return _lines(sandbox)
 
 
@@ -141,7 +142,7 @@ def happen(call: ControlCall) -> dict[str, Any]:
         raise ControlError(400, "no such event", "$.event", choices(told, kinds))
     event = typed(call.body, kind)
     try:
-        call.sandbox.happen(provider.name, event)
+        call.sandbox.apply_event(provider.name, event)
     except (ValueError, KeyError) as error:
         raise ControlError(400, _said(error), "$", "see the ledger and the journal") from None
     return {"event": call.body["event"]}
@@ -159,9 +160,9 @@ def _provider(call: ControlCall) -> ProviderState:
 def _found(call: ControlCall) -> tuple[ProviderState, str]:
     """Returns the desk, with what is due done, and the account's id; raises Refused."""
     state = _provider(call)
-    call.sandbox.settle()
+    call.sandbox.run_due_events()
     try:
-        return state, state.ledger.named(call.path["account"])
+        return state, state.ledger.account_id(call.path["account"])
     except KeyError as error:
         raise ControlError(404, _said(error), hint="an account's id or its label") from None
 

@@ -8,7 +8,8 @@ from typing import Any
 from msgspec.structs import fields
 
 from mockserver.control.routes import ControlError
-from mockserver.engine.sandbox import ProviderState, Sandbox
+from mockserver.engine.provider_state import ProviderState
+from mockserver.engine.sandbox import Sandbox
 from mockserver.model.amounts import Amount, minus, text
 from mockserver.model.world import Row
 
@@ -27,7 +28,7 @@ def page(sandbox: Sandbox, after: str, limit: int) -> dict[str, Any]:
     start = AFTER.fullmatch(after)
     if start is None:
         raise ControlError(400, f"{after} is no place in a ledger", "?after", "give what next said")
-    sandbox.settle()
+    sandbox.run_due_events()
     at: Start = (int(start[1]), int(start[2]), int(start[3]))
     told: dict[str, Any] = {name: {} for name in sandbox.states}
     left = limit

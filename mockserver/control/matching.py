@@ -7,11 +7,10 @@ from typing import Any
 from msgspec import Struct
 
 from mockserver.control.routes import ControlError
-from mockserver.engine.journal import JournalEntry
-from mockserver.engine.request_counts import Exact
+from mockserver.engine.journal import Exact, JournalEntry
 from mockserver.engine.sandbox import Sandbox
-from mockserver.model.names import NAME_MAX, choices
 from mockserver.model.provider import Provider
+from mockserver.model.suggestions import NAME_MAX, choices
 
 MAIN = "balances"  # stands for the main read of any provider
 

@@ -8,17 +8,18 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mockserver import caches
 from mockserver.control import faults
 from mockserver.control.routes import ControlCall, ControlError
 from mockserver.engine.sandbox import Sandbox
-from mockserver.engine.sandboxes import DEFAULT, TooMany
+from mockserver.engine.sandboxes import DEFAULT, TooManySandboxes
 from mockserver.engine.settings import Settings, changed
 from mockserver.files import worlds
 from mockserver.files.strict_yaml import LocatedError
-from mockserver.model import instants as moment
-from mockserver.model.durations import SECOND, parse_duration
-from mockserver.model.names import choices
+from mockserver.model import times
 from mockserver.model.provider import Provider
+from mockserver.model.suggestions import choices
+from mockserver.model.times import SECOND, parse_duration
 from mockserver.tools.credentials import credentials
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -45,12 +46,16 @@ class SandboxSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def health(call: ControlCall) -> dict[str, Any]:
-    """Tells that the server lives, and how much of its bounds is used; memory in bytes."""
+    """Returns that the server runs, and how much of its bounds is used; memory in bytes."""
     sandboxes = call.app.sandboxes
     budget = sandboxes.budget
     return {
         "status": "ok",
-        "memory": {"used": budget.used, "budget": budget.limit},
+        "memory": {
+            "used": budget.used,
+            "budget": budget.limit,
+            "caches": sum(caches.usage().values()),
+        },
         "sandboxes": {"count": len(sandboxes), "max": sandboxes.most},
     }
 
@@ -96,7 +101,7 @@ def make(call: ControlCall) -> dict[str, Any]:
         scenario = faults.read(wish.scenario, "$.scenario")
     try:
         sandbox = call.app.sandboxes.make(id, world, settings, ttl, scenario)
-    except TooMany as error:
+    except TooManySandboxes as error:
         raise ControlError(
             409, str(error), hint="delete some, or give them a shorter ttl"
         ) from None
@@ -104,7 +109,7 @@ def make(call: ControlCall) -> dict[str, Any]:
 
 
 def _settings(app: Any, wish: SandboxSpec) -> Settings:
-    settings: Settings = app.sandboxes.default.made
+    settings: Settings = app.sandboxes.default.initial_settings
     if wish.seed is not None:
         settings = replace(settings, seed=wish.seed)
     hint = "see /__admin/providers"
@@ -205,7 +210,7 @@ def _expires(sandbox: Sandbox) -> str | None:
     if sandbox.ttl is None:
         return None
     clock = sandbox.clock
-    return moment.instant_text(clock.real() + sandbox.used + sandbox.ttl - clock.monotonic())
+    return times.instant_text(clock.real() + sandbox.last_used + sandbox.ttl - clock.monotonic())
 
 
 def drop(call: ControlCall) -> None:

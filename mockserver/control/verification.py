@@ -9,8 +9,7 @@ from msgspec import Struct
 from mockserver.control.journal import entry_document
 from mockserver.control.matching import JournalMatch, check_names, counted, differs
 from mockserver.control.routes import ControlCall, ControlError
-from mockserver.engine.journal import JournalEntry
-from mockserver.engine.request_counts import Coarse, Exact
+from mockserver.engine.journal import Coarse, Exact, JournalEntry
 from mockserver.model.provider import Provider
 
 COUNTED = ("provider", "operation", "status", "reason", "credential")

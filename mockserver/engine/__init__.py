@@ -1,1 +1,1 @@
-"""Everything that changes; it knows no provider, no socket and no real time."""
+"""All state of the server. It knows no provider by name, no socket and no real time."""

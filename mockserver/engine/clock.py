@@ -1,9 +1,9 @@
-"""The two times of a sandbox, in nanoseconds since the epoch.
+"""The two clocks of a sandbox, in nanoseconds since the epoch.
 
-The *clock* can be moved and drives windows, expiry and events. The *auth clock*
+The *sandbox clock* can be moved and drives windows, expiry and events. The *auth clock*
 is real time plus ``skew`` and judges signatures, because real clients sign with
-real time: moving the clock must never break a client. What passes on the *clock* is
-monotonic: a machine's clock that is set does not move it.
+real time: moving the sandbox clock never breaks a client. The sandbox clock runs on
+monotonic time: setting the machine's clock does not move it.
 """
 
 import threading
@@ -11,34 +11,37 @@ from collections.abc import Callable
 from fractions import Fraction
 
 RATE_MAX = 1_000_000
-REAL = Fraction(1)  # the rate of real time; asked for by identity, which costs nothing
+REAL = Fraction(1)  # the rate of real time; compared by identity, which is fast
 END = 253_402_300_799 * 1_000_000_000  # the last second of the year 9999: the clock stops
 ADVANCE_MAX = 100 * 365 * 24 * 3600 * 1_000_000_000
 
 
-class NeverBackwards:
-    """Monotonic time made of a source of real time: what it goes back by is left out."""
+def never_backwards(real: Callable[[], int]) -> Callable[[], int]:
+    """Returns monotonic time made of real time, in nanoseconds: it stops while ``real`` goes back.
 
-    def __init__(self, real: Callable[[], int]) -> None:
-        self._real = real
-        self._last = self._sum = real()
-        self._lock = threading.Lock()
+    It is a closure because an instance with ``__call__`` takes many more instructions.
+    """
+    lock = threading.Lock()
+    last = monotonic = real()
 
-    def __call__(self) -> int:
-        """Returns the time in nanoseconds."""
-        with self._lock:
-            real = self._real()
-            self._sum += max(0, real - self._last)
-            self._last = real
-            return self._sum
+    def read() -> int:
+        nonlocal last, monotonic
+        with lock:
+            now = real()
+            if now > last:
+                monotonic += now - last
+            last = now
+            return monotonic
+
+    return read
 
 
 class Clock:
-    """Both times, on top of ``real``, a source of real time, and ``monotonic``, a monotonic one."""
+    """Both clocks, driven by ``real`` and ``monotonic``, which return nanoseconds."""
 
     def __init__(self, real: Callable[[], int], monotonic: Callable[[], int] | None = None) -> None:
         self.real = real
-        self.monotonic = monotonic or NeverBackwards(real)
+        self.monotonic = monotonic or never_backwards(real)
         self._anchor = self.monotonic()
         self._then = real()
         self.rate = REAL
@@ -46,9 +49,9 @@ class Clock:
         self.skew = 0
 
     def read(self) -> tuple[int, int, int]:
-        """Returns sandbox time, auth time and real time, all of one moment."""
-        real = self.real()
-        return self._at(self.monotonic()), real + self.skew, real
+        """Returns sandbox time, auth time and monotonic time, all of one moment."""
+        monotonic = self.monotonic()
+        return self._at(monotonic), self.real() + self.skew, monotonic
 
     def now(self) -> int:
         """Returns the sandbox time."""
@@ -63,42 +66,43 @@ class Clock:
         return min(self._then + passed, END)
 
     def advance(self, duration: int) -> None:
-        """Moves the clock forward; raises ValueError for a negative or a huge duration."""
+        """Moves the clock forward; raises ValueError for a negative duration or over 100 years."""
         if not 0 <= duration <= ADVANCE_MAX:
             raise ValueError("advance takes a duration between 0 and 100 years")
-        self._settle()
-        self._reach(self._then + duration)
+        self._restart()
+        self._move_to(self._then + duration)
 
     def freeze(self, frozen: bool = True) -> None:
-        """Stops the clock, or lets it run on from where it stopped."""
-        self._settle()
+        """Stops the clock, or starts it again from where it stopped."""
+        self._restart()
         self.frozen = frozen
 
     def set(self, now: int) -> None:
-        """Puts the clock at a time; raises ValueError when that lies behind."""
-        self._settle()
+        """Sets the clock forward to ``now``; raises ValueError for an earlier time."""
+        self._restart()
         if not 0 <= now - self._then <= ADVANCE_MAX:
             raise ValueError("the clock is never set backwards, nor 100 years ahead")
-        self._reach(now)
+        self._move_to(now)
 
     def run_at(self, rate: Fraction | int) -> None:
-        """Lets the clock run ``rate`` times as fast as real time."""
+        """Runs the clock ``rate`` times as fast as real time; raises ValueError."""
         if not 0 < rate <= RATE_MAX:
             raise ValueError(f"rate must lie above 0, up to {RATE_MAX}")
-        self._settle()
+        self._restart()
         self.rate = Fraction(rate) if rate != 1 else REAL
 
     def skew_by(self, duration: int) -> None:
-        """Sets the auth clock off real time; raises ValueError for more than 100 years."""
+        """Sets the difference of the auth clock to real time; raises ValueError over 100 years."""
         if abs(duration) > ADVANCE_MAX:
             raise ValueError("skew takes a duration of at most 100 years, either way")
         self.skew = duration
 
-    def _reach(self, now: int) -> None:
+    def _move_to(self, now: int) -> None:
         if now > END:
             raise ValueError("the clock ends with the year 9999")
         self._then = now
 
-    def _settle(self) -> None:
+    def _restart(self) -> None:
+        """Makes this moment the one from which passed time is measured."""
         monotonic = self.monotonic()
         self._then, self._anchor = self._at(monotonic), monotonic

@@ -1,14 +1,16 @@
-"""Requests of web pages: a foreign one is refused, or allowed as the provider's ``cors`` says.
+"""Requests of web pages of another origin: refused, or allowed by the quirk ``cors``.
 
-The quirk is ``off`` unless the provider sets another default; a provider without it refuses.
+A provider without the quirk refuses them.
 """
+
+import re
+from ipaddress import ip_address
 
 from msgspec.structs import replace
 
 from mockserver.explain.foreign_origin import allow_pages, origin_of
 from mockserver.faults.plan import RawAnswer
 from mockserver.model.http import Request, Response
-from mockserver.model.origin import is_foreign
 from mockserver.model.reject import Reject
 
 FOREIGN = "foreign_origin"
@@ -18,17 +20,21 @@ PREFLIGHT = Response(
     204,
     (
         (b"access-control-allow-methods", b"GET,HEAD,PUT,PATCH,POST,DELETE"),
-        (b"access-control-allow-headers", b"*, authorization"),  # * does not include this one
+        (b"access-control-allow-headers", b"*, authorization"),  # * does not include authorization
     ),
     b"",
 )
 
 
-def screen(request: Request, pages: bool) -> None:
-    """Lets a request pass, unless a web page sends it.
+_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::[0-9]{1,5})?")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(.+)", re.IGNORECASE)
 
-    Where ``pages`` may call, raises Instead with the answer to a browser that asks whether they
-    may; elsewhere raises Reject for a body with a foreign Origin.
+
+def check(request: Request, pages: bool) -> None:
+    """Checks a request for the quirk ``cors``, which is on when ``pages`` is true.
+
+    Raises RawAnswer with the response to a preflight request when it is on, Reject for a body with
+    a foreign Origin when it is off.
     """
     if not pages:
         if (request.body or request.oversize) and _is_foreign(request):
@@ -46,8 +52,8 @@ def _is_preflight(request: Request) -> bool:
     return bool(request.header(b"origin") and request.header(b"access-control-request-method"))
 
 
-def allowed(request: Request, response: Response) -> Response:
-    """Returns the response with the header that lets a page read it, if a page asks."""
+def with_allow_origin(request: Request, response: Response) -> Response:
+    """Returns the response with the header by which a browser lets a page read it."""
     names = [name for name, _ in response.headers]
     if not request.header(b"origin") or ALLOW_ORIGIN in names:
         return response
@@ -55,6 +61,33 @@ def allowed(request: Request, response: Response) -> Response:
 
 
 def refuse(request: Request, provider: str) -> Response:
-    """Returns the refusal of a foreign page, in plain text."""
+    """Returns the response to a refused page, in plain text."""
     text = f"foreign origin {origin_of(request)}: {allow_pages(provider)}\n"
     return Response(403, PLAIN, text.encode())
+
+
+def is_loopback(host: str) -> bool:
+    """Returns whether a host name or address, IPv6 without brackets, is a loopback one."""
+    try:
+        return host.lower() == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def host_of(authority: str) -> str:
+    """Returns the host of ``host`` or ``host:port`` in lower case, "" for another text."""
+    match = _AUTHORITY.fullmatch(authority)
+    return match[1].strip("[]").lower() if match else ""
+
+
+def is_foreign(origin: str, host: str) -> bool:
+    """Returns whether an Origin is neither loopback nor the server's own.
+
+    ``host`` is the Host header; names below ``localhost`` are loopback for every browser.
+    """
+    match = _ORIGIN.fullmatch(origin)
+    if match is None:
+        return True
+    name = host_of(match[1])
+    own = match[1].lower() == host.lower()
+    return not (own or is_loopback(name) or name.endswith(".localhost"))

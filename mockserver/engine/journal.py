@@ -1,8 +1,8 @@
-"""What was asked and what was answered, bounded, redacted before it is kept."""
+"""The journal: the last requests with their responses, redacted, and counts of all requests."""
 
 import threading
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable
 from sys import getsizeof
 
 from msgspec import Struct
@@ -10,25 +10,32 @@ from msgspec.structs import astuple
 
 from mockserver.engine.memory_budget import MemoryShare
 from mockserver.engine.redactor import JournalRedactor
-from mockserver.engine.request_counts import Counts
 from mockserver.explain import Explanation
 from mockserver.model.http import Headers
 
 ENTRIES_MAX = 10_000
 JOURNAL_BYTES_MAX = 16 * 1024 * 1024
-# What an entry takes beside the bytes it holds, as measured: objects have heads, numbers too.
+# Measured bytes of an entry beside its texts, of a response header, and of an explanation.
 ENTRY_SIZE = 640
 HEADER_SIZE = 128
 EXPLANATION_SIZE = 64
 FAULT_MAX = 1024  # characters kept of the rules' names, and of the deliveries
 
+KEYS_MAX = 1_000  # exact keys of request counts
+KEY_SIZE = 320  # bytes of one
+RULES_MAX = 4_000  # rules of which applications are counted: twice as many as a sandbox has
+RULE_SIZE = 256  # bytes of one
+
+Exact = tuple[str, str, int, str, str]  # provider, operation, status, reason, credential
+Coarse = tuple[str, str, str]  # provider, operation, reason
+
 
 class JournalEntry(Struct, frozen=True, gc=False):
-    """One request, its secrets redacted. Times and ``duration`` are nanoseconds.
+    """One request, redacted. Times are nanoseconds since the epoch, ``duration`` nanoseconds.
 
-    ``request_headers`` are lines; ``duration`` is real time, from when the request was
-    whole until its answer was made. ``fault`` names the rules that had an effect,
-    ``delivery`` how the answer was sent, where that was not just so.
+    ``request_headers`` are lines; ``duration`` is monotonic time, from the complete request to
+    its response. ``fault`` names the rules that had an effect, ``delivery`` the deliveries that
+    change how the response is sent.
     """
 
     n: int
@@ -53,11 +60,11 @@ class JournalEntry(Struct, frozen=True, gc=False):
 
     @property
     def size(self) -> int:
-        """The bytes it counts for."""
+        """The bytes that the entry takes."""
         sizes = len(self.target) + len(self.request_headers) + len(self.request_body)
         sizes += len(self.response_body)
         sizes += len(self.response_headers) * HEADER_SIZE
-        if self.fault:  # a rule may bring headers of any size
+        if self.fault:  # the headers of a rule have any size
             sizes += sum([len(name) + len(value) for name, value in self.response_headers])
             sizes += getsizeof(self.fault) + getsizeof(self.delivery)
         if self.explanation is not None:
@@ -65,32 +72,95 @@ class JournalEntry(Struct, frozen=True, gc=False):
         return ENTRY_SIZE + sizes
 
 
-class Journal:
-    """The last entries, at most ENTRIES_MAX of them and BYTES_MAX of bytes.
+class RequestCounts:
+    """Counts of requests: ``exact`` by every key, ``rest`` by few where keys are too many.
 
-    ``followers`` are called with each entry; ``redactor`` takes secrets out of one. ``counts``
-    counts all requests, those too whose entries were dropped; ``applied_rules`` requests on which a
-    rule had an effect. Bytes count towards ``share``.
+    ``earlier`` are those before the journal was last cleared, which coverage includes.
+    ``applied_rules`` counts the requests on which a rule had an effect, by the rule's name.
+    """
+
+    def __init__(self) -> None:
+        self.exact: dict[Exact, int] = {}
+        self.rest: Counter[Coarse] = Counter()
+        self.earlier: Counter[Coarse] = Counter()
+        self.applied_rules: OrderedDict[str, int] = OrderedDict()  # least recently applied first
+
+    def add(self, key: Exact) -> int:
+        """Counts the first request of a key; returns the bytes that this takes."""
+        if len(self.exact) >= KEYS_MAX:
+            self.rest[key[0], key[1], key[3]] += 1
+            return 0
+        self.exact[key] = 1
+        return KEY_SIZE
+
+    def add_rules(self, names: Iterable[str]) -> int:
+        """Counts an application of each rule; returns the bytes that this takes.
+
+        Beyond RULES_MAX names the one applied least recently is forgotten.
+        """
+        counts, before = self.applied_rules, len(self.applied_rules)
+        for name in names:
+            counts[name] = counts.get(name, 0) + 1
+            counts.move_to_end(name)
+            if len(counts) > RULES_MAX:
+                counts.popitem(last=False)
+        return (len(counts) - before) * RULE_SIZE
+
+    def clear(self) -> int:
+        """Starts the counts of verify anew, not those of coverage; returns the bytes freed."""
+        freed = self.fold()
+        self.earlier.update(self.rest)
+        self.rest.clear()
+        return freed
+
+    def reset(self) -> int:
+        """Starts all counts anew; returns the bytes freed."""
+        freed = self.fold() + len(self.applied_rules) * RULE_SIZE
+        for counts in (self.rest, self.earlier, self.applied_rules):
+            counts.clear()
+        return freed
+
+    def fold(self) -> int:
+        """Drops status and credential from the counts; returns the bytes freed."""
+        freed = len(self.exact) * KEY_SIZE
+        for (provider, operation, _, reason, _), count in self.exact.items():
+            self.rest[provider, operation, reason] += count
+        self.exact.clear()
+        return freed
+
+    @property
+    def seen_counts(self) -> Counter[Coarse]:
+        """The counts since the start or the last reset, by provider, operation and reason."""
+        counts = self.earlier + self.rest
+        for (provider, operation, _, reason, _), count in self.exact.items():
+            counts[provider, operation, reason] += count
+        return counts
+
+
+class Journal:
+    """The last entries, at most ENTRIES_MAX of them and JOURNAL_BYTES_MAX bytes.
+
+    ``followers`` are called with each new entry. ``counts`` includes the requests of dropped
+    entries. The bytes of both count towards ``share``.
     """
 
     def __init__(self, redactor: JournalRedactor, share: MemoryShare | None = None) -> None:
         self.redactor = redactor
         self.followers: list[Callable[[JournalEntry], None]] = []
+        self.counts = RequestCounts()
         self._share = share or MemoryShare(threading.RLock())
-        self.counts = Counts()
         self.count = 0
         self._size = 0
-        self.reset()
+        self.clear()
 
     def reset(self) -> None:
-        """Starts anew, with number 1."""
+        """Removes the entries and all counts; the next entry is number 1."""
         self.count = 0
         self.clear()
-        self.counts = Counts()
-        self.applied_rules: Counter[str] = Counter()
+        self._share.add(-self.counts.reset())
 
     def clear(self) -> None:
-        """Forgets the entries; numbers go on, and so does what coverage tells."""
+        """Removes the entries; their numbers and the counts of coverage go on."""
         freed = self._size + self.counts.clear()
         self._cleared = self.count
         self.entries: deque[JournalEntry] = deque()
@@ -104,7 +174,7 @@ class Journal:
         return self.count - self._cleared - len(self.entries)
 
     def add(self, entry: JournalEntry) -> None:
-        """Keeps an entry."""
+        """Appends an entry and drops the oldest beyond the bounds."""
         entries, size = self.entries, entry.size
         entries.append(entry)
         self._sizes.append(size)
@@ -121,8 +191,12 @@ class Journal:
         for follow in self.followers:
             follow(entry)
 
+    def count_rules(self, names: Iterable[str]) -> None:
+        """Counts the rules that had an effect on one request."""
+        self._share.add(self.counts.add_rules(names))
+
     def drop_oldest(self) -> int:
-        """Drops the oldest entry; returns the bytes that this frees."""
+        """Drops the oldest entry; returns the bytes freed."""
         if not self.entries:
             return 0
         self.entries.popleft()
@@ -131,5 +205,5 @@ class Journal:
         return freed
 
     def fold(self) -> int:
-        """Gives up by which status and credential requests are counted; returns bytes freed."""
+        """Drops status and credential from the request counts; returns the bytes freed."""
         return self.counts.fold()

@@ -1,7 +1,7 @@
-"""One provider's part of a sandbox's ledger: rows, records, and what is due.
+"""One provider's part of a sandbox's ledger: accounts with rows, records, and scheduled events.
 
-Rows are shared with the world they came from until an account is first changed.
-A list of changes is applied whole or not at all.
+Accounts are shared with the world, and so by its sandboxes, until one is first changed.
+A list of changes is applied as a whole or not at all.
 """
 
 import heapq
@@ -10,11 +10,12 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.model.account_rows import AccountRows, Accounts, RowKey
 from mockserver.model.amounts import plus
 from mockserver.model.provider import Provider
+from mockserver.model.rows import D, RowIndex, RowKey, T
 from mockserver.model.signing import seeded
 from mockserver.model.world import (
     Change,
@@ -30,40 +31,112 @@ from mockserver.model.world import (
     SetRows,
 )
 
-Listed = dict[RowKey, Row]
+Rows = dict[RowKey, Row]
 Sample = Callable[[int, bytes, GeneratedAsset], Row]
-Staged = dict[RowKey, Row | None]
+StagedRows = dict[RowKey, Row | None]
 
-MANY = 1_000  # rows: when more change, what was found out from rows is found out anew
-TOLD_MAX = 20  # accounts that a message names
+REBUILD_MIN = 1_000  # changed rows above which indexes are derived anew
+LABELS_MAX = 20  # labels that an error message lists
 
 
-def ledger_accounts(provider: Provider, section: Section) -> Accounts:
-    """Builds the accounts of a world's section once; sandboxes share them.
+class LedgerAccount(Struct, gc=False):
+    """An account: what the world says of it, its rows by key, and indexes of the rows.
 
-    Rows that a recipe makes are made when they are first looked at. Raises ValueError when an
-    account lists a row twice.
+    Sandboxes share it until one of them changes a row. ``make_rows`` makes the rows on first
+    access, where ``made_rows`` is None.
     """
-    return Accounts(
-        {name: _holdings(provider, name, account) for name, account in section.accounts.items()}
+
+    account: Any
+    make_rows: Callable[[], Rows]
+    made_rows: Rows | None = None
+    indexes: dict[type[RowIndex], Any] | None = None
+
+    @property
+    def rows(self) -> Rows:
+        """The rows by key."""
+        if self.made_rows is None:
+            self.made_rows = self.make_rows()
+        return self.made_rows
+
+    def derive(self, kind: type[D]) -> D:
+        """Returns the index of this kind, built once for every sandbox that shares the account."""
+        if self.indexes is None:
+            self.indexes = {}
+        index = self.indexes.get(kind)
+        if index is None:
+            index = self.indexes[kind] = kind(self.rows)
+        return index
+
+    def writable_copy(self) -> "LedgerAccount":
+        """Returns a copy whose rows may be changed."""
+        # A list first: another sandbox that shares the account may add an index meanwhile.
+        indexes = {kind: index.copy() for kind, index in [*(self.indexes or {}).items()]}
+        return LedgerAccount(self.account, self.make_rows, dict(self.rows), indexes)
+
+    def with_rows(self, rows: Rows) -> "LedgerAccount":
+        """Returns the account with other rows, and the same kinds of indexes built of them."""
+        other = LedgerAccount(self.account, self.make_rows, rows)
+        for kind in [*(self.indexes or {})]:
+            other.derive(kind)
+        return other
+
+    def change(self, key: RowKey, new: Row | None) -> None:
+        """Puts a row, or removes the row of this key; indexes follow."""
+        rows = self.rows
+        old = rows.pop(key, None) if new is None else rows.get(key)
+        if new is not None:
+            rows[key] = new
+        if old is not None or new is not None:
+            for index in (self.indexes or {}).values():
+                index.change(old, new)
+
+
+class LedgerAccounts(dict[str, LedgerAccount]):
+    """Accounts by id. Neither the ids nor what the world says of an account ever change.
+
+    So what depends on these alone is computed once, and shared by the copies.
+    """
+
+    def __init__(self, accounts: Mapping[str, LedgerAccount]) -> None:
+        super().__init__(accounts)
+        self.derived: dict[Any, Any] = (
+            accounts.derived if isinstance(accounts, LedgerAccounts) else {}
+        )
+
+    def derive(self, compute: Callable[[Mapping[str, LedgerAccount]], T]) -> T:
+        """Returns ``compute(accounts)``, computed once: it may depend on no account's rows."""
+        if compute not in self.derived:
+            self.derived[compute] = compute(self)
+        value: T = self.derived[compute]
+        return value
+
+
+def ledger_accounts(provider: Provider, section: Section) -> LedgerAccounts:
+    """Builds the accounts of a world's section, which sandboxes share.
+
+    Generated rows are created on first access. Raises ValueError when an account lists a row
+    twice.
+    """
+    return LedgerAccounts(
+        {id: _ledger_account(provider, id, account) for id, account in section.accounts.items()}
     )
 
 
-def _holdings(provider: Provider, name: str, account: Any) -> AccountRows:
-    listed: Listed = {}
+def _ledger_account(provider: Provider, id: str, account: Any) -> LedgerAccount:
+    rows: Rows = {}
     for row in account.balances:
-        if listed.setdefault((row.asset, row.venue), row) is not row:
-            raise ValueError(f"account {name} lists {row.asset} twice at {row.venue or 'no venue'}")
+        if rows.setdefault((row.asset, row.venue), row) is not row:
+            raise ValueError(f"account {id} lists {row.asset} twice at {row.venue or 'no venue'}")
     if not account.generate:
-        return AccountRows(account, dict, listed)
+        return LedgerAccount(account, dict, rows)
     if provider.sample is None:
-        raise ValueError(f"account {name}: {provider.name} generates no rows")
-    make = partial(_made, provider.name, provider.sample, account.generate, listed)
-    return AccountRows(account, make)
+        raise ValueError(f"account {id}: {provider.name} generates no rows")
+    make = partial(_with_generated, provider.name, provider.sample, account.generate, rows)
+    return LedgerAccount(account, make)
 
 
-def _made(name: str, sample: Sample, recipe: Recipe, listed: Listed) -> Listed:
-    """Returns an account's rows with those that a provider makes by a recipe."""
+def _with_generated(name: str, sample: Sample, recipe: Recipe, listed: Rows) -> Rows:
+    """Returns the listed rows and those that ``sample`` makes by the recipe."""
     rows = dict(listed)
     for n in range(recipe.rows):
         digest = seeded(recipe.seed, name, n, size=16)
@@ -73,20 +146,20 @@ def _made(name: str, sample: Sample, recipe: Recipe, listed: Listed) -> Listed:
 
 
 class Ledger:
-    """The ledger of one provider in one sandbox."""
+    """The ledger of one provider in one sandbox; ``version`` grows with every change."""
 
-    def __init__(self, accounts: Accounts, section: Section) -> None:
+    def __init__(self, accounts: LedgerAccounts, section: Section) -> None:
         self.accounts = accounts
         self.records: dict[str, dict[Any, Any]] = {}
-        self._own: set[str] = set()
-        self.version = 0  # goes up with every change
-        self._due: list[tuple[int, int, Any]] = []
+        self.version = 0
+        self._copied: set[str] = set()  # ids of accounts that are this ledger's own
+        self._schedule: list[tuple[int, int, Any]] = []  # time, sequence number, event
         self._scheduled = 0
         self.apply(tuple(section.records()))
 
     def apply(self, changes: Sequence[Change], by: str = "exchange") -> None:
         """Applies all changes, or raises ValueError or KeyError and applies none."""
-        staged: dict[str, Staged] = {}  # what becomes of rows, by account; None is taken away
+        staged: dict[str, StagedRows] = {}  # by account; None is a removed row
         for change in changes:
             if isinstance(change, Move | SetRow | DropRow | SetRows):
                 self._stage(staged, change, by)
@@ -98,78 +171,84 @@ class Ledger:
                 self.records.setdefault(change.kind, {})[change.id] = change.record
             elif isinstance(change, Schedule):
                 self._scheduled += 1
-                heapq.heappush(self._due, (change.at, self._scheduled, change.event))
+                heapq.heappush(self._schedule, (change.at, self._scheduled, change.event))
 
     def _stage(
-        self, staged: dict[str, Staged], change: Move | SetRow | DropRow | SetRows, by: str
+        self, staged: dict[str, StagedRows], change: Move | SetRow | DropRow | SetRows, by: str
     ) -> None:
-        held = self._account(change.account).rows
+        current = self._account(change.account).rows
         rows = staged.setdefault(change.account, {})
         if isinstance(change, SetRow):
             rows[change.row.asset, change.row.venue] = change.row.touched(by)
         elif isinstance(change, SetRows):
-            rows.update(dict.fromkeys((*held, *rows)))
+            rows.update(dict.fromkeys((*current, *rows)))
             rows.update({(row.asset, row.venue): row.touched(by) for row in change.rows})
         else:
-            place = (change.asset, change.venue)
-            row = rows[place] if place in rows else held.get(place)
+            key = (change.asset, change.venue)
+            row = rows[key] if key in rows else current.get(key)
             if row is None:
                 where = f"{change.asset} {change.venue}".rstrip()
                 raise KeyError(f"account {change.account} has no row {where}")
-            if isinstance(change, Move):
-                total, held_ = plus(row.total, change.total), plus(row.held, change.held)
-                rows[place] = replace(row, total=total, held=held_).touched(by)
-            else:
-                rows[place] = None
+            rows[key] = _moved(row, change, by) if isinstance(change, Move) else None
 
-    def _write(self, account: str, rows: Staged) -> None:
-        held = self._writable(account)
-        if len(rows) > MANY:
-            held.derived = None
-        for place, row in rows.items():
-            held.change(place, row)
+    def _write(self, account: str, rows: StagedRows) -> None:
+        target = self._writable(account)
+        if len(rows) > REBUILD_MIN:
+            target.indexes = None
+        for key, row in rows.items():
+            target.change(key, row)
 
-    def put(self, account: str, held: AccountRows) -> None:
-        """Puts an account that was made before in the place of the one that is there."""
-        if not self._own:
-            self.accounts = Accounts(self.accounts)
-        self._own.add(account)
-        self.accounts[account] = held
+    def put(self, id: str, account: LedgerAccount) -> None:
+        """Replaces an account by one that was built before."""
+        self._copy_accounts()
+        self._copied.add(id)
+        self.accounts[id] = account
         self.version += 1
 
-    def named(self, account: str) -> str:
-        """Returns an account's id, given that or its label; raises KeyError."""
-        if account in self.accounts:
-            return account
-        labels = self.accounts.derive(_labels)
-        if account in labels:
-            return labels[account]
-        told = ", ".join(islice(labels, TOLD_MAX)) + (", ..." if len(labels) > TOLD_MAX else "")
-        raise KeyError(f"no account {account}: there are {told}")
+    def account_id(self, name: str) -> str:
+        """Returns the id of an account by its id or label; raises KeyError."""
+        if name in self.accounts:
+            return name
+        labels = self.accounts.derive(_ids_by_label)
+        if name in labels:
+            return labels[name]
+        listed = ", ".join(islice(labels, LABELS_MAX)) + (
+            ", ..." if len(labels) > LABELS_MAX else ""
+        )
+        raise KeyError(f"no account {name}: there are {listed}")
 
     def due(self, now: int) -> Iterator[tuple[int, Any]]:
-        """Yields the events whose time has come, in order, each with its time."""
-        while self._due and self._due[0][0] <= now:
-            at, _, event = heapq.heappop(self._due)
+        """Yields the events scheduled up to ``now``, in order, each with its time."""
+        while self._schedule and self._schedule[0][0] <= now:
+            at, _, event = heapq.heappop(self._schedule)
             yield at, event
 
-    def _account(self, account: str) -> AccountRows:
-        if account not in self.accounts:
-            raise KeyError(f"no account {account}")
-        return self.accounts[account]
+    def _account(self, id: str) -> LedgerAccount:
+        if id not in self.accounts:
+            raise KeyError(f"no account {id}")
+        return self.accounts[id]
 
-    def _writable(self, account: str) -> AccountRows:
-        if not self._own:
-            self.accounts = Accounts(self.accounts)
-        if account not in self._own:
-            self._own.add(account)
-            self.accounts[account] = self.accounts[account].own()
-        return self.accounts[account]
+    def _writable(self, id: str) -> LedgerAccount:
+        self._copy_accounts()
+        if id not in self._copied:
+            self._copied.add(id)
+            self.accounts[id] = self.accounts[id].writable_copy()
+        return self.accounts[id]
+
+    def _copy_accounts(self) -> None:
+        """Copies the mapping of the accounts before the first change."""
+        if not self._copied:
+            self.accounts = LedgerAccounts(self.accounts)
 
 
-def _labels(accounts: Mapping[str, AccountRows]) -> dict[str, str]:
-    """Returns the accounts' ids by label, or by id where one has no label; the first counts."""
-    labels: dict[str, str] = {}
-    for id, held in accounts.items():
-        labels.setdefault(held.account.label or id, id)
-    return labels
+def _moved(row: Row, move: Move, by: str) -> Row:
+    total, held = plus(row.total, move.total), plus(row.held, move.held)
+    return replace(row, total=total, held=held).touched(by)
+
+
+def _ids_by_label(accounts: Mapping[str, LedgerAccount]) -> dict[str, str]:
+    """Returns ids by label, or by id for an account without one; of equal labels the first."""
+    ids: dict[str, str] = {}
+    for id, account in accounts.items():
+        ids.setdefault(account.account.label or id, id)
+    return ids

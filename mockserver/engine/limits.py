@@ -1,48 +1,44 @@
-"""Rate limits, counted per caller on the sandbox clock.
+"""Rate limits and bans, per caller, on the sandbox clock (``now``: nanoseconds since the epoch).
 
-Checking and spending are two steps: a request is counted once it has passed
-every gate and its handler, so a refused call uses up no window.
+A limit is first checked and later charged, when the request has passed every gate and its
+handler: a rejected request does not count.
 """
 
 from collections import OrderedDict, deque
 
-from mockserver.model.provider import Limit
+from mockserver.model.provider import BanPolicy, Limit
 from mockserver.model.reject import Reject
 
-CALLERS_MAX = 65_536
-GONE_MAX = 2  # times that are let go with each one that is kept
+CALLERS_MAX = 65_536  # callers of one limit or one ban list; beyond it the oldest is forgotten
+EXPIRED_MAX = 2  # expired times that one charge removes
 
 
 class FixedWindow:
-    """A limit on windows aligned to the epoch: the window it is in, and a count per caller.
-
-    At most CALLERS_MAX callers are counted in a window; beyond that the one counted
-    first is forgotten.
-    """
+    """A count per caller, in windows aligned to the epoch."""
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
         self._window = -1
         self._counts: OrderedDict[str, int] = OrderedDict()
 
-    def check(self, caller: str, now: int, share: int = 1) -> None:
+    def check(self, caller: str, now: int, divisor: int = 1) -> None:
         """Raises Reject("rate_limited") when the caller's window is full.
 
-        ``share`` divides what the caller may do.
+        ``divisor`` divides the limit's count.
         """
         limit = self.limit
         if limit.count is None:
             return
         window = now // limit.window
         used = self._counts.get(caller, 0) if window == self._window else 0
-        if used >= limit.count // share:
-            raise self.full(now)
+        if used >= limit.count // divisor:
+            raise self.reject(now)
 
-    def full(self, now: int) -> Reject:
-        """Returns the refusal of a caller whose window is full."""
-        return _full(self.limit, (now // self.limit.window + 1) * self.limit.window, now)
+    def reject(self, now: int) -> Reject:
+        """Returns the reject of a caller whose window is full."""
+        return _rate_limited(self.limit, (now // self.limit.window + 1) * self.limit.window, now)
 
-    def spend(self, caller: str, now: int) -> None:
+    def charge(self, caller: str, now: int) -> None:
         """Counts one request."""
         limit = self.limit
         if limit.count is None:
@@ -58,38 +54,34 @@ class FixedWindow:
 
 
 class RollingWindow:
-    """A limit on the span that ends now: when each caller's last requests were let through.
-
-    The callers' last times are kept, at most CALLERS_MAX callers; beyond that the one
-    that called least recently is forgotten.
-    """
+    """The times of each caller's last requests, in the window that ends now."""
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
-        self._times: OrderedDict[str, deque[int]] = OrderedDict()
+        self._times: OrderedDict[str, deque[int]] = OrderedDict()  # least recent caller first
 
-    def check(self, caller: str, now: int, share: int = 1) -> None:
-        """Raises Reject("rate_limited") when the caller's last span is full.
+    def check(self, caller: str, now: int, divisor: int = 1) -> None:
+        """Raises Reject("rate_limited") when the caller's window is full.
 
-        ``share`` divides what the caller may do.
+        ``divisor`` divides the limit's count.
         """
         limit = self.limit
         if limit.count is None:
             return
         times = self._times.get(caller)
-        allowed = limit.count // share
+        allowed = limit.count // divisor
         if allowed == 0:
-            raise self.full(now)
+            raise self.reject(now)
         if times is not None and len(times) >= allowed:
             reset = times[-allowed] + limit.window
             if reset > now:
-                raise _full(limit, reset, now)
+                raise _rate_limited(limit, reset, now)
 
-    def full(self, now: int) -> Reject:
-        """Returns the refusal of a caller who filled the span just now."""
-        return _full(self.limit, now + self.limit.window, now)
+    def reject(self, now: int) -> Reject:
+        """Returns the reject of a caller who filled the window just now."""
+        return _rate_limited(self.limit, now + self.limit.window, now)
 
-    def spend(self, caller: str, now: int) -> None:
+    def charge(self, caller: str, now: int) -> None:
         """Counts one request."""
         limit = self.limit
         if limit.count is None:
@@ -97,8 +89,8 @@ class RollingWindow:
         times = self._times.get(caller)
         if times is None:
             times = self._times[caller] = deque()
-        # Two at most, so that no request pays for all that went before a pause.
-        for _ in range(GONE_MAX):
+        # Not all at once: the first request after a pause would take long.
+        for _ in range(EXPIRED_MAX):
             if times and (times[0] <= now - limit.window or len(times) >= limit.count):
                 times.popleft()
         times.append(now)
@@ -111,11 +103,69 @@ Window = FixedWindow | RollingWindow
 
 
 def window(limit: Limit) -> Window:
-    """Returns what counts a limit."""
+    """Returns an empty window of a limit."""
     return RollingWindow(limit) if limit.rolling else FixedWindow(limit)
 
 
-def _full(limit: Limit, reset: int, now: int) -> Reject:
+def _rate_limited(limit: Limit, reset: int, now: int) -> Reject:
     wait = reset - now
     count = limit.count or 0
     return Reject("rate_limited", limit=limit.name, count=count, reset=reset, wait=wait)
+
+
+class BanRecord:
+    """One caller's rejects and bans, and until when it is warned and banned."""
+
+    __slots__ = ("banned", "bans", "rejects", "warned")
+
+    def __init__(self, policy: BanPolicy) -> None:
+        self.rejects: deque[int] = deque(maxlen=policy.offences)
+        self.bans: deque[int] = deque(maxlen=policy.bans + 1)
+        self.warned = 0
+        self.banned = 0
+
+
+class BanList:
+    """The records of callers that went on when a limit had rejected them."""
+
+    def __init__(self, policy: BanPolicy) -> None:
+        self.policy = policy
+        self._records: OrderedDict[str, BanRecord] = OrderedDict()
+
+    def divisor(self, caller: str, now: int) -> int:
+        """Returns by what the caller's limits are divided: 2 while it is warned, else 1.
+
+        Raises Reject("rate_limited") while it is banned.
+        """
+        record = self._records.get(caller)
+        if record is None:
+            return 1
+        if now < record.banned:
+            wait = record.banned - now
+            raise Reject("rate_limited", limit=self.policy.name, reset=record.banned, wait=wait)
+        return 2 if now < record.warned else 1
+
+    def count_reject(self, caller: str, now: int) -> None:
+        """Counts a reject, which may lead to a warning or a ban; none counts during a ban."""
+        record = self._records.get(caller)
+        if record is None:
+            record = self._records[caller] = BanRecord(self.policy)
+            if len(self._records) > CALLERS_MAX:
+                self._records.popitem(last=False)
+        if now < record.banned:
+            return
+        policy, rejects = self.policy, record.rejects
+        rejects.append(now)
+        if len(rejects) < policy.offences or now - rejects[0] > policy.within:
+            return
+        rejects.clear()
+        if now < record.warned:
+            self._ban(record, now)
+        else:
+            record.warned = now + policy.warned
+
+    def _ban(self, record: BanRecord, now: int) -> None:
+        policy, bans = self.policy, record.bans
+        bans.append(now)
+        repeated = len(bans) > policy.bans and now - bans[0] <= policy.blacklisted
+        record.banned = now + (policy.blacklisted if repeated else policy.banned)

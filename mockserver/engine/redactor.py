@@ -1,32 +1,82 @@
-"""What may be kept of a request and its answer: secrets taken out by name, then by value."""
+"""Redaction of requests and responses for the journal: secrets by name, then by value."""
 
+import threading
 from collections.abc import Hashable, Iterable
 from urllib.parse import unquote_to_bytes
 
-from mockserver.caches import Memo
+from mockserver.caches import MIB, Cache
 from mockserver.model.http import Request
 from mockserver.model.query import PERCENT
 from mockserver.model.redaction import Redactor
-from mockserver.model.secret_index import MARGIN, SecretIndex, fingerprint
+from mockserver.model.secret_index import MARGIN, SECRET_MIN, SecretIndex, fingerprint
 
 TARGET_MAX = 2048  # bytes kept of a target
 HEADERS_MAX = 4096  # bytes kept of a request's headers
 BODY_MAX = 4096  # bytes kept of a body, either way
 
+REMOVED_MAX = 1024  # removed secrets after which the anchors are built anew
+
 Texts = tuple[bytes, bytes, bytes, bytes]
-Redacted = tuple[bytes, bool]  # and whether it differs
+Redacted = tuple[bytes, bool]  # and whether a secret was found by its value
+
+
+class SecretsInUse(SecretIndex):
+    """The secrets of any number of owners; for any thread. ``version`` grows with every change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.version = 0
+        self._owners: dict[Hashable, frozenset[bytes]] = {}
+        self._removed = 0  # secrets whose anchors are still in the index
+        self._lock = threading.Lock()
+
+    def put(self, owner: Hashable, secrets: Iterable[bytes]) -> None:
+        """Replaces the secrets of an owner."""
+        new = frozenset(secret for secret in secrets if len(secret) >= SECRET_MIN)
+        with self._lock:
+            old = self._owners.get(owner, frozenset())
+            self._owners[owner] = new
+            self._change(new - old, old - new)
+
+    def drop(self, owner: Hashable) -> None:
+        """Removes an owner, and the secrets that no other owner has."""
+        with self._lock:
+            self._change(frozenset(), self._owners.pop(owner, frozenset()))
+
+    def _change(self, added: frozenset[bytes], removed: frozenset[bytes]) -> None:
+        owners, plain_count, plain_removed = self._secrets, len(self._plain), False
+        for secret in added:
+            owners[secret] = owners.get(secret, 0) + 1
+            self._add(secret)
+        for secret in removed:
+            owners[secret] -= 1
+            if not owners[secret]:
+                del owners[secret]
+                self._removed += 1
+                plain_removed |= self._plain.pop(secret, b"") is None
+        if self._removed > max(REMOVED_MAX, len(owners)):
+            self._rebuild_anchors()
+        if plain_removed or plain_count != len(self._plain):
+            self._index_plain()
+        if added or removed:
+            self.version += 1
+
+    def _rebuild_anchors(self) -> None:
+        self._anchors, self._removed = {}, 0
+        for secret in self._secrets:
+            self._add(secret)
 
 
 class JournalRedactor:
-    """Redacts what requests call a secret, and every secret in use on the server.
+    """Redacts what requests name as a secret, and every secret in use on the server.
 
     The sandboxes of a server share one. Texts are cut after they are redacted.
     """
 
     def __init__(self, names: Redactor) -> None:
-        self.index = SecretIndex()
+        self.index = SecretsInUse()
         self._names = names
-        self._forget()
+        self._new_caches()
 
     def put(self, owner: Hashable, secrets: Iterable[bytes]) -> None:
         """Replaces the secrets that are in use by an owner."""
@@ -36,26 +86,33 @@ class JournalRedactor:
         """Removes an owner, whose secrets are no longer in use."""
         self.index.drop(owner)
 
-    def _forget(self) -> None:
+    def _new_caches(self) -> None:
         version = self.index.version
-        self._lines: Memo[tuple[bytes, bytes], Redacted] = Memo(self._line, size=_size)
-        self._paths: Memo[bytes, Redacted] = Memo(self._path, size=len)
-        self._bodies: Memo[bytes, Redacted] = Memo(self._body, size=len)
-        self._header_names: Memo[bytes, bytes] = Memo(self._header_name, size=len)
-        self._version = version  # last: until then other threads forget, too
+        self._lines: Cache[tuple[bytes, bytes], Redacted] = Cache(
+            "redacted header lines", self._line, size=_size, room=4 * MIB
+        )
+        self._paths: Cache[bytes, Redacted] = Cache(
+            "redacted paths", self._path, size=_double, room=2 * MIB
+        )
+        self._bodies: Cache[bytes, Redacted] = Cache(
+            "redacted bodies", self._body, size=_double, room=4 * MIB
+        )
+        self._header_names: Cache[bytes, bytes] = Cache(
+            "redacted header names", self._header_name, size=_double, room=1 * MIB
+        )
+        self._version = version  # last: until then other threads replace the caches, too
 
     def _line(self, header: tuple[bytes, bytes]) -> Redacted:
-        """Returns a header as a line, and whether it holds a secret that is in use."""
         name, value = header
-        kept_name, kept = self._header_names[name], self._names.header(name, value)
-        holds = kept_name != name
-        if kept is value:
-            kept = self.index.redact(value)
-            holds = holds or kept is not value
-        return kept_name + b": " + kept, holds
+        new_name, new_value = self._header_names[name], self._names.header(name, value)
+        has_secret = new_name != name
+        if new_value is value:
+            new_value = self.index.redact(value)
+            has_secret = has_secret or new_value is not value
+        return new_name + b": " + new_value, has_secret
 
     def _header_name(self, name: bytes) -> bytes:
-        """Returns a name, which HTTP libraries lower, escapes in it not."""
+        """Returns a header name redacted; HTTP libraries lower it, but not the escapes in it."""
         redacted = self.index.redact(name)
         if redacted is name and PERCENT in name:
             plain = unquote_to_bytes(name).lower()
@@ -71,31 +128,36 @@ class JournalRedactor:
         redacted = self.index.redact(path, TARGET_MAX)
         return redacted, redacted is not path
 
-    def redact(self, request: Request, answer: bytes, *, refused: bool) -> Texts:
-        """Returns target, headers, body and answer as they may be kept.
+    def redact(self, request: Request, response_body: bytes, *, refused: bool) -> Texts:
+        """Returns target, headers, body and response body, redacted and cut.
 
-        The answer to a request that was not ``refused`` repeats no more than came in it by value.
+        A response that is not ``refused`` is searched only when the request has a secret by value:
+        it contains none otherwise.
         """
         if self._version != self.index.version:
-            self._forget()
+            self._new_caches()
         redact, names, lines = self.index.redact, self._names, self._lines
         if request.query:
-            target = request.raw_target_path + b"?" + names.query(request.query)
-            kept_target = redact(target, TARGET_MAX)
-            repeats = refused or kept_target is not target
+            plain = request.raw_target_path + b"?" + names.query(request.query)
+            target = redact(plain, TARGET_MAX)
+            search = refused or target is not plain
         else:
-            kept_target, holds = self._paths[request.raw_target_path]
-            repeats = refused or holds
-        found = [lines[header] for header in request.headers]
-        headers = b"\r\n".join([line for line, _ in found])[:HEADERS_MAX]
-        repeats = repeats or True in [holds for _, holds in found]
-        kept_body = b""
+            target, has_secret = self._paths[request.raw_target_path]
+            search = refused or has_secret
+        redacted = [lines[header] for header in request.headers]
+        headers = b"\r\n".join([line for line, _ in redacted])[:HEADERS_MAX]
+        search = search or True in [has_secret for _, has_secret in redacted]
+        body = b""
         if request.body:
-            kept_body, holds = self._bodies[request.body]
-            repeats = repeats or holds
-        kept_answer = redact(answer, BODY_MAX) if repeats else answer[:BODY_MAX]
-        return kept_target, headers, kept_body, kept_answer
+            body, has_secret = self._bodies[request.body]
+            search = search or has_secret
+        response = redact(response_body, BODY_MAX) if search else response_body[:BODY_MAX]
+        return target, headers, body, response
 
 
 def _size(header: tuple[bytes, bytes]) -> int:
-    return len(header[0]) + len(header[1])
+    return 200 + 2 * (len(header[0]) + len(header[1]))
+
+
+def _double(text: bytes) -> int:
+    return 100 + 2 * len(text)

@@ -1,12 +1,11 @@
-"""What was accepted before, for as long as it could be accepted again.
+"""The digests of accepted requests, for as long as a replay could be accepted.
 
-Two generations of digests: one fills, the other is remembered; after ``span``
-they change places. So each digest is kept for at least ``span``, and memory is
-bounded: a generation that is full is changed early. A span that was made shorter
-does not count: what was accepted under the longer one is still remembered.
+There are two generations of digests: new digests go to the fresh one, and after ``span`` it
+becomes the stale one. So each digest is remembered for at least ``span``. Memory is bounded: a full
+generation becomes stale early. A span never shrinks: it is the longest one so far.
 """
 
-GENERATION_MAX = 262_144
+GENERATION_MAX = 262_144  # digests
 
 
 class ReplayMemory:
@@ -19,18 +18,18 @@ class ReplayMemory:
         self._span = 0
 
     def accept(self, digest: bytes, now: int, span: int) -> bool:
-        """Remembers the digest; False when it is remembered already."""
+        """Adds the digest; returns False when it is a replay. Times are nanoseconds."""
         span = self._span = max(span, self._span)
         if self._since is None:
             self._since = now
         elif now - self._since >= span or len(self._fresh) >= GENERATION_MAX:
-            self._turn(now, span)
+            self._age_generations(now, span)
         if digest in self._fresh or digest in self._stale:
             return False
         self._fresh.add(digest)
         return True
 
-    def _turn(self, now: int, span: int) -> None:
+    def _age_generations(self, now: int, span: int) -> None:
         long_ago = self._since is not None and now - self._since >= 2 * span
         self._stale = set() if long_ago else self._fresh
         self._fresh = set()

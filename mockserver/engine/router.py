@@ -1,26 +1,26 @@
-"""Which operation a request is for: a provider's route rows, looked up."""
+"""Finds the route of a request among a provider's routes."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
-from mockserver.caches import Memo
+from mockserver.caches import MIB, cached
 from mockserver.model.http import Request
 from mockserver.model.provider import Route
 from mockserver.model.query import parameter
 from mockserver.model.reject import Reject
 
-NOTHING: Mapping[str, str] = {}
+NO_PARAMETERS: Mapping[str, str] = {}
 
-# The operations of one path and method, by the value of the parameter that tells them apart.
+# The operations of one path and method: a parameter's name, and the routes by its value.
 Choice = tuple[str, dict[bytes, Route]]
+Found = tuple[Route | Choice, Mapping[str, str]]
 
 
 class Router:
-    """Route rows compiled once: exact paths in a dictionary, templates as segments.
+    """Compiled routes: exact paths in a dictionary, templates as lists of segments.
 
-    A path is decoded for the look-up only, segment by segment: an escaped slash is none. A
-    path that no row has is ``no_route``; one that rows of other methods have is
-    ``bad_method``, with what is allowed.
+    A path is split before it is decoded: an escaped slash separates nothing. An unknown path is
+    rejected as ``no_route``, one that only other methods have as ``bad_method`` with these methods.
     """
 
     def __init__(self, routes: Sequence[Route], base_path: str = "") -> None:
@@ -30,13 +30,12 @@ class Router:
             for path in (route.path, *route.aliases):
                 self._add(base_path + path, route)
         self._templates.sort(key=lambda row: any(part.startswith("{") for part in row[0]))
-        self._known = Memo(self._find, size=lambda asked: len(asked[1]))
 
     def _add(self, path: str, route: Route) -> None:
-        path, _, chosen = path.partition("?")
+        path, _, parameter_text = path.partition("?")
         found: Route | Choice = route
-        if chosen:
-            name, _, value = chosen.partition("=")
+        if parameter_text:
+            name, _, value = parameter_text.partition("=")
             found = self._exact.get((route.method, path.encode()), (name, {}))
             if isinstance(found, tuple):
                 found[1][value.encode()] = route
@@ -46,25 +45,32 @@ class Router:
 
     def find(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         """Returns the route and the path's parameters; raises Reject."""
-        found, captured = self._known[request.method, request.path]
+        found, captured = _find((self, request.method, request.path))
         return found if isinstance(found, Route) else _choose(found, request), captured
 
-    def _find(self, asked: tuple[str, bytes]) -> tuple[Route | Choice, Mapping[str, str]]:
-        exact = self._exact.get(asked)
-        return (exact, NOTHING) if exact is not None else self._search(*asked)
-
-    def _search(self, method: str, path: bytes) -> tuple[Route | Choice, Mapping[str, str]]:
+    def search(self, method: str, path: bytes) -> Found:
+        """Returns the route or routes of a path, and the path's parameters; raises Reject."""
+        exact = self._exact.get((method, path))
+        if exact is not None:
+            return exact, NO_PARAMETERS
         segments = [unquote_to_bytes(part).decode("utf-8", "replace") for part in path.split(b"/")]
-        matches: dict[str, tuple[Route | Choice, Mapping[str, str]]] = {}
-        for template, allowed, found in self._templates:
+        matches: dict[str, Found] = {}
+        for template, route_method, found in self._templates:
             captured = _capture(template, segments)
             if captured is not None:
-                matches.setdefault(allowed, (found, captured))
+                matches.setdefault(route_method, (found, captured))
         if not matches:
             raise Reject("no_route")
         if method not in matches:
             raise Reject("bad_method", allow=sorted(matches))
         return matches[method]
+
+
+# Routers of all worlds share it. A decoded path has the size of the path at most.
+@cached("routes", size=lambda key: 400 + 4 * len(key[2]), room=4 * MIB)
+def _find(key: tuple[Router, str, bytes]) -> Found:
+    router, method, path = key
+    return router.search(method, path)
 
 
 def _choose(choice: Choice, request: Request) -> Route:

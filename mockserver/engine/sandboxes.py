@@ -1,4 +1,4 @@
-"""Every sandbox of a server: made, found, forgotten when nobody uses it; bounded in number."""
+"""The sandboxes of a server, bounded in number; those that are not used expire."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,23 +8,22 @@ from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.settings import Settings
 from mockserver.engine.world import World
 from mockserver.faults.scenario import Scenario
-from mockserver.model.durations import SECOND
+from mockserver.model.times import SECOND
 
 DEFAULT = "default"
 SANDBOXES_MAX = 2_000
 SWEEP_EVERY = SECOND
 
 
-class TooMany(Exception):
-    """There are as many sandboxes as there may be."""
+class TooManySandboxes(Exception):
+    """The number of sandboxes has reached its maximum."""
 
 
 class Sandboxes:
-    """The sandboxes by id, for any thread; ``real`` gives real time in nanoseconds.
+    """The sandboxes by id, for any thread; ``real`` returns real time in nanoseconds.
 
-    ``default`` is always there and never expires. One that was not used for its ttl is
-    gone at the next look; that time is monotonic. There are at most ``most``, and what they
-    keep together stays within ``budget``.
+    ``default`` always exists and never expires. Another one expires when it was not used for its
+    ``ttl`` of monotonic time. There are at most ``most``; their memory stays within ``budget``.
     """
 
     def __init__(
@@ -45,33 +44,33 @@ class Sandboxes:
         self._monotonic = default.clock.monotonic
         self._swept = 0
         self._lock = threading.Lock()
-        self._allowance = default.allowance
+        self._explanation_budget = default.explanation_budget
         default.owner_of = self.owner_of
 
     def __iter__(self) -> Iterator[Sandbox]:
-        """Iterates over those that are there."""
+        """Iterates over the sandboxes that have not expired."""
         now = self._monotonic()
         with self._lock:
-            return iter([box for box in self._sandboxes.values() if not _idle(box, now)])
+            return iter([box for box in self._sandboxes.values() if not _expired(box, now)])
 
     def __len__(self) -> int:
-        """Returns how many are there, those that go with the next sweep included."""
+        """Returns the number of sandboxes, with expired ones that are not yet removed."""
         return len(self._sandboxes)
 
     def get(self, id: str) -> Sandbox | None:
-        """Returns a sandbox, and remembers that it was used."""
+        """Returns a sandbox, if there is one, and updates when it was last used."""
         sandbox = self._sandboxes.get(id)
         if sandbox is not None and sandbox.ttl is not None:
             now = self._monotonic()
-            if _idle(sandbox, now):
-                return None  # it goes with the next sweep
-            sandbox.used = now
+            if _expired(sandbox, now):
+                return None  # the next sweep removes it
+            sandbox.last_used = now
         return sandbox
 
     def make(
         self, id: str, world: World, settings: Settings, ttl: int, scenario: Scenario | None = None
     ) -> Sandbox:
-        """Makes a sandbox, in the place of one with the same id; raises TooMany."""
+        """Makes a sandbox and replaces the one with the same id; raises TooManySandboxes."""
         redactor = self.default.journal.redactor
         sandbox = Sandbox(
             id,
@@ -83,45 +82,45 @@ class Sandboxes:
             monotonic=self._monotonic,
             redactor=redactor,
         )
-        sandbox.allowance, sandbox.owner_of = self._allowance, self.owner_of
+        sandbox.explanation_budget, sandbox.owner_of = self._explanation_budget, self.owner_of
         with self._lock:
             self._sweep(at_once=len(self._sandboxes) >= self.most)
             if id not in self._sandboxes and len(self._sandboxes) >= self.most:
                 redactor.drop(sandbox)
-                raise TooMany(f"there are {self.most} sandboxes already")
+                raise TooManySandboxes(f"there are {self.most} sandboxes already")
             sandbox.share.join(self.budget)
-            before = self._sandboxes.get(id)
+            replaced = self._sandboxes.get(id)
             self._sandboxes[id] = sandbox
-        if before is not None:
-            before.end()
+        if replaced is not None:
+            replaced.end()
         return sandbox
 
     def owner_of(self, presented: bytes) -> str:
-        """Returns whose key a client presented, in whichever sandbox; or nothing."""
+        """Returns whose key a client presented, in any sandbox; "" when it is in none."""
         for sandbox in list(self._sandboxes.values()):
-            owner = sandbox.own(presented)
+            owner = sandbox.owner_here(presented)
             if owner:
                 return f"{owner} of the sandbox {sandbox.id}"
         return ""
 
     def drop(self, id: str) -> None:
-        """Forgets a sandbox, if it is there; raises ValueError for the default one."""
+        """Removes a sandbox, if it exists; raises ValueError for the default one."""
         if id == DEFAULT:
             raise ValueError("the sandbox default stays: reset it instead")
         with self._lock:
-            gone = self._sandboxes.pop(id, None)
-        if gone is not None:
-            gone.end()
+            removed = self._sandboxes.pop(id, None)
+        if removed is not None:
+            removed.end()
 
     def _sweep(self, at_once: bool) -> None:
         now = self._monotonic()
         if at_once or now - self._swept >= SWEEP_EVERY:
             self._swept = now
             for sandbox in list(self._sandboxes.values()):
-                if _idle(sandbox, now):
+                if _expired(sandbox, now):
                     del self._sandboxes[sandbox.id]
                     sandbox.end()
 
 
-def _idle(sandbox: Sandbox, now: int) -> bool:
-    return sandbox.ttl is not None and now - sandbox.used > sandbox.ttl
+def _expired(sandbox: Sandbox, now: int) -> bool:
+    return sandbox.ttl is not None and now - sandbox.last_used > sandbox.ttl

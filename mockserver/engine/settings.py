@@ -1,4 +1,4 @@
-"""What a sandbox is made with, and how it is changed: quirks, limits, a seed."""
+"""The settings of a sandbox: quirks, limits, a seed; and their changes."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -8,17 +8,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.faults.scenario import Scenario
-from mockserver.model.names import unknown
 from mockserver.model.provider import Limit, Provider, Quirk
+from mockserver.model.suggestions import unknown
 
-Value = str | int | float | bool | timedelta  # as a quirk may be given
+Value = str | int | float | bool | timedelta  # of a quirk, before it is text
 
 
 class Settings(Struct, frozen=True):
-    """What a sandbox is made with; quirks and limits are named ``provider.name``.
+    """The settings of a sandbox; quirks and limits are named ``provider.name``.
 
-    A limit is written ``N/DURATION`` or ``off``; ``limits_off`` switches off every one.
-    ``explain_header`` tells in a header of a refusal why it was refused.
+    A limit is ``N/DURATION`` or ``off``; ``limits_off`` switches every limit off.
+    ``explain_header`` adds the explanation of a reject to its response, as a header.
     """
 
     seed: int = 490
@@ -34,17 +34,17 @@ def changed(
     quirks: Mapping[str, Value | None] | None = None,
     limits: Mapping[str, str | None] | str | None = None,
 ) -> Settings:
-    """Returns settings with other quirks and limits; by name, where None is the default.
+    """Returns settings with changed quirks and limits, by name; None is the default.
 
-    A quirk's value is text, and where it is a number, a duration or a switch, also a number,
-    a timedelta or a boolean; it is kept as text. ``limits`` may be ``default`` or ``off``
-    instead. Raises ValueError for a quirk or a limit that no provider has, or a value it lacks.
+    The value of a quirk is text, or a number, a timedelta or a boolean that becomes text.
+    ``limits`` may also be ``default`` or ``off``. Raises ValueError for an unknown quirk or limit,
+    or a wrong value.
     """
     if quirks:
         settings = replace(settings, quirks=_merged(settings.quirks, _texts(providers, quirks)))
     if isinstance(limits, Mapping):
         if settings.limits_off:
-            limits = _said(limits, providers)
+            limits = _with_defaults(limits, providers)
         settings = replace(settings, limits=_merged(settings.limits, limits))
     elif limits is not None:
         settings = replace(settings, limits={}, limits_off=_off(limits))
@@ -71,10 +71,10 @@ def _texts(
     return texts
 
 
-def _said(
+def _with_defaults(
     limits: Mapping[str, str | None], providers: Mapping[str, Provider]
 ) -> dict[str, str | None]:
-    """Writes defaults out: where every limit is off, leaving one out would not turn it on."""
+    """Replaces None by the default limit: with ``limits_off``, no entry means off."""
     defaults = {f"{p.name}.{li.name}": li.text for p in providers.values() for li in p.limits}
     return {name: text or defaults.get(name) for name, text in limits.items()}
 
@@ -102,14 +102,14 @@ def _check(providers: Mapping[str, Provider], settings: Settings) -> None:
             raise ValueError(f"limit {name}: {error}") from None
 
 
-def _known(names: Mapping[str, Any], name: str, what: str) -> Any:
+def _known(names: Mapping[str, Any], name: str, kind: str) -> Any:
     if name not in names:
-        raise ValueError(unknown(what, name, sorted(names)))
+        raise ValueError(unknown(kind, name, sorted(names)))
     return names[name]
 
 
 def limit_of(provider: Provider, limit: Limit, settings: Settings) -> Limit:
-    """Returns a limit of a provider as the settings have it."""
+    """Returns a provider's limit with the settings applied."""
     name = f"{provider.name}.{limit.name}"
     text = settings.limits.get(name)
     if text is None and settings.limits_off:
@@ -118,18 +118,18 @@ def limit_of(provider: Provider, limit: Limit, settings: Settings) -> Limit:
 
 
 def restored(
-    known: Mapping[str, str], named: Iterable[str], before: Mapping[str, str]
+    current: Mapping[str, str], names: Iterable[str], before: Mapping[str, str]
 ) -> dict[str, str]:
-    """Returns what is known, with what was there before, or nothing, under the names."""
-    kept = {name: text for name, text in known.items() if name not in named}
-    return kept | {name: before[name] for name in named if name in before}
+    """Returns the current texts, but under these names those from before, if there were any."""
+    others = {name: text for name, text in current.items() if name not in names}
+    return others | {name: before[name] for name in names if name in before}
 
 
-def over(made: Settings, scenario: Scenario) -> Settings:
-    """Returns what was asked for by name, over what a scenario brings along."""
-    limits = {} if made.limits_off else scenario.limits
+def over(settings: Settings, scenario: Scenario) -> Settings:
+    """Returns the scenario's settings, overridden by the sandbox's own."""
+    limits = {} if settings.limits_off else scenario.limits
     return replace(
-        made,
-        quirks={**scenario.quirks, **made.quirks},
-        limits={**limits, **made.limits},
+        settings,
+        quirks={**scenario.quirks, **settings.quirks},
+        limits={**limits, **settings.limits},
     )

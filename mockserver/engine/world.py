@@ -1,41 +1,55 @@
-"""What a sandbox starts from: immutable, built once, shared by every sandbox made of it."""
+"""Worlds, built once and shared by the sandboxes that start from them; and fresh keys.
 
+A fresh key has random text in the form of the old: a digit becomes a digit, a letter a letter of
+the same case, hex stays hex, other characters stay. A text with fewer than RANDOM_MIN digits and
+letters becomes longer by the difference, so that no two keys are the same.
+"""
+
+import hashlib
+import re
+import string
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.engine.ledger import ledger_accounts
+from mockserver.engine.ledger import LedgerAccounts, ledger_accounts
 from mockserver.engine.router import Router
-from mockserver.model.account_rows import Accounts
 from mockserver.model.provider import Provider
 from mockserver.model.reject import Reject
 from mockserver.model.world import Section
 
+RANDOM_MIN = 12  # digits and letters
+HEX = {"0123456789abcdef": r"[0-9a-f]", "0123456789ABCDEF": r"[0-9A-F]"}
+ALPHABETS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
+
 
 class ProviderWorld(Struct, frozen=True):
-    """One provider's part of a world, with what is derived from it.
+    """One provider's part of a world, and values derived from it.
 
-    ``credentials`` are found by what a client presents: the keys, and one more for
-    each reason.
+    ``keys`` are by label. ``credentials`` are by the text that a client presents: the keys, and
+    one more for each reject reason.
     """
 
     provider: Provider
     section: Section
     router: Router
-    accounts: Accounts
+    accounts: LedgerAccounts
     keys: dict[str, Any]
     credentials: dict[bytes, Any]
 
     def with_fresh_keys(self, entropy: Callable[[int], bytes]) -> "ProviderWorld":
-        """Returns the part with fresh keys under the same labels; all else is shared.
+        """Returns the part with fresh keys under the same labels; everything else is shared.
 
-        Raises ValueError when the provider's credentials refuse what they would become.
+        ``entropy(n)`` returns n random bytes. Raises ValueError when a credential refuses its new
+        text.
         """
-        renewed = self.provider.with_fresh_keys
         try:
-            keys = {label: renewed(key, entropy(64)) for label, key in self.keys.items()}
+            keys = {
+                label: fresh_key(self.provider, key, entropy(64))
+                for label, key in self.keys.items()
+            }
             credentials = _index(self.provider, keys)
         except ValueError as error:
             raise ValueError(f"no new keys for {self.provider.name}: {error}") from error
@@ -43,15 +57,15 @@ class ProviderWorld(Struct, frozen=True):
 
 
 class World(Struct, frozen=True):
-    """A named world: a part for every provider, an empty one where the file has none."""
+    """A named world (the seed data): a part for every provider, empty when the file has none."""
 
     name: str
     parts: dict[str, ProviderWorld]
 
     def with_fresh_keys(self, entropy: Callable[[int], bytes]) -> "World":
-        """Returns the world with fresh keys; ``entropy`` gives so many random bytes.
+        """Returns the world with fresh keys; ``entropy(n)`` returns n random bytes.
 
-        Raises ValueError when a provider cannot have them.
+        Raises ValueError when a credential refuses its new text.
         """
         return World(
             self.name, {name: p.with_fresh_keys(entropy) for name, p in self.parts.items()}
@@ -59,7 +73,7 @@ class World(Struct, frozen=True):
 
 
 def build(provider: Provider, section: Section) -> ProviderWorld:
-    """Builds a provider's part; raises ValueError when the section contradicts itself."""
+    """Builds a provider's part; raises ValueError for a section that contradicts itself."""
     accounts = ledger_accounts(provider, section)
     router = Router(provider.routes, provider.full_path())
     keys = {label: replace(key, label=label) for label, key in section.credentials().items()}
@@ -67,7 +81,7 @@ def build(provider: Provider, section: Section) -> ProviderWorld:
 
 
 def _index(provider: Provider, keys: Mapping[str, Any]) -> dict[bytes, Any]:
-    """Indexes keys by what a client presents, one ``reject-REASON`` for each reason added."""
+    """Returns keys by the text that a client presents, with a ``reject-REASON`` for each reason."""
     keys = dict(keys)
     main = keys.get("main")
     if main is not None:
@@ -84,13 +98,60 @@ def _index(provider: Provider, keys: Mapping[str, Any]) -> dict[bytes, Any]:
     return index
 
 
+def fresh_key(provider: Provider, credential: Any, entropy: bytes) -> Any:
+    """Returns a credential with new text, made from 64 random bytes.
+
+    Where the credential has no ``regenerate`` of its own, its key is new text, and so is every
+    secret text that clients need. Raises ValueError when the credential refuses the text.
+    """
+    fresh = credential.regenerate(entropy)
+    if fresh is not None:
+        return fresh
+    handed_out = {*provider.members} & {*provider.secrets.names(credential)} | {provider.key}
+    texts = {name: getattr(credential, name) for name in credential.__struct_fields__}
+    new = {
+        name: random_like(text, entropy + name.encode())
+        for name, text in texts.items()
+        if name in handed_out and isinstance(text, str)
+    }
+    return replace(credential, **new)
+
+
+def random_like(text: str, entropy: bytes) -> str:
+    """Returns random text in the form of ``text``, which depends on ``entropy`` alone."""
+    variable = [c for c in text if c.isascii() and c.isalnum()]
+    padding = "x" * (RANDOM_MIN - len(variable)) if text else ""
+    alphabets = _hex_alphabets(variable) or ALPHABETS
+    random = hashlib.shake_256(entropy).digest(2 * len(text + padding))
+    pairs = [random[at : at + 2] for at in range(0, len(random), 2)]
+    return "".join(
+        _random_character(c, pair, alphabets) for c, pair in zip(text + padding, pairs, strict=True)
+    )
+
+
+def _hex_alphabets(characters: list[str]) -> tuple[str, ...]:
+    """Returns the alphabet of a text in hex, which has digits and letters; () for others."""
+    if all(c.isdigit() for c in characters) or all(c.isalpha() for c in characters):
+        return ()
+    return tuple(
+        alphabet for alphabet, one in HEX.items() if all(re.match(one, c) for c in characters)
+    )
+
+
+def _random_character(character: str, random: bytes, alphabets: tuple[str, ...]) -> str:
+    for alphabet in alphabets:
+        if character in alphabet:
+            return alphabet[int.from_bytes(random, "big") % len(alphabet)]
+    return character
+
+
 class CredentialStore:
-    """The credentials of one provider in one sandbox; shared with the world until one changes."""
+    """The credentials of one provider in one sandbox, shared with the world until one changes."""
 
     def __init__(self, provider: Provider, credentials: Mapping[bytes, Any]) -> None:
         self.credentials = credentials
         self._key = provider.key
-        self._own: dict[bytes, Any] = {}  # a copy of them all, once one has changed
+        self._copy: dict[bytes, Any] = {}  # of all credentials, once one has changed
         self._labels: dict[str, Any] = {}
 
     @property
@@ -101,14 +162,14 @@ class CredentialStore:
         return self._labels
 
     def put(self, credential: Any) -> None:
-        """Puts a credential in the place of the one that is presented in the same way."""
-        if not self._own:
-            self.credentials = self._own = dict(self.credentials)
-        self._own[getattr(credential, self._key).encode()] = credential
+        """Replaces the credential with the same presented text."""
+        if not self._copy:
+            self.credentials = self._copy = dict(self.credentials)
+        self._copy[getattr(credential, self._key).encode()] = credential
         self.labels[credential.label] = credential
 
     def find(self, presented: bytes) -> Any:
-        """Returns the credential; raises Reject for an unknown, revoked or refusing one."""
+        """Returns the credential; raises Reject for one that is unknown, revoked or rejects."""
         credential = self.credentials.get(presented)
         if credential is None:
             raise Reject("unknown_credential")

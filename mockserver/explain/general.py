@@ -6,11 +6,11 @@ or in the modules beside this one; everything else by the provider's own ``mista
 
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from importlib import import_module
 
 from msgspec import Struct
 
+from mockserver.caches import MIB, cached
 from mockserver.explain.foreign_keys import OwnerOf, foreign_key
 from mockserver.explain.foreign_origin import foreign_origin
 from mockserver.explain.limits import rate_limited
@@ -150,12 +150,14 @@ def redact(explanation: Explanation, index: SecretIndex, coded: Iterable[bytes])
 FIELDS = Explanation.__struct_fields__
 
 
-@lru_cache(64)
+def _codes_size(secrets: frozenset[bytes]) -> int:
+    return 600 * len(secrets) + 16 * sum(map(len, secrets))
+
+
+@cached("explanations: hex and base64", size=_codes_size, room=4 * MIB, at_once=True, keys_min=8)
 def _codes(secrets: frozenset[bytes]) -> SecretIndex:
     """Returns an index of secrets as hex and as base64 of either alphabet."""
-    index = SecretIndex()
-    index.put("codes", (code for secret in secrets for code in _coded(secret)))
-    return index
+    return SecretIndex(code for secret in secrets for code in _coded(secret))
 
 
 def _coded(secret: bytes) -> Iterator[bytes]:

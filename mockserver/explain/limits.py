@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mockserver.explain.vocabulary import Explanation, RejectedRequest
-from mockserver.model import instants
-from mockserver.model.durations import SECOND
+from mockserver.model import times
 from mockserver.model.provider import BanCheck, BanPolicy, Limit, Provider
+from mockserver.model.times import SECOND
 
 
 def rate_limited(
@@ -37,7 +37,7 @@ def _full(
     expected = f"at most {allowed} {requests} in {'any' if limit.rolling else 'each'} {window}"
     if share > 1:
         expected += f", 1/{share} of {count} while the caller is warned"
-    since = instants.instant_text(facts["reset"] - limit.window)
+    since = times.instant_text(facts["reset"] - limit.window)
     return Explanation(
         f"limit {provider.name}.{limit.name}",
         expected,
@@ -48,7 +48,7 @@ def _full(
 
 def _wait(facts: Mapping[str, Any]) -> str:
     seconds = -(-facts["wait"] // SECOND)
-    until = instants.instant_text(facts["reset"])
+    until = times.instant_text(facts["reset"])
     return f"Wait {seconds} s, until {until} on the sandbox clock, and spread the requests out."
 
 
@@ -59,7 +59,7 @@ def _ban_policy(provider: Provider, name: str) -> BanPolicy | None:
 
 
 def _banned(rejected: RejectedRequest, provider: Provider, ban: BanPolicy) -> Explanation:
-    until = instants.instant_text(rejected.facts["reset"])
+    until = times.instant_text(rejected.facts["reset"])
     return Explanation(
         f"ban {provider.name}.{ban.name}",
         f"fewer than {ban.offences} rate-limited requests within {ban.within // SECOND} s",

@@ -4,8 +4,8 @@ import base64
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
 
+from mockserver.caches import MIB, cached
 from mockserver.model.redaction import HIDDEN_MIN, written_forms
 from mockserver.model.secret_index import SecretIndex, fingerprint
 
@@ -84,15 +84,18 @@ def redact_secrets(raw: bytes, secrets: Mapping[str, str]) -> bytes:
     return index.redact(raw, replacement=replacement)
 
 
-@lru_cache(8)
-def _finder(
-    secrets: tuple[tuple[str, str], ...],
-) -> tuple[SecretIndex, dict[bytes, tuple[str, str]]]:
+Labelled = tuple[tuple[str, str], ...]  # secrets, each with its label
+
+
+def _finder_size(secrets: Labelled) -> int:
+    return sum([1000 + 24 * len(secret) for secret, _ in secrets])
+
+
+@cached("explanations: encodings", size=_finder_size, room=4 * MIB, at_once=True, keys_min=8)
+def _finder(secrets: Labelled) -> tuple[SecretIndex, dict[bytes, tuple[str, str]]]:
     """Returns an index of secrets in all their encodings, and secret and label by encoding."""
-    index = SecretIndex()
     owners = {form: pair for pair in secrets for form in _encodings(pair[0])}
-    index.put("encodings", owners)
-    return index, owners
+    return SecretIndex(owners), owners
 
 
 def _encodings(secret: str) -> list[bytes]:

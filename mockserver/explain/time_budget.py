@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from mockserver.explain.vocabulary import Explanation
-from mockserver.model.durations import SECOND
+from mockserver.model.times import SECOND
 
 SHARE = 10  # explanations may use 1/SHARE of real time
 RESERVE = SECOND  # nanoseconds that may be saved up: more than a test run needs at once

@@ -25,7 +25,7 @@ from mockserver.faults.script import (
     pieces,
     with_head,
 )
-from mockserver.model.durations import MILLISECOND, SECOND
+from mockserver.model.times import MILLISECOND, SECOND
 
 PACED, LAST = 1, 2  # order: pacing applies to what the other deliveries leave; delays come last
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.model.names import choices
+from mockserver.model.suggestions import choices
 
 MUTATIONS = "mutations"
 DELIVERIES = "deliveries"

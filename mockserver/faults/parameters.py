@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mockserver.faults import json_path as paths
-from mockserver.model.durations import SECOND, parse_duration
+from mockserver.model.times import SECOND, parse_duration
 
 HOUR = 3600 * SECOND  # the longest duration of a fault
 TEXT_MAX = 1024  # characters of a header name or value

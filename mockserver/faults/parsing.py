@@ -21,10 +21,10 @@ from mockserver.faults.rules import (
     matching_operations,
 )
 from mockserver.files import strict_yaml
-from mockserver.model.durations import parse_duration
 from mockserver.model.http import Response
-from mockserver.model.names import choices, unknown
 from mockserver.model.provider import Provider
+from mockserver.model.suggestions import choices, unknown
+from mockserver.model.times import parse_duration
 
 ANSWER_BODY_MAX = 1024 * 1024
 NAMES_MAX = 64  # headers or parameters of one rule

@@ -9,8 +9,8 @@ from mockserver.engine.clock import ADVANCE_MAX
 from mockserver.faults.matching import RULES_MAX
 from mockserver.faults.rules import Rule
 from mockserver.files import strict_yaml
-from mockserver.model.durations import parse_duration
 from mockserver.model.provider import Provider
+from mockserver.model.times import parse_duration
 
 TEXT_MAX = 1_000
 

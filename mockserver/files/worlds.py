@@ -9,7 +9,7 @@ from mockserver.engine.world import ProviderWorld, World, build
 from mockserver.files import lookup as files
 from mockserver.files import strict_yaml
 from mockserver.files.strict_yaml import LocatedError
-from mockserver.model import names
+from mockserver.model import suggestions
 from mockserver.model.provider import Provider
 from mockserver.providers import discover
 
@@ -63,7 +63,7 @@ def _world(text: str, data: Any, name: str, providers: Mapping[str, Provider] | 
         raise strict_yaml.located_error(text, ("name",), "name is text")
     unknown = [key for key in data if key != "name" and key not in providers]
     if unknown:
-        message = names.unknown("provider", str(unknown[0]), providers)
+        message = suggestions.unknown("provider", str(unknown[0]), providers)
         raise strict_yaml.located_error(text, (unknown[0],), message)
     sections = {key: _section(text, p, data.get(key, {})) for key, p in providers.items()}
     return World(world_name, sections)

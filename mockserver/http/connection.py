@@ -18,8 +18,8 @@ from mockserver.http.delivery import Player
 from mockserver.http.encoding import BROKEN, CONTINUE, date_line, encode, refusal
 from mockserver.http.parsing import BODY, IDLE, INVALID, Message, Parsing
 from mockserver.http.routing import Destination, no_sandbox, split_target
-from mockserver.model.durations import SECOND
 from mockserver.model.http import PEER, REQUEST_BODY_MAX, Request, Response
+from mockserver.model.times import SECOND
 
 log = logging.getLogger("mockserver")
 

@@ -14,7 +14,7 @@ from typing import Any
 from mockserver.engine.sandbox import Sandbox
 from mockserver.faults.matching import Rulebook
 from mockserver.faults.script import CloseStep, Script, SendStep, WaitStep
-from mockserver.model.durations import SECOND
+from mockserver.model.times import SECOND
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no goodbye
 POLL_MAX = 60.0  # seconds after which a wait looks again at the clock and at the client

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mockserver.engine.memory_budget import BUDGET, MemoryBudget
+from mockserver.engine.memory_budget import BUDGET, MemoryBudget, parse_size
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT, SANDBOXES_MAX, Sandboxes
 from mockserver.engine.settings import Settings, Value, changed
@@ -25,7 +25,6 @@ from mockserver.http.log import follow
 from mockserver.http.monotonic_clock import monotonic_for
 from mockserver.http.routing import Routing
 from mockserver.model.provider import Provider
-from mockserver.model.sizes import size
 from mockserver.providers import discover
 
 Scope = MutableMapping[str, Any]
@@ -134,7 +133,7 @@ def create_exchange(  # noqa: PLR0913 - settings by name
     )
     file = worlds.find(world) if isinstance(world, str) else None
     loaded = world if isinstance(world, World) else worlds.load(world)
-    budget = MemoryBudget(size(memory_budget))
+    budget = MemoryBudget(parse_size(memory_budget))
     sandbox = Sandbox(
         DEFAULT,
         loaded,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
 
-from mockserver.engine.clock import NeverBackwards
+from mockserver.engine.clock import never_backwards
 
 
 def _monotonic() -> Callable[[], int]:
@@ -24,6 +24,6 @@ HELD = SimpleNamespace(wall=time.time_ns, monotonic=_monotonic())
 def monotonic_for(real: Callable[[], int]) -> Callable[[], int]:
     """Returns monotonic time in nanoseconds: the machine's, or what a given ``real`` makes."""
     monotonic_time: Callable[[], int] = (
-        HELD.monotonic if real is HELD.wall else NeverBackwards(real)
+        HELD.monotonic if real is HELD.wall else never_backwards(real)
     )
     return monotonic_time

@@ -13,10 +13,10 @@ from typing import Any
 
 import uvicorn
 
+from mockserver.engine.cors import is_loopback
 from mockserver.http.bounds import Bounds, bounds_for
 from mockserver.http.exchange import Exchange
 from mockserver.http.uvicorn_contract import protocol
-from mockserver.model.origin import is_loopback
 from mockserver.model.provider import Provider
 
 GATEWAY = "gateway"

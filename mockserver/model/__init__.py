@@ -1,1 +1,1 @@
-"""Values and pure functions: no clock, no randomness, no I/O, no state."""
+"""Values and pure functions: no state, no clock, no randomness, no I/O."""

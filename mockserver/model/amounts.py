@@ -48,9 +48,9 @@ class Amount(Decimal):
 
 def check_size(amount: Decimal) -> None:
     """Raises ValueError for more than MAX_DIGITS, or MAX_EXPONENT behind the point."""
-    written = str(amount)
-    if len(written) <= MAX_EXPONENT and "E" not in written:
-        return  # nearly every amount: a look at its digits one by one takes six times as long
+    plain = str(amount)
+    if len(plain) <= MAX_EXPONENT and "E" not in plain:
+        return  # nearly every amount: counting its digits takes six times as long
     _, digits, exponent = amount.as_tuple()
     if len(digits) > MAX_DIGITS or abs(int(exponent)) > MAX_EXPONENT:
         raise ValueError(
@@ -59,11 +59,11 @@ def check_size(amount: Decimal) -> None:
 
 
 def places(amount: Decimal) -> int:
-    """Returns how many places behind the point an amount has, used or not."""
-    written = str(amount)
-    if "E" in written:
+    """Returns the number of digits behind the point, zeros at the end included."""
+    plain = str(amount)
+    if "E" in plain:
         return -int(amount.as_tuple().exponent)
-    return len(written.partition(".")[2])
+    return len(plain.partition(".")[2])
 
 
 def plus(a: Decimal, b: Decimal) -> Amount:
@@ -88,7 +88,7 @@ def stripped(amount: Decimal) -> Amount:
 
 
 def text(amount: Decimal, decimals: int | None = None) -> str:
-    """Renders plain digits, never an exponent; ``decimals`` (at most 40) pads to that many."""
+    """Renders plain digits without an exponent; ``decimals`` (at most 40) pads the fraction."""
     if decimals is not None:
         amount = EXACT.quantize(amount, _PLACES[decimals])
     return format(amount, "f")
@@ -100,7 +100,7 @@ def number(amount: Decimal) -> msgspec.Raw:
 
 
 def decode_hook(kind: type, value: object) -> object:
-    """Teaches msgspec to read amounts."""
+    """Decodes amounts for msgspec."""
     if kind is Amount:
         return Amount.parse(value)
     raise NotImplementedError(kind)

@@ -1,7 +1,7 @@
-"""What goes in and what comes out: one request as received, one response as sent.
+"""Requests as received, responses as sent.
 
-Everything is kept as bytes, exactly as on the wire, because signatures cover
-those bytes and every client encodes them in its own way.
+Both are bytes exactly as on the wire, because signatures cover these bytes and clients encode
+them in different ways.
 """
 
 from typing import Self
@@ -28,10 +28,10 @@ def path_below(raw: bytes, root: str) -> bytes:
 class Request(Struct, frozen=True, gc=False):
     """One request as a provider sees it.
 
-    ``path`` is the raw path below the provider's base URL; ``raw_target_path`` is the raw
-    path on the request line (they differ when a prefix or ``/~id`` was in front).
-    ``query`` is raw and without ``?``. Header names are in lower case.
-    ``oversize`` is set when the body was larger than we read; ``body`` is then empty.
+    ``path`` is the raw path below the provider's base URL; ``raw_target_path`` is the raw path of
+    the request line, which may have a prefix or ``/~id`` in front. ``query`` is raw, without
+    ``?``. Header names are in lower case. ``oversize`` says that the body exceeded the maximum;
+    ``body`` is then empty.
     """
 
     method: str
@@ -64,7 +64,7 @@ class Request(Struct, frozen=True, gc=False):
         return cls(method, path, query, headers, body, peer, raw_target_path)
 
     def header(self, name: bytes) -> bytes:
-        """Returns the first value of a header, or nothing; ``name`` in lower case."""
+        """Returns the first value of a header, b"" without one; ``name`` is in lower case."""
         for key, value in self.headers:
             if key == name:
                 return value
@@ -82,8 +82,8 @@ class Response(Struct, frozen=True, gc=False):
 class UnsignedRequest(Struct, frozen=True):
     """A request that a client is about to send, before or after signing.
 
-    ``host`` is what the Host header will say, empty where it is not known; ``path`` and
-    ``query`` are raw, as they will be transmitted.
+    ``host`` is the Host header, empty when it is not known; ``path`` and ``query`` are raw, as
+    they will be sent.
     """
 
     method: str

@@ -1,11 +1,10 @@
 """Compact JWS: a JSON header, a JSON payload and a signature, in base64url without padding.
 
-A key says which algorithm signs: EdDSA (Ed25519) or ES256 (ECDSA on P-256 over SHA-256).
-The token's own ``alg`` has to agree with it; it never chooses. ``crit`` and ``b64`` would
-change what is signed, so a header with one of them is not read, and neither is a member
-given twice. Whether a signature is genuine depends on nothing but bytes, and is remembered.
+The key decides which algorithm signs: EdDSA (Ed25519) or ES256 (ECDSA on P-256 over SHA-256);
+the token's ``alg`` must agree with it. ``crit`` and ``b64`` would change what is signed, so a
+header with one of them is refused, and so is a duplicate member.
 
-What signs and verifies takes a while to import, so only signing and verifying do so.
+``asymmetric`` is slow to import, so only signing and verifying import it.
 """
 
 import base64
@@ -16,19 +15,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.caches import Memo
-from mockserver.model.unique_members import once_each
+from mockserver.caches import MIB, cached
+from mockserver.model.json_members import once_each
 
 TOKEN_MAX = 8192  # bytes
-ROOM = 12 * 1024 * 1024  # bytes of what was verified; a part of what is remembered of tokens
 
-# Arrays and objects in a part: with so many at most, what can be read does not depend on how
-# deep the stack is already.
+# Arrays and objects of a part: up to this many, parsing never depends on the depth of the stack.
 OPENED_MAX = 500
 
-# base64url, decoded by what decodes base64: its two own signs become those of base64, whose
-# own three become none. By signs over: with which signs a part may end, and what it lacks.
-SIGNS = bytes.maketrans(b"-_+/=", b"+/!!!")
+# base64url is decoded as base64: its two own characters become those of base64, whose own three
+# become invalid. By the length modulo 4: the characters a part may end with, and its padding.
+TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
 LAST = {2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
 PADDING = (b"", b"===", b"==", b"=")
 
@@ -41,7 +38,7 @@ class Key(Struct, frozen=True):
 
 
 class Token(Struct, frozen=True):
-    """A token as read, its signature not yet judged."""
+    """A parsed token; its signature is not yet verified."""
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
@@ -50,56 +47,49 @@ class Token(Struct, frozen=True):
 
 
 def sign(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key) -> bytes:
-    """Returns the token; ``alg`` is put in front of the header's members."""
+    """Returns the token; ``alg`` comes before the header's members."""
     head = {"alg": key.algorithm, **header}
-    signed = b".".join(_packed(_written(part)) for part in (head, claims))
-    return signed + b"." + _packed(_signature(signed, key))
+    signed = b".".join(_encoded(_json(part)) for part in (head, claims))
+    return signed + b"." + _encoded(_signature(signed, key))
 
 
+@cached("tokens", size=lambda token: 600 + 4 * len(token), room=32 * MIB)
 def read(token: bytes) -> Token:
-    """Takes a token apart; raises ValueError for one that is not written as it must be."""
-    return TOKENS[token]
-
-
-def _read(token: bytes) -> Token:
+    """Parses a token; raises ValueError for one that is not in the one valid form."""
     if len(token) > TOKEN_MAX:
         raise ValueError("the token is too long")
     signed, _, signature = token.rpartition(b".")
     head, dot, payload = signed.partition(b".")
     if not dot:
         raise ValueError("a token has three parts")
-    header = _object(_unpacked(head))
+    header = _object(_decoded(head))
     if "crit" in header or "b64" in header:
         raise ValueError("the header asks for an extension")
-    return Token(header, _object(_unpacked(payload)), signed, _unpacked(signature))
-
-
-# What a token becomes takes about four times its bytes.
-TOKENS = Memo(_read, size=lambda token: 4 * len(token), room=3 * ROOM)
+    return Token(header, _object(_decoded(payload)), signed, _decoded(signature))
 
 
 def genuine(token: Token, key: Key) -> bool:
-    """Tells whether ``key`` signed the token, with the algorithm that the token names."""
+    """Returns whether ``key`` signed the token, with the algorithm that the token names."""
     same = token.header.get("alg") == key.algorithm
-    return same and VERIFIED[token.signed, token.signature, key]
+    return same and _verified((token.signed, token.signature, key))
 
 
-def _packed(raw: bytes) -> bytes:
+def _encoded(raw: bytes) -> bytes:
     return base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
-def _unpacked(part: bytes) -> bytes:
-    """Decodes a part written in the one way there is: no other signs, nothing behind the end."""
-    over = len(part) % 4
-    if over > 1 and part[-1] not in LAST[over]:
+def _decoded(part: bytes) -> bytes:
+    """Decodes a part; raises ValueError for any form but the one valid one."""
+    rest = len(part) % 4
+    if rest > 1 and part[-1] not in LAST[rest]:
         raise ValueError("a part is written in another way")
     try:
-        return binascii.a2b_base64(part.translate(SIGNS) + PADDING[over], strict_mode=True)
+        return binascii.a2b_base64(part.translate(TO_BASE64) + PADDING[rest], strict_mode=True)
     except binascii.Error:
         raise ValueError("a part is no base64url") from None
 
 
-def _written(part: Mapping[str, Any]) -> bytes:
+def _json(part: Mapping[str, Any]) -> bytes:
     return json.dumps(part, separators=(",", ":")).encode()
 
 
@@ -107,17 +97,17 @@ DECODER = json.JSONDecoder(object_pairs_hook=once_each)
 
 
 def decode(part: bytes) -> Any:
-    """Reads a part, decoded from base64url, as JSON; raises ValueError."""
+    """Parses a part, decoded from base64url, as JSON; raises ValueError."""
     if part.count(b"[") + part.count(b"{") > OPENED_MAX:
         raise ValueError("nested too deeply")
     return DECODER.decode(part.decode())
 
 
 def _object(raw: bytes) -> dict[str, Any]:
-    found = decode(raw)
-    if not isinstance(found, dict):
+    value = decode(raw)
+    if not isinstance(value, dict):
         raise ValueError("a part is no object")
-    return found
+    return value
 
 
 def _signature(message: bytes, key: Key) -> bytes:
@@ -126,11 +116,13 @@ def _signature(message: bytes, key: Key) -> bytes:
     return asymmetric.SIGN[key.algorithm](key.secret, message)
 
 
-def _verified(asked: tuple[bytes, bytes, Key]) -> bool:
+def _signed_size(signed: tuple[bytes, bytes, Key]) -> int:
+    return 100 + len(signed[0]) + len(signed[1])
+
+
+@cached("verified tokens", size=_signed_size, room=12 * MIB)
+def _verified(signed: tuple[bytes, bytes, Key]) -> bool:
     from mockserver.model import asymmetric
 
-    message, signature, key = asked
+    message, signature, key = signed
     return asymmetric.VERIFY[key.algorithm](key.secret, message, signature)
-
-
-VERIFIED = Memo(_verified, size=lambda asked: len(asked[0]) + len(asked[1]), room=ROOM)

@@ -1,7 +1,7 @@
-"""Page tokens: opaque to clients, sealed by the server, written in one way only.
+"""Page tokens: opaque to clients, sealed by the server, with one valid form.
 
-A token is base64 of its content and a keyed digest of it, in the alphabet that needs no
-escape in a query.
+A token is the base64 of its content and of a keyed digest, in the alphabet that needs no escape in
+a query.
 """
 
 import base64
@@ -26,8 +26,8 @@ def unseal(secret: bytes, token: str) -> bytes:
         raw = base64.b64decode(token, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("the token is no base64") from None
-    content, given = raw[:-SEAL_SIZE], raw[-SEAL_SIZE:]
-    if not hmac.compare_digest(given, _digest(secret, content)):
+    content, seal = raw[:-SEAL_SIZE], raw[-SEAL_SIZE:]
+    if not hmac.compare_digest(seal, _digest(secret, content)):
         raise ValueError("the token was changed, or comes from elsewhere")
     if base64.urlsafe_b64encode(raw).decode() != token:
         raise ValueError("the token is padded in another way")

@@ -1,8 +1,8 @@
-"""The vocabulary in which a provider is described.
+"""The types that describe a provider.
 
-A provider is one ``Provider`` value: routes as rows, gates in the order in which
-the real API checks, an error table, quirks, limits, and pure functions. It holds
-no state and no clock; the engine brings those and calls the functions.
+A provider is one ``Provider`` value: routes, gates (checks, in the order of the real API), an error
+table, quirks, limits, and pure functions. It has no state and no clock: the engine has these and
+calls the functions.
 
 Times are nanoseconds since the epoch; durations are nanoseconds.
 """
@@ -14,13 +14,12 @@ from typing import Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.model.durations import SECOND, duration_text, parse_duration
-from mockserver.model.fresh_credentials import renewed
 from mockserver.model.http import Request, Response, UnsignedRequest
+from mockserver.model.redaction import Secrets
 from mockserver.model.reject import Reject
+from mockserver.model.times import SECOND, duration_text, parse_duration
 from mockserver.model.world import (
     Change,
-    Credential,
     Event,
     GeneratedAsset,
     KeyRevoked,
@@ -34,9 +33,10 @@ from mockserver.model.world import (
 
 
 class Answer(Struct, frozen=True):
-    """A handler's good answer: the body to encode as JSON, and the changes to apply.
+    """A handler's answer: the body to encode as JSON, and the changes to apply.
 
-    ``time_dependent`` says that this answer of a steady route depends on the time all the same.
+    ``time_dependent`` says that this answer of a cacheable route depends on the time, so it is not
+    cached.
     """
 
     body: Any
@@ -46,10 +46,10 @@ class Answer(Struct, frozen=True):
 
 
 class ResponsePaths(Struct, frozen=True):
-    """Where a good answer holds what faults look for, as JSON paths.
+    """JSON paths of the parts of a good response that faults change.
 
-    ``rows`` lead to each row, ``amounts`` to each amount; ``token`` leads to the token of the
-    next page, which a request brings in the parameter ``page``.
+    ``rows`` is the path of each row, ``amounts`` the paths of each amount, ``token`` the path of
+    the next page's token, which a request has in the parameter ``page``.
     """
 
     rows: str = ""
@@ -61,13 +61,12 @@ class ResponsePaths(Struct, frozen=True):
 class Route(Struct, frozen=True):
     """One operation of the provider's document.
 
-    ``path`` lies below the provider's ``base_path`` and may end in ``?name=value``: then that
-    parameter, of the query or of a form, tells the operations of one path apart. ``aliases``
+    ``path`` is below the provider's ``base_path`` and may end in ``?name=value``: then this
+    parameter, of the query or of a form, selects one of several operations of a path. ``aliases``
     are further paths of the same operation. ``limit`` names the route's own rate limit.
-    ``parse`` turns the request and the path's parameters into what ``handle`` takes.
-    ``cacheable`` says that the good answer depends on nothing but the caller, what ``parse``
-    returned (which is hashable then), the quirks and the ledger: not on the time, unless the
-    answer says so. ``shape`` tells faults where rows, amounts and page tokens are.
+    ``parse(request, path_parameters)`` returns the second argument of ``handle``. ``cacheable``
+    says that the answer depends only on the caller, the result of ``parse`` (which is then
+    hashable), the quirks and the ledger. ``shape`` has the paths of rows, amounts and page tokens.
     """
 
     id: str
@@ -82,11 +81,11 @@ class Route(Struct, frozen=True):
     shape: ResponsePaths = ResponsePaths()
 
 
-# Gates: what a request must pass, in the provider's own order
+# Gates: checks, in the provider's order
 
 
 class Keyring(Protocol):
-    """Finds a credential by what the client presented."""
+    """Finds a credential by the text that a client presents."""
 
     def find(self, presented: bytes) -> Any:
         """Returns the credential; raises Reject for an unknown or a revoked one."""
@@ -96,9 +95,9 @@ class Keyring(Protocol):
 
 
 class Authenticate(Struct, frozen=True):
-    """Establishes who calls: ``by`` returns the credential and a note for the journal.
+    """Authenticates. ``by(request, keys, auth_now, quirks)``: the credential and a journal note.
 
-    ``extra_reasons`` are reasons for which it refuses beside those about credentials.
+    ``extra_reasons`` are reject reasons of ``by`` beside those about credentials.
     """
 
     by: Callable[[Request, Keyring, int, Quirks], tuple[Any, str]]
@@ -106,14 +105,14 @@ class Authenticate(Struct, frozen=True):
 
 
 class ReplayCheck(Struct, frozen=True):
-    """Refuses what was accepted before: ``of`` names it, ``window`` says for how long."""
+    """Rejects a replay. ``of(request)``: digest; ``window(quirks)``: nanoseconds, 0 is off."""
 
     of: Callable[[Request], bytes]
     window: Callable[[Quirks], int]
 
 
 class RateLimit(Struct, frozen=True):
-    """Refuses what exceeds a limit; ``per`` names the counter (a key's label, an address).
+    """Rejects a request beyond a limit. ``per(request, credential)``: a label or an address.
 
     Without a name it is the limit of the route.
     """
@@ -123,7 +122,7 @@ class RateLimit(Struct, frozen=True):
 
 
 class BanCheck(Struct, frozen=True):
-    """Punishes callers that go on when a limit has refused them, while the quirk is ``on``."""
+    """Bans callers that go on when a limit has rejected them, while the quirk is ``on``."""
 
     penalty: "BanPolicy"
     per: Callable[[Request, Any], str]
@@ -131,7 +130,7 @@ class BanCheck(Struct, frozen=True):
 
 
 class Check(Struct, frozen=True):
-    """Refuses by a rule of the provider: ``rule`` raises Reject, for this ``reason`` alone."""
+    """A check of the provider: ``rule`` raises Reject, for this ``reason`` only."""
 
     rule: Callable[[Request, Route, Any], None]
     reason: str
@@ -140,22 +139,22 @@ class Check(Struct, frozen=True):
 Gate = Authenticate | ReplayCheck | RateLimit | BanCheck | Check
 
 
-# What rows of many providers name
+# Functions that several providers use
 
 
 def by_key(request: Request, key: Any) -> str:
-    """Counts every key on its own."""
+    """Returns the key's label, for a limit per key."""
     label: str = key.label
     return label
 
 
 def by_address(request: Request, key: object) -> str:
-    """Counts every source address on its own."""
+    """Returns the client's address, for a limit per address."""
     return request.peer
 
 
 def parse_nothing(request: Request, path: Mapping[str, str]) -> None:
-    """Reads no parameter."""
+    """Returns None, for a route without parameters."""
 
 
 # Settings
@@ -166,7 +165,7 @@ COUNT_DIGITS = 12
 class Limit(Struct, frozen=True):
     """``count`` requests in a ``window``; None is off.
 
-    A fixed window is aligned to the epoch; a rolling one ends with the request that is judged.
+    A fixed window is aligned to the epoch; a rolling one ends with the request.
     """
 
     name: str
@@ -175,7 +174,7 @@ class Limit(Struct, frozen=True):
     rolling: bool = False
 
     def read(self, text: Any) -> "Limit":
-        """Returns the limit with ``120/60s`` or ``off`` in its place; raises ValueError."""
+        """Returns the limit with the values of ``120/60s`` or ``off``; raises ValueError."""
         if text == "off":
             return replace(self, count=None)
         count, slash, window = text.partition("/") if isinstance(text, str) else ("", "", "")
@@ -186,7 +185,7 @@ class Limit(Struct, frozen=True):
         raise ValueError(f"write N/DURATION, as in {self._example(text)}, or off; not {text!r}")
 
     def _example(self, text: object) -> str:
-        """Returns a limit that may be meant: of a count alone, with the window there is."""
+        """Returns an example for the error message: a count alone gets the current window."""
         count = str(text)
         if count.isascii() and count.isdigit() and len(count) <= COUNT_DIGITS:
             return f"{count}/{duration_text(self.window or 60 * SECOND)}"
@@ -194,18 +193,18 @@ class Limit(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """How it is written in settings: ``120/60s`` or ``off``."""
+        """The limit as in settings: ``120/60s`` or ``off``."""
         if self.count is None:
             return "off"
         return f"{self.count}/{duration_text(self.window)}"
 
 
 class BanPolicy(Struct, frozen=True):
-    """What follows on ``offences`` refusals for a full limit within ``within``.
+    """The consequences of ``offences`` rejects by limits within ``within`` nanoseconds.
 
-    First a warning: for ``warned`` every limit of the caller is halved. As many once more
-    while it lasts are a ban, in which nothing is answered well for ``banned``. More than
-    ``bans`` bans within ``blacklisted`` turn into one that lasts as long.
+    First a warning: for ``warned`` nanoseconds every limit of the caller is halved. As many again
+    during the warning are a ban, which rejects every request for ``banned`` nanoseconds. More than
+    ``bans`` bans within ``blacklisted`` nanoseconds are one that lasts as long.
     """
 
     name: str
@@ -218,7 +217,7 @@ class BanPolicy(Struct, frozen=True):
 
 
 class Quirk(Struct, frozen=True):
-    """A named switch where real behaviour is unknown or varies.
+    """A named switch for behaviour that is unknown or varies.
 
     Its values are ``choices`` and, when ``duration`` or ``number`` is set, durations or
     whole numbers.
@@ -243,7 +242,7 @@ class Quirk(Struct, frozen=True):
         return str(value)
 
     def read(self, text: str) -> str | int:
-        """Returns the value for ``text``; raises ValueError for one it does not have."""
+        """Returns the value of ``text``; raises ValueError for one that the quirk does not have."""
         if text in self.choices:
             return text
         if self.duration:
@@ -270,17 +269,17 @@ CORS = Quirk(
 
 
 class Error(Struct, frozen=True):
-    """A row of an error table; ``message`` stands where the reject brings none."""
+    """A row of an error table; ``message`` is the default for a reject without one."""
 
     status: int
     message: str
 
 
 class ErrorContext(Struct, frozen=True):
-    """What a refusal may tell of the request it answers.
+    """What an error response may depend on beside the reject.
 
-    ``path`` and ``query`` are raw, as the provider sees them. Ids are made from ``seed`` and
-    ``number``, which counts the requests to the provider in a sandbox since its start or reset.
+    ``path`` and ``query`` are raw, as the provider sees them. ``seed`` and ``number`` make ids;
+    ``number`` counts the requests to the provider in a sandbox since its start or reset.
     """
 
     quirks: Quirks
@@ -290,37 +289,8 @@ class ErrorContext(Struct, frozen=True):
     number: int = 0
 
 
-PUBLIC = frozenset({*Credential.__struct_fields__, "account"})  # never secret by default
-
-
-class Secrets(Struct, frozen=True):
-    """Where a request carries secrets.
-
-    ``headers`` are names in lower case, ``query`` parameters of a query or a form, ``members``
-    names in a JSON body, whose text or every text below is secret; ``values`` are the members
-    of a credential that are: None is every text but its label and the account that it names.
-    """
-
-    headers: frozenset[bytes] = frozenset()
-    query: frozenset[bytes] = frozenset()
-    members: frozenset[str] = frozenset()
-    values: tuple[str, ...] | None = None
-
-    def names(self, credential: Any) -> tuple[str, ...]:
-        """Returns the members of a credential that are secret."""
-        if self.values is not None:
-            return self.values
-        return tuple(name for name in credential.__struct_fields__ if name not in PUBLIC)
-
-    def of(self, credential: Any) -> "list[str]":
-        """Returns what is secret of a credential."""
-        found = [getattr(credential, name) for name in self.names(credential)]
-        texts = [t for v in found for t in (v.values() if isinstance(v, Mapping) else (v,))]
-        return [text for text in texts if isinstance(text, str)]
-
-
 class GeneratedUser(Struct, frozen=True):
-    """Somebody who is made up for a generated world; ``entropy`` are 64 bytes."""
+    """A user of a generated world; ``entropy`` is 64 bytes."""
 
     label: str
     name: str
@@ -330,15 +300,14 @@ class GeneratedUser(Struct, frozen=True):
 class Provider(Struct, frozen=True, kw_only=True):
     """One real API.
 
-    ``port`` is the offset from the gateway's port, ``hosts`` the real host names,
-    ``base_path`` what a base URL carries behind the host. ``main`` is the id of the main
-    read, ``example`` a request for it, unsigned, with a path below ``base_path``. Gates in
-    ``outer`` come before the route is known, ``gates`` after it. ``key`` names the member of
-    a credential that the client presents, ``members`` those a client needs. ``sample`` makes
-    the n-th row of a generated account from 16 bytes, ``holder`` a key, an account id and an
-    account as a world file writes them. ``mistakes`` names the module, imported when
-    somebody is refused, whose ``explain`` returns the Explanation of a Refused (both in
-    ``explain``), or None where the provider knows no more than everybody.
+    ``port`` is the offset from the gateway's port, ``hosts`` the real host names, ``base_path`` the
+    path of a base URL. ``main`` is the id of the main read; ``example`` returns an unsigned request
+    for it, with a path below ``base_path``. The gates in ``outer`` come before the route is known,
+    those in ``gates`` after it. ``key`` names the member of a credential that clients present,
+    ``members`` those that they need. ``sample`` makes the n-th row of a generated account from 16
+    bytes; ``holder`` makes a key, an account id and an account as in a world file. ``mistakes``
+    names the module, imported at the first reject, whose ``explain`` returns the Explanation of a
+    RejectedRequest (both in ``explain``), or None for the general one.
     """
 
     name: str
@@ -377,19 +346,5 @@ class Provider(Struct, frozen=True, kw_only=True):
 
     @property
     def all_events(self) -> tuple[type[Event], ...]:
-        """The provider's own events, and those that every one has."""
+        """The provider's own events, and those of every provider."""
         return (*self.events, KeyRevoked)
-
-    def with_fresh_keys(self, credential: Any, entropy: bytes) -> Any:
-        """Returns a credential as a new sandbox has it, made from 64 bytes.
-
-        Where the credential has no ``regenerate`` of its own, the key is new text, and so is every
-        secret text that a client is given. Raises ValueError when the credential refuses that.
-        """
-        fresh = credential.regenerate(entropy)
-        if fresh is not None:
-            return fresh
-        handed = {*self.members} & {*self.secrets.names(credential)} | {self.key}
-        fields = [name for name in credential.__struct_fields__ if name in handed]
-        texts = [name for name in fields if isinstance(getattr(credential, name), str)]
-        return renewed(credential, texts, entropy)

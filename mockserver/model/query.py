@@ -1,13 +1,12 @@
-"""Query strings and forms, decoded for handlers; signatures mostly cover the raw bytes."""
+"""Query strings and forms, decoded for handlers. Most signatures cover the raw bytes."""
 
 from urllib.parse import unquote_to_bytes
 
-from mockserver.caches import Memo
+from mockserver.caches import KIB, cached
 from mockserver.model.http import Request
 
-FEW = 256 * 1024  # bytes: a query is looked at more than once in a request
-
-PERCENT, PLUS = b"%+"  # as numbers, for which `in` is fastest
+PERCENT, PLUS = b"%+"  # as integers, with which `in` is fastest
+PAIR_SIZE = 200  # bytes of a decoded pair beside its text
 
 FORM = b"application/x-www-form-urlencoded"
 
@@ -17,9 +16,15 @@ Pairs = tuple[tuple[bytes, bytes], ...]
 
 def raw_pairs(query: bytes) -> Pairs:
     """Decodes ``a=1&b=%2F`` in order, as bytes; ``+`` is a space."""
-    return PAIRS[query] if query else ()
+    return _decoded(query) if query else ()
 
 
+def _pairs_size(query: bytes) -> int:
+    return 2 * len(query) + PAIR_SIZE * (query.count(b"&") + 1)
+
+
+# Small: its use is that one request reads its query several times.
+@cached("query strings", size=_pairs_size, room=256 * KIB, at_once=True)
 def _decoded(query: bytes) -> Pairs:
     parts = [part.partition(b"=") for part in query.split(b"&") if part]
     if PERCENT not in query and PLUS not in query:
@@ -27,11 +32,8 @@ def _decoded(query: bytes) -> Pairs:
     return tuple([(_unquoted(name), _unquoted(value)) for name, _, value in parts])
 
 
-PAIRS = Memo(_decoded, size=len, room=FEW, at_once=True)
-
-
 def pairs(query: bytes) -> list[tuple[str, str]]:
-    """Decodes ``a=1&b=%2F`` in order; bytes that are no UTF-8 are replaced."""
+    """Decodes ``a=1&b=%2F`` in order; bytes that are not UTF-8 are replaced."""
     return [
         (name.decode("utf-8", "replace"), value.decode("utf-8", "replace"))
         for name, value in raw_pairs(query)
@@ -39,30 +41,28 @@ def pairs(query: bytes) -> list[tuple[str, str]]:
 
 
 def first(query: bytes, name: str) -> str:
-    """Returns the first value of a parameter, or nothing."""
+    """Returns the first value of a parameter, "" without one."""
     return next((value for key, value in pairs(query) if key == name), "")
 
 
 def parameters(query: bytes, media_type: bytes, body: bytes) -> Pairs:
     """Returns the parameters of a query and of a form body, in this order."""
     found = raw_pairs(query)
-    if body and is_form(media_type):
-        found += raw_pairs(body)
-    return found
+    return found + raw_pairs(body) if body and is_form(media_type) else found
 
 
 def is_form(media_type: bytes) -> bool:
-    """Tells whether a body of this Content-Type is a form."""
+    """Returns whether a body of this Content-Type is a form."""
     return media_type.partition(b";")[0].strip().lower() == FORM
 
 
 def parameter(request: Request, name: bytes) -> bytes:
-    """Returns the first value of a parameter in the query or in a form, or nothing."""
+    """Returns the first value of a parameter in the query or in a form, b"" without one."""
     for key, value in raw_pairs(request.query):
         if key == name:
             return value
-    given = parameters(b"", request.header(b"content-type"), request.body)
-    return next((value for key, value in given if key == name), b"")
+    form = parameters(b"", request.header(b"content-type"), request.body)
+    return next((value for key, value in form if key == name), b"")
 
 
 def _unquoted(raw: bytes) -> bytes:

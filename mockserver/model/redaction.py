@@ -1,35 +1,35 @@
-"""What stands for a secret wherever it would be stored or shown.
+"""Redaction of secrets by the name under which they are sent.
 
-Secrets are known by the name under which they are sent: by those that the providers
-declare, and by names that say it themselves (``apiKeySecret``, ``X-Auth``), since a
-client under development sends them in wrong places. A body that names one and cannot be
-read is replaced as a whole. Those that a server has are known by their value, too: see
-``secret_index``.
+These are the names that the providers declare, and names that contain certain words
+(``apiKeySecret``, ``X-Auth``): a client under development sends secrets in wrong places. A body
+that has such a name and cannot be parsed is replaced as a whole. ``secret_index`` finds secrets
+by their value.
 """
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+from msgspec import Struct
 
-from mockserver.caches import Memo
+from mockserver.caches import MIB, cached
 from mockserver.model.secret_index import fingerprint
+from mockserver.model.world import Credential
 
-ENDLESS = sys.maxsize
-SECRET_MIN = 4  # signs; what is shorter is not looked for elsewhere in its body
-HIDDEN_MIN = 6  # signs; what is shorter is not looked for by its value
+NO_LIMIT = sys.maxsize
+SECRET_MIN = 4  # characters; a shorter secret is not looked for elsewhere in its body
+HIDDEN_MIN = 6  # characters; a shorter secret is not looked for by its value
 
-# A name says that its value is secret when it contains one of these, separators aside.
+# A name is secret when it contains one of these words, separators removed.
 SECRET_NAME = re.compile(
     rb"(api|access|private|secret)key|keyid|secret|sign|auth|token|jwt|pass|credential|cookie"
 )
 PUBLIC = frozenset({b"pagetoken", b"nextpagetoken"})
 
-# Headers of every client, in which nobody puts a secret.
+# Headers of every client that never contain a secret.
 PUBLIC_HEADERS = frozenset(
     {
         b"accept",
@@ -41,14 +41,14 @@ PUBLIC_HEADERS = frozenset(
     }
 )
 
-# What a body has to contain, in small letters, before it is taken apart: one of these words, or
-# a name of a key. To look for each word is much faster than one pattern.
+# A body in lower case is parsed only when it contains one of these words or a name of a key.
+# Searching for each word is much faster than one pattern.
 WORDS = (b"secret", b"sign", b"auth", b"token", b"jwt", b"pass", b"credential", b"cookie")
 SUSPECT = (*WORDS, b"\\u", b"\0")
 KEYS = re.compile(rb"api.?key|(?:access|private|secret)key|keyid")
 FORM = re.compile(rb"[\w.%~+-]*=")
 SEPARATORS = re.compile(rb"([&;])")
-NO_LETTERS = bytes(sign for sign in range(256) if not chr(sign).isalnum())
+NO_LETTERS = bytes(byte for byte in range(256) if not chr(byte).isalnum())
 # The words in a text of a JSON body that may repeat a secret of the same body.
 WORD = re.compile(r"[^\s\"'`&;,=:?(){}<>\[\]|\\]{4,}")
 
@@ -56,47 +56,66 @@ Item = TypeVar("Item")
 
 
 def printable(raw: bytes) -> str:
-    """Decodes bytes for a log line: one line, control characters escaped."""
+    """Returns bytes as text of one line, control characters escaped."""
     text = raw.decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
+@cached("secret names", size=lambda name: 50 + len(name), room=1 * MIB)
 def is_secret_name(name: bytes) -> bool:
-    """Tells whether a name says that what it names is secret."""
-    return SECRET_NAMES[name]
-
-
-def _telling(name: bytes) -> bool:
+    """Returns whether the value of this name is secret, by the words in the name."""
     plain = unquote_to_bytes(name).lower().translate(None, NO_LETTERS)
     return plain not in PUBLIC and SECRET_NAME.search(plain) is not None
 
 
-SECRET_NAMES = Memo(_telling, size=len)
+PUBLIC_MEMBERS = frozenset({*Credential.__struct_fields__, "account"})  # never secret by default
+
+
+class Secrets(Struct, frozen=True):
+    """Where a request has secrets, and which members of a credential are secret.
+
+    ``headers`` are names in lower case, ``query`` parameters of a query or a form, ``members``
+    names in a JSON body whose text, or every text below, is secret. ``values`` are members of a
+    credential; None is every text but its label and its account.
+    """
+
+    headers: frozenset[bytes] = frozenset()
+    query: frozenset[bytes] = frozenset()
+    members: frozenset[str] = frozenset()
+    values: tuple[str, ...] | None = None
+
+    def names(self, credential: Any) -> tuple[str, ...]:
+        """Returns the names of a credential's secret members."""
+        if self.values is not None:
+            return self.values
+        return tuple(name for name in credential.__struct_fields__ if name not in PUBLIC_MEMBERS)
+
+    def of(self, credential: Any) -> list[str]:
+        """Returns the secret texts of a credential."""
+        values = [getattr(credential, name) for name in self.names(credential)]
+        texts = [t for v in values for t in (v.values() if isinstance(v, Mapping) else (v,))]
+        return [text for text in texts if isinstance(text, str)]
 
 
 class Redactor:
-    """Takes secrets out of requests: out of any provider's, whichever they were sent to.
+    """Redacts the secrets of every provider, whichever provider a request was sent to."""
 
-    ``secrets`` tell where the providers' requests carry some.
-    """
-
-    def __init__(self, secrets: Iterable[Any]) -> None:
-        told = list(secrets)
-        self._headers: frozenset[bytes] = frozenset().union(*(s.headers for s in told))
-        self._query: frozenset[bytes] = frozenset().union(*(s.query for s in told))
-        self._members: frozenset[str] = frozenset().union(*(s.members for s in told))
+    def __init__(self, secrets: Iterable[Secrets]) -> None:
+        each = list(secrets)
+        self._headers: frozenset[bytes] = frozenset().union(*(s.headers for s in each))
+        self._query: frozenset[bytes] = frozenset().union(*(s.query for s in each))
+        self._members: frozenset[str] = frozenset().union(*(s.members for s in each))
         self._names = [name.encode() for name in self._members]
-        self._values = Memo(_value, size=len)
 
     def header(self, name: bytes, value: bytes) -> bytes:
-        """Returns the value of a header, replaced where the name says that it is secret."""
+        """Returns the value of a header, or its fingerprint when the name is secret."""
         secret = name in self._headers or is_secret_name(name)
         return fingerprint(value).encode() if secret else value
 
-    def query(self, query: bytes, limit: int = ENDLESS) -> bytes:
+    def query(self, query: bytes, limit: int = NO_LIMIT) -> bytes:
         """Returns a query or a form with the values of secret parameters replaced.
 
-        Of a long one at least ``limit`` bytes are returned, and not all of it.
+        A longer result is cut somewhere behind ``limit`` bytes.
         """
         if not query:
             return query
@@ -112,12 +131,12 @@ class Redactor:
         name, equals, value = pair.partition(b"=")
         if not value or not (name in self._query or is_secret_name(name)):
             return pair
-        return name + equals + self._values[value]
+        return name + equals + _fingerprinted(value)
 
-    def body(self, body: bytes, limit: int = ENDLESS) -> bytes:
+    def body(self, body: bytes, limit: int = NO_LIMIT) -> bytes:
         """Returns a JSON body or a form with its secrets replaced.
 
-        Of a long one at least ``limit`` bytes are returned, and maybe not all of it.
+        A longer result may be cut somewhere behind ``limit`` bytes.
         """
         if not (_suspect(body) or any(name in body for name in self._names)):
             return body
@@ -135,7 +154,7 @@ class Redactor:
             return fingerprint(body).encode()
 
     def _collect(self, value: Any, secrets: set[str], secret: bool = False) -> None:
-        """Collects what is secret in a JSON value, where it is long enough to be looked for."""
+        """Adds the secrets of a JSON value that have at least SECRET_MIN characters."""
         if isinstance(value, dict):
             named, secret = self._named(value, secret)
             for k, v in value.items():
@@ -147,7 +166,7 @@ class Redactor:
             secrets.add(text)
 
     def _redacted(self, value: Any, writer: "_Writer", secret: bool = False) -> Any:
-        """Returns a JSON value without its secrets, as much of it as the writer has room for."""
+        """Returns a JSON value with its secrets replaced, cut where the writer has no more room."""
         if isinstance(value, dict):
             named, secret = self._named(value, secret)
             return {
@@ -163,23 +182,23 @@ class Redactor:
         return writer.text(value, False) if isinstance(value, str) else value
 
     def _named(self, value: dict[str, Any], secret: bool) -> tuple[set[str], bool]:
-        """Returns the names that tell of secrets, and whether all in an object is secret.
+        """Returns the secret names of an object, and whether everything in it is secret.
 
-        Where one text is secret, so are its neighbours, and the names nobody knows.
+        Next to a secret text every value is secret, and so is every unknown name.
         """
         named = {k for k in value if k in self._members or is_secret_name(k.encode())}
         return named, secret or any(isinstance(value[k], str) for k in named)
 
 
 class _Writer:
-    """Writes texts of one JSON body, in ``limit`` bytes or a little more."""
+    """Writes the texts of one JSON body up to about ``limit`` bytes."""
 
     def __init__(self, limit: int) -> None:
         self.secrets: set[str] = set()
         self._left = limit
 
     def fitting(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yields items while there is room."""
+        """Yields items while the limit is not reached."""
         for item in items:
             if self._left < 0:
                 return
@@ -187,7 +206,7 @@ class _Writer:
             yield item
 
     def text(self, text: str, secret: bool) -> str:
-        """Returns what stands for a text: all of it is ``secret``, or single words may be."""
+        """Returns a text redacted: as a whole when it is ``secret``, else word by word."""
         if secret or text in self.secrets:
             written = fingerprint(text.encode())
         elif self.secrets:
@@ -201,12 +220,6 @@ class _Writer:
         return fingerprint(word[0].encode()) if word[0] in self.secrets else word[0]
 
 
-@lru_cache(16)
-def redactor(secrets: tuple[Any, ...]) -> Redactor:
-    """Returns the redactor of some providers; the sandboxes of a server share one."""
-    return Redactor(secrets)
-
-
 def _suspect(body: bytes) -> bool:
     small = body.lower()
     if any(word in small for word in SUSPECT):
@@ -214,14 +227,16 @@ def _suspect(body: bytes) -> bool:
     return b"key" in small and KEYS.search(small) is not None
 
 
-def _value(written: bytes) -> bytes:
-    return fingerprint(unquote_to_bytes(written)).encode()
+@cached("secret values", size=lambda value: 100 + len(value), room=1 * MIB)
+def _fingerprinted(value: bytes) -> bytes:
+    return fingerprint(unquote_to_bytes(value)).encode()
 
 
 def written_forms(secret: str) -> list[bytes]:
-    """Returns what is looked for of a secret: each line, also as HTTP libraries lower it.
+    """Returns the texts by which a secret is found: its lines, lower-cased, and as in a form.
 
-    A form writes blanks as plus signs; other escapes are taken off by who looks.
+    HTTP libraries lower header names; a form has plus signs for spaces. The search itself removes
+    other escapes.
     """
     lines = [line for line in secret.splitlines() if not line.startswith("-----")]
     long = [line for line in lines if len(line) >= HIDDEN_MIN]

@@ -1,7 +1,7 @@
-"""Why a request is refused: the vocabulary every provider shares.
+"""The reasons for which requests are rejected, shared by every provider.
 
-A reject carries facts (a reset time, a parameter's name), never a sentence; the
-provider's error table turns it into a status, headers and a body.
+A reject has facts (a reset time, a parameter's name), never a sentence. The provider's error table
+turns it into a status, headers and a body.
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ REASONS = (
 
 
 class Reject(Exception):
-    """A refusal: one of REASONS, with the facts the provider's answer needs."""
+    """Rejects a request: one of REASONS, with the facts that the response needs."""
 
     def __init__(self, reason: str, **facts: Any) -> None:
         super().__init__(reason)
@@ -53,6 +53,6 @@ class Reject(Exception):
 
     @property
     def allow(self) -> Headers:
-        """The Allow header, where the method was wrong."""
+        """The Allow header of ``bad_method``, () for another reason."""
         methods = self.facts.get("allow")
         return ((b"allow", ", ".join(methods).encode()),) if methods else ()

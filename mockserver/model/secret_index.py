@@ -1,16 +1,14 @@
-r"""Known secrets, found in one pass over a text, however many there are and however escaped.
+r"""Finds known secrets in a text, in time that does not depend on the number of secrets.
 
-A text is searched as it is, and once more for each layer of escapes that is taken off it:
-percent escapes, JSON's ``\/``, ``\"`` and ``\u00XX``. Whatever has the shape of a JWT is
-a secret, too. The work is linear in the text and does not depend on the number of secrets.
+A text is searched as it is, and once more after each layer of escapes is removed: percent
+escapes, JSON's ``\/``, ``\"`` and ``\u00XX``. Anything in the form of a JWT counts as a secret.
+The time is linear in the text.
 """
 
 import hashlib
 import re
-import threading
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
@@ -18,7 +16,6 @@ SECRET_MIN = 4  # bytes; a shorter secret is not looked for
 FEW = 64  # secrets without an anchor that are searched for one by one
 LAYERS_MAX = 4  # layers of escapes that are taken off
 MARGIN = 32 * 1024  # bytes searched beyond a cut, so that a secret across it is found whole
-STALE_MAX = 1024  # removed secrets after which the anchors are collected anew
 
 # A secret is looked up where it first has a digit, a hyphen or an underscore in front of a
 # letter, which keys have everywhere and other texts rarely.
@@ -41,7 +38,7 @@ def fingerprint(secret: bytes, label: str = "redacted") -> str:
 
 
 class Span(Struct, frozen=True, gc=False):
-    """Where a text has a secret, escapes included, and which."""
+    """A secret in a text: its position, escapes included, and the secret without escapes."""
 
     start: int
     end: int
@@ -49,70 +46,33 @@ class Span(Struct, frozen=True, gc=False):
 
 
 class SecretIndex:
-    """The secrets of any number of owners; for any thread."""
+    """An index of secrets, by which all of them are found in one pass over a text.
 
-    def __init__(self) -> None:
-        self.version = 0
-        self._owners: dict[Hashable, frozenset[bytes]] = {}
-        self._counts: Counter[bytes] = Counter()
+    It does not change, except in the engine's subclass of the secrets in use.
+    """
+
+    def __init__(self, secrets: Iterable[bytes] = ()) -> None:
+        self._secrets = dict.fromkeys((s for s in secrets if len(s) >= SECRET_MIN), 1)
         self._anchors: dict[bytes, tuple[Shape, ...]] = {}
         self._plain: dict[bytes, None] = {}  # secrets without an anchor
-        self._few: tuple[tuple[str, bytes], ...] | None = ()
+        self._few: tuple[tuple[str, bytes], ...] | None = ()  # the same, or None for too many
         self._starts: dict[bytes, tuple[int, ...]] = {}
         self._firsts = re.compile(rb"(?!)")
-        self._stale = 0
-        self._lock = threading.Lock()
-
-    def put(self, owner: Hashable, secrets: Iterable[bytes]) -> None:
-        """Replaces the secrets of an owner."""
-        known = frozenset(secret for secret in secrets if len(secret) >= SECRET_MIN)
-        with self._lock:
-            before = self._owners.get(owner, frozenset())
-            self._owners[owner] = known
-            self._change(known - before, before - known)
-
-    def drop(self, owner: Hashable) -> None:
-        """Removes an owner and what only this owner had."""
-        with self._lock:
-            self._change(frozenset(), self._owners.pop(owner, frozenset()))
-
-    def _change(self, added: frozenset[bytes], removed: frozenset[bytes]) -> None:
-        plain = len(self._plain), 0
-        self._counts.update(added)
-        for secret in added:
+        for secret in self._secrets:
             self._add(secret)
-        for secret in removed:
-            self._counts[secret] -= 1
-            if not self._counts[secret]:
-                del self._counts[secret]
-                self._stale += 1
-                if secret in self._plain:
-                    del self._plain[secret]
-                    plain = -1, 0
-        if self._stale > max(STALE_MAX, len(self._counts)):
-            self._collect()
-        if plain[0] != len(self._plain):
-            self._prepare_plain()
-        if added or removed:
-            self.version += 1
+        self._index_plain()
 
     def _add(self, secret: bytes) -> None:
-        found = next(_anchors(secret), None)
-        if found is None:
+        anchor = next(_anchors(secret), None)
+        if anchor is None:
             self._plain[secret] = None
             return
-        at, gram = found
+        at, gram = anchor
         shapes = self._anchors.get(gram, ())
         if (at, len(secret)) not in shapes:
             self._anchors[gram] = (*shapes, (at, len(secret)))
 
-    def _collect(self) -> None:
-        """Collects the anchors anew, without those of secrets that were removed."""
-        self._anchors, self._stale = {}, 0
-        for secret in self._counts:
-            self._add(secret)
-
-    def _prepare_plain(self) -> None:
+    def _index_plain(self) -> None:
         if len(self._plain) <= FEW:
             self._few = tuple((secret.decode("latin-1"), secret) for secret in self._plain)
             return
@@ -120,7 +80,7 @@ class SecretIndex:
         for secret in self._plain:
             lengths.setdefault(secret[:SECRET_MIN], set()).add(len(secret))
         firsts = {bytes([start[0]]) for start in lengths}
-        self._starts = {start: tuple(found) for start, found in lengths.items()}
+        self._starts = {start: tuple(sizes) for start, sizes in lengths.items()}
         self._firsts = re.compile(b"[" + b"".join(map(re.escape, firsts)) + b"]")
         self._few = None
 
@@ -146,7 +106,7 @@ class SecretIndex:
         return b"".join(pieces)[:limit]
 
     def find(self, text: bytes) -> list[Span]:
-        """Returns where a text has secrets, in order; those that overlap are one."""
+        """Returns the secrets in a text in order; secrets that overlap are one span."""
         if PERCENT not in text and BACKSLASH not in text:
             spans = self._within(text)
             return _merged(spans) if spans else spans
@@ -158,52 +118,52 @@ class SecretIndex:
             layers.append(plain)
         spans = []
         for depth, layer in enumerate(layers):
-            found = self._within(layer)
-            for outer in reversed(layers[:depth] if found else ()):
-                found = _located(outer, found)
-            spans += found
+            in_layer = self._within(layer)
+            for outer in reversed(layers[:depth] if in_layer else ()):
+                in_layer = _located(outer, in_layer)
+            spans += in_layer
         return _merged(spans) if spans else spans
 
     def _within(self, text: bytes) -> list[Span]:
-        written = text.decode("latin-1")  # a text is searched several times faster than bytes
+        as_text = text.decode("latin-1")  # searching str is several times faster than bytes
         spans: list[Span] = []
         few, anchors = self._few, self._anchors
         if few is None:
             spans += self._many_plain(text)
         else:
             for plain, secret in few:
-                if plain in written:
-                    starts = _starts(written, plain)
+                if plain in as_text:
+                    starts = _starts(as_text, plain)
                     spans += [Span(at, at + len(plain), secret) for at in starts]
         for match in ANCHOR.finditer(text):
             at = match.start()
             gram = text[at : at + ANCHOR_SIZE]
             if gram in anchors:
                 spans += self._anchored(text, at, anchors[gram])
-        if ("ey" in written or "ew" in written) and JWT_START.search(text):
+        if ("ey" in as_text or "ew" in as_text) and JWT_START.search(text):
             spans += _tokens(text)
         return spans
 
     def _many_plain(self, text: bytes) -> Iterator[Span]:
-        starts, known = self._starts, self._counts
+        starts, secrets = self._starts, self._secrets
         for match in self._firsts.finditer(text):
             at = match.start()
             for length in starts.get(text[at : at + SECRET_MIN], ()):
                 secret = text[at : at + length]
-                if secret in known:
+                if secret in secrets:
                     yield Span(at, at + length, secret)
 
     def _anchored(self, text: bytes, at: int, shapes: Iterable[Shape]) -> Iterator[Span]:
-        """Yields the secrets that have their anchor at a place."""
+        """Yields the secrets whose anchor is at a position."""
         for before, length in shapes:
             start = at - before
             secret = text[start : start + length] if start >= 0 else b""
-            if secret in self._counts:
+            if secret in self._secrets:
                 yield Span(start, start + length, secret)
 
 
 def _anchors(secret: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yields the places by which a secret may be looked up, each with what stands there."""
+    """Yields the positions of a secret's anchors, each with its bytes."""
     for match in ANCHOR.finditer(secret, 0, max(0, len(secret) - ANCHOR_SIZE + 2)):
         yield match.start(), secret[match.start() : match.start() + ANCHOR_SIZE]
 
@@ -216,7 +176,7 @@ def _starts(text: str, part: str) -> Iterator[int]:
 
 
 def _tokens(text: bytes) -> Iterator[Span]:
-    """Yields what has the shape of a JWT, with all its parts."""
+    """Yields texts in the form of a JWT, with all their parts."""
     for run in DOTTED.finditer(text):
         second_last = text.rfind(b".", run.start(), text.rfind(b".", run.start(), run.end()))
         token = JWT_START.search(text, run.start(), second_last)
@@ -230,7 +190,7 @@ def _unescaped(match: "re.Match[bytes]") -> bytes:
 
 
 def _located(escaped: bytes, spans: Iterable[Span]) -> list[Span]:
-    """Returns where spans of a text are in the text as it was before its escapes were taken off."""
+    """Returns the spans of an unescaped text as spans of the escaped text."""
     places, lost = [], [0]
     for match in ESCAPE.finditer(escaped):
         places.append(match.start() - lost[-1])

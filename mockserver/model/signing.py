@@ -1,4 +1,4 @@
-"""Digests and their comparison; verifying is always comparing with what signing yields."""
+"""Digests and their comparison; to verify is to compare with the result of signing."""
 
 import hashlib
 import hmac

@@ -1,7 +1,7 @@
-"""What a provider keeps: keys, accounts and rows; who sees them; how they change.
+"""Keys, accounts and rows: as a world file has them, as handlers see them, and their changes.
 
-The first part is what a world file holds; every provider adds its own members. The
-second is what handlers and events see of it, and the changes they may ask for.
+The first part has the types of a world file (the seed data), to which every provider adds members.
+The second has what handlers and events see, and the changes that they return.
 
 Times are nanoseconds since the epoch; durations are nanoseconds.
 """
@@ -12,22 +12,22 @@ from typing import Any, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mockserver.model.account_rows import Accounts
 from mockserver.model.amounts import Amount, check_size
-from mockserver.model.names import unknown
+from mockserver.model.rows import Accounts
+from mockserver.model.suggestions import unknown
 
 ZERO = Amount("0")
 
 Quirks = Mapping[str, Any]
 
 
-# What a world file holds
+# Types of a world file
 
 
 class Credential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A credential; providers add their own members.
 
-    ``rejects`` names a reason with which every request of this key is refused.
+    ``rejects`` is a reason for which every request of this key is rejected.
     """
 
     label: str = ""
@@ -35,16 +35,16 @@ class Credential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rejects: str = ""
 
     def regenerate(self, entropy: bytes) -> Self | None:
-        """Returns the credential with a new key and secret, made from 64 bytes.
+        """Returns the credential with a new key and secret, made from 64 random bytes.
 
-        None, unless a provider says otherwise: then its key and secrets become random text in
-        the shape of the old one (``Provider.renewed``).
+        With None, the default, its key and secrets become random text in the form of the old
+        (``fresh_key`` in the engine).
         """
         return None
 
 
 class Row(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
-    """One balance: what is held of an asset at a venue; providers add what they print."""
+    """One balance: the amount of an asset at a venue; providers add the members they print."""
 
     asset: str
     venue: str = ""
@@ -58,12 +58,12 @@ class Row(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=Tru
         check_size(self.held)
 
     def touched(self, by: str) -> Self:
-        """Returns the row as it is after a change by ``exchange`` or ``control``."""
+        """Returns the row after a change by ``exchange`` or ``control``."""
         return self
 
 
 class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
-    """Rows made at load: how many, and the seed they depend on."""
+    """Generated rows: how many, and the seed that they depend on."""
 
     rows: int
     seed: int = 1
@@ -74,7 +74,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GeneratedAsset(Struct, frozen=True):
-    """What a made row is about: ``BTC``, ``Bitcoin``."""
+    """The asset of a generated row: ``BTC``, ``Bitcoin``."""
 
     symbol: str
     name: str
@@ -83,7 +83,7 @@ class GeneratedAsset(Struct, frozen=True):
 class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One account; providers type ``balances`` with their own row.
 
-    ``label`` is what people may write instead of the account's id.
+    ``label`` may be written instead of the account's id.
     """
 
     label: str = ""
@@ -104,15 +104,15 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise ValueError(f"key {label} names account {account!r}, which is not there")
 
     def credentials(self) -> Mapping[str, Any]:
-        """Returns the keys by label, with what a client needs beside what the file says."""
+        """Returns the keys by label, with the members that a client needs beside the file's."""
         return self.keys
 
     def records(self) -> "Iterable[PutRecord]":
-        """Yields the records, other than rows, that a sandbox starts with."""
+        """Yields the records with which a sandbox starts."""
         return ()
 
 
-# What handlers and events see, and what they may ask for
+# What handlers and events see, and the changes that they return
 
 
 class View(Struct, frozen=True):
@@ -144,14 +144,14 @@ class Move(Struct, frozen=True):
 
 
 class SetRow(Struct, frozen=True):
-    """Puts a row in an account, in the place of one with the same asset and venue."""
+    """Puts a row in an account, and replaces the one with the same asset and venue."""
 
     account: str
     row: Any
 
 
 class DropRow(Struct, frozen=True):
-    """Takes a row away."""
+    """Removes a row."""
 
     account: str
     asset: str
@@ -159,14 +159,14 @@ class DropRow(Struct, frozen=True):
 
 
 class SetRows(Struct, frozen=True):
-    """Puts rows in the place of all that an account has."""
+    """Replaces all rows of an account."""
 
     account: str
     rows: tuple[Any, ...]
 
 
 class SetKey(Struct, frozen=True):
-    """Puts a credential in the place of the one with its label."""
+    """Replaces the credential with the same label."""
 
     credential: Any
 
@@ -180,7 +180,7 @@ class PutRecord(Struct, frozen=True):
 
 
 class Schedule(Struct, frozen=True):
-    """Lets an event happen when the sandbox clock reaches ``at``."""
+    """Applies an event when the sandbox clock reaches ``at``."""
 
     at: int
     event: Any
@@ -190,25 +190,25 @@ Change = Move | SetRow | DropRow | SetRows | SetKey | PutRecord | Schedule
 
 
 class Event(Struct, frozen=True, tag_field="event", forbid_unknown_fields=True):
-    """Something that happens on the provider's side, driven by control or by the clock."""
+    """A change on the provider's side, caused by a control call or by the clock."""
 
     @classmethod
     def named(cls) -> str:
-        """Returns the name by which it is asked for."""
+        """Returns the event's name."""
         return str(cls.__struct_config__.tag)
 
     def changes(self, view: View) -> tuple[Change, ...]:
-        """Returns what changes; raises ValueError when it cannot happen."""
+        """Returns the changes; raises ValueError when the event is impossible."""
         raise NotImplementedError
 
 
 class KeyRevoked(Event, frozen=True, tag="key_revoked"):
-    """A credential, named by its label, does not work any more; every provider has this."""
+    """A credential, given by its label, is revoked; every provider has this event."""
 
     key: str
 
     def changes(self, view: View) -> tuple[Change, ...]:
-        """Revokes it."""
+        """Returns the change that revokes it."""
         return (SetKey(replace(key_with_label(view, self.key), revoked=True)),)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.model.account_rows import AccountRows
 from mockserver.model.http import Request
 from mockserver.model.provider import Answer
 from mockserver.model.reject import Reject
+from mockserver.model.rows import AccountRows
 from mockserver.model.world import View
 from mockserver.providers.cdp.pages import (
     Page,

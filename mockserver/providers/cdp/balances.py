@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
-from mockserver.caches import Memo
-from mockserver.model.account_rows import RenderedRows, RowKey
+from mockserver.caches import MIB, cached
 from mockserver.model.amounts import Amount, minus, stripped, text, times
 from mockserver.model.http import Request
 from mockserver.model.provider import Answer
 from mockserver.model.reject import Reject
+from mockserver.model.rows import RenderedRows, RowKey
 from mockserver.model.world import View
 from mockserver.providers.cdp.accounts import owned_account, parse_id
 from mockserver.providers.cdp.pages import (
@@ -38,16 +38,14 @@ class BalanceQuery(Struct, frozen=True):
     page: Page
 
 
+@cached("cdp pages", size=lambda query: 200 + 2 * len(query), room=2 * MIB)
 def _parse_query(query: bytes) -> Page:
     return parse_page(query_parameters(query))
 
 
-PARSED_PAGES = Memo(_parse_query, size=len)
-
-
 def parse_list(request: Request, path: Mapping[str, str]) -> BalanceQuery:
     """Reads the account and the page; raises Reject."""
-    return BalanceQuery(parse_id(request, path), PARSED_PAGES[request.query])
+    return BalanceQuery(parse_id(request, path), _parse_query(request.query))
 
 
 def list_balances(view: View, query: BalanceQuery) -> Answer:

@@ -11,9 +11,9 @@ this mock's ``/cdp`` or ``/~id`` before the path; and the Python SDK parses ``lo
 from collections.abc import Mapping
 from typing import Any
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Request
 from mockserver.model.reject import Reject
+from mockserver.model.times import SECOND
 from mockserver.model.world import Quirks
 
 HOST = "api.cdp.coinbase.com"

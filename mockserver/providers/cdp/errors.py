@@ -6,11 +6,11 @@ Every failed authentication gets the same response; the journal has the reason.
 import msgspec
 from msgspec import Struct
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Headers, Response
 from mockserver.model.provider import ErrorContext
 from mockserver.model.reject import Reject
 from mockserver.model.signing import seeded
+from mockserver.model.times import SECOND
 
 JSON: Headers = ((b"content-type", b"application/json"),)
 PLAIN: Headers = ((b"content-type", b"text/plain"),)

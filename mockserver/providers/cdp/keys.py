@@ -8,13 +8,12 @@ secrets without importing ``cryptography``, which is slow.
 
 import base64
 import binascii
-from functools import lru_cache
 
+from mockserver.caches import MIB, cached
 from mockserver.model import jwt
 
 TYPES = {"EdDSA": "Ed25519", "ES256": "ES256"}
 
-CACHE_SIZE = 16_384  # keys
 SECRET_SIZE = 32  # bytes
 PEM_LABELS = ("PRIVATE KEY", "EC PRIVATE KEY")
 
@@ -27,7 +26,7 @@ SEQUENCE = 0x30
 LONG_FORM = 0x80
 
 
-@lru_cache(CACHE_SIZE)
+@cached("cdp keys", size=lambda secret: 200 + len(secret), room=4 * MIB, at_once=True)
 def parse(secret: str) -> jwt.Key:
     """Returns the private key of a secret; raises ValueError."""
     if secret.lstrip().startswith("-----"):

@@ -9,7 +9,6 @@ sandbox, and expires on the sandbox clock.
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -152,6 +151,5 @@ def _open_token(view: View, token: str) -> PagePosition:
         raise Reject("bad_page_token", sealed=False) from None  # fact: cdp-page-token-opaque
 
 
-@lru_cache(1024)
 def _token_key(seed: int, sandbox: str) -> bytes:
     return seeded(seed, sandbox, "cdp", "page token", size=32)

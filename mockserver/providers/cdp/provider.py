@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
@@ -13,9 +12,10 @@ from mockserver.model.provider import (
     RateLimit,
     ResponsePaths,
     Route,
-    Secrets,
     by_key,
 )
+from mockserver.model.redaction import Secrets
+from mockserver.model.times import SECOND
 from mockserver.providers.cdp import accounts, auth, balances, claims, errors, world
 
 NEXT_PAGE = "$.nextPageToken"

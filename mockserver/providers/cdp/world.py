@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +18,6 @@ ONE_USD = Amount("1")
 
 DEFAULT_TIME = "2023-10-08T14:30:00Z"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-AGE_CACHE_SIZE = 1024
 
 PREFIX = "account_"
 ID_SIZE = len(DOCUMENTED_ACCOUNT)
@@ -91,12 +89,7 @@ class Portfolio(Account, frozen=True, kw_only=True):
     @property
     def age(self) -> int:
         """The time of creation, in microseconds since the epoch."""
-        return _age(self.created)
-
-
-@lru_cache(AGE_CACHE_SIZE)
-def _age(time: str) -> int:
-    return (_parse_time(time) - EPOCH) // timedelta(microseconds=1)
+        return (_parse_time(self.created) - EPOCH) // timedelta(microseconds=1)
 
 
 def _parse_time(text: str) -> datetime:

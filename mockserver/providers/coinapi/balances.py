@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 
-from mockserver.model.account_rows import ByVenue
 from mockserver.model.amounts import minus, number
 from mockserver.model.http import Request
 from mockserver.model.provider import Answer
 from mockserver.model.query import first
 from mockserver.model.reject import Reject
+from mockserver.model.rows import ByVenue
 from mockserver.model.world import View
 from mockserver.providers.coinapi.world import EXCHANGE, Balance
 

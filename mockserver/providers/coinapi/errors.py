@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Response
 from mockserver.model.provider import Error, ErrorContext
 from mockserver.model.query import first
 from mockserver.model.reject import Reject
+from mockserver.model.times import SECOND
 from mockserver.model.world import Quirks
 
 

@@ -1,6 +1,5 @@
 """The CoinAPI EMS provider: its route, checks, limit and quirks as rows."""
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
@@ -11,9 +10,10 @@ from mockserver.model.provider import (
     RateLimit,
     ResponsePaths,
     Route,
-    Secrets,
     by_key,
 )
+from mockserver.model.redaction import Secrets
+from mockserver.model.times import SECOND
 from mockserver.providers.coinapi import auth, balances, errors, world
 
 AMOUNT_MEMBERS = ("balance", "available", "locked", "rate_usd", "traded")

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from mockserver.model.account_rows import ByVenue, RenderedRows
 from mockserver.model.amounts import Amount, number
 from mockserver.model.provider import Answer
 from mockserver.model.reject import Reject
+from mockserver.model.rows import ByVenue, RenderedRows
 from mockserver.model.world import View
 from mockserver.providers.coinstats import portfolios
 from mockserver.providers.coinstats.query import BalanceQuery

@@ -3,7 +3,6 @@
 import msgspec
 from msgspec.structs import replace
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
@@ -14,10 +13,11 @@ from mockserver.model.provider import (
     RateLimit,
     ResponsePaths,
     Route,
-    Secrets,
     by_key,
     parse_nothing,
 )
+from mockserver.model.redaction import Secrets
+from mockserver.model.times import SECOND
 from mockserver.providers.coinstats import (
     auth,
     balances,

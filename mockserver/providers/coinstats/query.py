@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 
 from msgspec import Struct
 
-from mockserver.caches import Memo
+from mockserver.caches import MIB, cached
 from mockserver.model.http import Request
+from mockserver.model.json_members import once_each
 from mockserver.model.reject import Reject
-from mockserver.model.unique_members import once_each
 from mockserver.providers.coinstats.exchanges import EXCHANGES, FIELDS
 
 
@@ -26,10 +26,12 @@ class BalanceQuery(Struct, frozen=True):
 
 def parse_query(request: Request, path: Mapping[str, str]) -> BalanceQuery:
     """Parses the body and checks the exchange's fields; raises Reject."""
-    return PARSED_BODIES[request.body]  # fact: coinstats-body-media-type
+    return _parse_body(request.body)  # fact: coinstats-body-media-type
 
 
+# Pollers send the same body again and again.
 # fact: coinstats-invalid-member-order, coinstats-body-unknown-member
+@cached("coinstats bodies", size=lambda body: 200 + 4 * len(body), room=4 * MIB)
 def _parse_body(raw: bytes) -> BalanceQuery:
     body = _object(raw)
     exchange = _text(body.get("connectionId"), "connectionId")  # fact: coinstats-body-members
@@ -43,9 +45,6 @@ def _parse_body(raw: bytes) -> BalanceQuery:
         if not fields.get(key):
             raise invalid_parameter(f"connectionFields.{key}")
     return BalanceQuery(exchange, fields, name)
-
-
-PARSED_BODIES = Memo(_parse_body, size=len)  # pollers send the same body again and again
 
 
 def invalid_parameter(name: str) -> Reject:

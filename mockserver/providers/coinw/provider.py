@@ -1,6 +1,5 @@
 """CoinW spot: routes, gates, limits, quirks and errors."""
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import (
     CORS,
@@ -13,10 +12,11 @@ from mockserver.model.provider import (
     RateLimit,
     ResponsePaths,
     Route,
-    Secrets,
     by_address,
     parse_nothing,
 )
+from mockserver.model.redaction import Secrets
+from mockserver.model.times import SECOND
 from mockserver.providers.coinw import auth, balances, errors, world
 
 MINUTE = 60 * SECOND

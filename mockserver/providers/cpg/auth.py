@@ -8,11 +8,11 @@ from ipaddress import ip_address, ip_network
 
 from msgspec.structs import replace
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import Keyring, Route
 from mockserver.model.reject import Reject
 from mockserver.model.signing import hmac_sha256_hex, same, sha256_hex
+from mockserver.model.times import SECOND
 from mockserver.model.world import Credential, Quirks
 
 # fact: cpg-permissions

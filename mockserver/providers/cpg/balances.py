@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.model.account_rows import AccountRows, RowGroups, RowKey
 from mockserver.model.amounts import minus, text
 from mockserver.model.http import Request
 from mockserver.model.provider import Answer
 from mockserver.model.query import raw_pairs
+from mockserver.model.rows import AccountRows, RowGroups, RowKey
 from mockserver.model.world import View
 from mockserver.providers.cpg.world import Balance
 

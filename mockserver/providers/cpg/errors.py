@@ -2,10 +2,10 @@
 
 import msgspec
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Headers, Response
 from mockserver.model.provider import Error, ErrorContext
 from mockserver.model.reject import Reject
+from mockserver.model.times import SECOND
 
 JSON: Headers = ((b"content-type", b"application/json"),)  # fact: cpg-media-type
 

@@ -1,6 +1,5 @@
 """The Crypto Payment Gateway (``X-CPG-*``): routes, gates, limits, quirks and errors."""
 
-from mockserver.model.durations import SECOND
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
@@ -13,11 +12,12 @@ from mockserver.model.provider import (
     ReplayCheck,
     ResponsePaths,
     Route,
-    Secrets,
     by_address,
     by_key,
     parse_nothing,
 )
+from mockserver.model.redaction import Secrets
+from mockserver.model.times import SECOND
 from mockserver.providers.cpg import auth, balances, errors, orders, withdrawals, world
 
 PROVIDER = Provider(

@@ -12,11 +12,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.model.amounts import Amount, minus, plus, text
-from mockserver.model.durations import SECOND
 from mockserver.model.http import Request
 from mockserver.model.provider import Answer
 from mockserver.model.reject import Reject
 from mockserver.model.signing import seeded
+from mockserver.model.times import SECOND
 from mockserver.model.world import ZERO, Change, Event, Move, PutRecord, Schedule, View
 from mockserver.providers.cpg.balances import RowFilter, matching_rows, success
 from mockserver.providers.cpg.orders import Order

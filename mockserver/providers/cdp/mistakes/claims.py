@@ -3,8 +3,7 @@
 from typing import Any
 
 from mockserver.explain import Explanation, RejectedRequest
-from mockserver.model.durations import SECOND, duration_text
-from mockserver.model.instants import instant_text
+from mockserver.model.times import SECOND, duration_text, instant_text
 from mockserver.providers.cdp.claims import ISSUER, LEEWAY, TIME_MAX
 from mockserver.providers.cdp.mistakes import uris
 from mockserver.providers.cdp.mistakes.lookup import (

@@ -9,9 +9,8 @@ from urllib.parse import unquote
 import msgspec
 
 from mockserver.explain import Explanation, RejectedRequest
-from mockserver.model.durations import SECOND, duration_text
-from mockserver.model.instants import instant_text
 from mockserver.model.paging import SEAL_SIZE, TOKEN_MAX
+from mockserver.model.times import SECOND, duration_text, instant_text
 from mockserver.providers.cdp.mistakes.lookup import key_of_token
 from mockserver.providers.cdp.mistakes.parameters import path_parameters
 from mockserver.providers.cdp.pages import (

@@ -18,8 +18,8 @@ from mockserver.explain import (
     printable,
     sent_values,
 )
+from mockserver.model.json_members import once_each
 from mockserver.model.query import raw_pairs
-from mockserver.model.unique_members import once_each
 from mockserver.providers.coinstats.exchanges import EXCHANGES, FIELDS
 
 # Other names that clients use, in lower case and without separators.

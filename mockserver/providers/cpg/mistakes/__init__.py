@@ -16,8 +16,8 @@ from mockserver.explain import (
     redact_secrets,
     sent_values,
 )
-from mockserver.model.durations import SECOND
 from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
+from mockserver.model.times import SECOND
 from mockserver.providers.cpg.auth import Key
 from mockserver.providers.cpg.mistakes.recipe import secret_labels
 from mockserver.providers.cpg.mistakes.signature import explain_signature

@@ -6,10 +6,10 @@ Each change takes a recipe and returns recipes with one mistake, none where it d
 import base64
 import hashlib
 import json
-from functools import lru_cache
 
 from msgspec.structs import replace
 
+from mockserver.caches import MIB, cached
 from mockserver.model.signing import sha256_hex
 from mockserver.providers.cpg.mistakes.field_changes import Change, Recipes, order_without
 from mockserver.providers.cpg.mistakes.recipe import ORDER, SigningRecipe
@@ -47,12 +47,16 @@ def rewritten_json(*separators: tuple[str, str], sort: bool = False) -> Change:
     return lambda recipe: [
         replace(recipe, body=text)
         for style in separators
-        for text in _rewritten_hashes(recipe.inputs.request.body, style, sort)
+        for text in _rewritten_hashes((recipe.inputs.request.body, style, sort))
     ]
 
 
-@lru_cache(16)
-def _rewritten_hashes(body: bytes, separators: tuple[str, str], sort: bool) -> tuple[bytes, ...]:
+Style = tuple[bytes, tuple[str, str], bool]  # a body, separators, whether members are sorted
+
+
+@cached("cpg body hashes", size=lambda style: 400 + len(style[0]), room=1 * MIB, at_once=True)
+def _rewritten_hashes(style: Style) -> tuple[bytes, ...]:
+    body, separators, sort = style
     if not 0 < len(body) <= REWRITTEN_BODY_MAX:
         return ()
     try:

@@ -1,0 +1,119 @@
+"""What one provider has in one sandbox: credentials, ledger, limits, replay memory, quirks."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from mockserver.engine.cache import AnswerCache
+from mockserver.engine.ledger import Ledger
+from mockserver.engine.limits import BanList, Window, window
+from mockserver.engine.memory_budget import MemoryShare
+from mockserver.engine.replay import ReplayMemory
+from mockserver.engine.settings import Settings, limit_of
+from mockserver.engine.world import CredentialStore, ProviderWorld
+from mockserver.faults.matching import Rulebook
+from mockserver.model.provider import BanCheck, RateLimit, Route
+from mockserver.model.redaction import written_forms
+from mockserver.model.reject import Reject
+from mockserver.model.world import Change, SetKey, View
+
+log = logging.getLogger("mockserver")
+
+
+class ProviderState:
+    """The state of one provider; ``count`` counts its requests since the start or last reset."""
+
+    def __init__(
+        self,
+        part: ProviderWorld,
+        sandbox: str,
+        settings: Settings,
+        rulebook: Rulebook,
+        share: MemoryShare,
+    ) -> None:
+        provider = part.provider
+        self.provider = provider
+        self.router = part.router
+        self.keyring = CredentialStore(provider, part.credentials)
+        self.ledger = Ledger(part.accounts, part.section)
+        self.quirks: dict[str, Any] = {}
+        self.counters: dict[str, Window] = {}
+        self.ban_lists: dict[str, BanList] = {}
+        self.configure(settings)
+        self.replay = ReplayMemory()
+        self.answers = AnswerCache(share)
+        self.sandbox = sandbox
+        self.rulebook = rulebook
+        self.seed = settings.seed
+        self._secrets: dict[str | None, set[bytes]] = {}
+        self.count = 0
+
+    def configure(self, settings: Settings) -> None:
+        """Applies settings; limits that stay the same keep their counts."""
+        provider = self.provider
+        self.quirks = {
+            q.name: q.read(settings.quirks.get(f"{provider.name}.{q.name}", q.default))
+            for q in provider.quirks
+        }
+        self.cors = self.quirks.get("cors") == "on"
+        limits = [limit_of(provider, limit, settings) for limit in provider.limits]
+        self.counters = {
+            limit.name: known
+            if (known := self.counters.get(limit.name)) and known.limit == limit
+            else window(limit)
+            for limit in limits
+        }
+        self.ban_lists = {
+            gate.penalty.name: self.ban_lists.get(gate.penalty.name) or BanList(gate.penalty)
+            for gate in (*provider.outer, *provider.gates)
+            if isinstance(gate, BanCheck) and self.quirks[gate.quirk] == "on"
+        }
+        self.ledger.version += 1  # cached answers depend on the quirks, too
+
+    def apply(self, changes: Sequence[Change], by: str = "exchange") -> None:
+        """Applies all changes, or raises ValueError or KeyError and applies none."""
+        self.ledger.apply(changes, by)
+        for change in changes:
+            if isinstance(change, SetKey):
+                self.keyring.put(change.credential)
+
+    def rate_limited(self, route: Route, now: int) -> Reject:
+        """Returns the reject of a caller who reached the last limit that is checked on a route."""
+        gates = (*self.provider.outer, *self.provider.gates)
+        names = [gate.limit or route.limit for gate in gates if type(gate) is RateLimit]
+        last = [name for name in names if name][-1:]
+        return self.counters[last[0]].reject(now) if last else Reject("rate_limited")
+
+    def view(self, credential: Any, now: int, auth_now: int) -> View:
+        """Returns what a handler may see; ``credential`` is None for events."""
+        return View(
+            credential=credential,
+            keys=self.keyring.labels if credential is None else {},
+            accounts=self.ledger.accounts,
+            records=self.ledger.records,
+            quirks=self.quirks,
+            now=now,
+            auth_now=auth_now,
+            seed=self.seed,
+            sandbox=self.sandbox,
+        )
+
+    def secrets(self, label: str | None = None) -> set[bytes]:
+        """Returns the secrets of the credential with this label, or of all, in every plain form."""
+        forms = self._secrets.get(label)
+        if forms is None:
+            labels = self.keyring.labels
+            keys = labels.values() if label is None else [labels[label]] if label in labels else []
+            texts = {t for c in keys if not c.rejects for t in self.provider.secrets.of(c)}
+            forms = {form for text in texts for form in written_forms(text)}
+            self._secrets[label] = forms
+        return forms
+
+    def run_due_events(self, now: int, auth_now: int) -> None:
+        """Applies the events that are scheduled up to ``now``; one that fails is logged."""
+        for at, event in self.ledger.due(now):
+            try:
+                self.apply(event.changes(self.view(None, at, auth_now)))
+            except (ValueError, KeyError) as error:
+                # A control call came first: it was applied already, or is no longer possible.
+                log.warning("%s: %s was not applied: %s", self.provider.name, event.named(), error)

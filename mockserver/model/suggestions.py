@@ -1,0 +1,32 @@
+"""The message for a name that does not exist: the valid names, and the nearest of them."""
+
+from collections.abc import Iterable
+
+NAME_MAX = 64  # characters; a longer name has no nearest one and is cut in messages
+SIMILARITY_MIN = 0.6  # of two names, from 0 to 1, for one to be suggested for the other
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns the known name that is most similar, "" when none is similar enough."""
+    from difflib import get_close_matches  # slow to import, and rarely needed
+
+    names = [other for other in known if other]
+    if not name or len(name) > NAME_MAX:
+        return ""
+    by_folded = {other.lower(): other for other in names}
+    matches = get_close_matches(name.lower(), by_folded, 1, SIMILARITY_MIN)
+    return by_folded[matches[0]] if matches else ""
+
+
+def choices(name: str, known: Iterable[str], also: str = "") -> str:
+    """Returns a text of all known names, then ``also``, then the one nearest to ``name``."""
+    names = [other for other in known if other]
+    suggestion = nearest(name, names)
+    available = f"there are {', '.join(names) or 'none'}{also}"
+    return f"{available}; did you mean {suggestion}?" if suggestion else available
+
+
+def unknown(kind: str, name: str, known: Iterable[str], also: str = "") -> str:
+    """Returns one line that says there is no ``kind`` of this name, and what there is."""
+    printed = name if len(name) <= NAME_MAX else name[:NAME_MAX] + "..."
+    return f"no {kind} {printed}: {choices(name, known, also)}"
