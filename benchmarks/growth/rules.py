@@ -39,7 +39,7 @@ def ruled(kinds: Iterable[str]) -> Callable[[Provider, int], Asks]:
 
     def build(provider: Provider, size: int) -> Asks:
         sandbox = box(world(provider))
-        reader = RuleParser("", discover())
+        reader = RuleParser(discover())
         close = {"deliver": {"close": True}}
         made = [{"name": f"r{n}"} | close | makers[n % len(makers)](n) for n in range(size)]
         sandbox.rulebook.put([reader.read(rule, ()) for rule in made], sandbox.clock.now())

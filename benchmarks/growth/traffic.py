@@ -38,7 +38,7 @@ def rules(operation: str) -> Callable[[Provider, int], Asks]:
         sandbox = box(world(provider))
         match = {"provider": provider.name}
         match |= {"operation": operation} if operation else {}
-        reader = RuleParser("", discover())
+        reader = RuleParser(discover())
         made = [
             {
                 "name": f"rule-{n}",

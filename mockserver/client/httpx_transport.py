@@ -4,9 +4,9 @@ from typing import Any
 
 import httpx
 
-from mockserver.http.asgi import PEER, REQUEST_BODY_MAX, respond
+from mockserver.http.asgi import respond
 from mockserver.http.delivery import NO_SOCKET
-from mockserver.model.http import Request
+from mockserver.model.http import PEER, REQUEST_BODY_MAX, Request
 
 NOWHERE = "Only providers answer in process.\n"
 

@@ -10,10 +10,12 @@ import threading
 from collections.abc import Callable
 from fractions import Fraction
 
+from mockserver.errors import SettingError
+from mockserver.model.times import CENTURY
+
 RATE_MAX = 1_000_000
 REAL = Fraction(1)  # the rate of real time; asked for by identity, which costs nothing
 END = 253_402_300_799 * 1_000_000_000  # the last second of the year 9999: the clock stops
-ADVANCE_MAX = 100 * 365 * 24 * 3600 * 1_000_000_000
 
 
 class NeverBackwards:
@@ -63,9 +65,9 @@ class Clock:
         return min(self._then + passed, END)
 
     def advance(self, duration: int) -> None:
-        """Moves the clock forward; raises ValueError for a negative or a huge duration."""
-        if not 0 <= duration <= ADVANCE_MAX:
-            raise ValueError("advance takes a duration between 0 and 100 years")
+        """Moves the clock forward; raises SettingError for a negative or a huge duration."""
+        if not 0 <= duration <= CENTURY:
+            raise SettingError("advance takes a duration between 0 and 100 years")
         self._settle()
         self._reach(self._then + duration)
 
@@ -75,28 +77,28 @@ class Clock:
         self.frozen = frozen
 
     def set(self, now: int) -> None:
-        """Puts the clock at a time; raises ValueError when that lies behind."""
+        """Puts the clock at a time; raises SettingError when that lies behind."""
         self._settle()
-        if not 0 <= now - self._then <= ADVANCE_MAX:
-            raise ValueError("the clock is never set backwards, nor 100 years ahead")
+        if not 0 <= now - self._then <= CENTURY:
+            raise SettingError("the clock is never set backwards, nor 100 years ahead")
         self._reach(now)
 
     def run_at(self, rate: Fraction | int) -> None:
         """Lets the clock run ``rate`` times as fast as real time."""
         if not 0 < rate <= RATE_MAX:
-            raise ValueError(f"rate must lie above 0, up to {RATE_MAX}")
+            raise SettingError(f"rate must lie above 0, up to {RATE_MAX}")
         self._settle()
         self.rate = Fraction(rate) if rate != 1 else REAL
 
     def skew_by(self, duration: int) -> None:
-        """Sets the auth clock off real time; raises ValueError for more than 100 years."""
-        if abs(duration) > ADVANCE_MAX:
-            raise ValueError("skew takes a duration of at most 100 years, either way")
+        """Sets the auth clock off real time; raises SettingError for more than 100 years."""
+        if abs(duration) > CENTURY:
+            raise SettingError("skew takes a duration of at most 100 years, either way")
         self.skew = duration
 
     def _reach(self, now: int) -> None:
         if now > END:
-            raise ValueError("the clock ends with the year 9999")
+            raise SettingError("the clock ends with the year 9999")
         self._then = now
 
     def _settle(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from mockserver.errors import DataError
 from mockserver.model.amounts import plus
 from mockserver.model.provider import Provider
 from mockserver.model.rows import AccountRows, Accounts, RowKey
@@ -41,7 +42,7 @@ TOLD_MAX = 20  # accounts that a message names
 def ledger_accounts(provider: Provider, section: Section) -> Accounts:
     """Builds the accounts of a world's section once; sandboxes share them.
 
-    Rows that a recipe makes are made when they are first looked at. Raises ValueError when an
+    Rows that a recipe makes are made when they are first looked at. Raises DataError when an
     account lists a row twice.
     """
     return Accounts(
@@ -51,13 +52,15 @@ def ledger_accounts(provider: Provider, section: Section) -> Accounts:
 
 def _holdings(provider: Provider, name: str, account: Any) -> AccountRows:
     listed: Listed = {}
-    for row in account.balances:
+    for n, row in enumerate(account.balances):
         if listed.setdefault((row.asset, row.venue), row) is not row:
-            raise ValueError(f"account {name} lists {row.asset} twice at {row.venue or 'no venue'}")
+            message = f"account {name} lists {row.asset} twice at {row.venue or 'no venue'}"
+            raise DataError(message, ("accounts", name, "balances", n))
     if not account.generate:
         return AccountRows(account, dict, listed)
     if provider.sample is None:
-        raise ValueError(f"account {name}: {provider.name} generates no rows")
+        message = f"account {name}: {provider.name} generates no rows"
+        raise DataError(message, ("accounts", name, "generate"))
     make = partial(_made, provider.name, provider.sample, account.generate, listed)
     return AccountRows(account, make)
 

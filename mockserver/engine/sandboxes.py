@@ -7,16 +7,13 @@ from mockserver.engine.memory_budget import MemoryBudget
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.settings import Settings
 from mockserver.engine.world import World
+from mockserver.errors import SettingError, TooManySandboxes
 from mockserver.faults.scenario import Scenario
 from mockserver.model.times import SECOND
 
 DEFAULT = "default"
 SANDBOXES_MAX = 2_000
 SWEEP_EVERY = SECOND
-
-
-class TooMany(Exception):
-    """There are as many sandboxes as there may be."""
 
 
 class Sandboxes:
@@ -35,7 +32,7 @@ class Sandboxes:
         budget: MemoryBudget | None = None,
     ) -> None:
         if most < 1:
-            raise ValueError(f"there is at least one sandbox, default, not {most}")
+            raise SettingError(f"there is at least one sandbox, default, not {most}")
         self.default = default
         self.most = most
         self.budget = budget or MemoryBudget()
@@ -71,7 +68,7 @@ class Sandboxes:
     def make(
         self, id: str, world: World, settings: Settings, ttl: int, scenario: Scenario | None = None
     ) -> Sandbox:
-        """Makes a sandbox, in the place of one with the same id; raises TooMany."""
+        """Makes a sandbox, in the place of one with the same id; raises TooManySandboxes."""
         redactor = self.default.journal.redactor
         sandbox = Sandbox(
             id,
@@ -88,7 +85,7 @@ class Sandboxes:
             self._sweep(at_once=len(self._sandboxes) >= self.most)
             if id not in self._sandboxes and len(self._sandboxes) >= self.most:
                 redactor.drop(sandbox)
-                raise TooMany(f"there are {self.most} sandboxes already")
+                raise TooManySandboxes(self.most)
             sandbox.share.join(self.budget)
             before = self._sandboxes.get(id)
             self._sandboxes[id] = sandbox

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mockserver.errors import SettingError
 from mockserver.faults.scenario import Scenario
 from mockserver.model.provider import Limit, Provider, Quirk
 from mockserver.model.suggestions import unknown
@@ -38,7 +39,7 @@ def changed(
 
     A quirk's value is text, and where it is a number, a duration or a switch, also a number,
     a timedelta or a boolean; it is kept as text. ``limits`` may be ``default`` or ``off``
-    instead. Raises ValueError for a quirk or a limit that no provider has, or a value it lacks.
+    instead. Raises SettingError for a quirk or a limit that no provider has, or a value it lacks.
     """
     if quirks:
         settings = replace(settings, quirks=_merged(settings.quirks, _texts(providers, quirks)))
@@ -67,7 +68,7 @@ def _texts(
         try:
             texts[name] = None if value is None else quirk.spell(value)
         except ValueError as error:
-            raise ValueError(f"quirk {name}: {error}") from None
+            raise SettingError(f"quirk {name}: {error}", ("quirks", name)) from None
     return texts
 
 
@@ -81,7 +82,8 @@ def _said(
 
 def _off(word: str) -> bool:
     if word not in ("default", "off"):
-        raise ValueError(f"limits is default, off, or single limits by name; not {word!r}")
+        message = f"limits is default, off, or single limits by name; not {word!r}"
+        raise SettingError(message, ("limits",))
     return word == "off"
 
 
@@ -92,19 +94,19 @@ def _check(providers: Mapping[str, Provider], settings: Settings) -> None:
         try:
             quirk.read(text)
         except ValueError as error:
-            raise ValueError(f"quirk {name}: {error}") from None
+            raise SettingError(f"quirk {name}: {error}", ("quirks", name)) from None
     limits = {f"{p.name}.{li.name}": li for p in providers.values() for li in p.limits}
     for name, text in settings.limits.items():
         limit: Limit = _known(limits, name, "limit")
         try:
             limit.read(text)
         except ValueError as error:
-            raise ValueError(f"limit {name}: {error}") from None
+            raise SettingError(f"limit {name}: {error}", ("limits", name)) from None
 
 
 def _known(names: Mapping[str, Any], name: str, what: str) -> Any:
     if name not in names:
-        raise ValueError(unknown(what, name, sorted(names)))
+        raise SettingError(unknown(what, name, sorted(names)), (f"{what}s", name))
     return names[name]
 
 

@@ -9,17 +9,14 @@ from mockserver.engine.sandboxes import Sandboxes
 from mockserver.http.date import date_as
 from mockserver.http.delivery import deliver
 from mockserver.http.routing import Destination
-from mockserver.model.http import Request, Response
+from mockserver.model.http import PEER, REQUEST_BODY_MAX, Request, Response
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-REQUEST_BODY_MAX = 1024 * 1024
 # What is read and thrown away so that a client which sends before it listens hears its 413.
 DRAIN_MAX = 16 * REQUEST_BODY_MAX
-
-PEER = "127.0.0.1"  # where a request comes from that came through no socket
 
 BODILESS = (204, 304)  # statuses whose responses have no body, and no length of one
 

@@ -20,8 +20,8 @@ from uvicorn.protocols.http.httptools_impl import (
 from mockserver.engine import pipeline
 from mockserver.http import transport
 from mockserver.http.app import Application
-from mockserver.http.asgi import BODILESS, PEER, PLAIN
-from mockserver.model.http import Headers, Request, Response
+from mockserver.http.asgi import BODILESS, PLAIN
+from mockserver.model.http import PEER, Headers, Request, Response
 
 log = logging.getLogger("mockserver")
 

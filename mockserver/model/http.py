@@ -8,6 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
+REQUEST_BODY_MAX = 1024 * 1024  # bytes of a request's body; a larger one is refused unread
+PEER = "127.0.0.1"  # the client's address where a request came through no socket
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
