@@ -4,17 +4,18 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from mockserver.http.app import Application
-from mockserver.http.asgi import Receive, Scope, Send
+from mockserver.http.bounds import Bounds
+from mockserver.http.exchange import Exchange, Receive, Scope, Send
 from mockserver.model.http import UnsignedRequest
 
 
 class Bare:
-    """Sends recorded ASGI messages; ``routing`` is there because our server sets its ports."""
+    """Sends recorded ASGI messages; ``routing`` is there, and ``bounds``: our server sets them."""
 
     def __init__(self, start: dict[str, Any], body: dict[str, Any]) -> None:
         self.start, self.body = start, body
         self.routing = SimpleNamespace(ports={})
+        self.bounds = Bounds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers anything at once; lets the server start and stop."""
@@ -32,12 +33,14 @@ async def _live(receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-def record(app: Application, provider: str, signed: UnsignedRequest) -> Bare:
+def record(app: Exchange, provider: str, signed: UnsignedRequest) -> Bare:
     """Asks our application once, in process, and returns a bare one that says the same."""
     messages: list[dict[str, Any]] = []
     scope = {
         "type": "http",
         "method": signed.method,
+        "path": f"/{provider}{signed.path.decode()}",
+        "root_path": "",
         "raw_path": b"/" + provider.encode() + signed.path,
         "query_string": signed.query,
         "headers": [

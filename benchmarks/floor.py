@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from benchmarks.bare import Bare
-from mockserver.http.asgi import Receive, Scope, Send
+from mockserver.http.exchange import Receive, Scope, Send
 from mockserver.model.signing import EMPTY_SHA256
 from mockserver.providers.cdp import keys
 

@@ -10,7 +10,7 @@ from benchmarks import peers, signed, subject
 from benchmarks.cases import Case
 from benchmarks.peers.stub import PROVIDER
 from benchmarks.rounds import Entrant, Group
-from mockserver.http.app import create_app
+from mockserver.http.exchange import create_exchange
 from mockserver.model.http import UnsignedRequest
 from mockserver.providers import discover
 
@@ -29,7 +29,7 @@ class Ground(Struct, frozen=True):
 
     def requests(self, provider: str, count: int, fresh: str = "") -> signed.Prepared:
         """Signs so many requests."""
-        sandbox = create_app().sandboxes.default
+        sandbox = create_exchange().sandboxes.default
         return signed.prepare(self.folder / "requests", sandbox, discover()[provider], count, fresh)
 
     def warm_up(self, seconds: float = WARM_UP) -> int:

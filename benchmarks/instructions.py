@@ -21,11 +21,9 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from benchmarks import bare, callgrind, signed
 from benchmarks.subject import ENDLESS, HOST, raised
-from mockserver.http.app import Application, create_app
+from mockserver.http.exchange import Exchange, create_exchange
 from mockserver.http.server import Server
 from mockserver.providers import discover
 from mockserver.tools.credentials import credentials
@@ -114,8 +112,8 @@ def counts() -> dict[str, Count]:
     return {p: Count(b / each, o / each) for p, (b, o) in zip(loads, pairs, strict=True)}
 
 
-def _app(**settings: Any) -> Application:
-    return create_app(limits=raised(discover()), quirks=ENDLESS, **settings)
+def _app(**settings: Any) -> Exchange:
+    return create_exchange(limits=raised(discover()), quirks=ENDLESS, **settings)
 
 
 def _loads(path: Path) -> dict[str, Load]:
@@ -123,7 +121,7 @@ def _loads(path: Path) -> dict[str, Load]:
     return {name: _load(app, name, path) for name in app.providers}
 
 
-def _load(app: Application, name: str, path: Path) -> Load:
+def _load(app: Exchange, name: str, path: Path) -> Load:
     provider, sandbox = app.providers[name], app.sandboxes.default
     count = CONNECTIONS * (WARM_UP + COUNTED)
     size = signed.prepare(path, sandbox, provider, count).size
@@ -163,7 +161,7 @@ def _drive_all(loads: Mapping[str, Load], now: int) -> None:
     ports = {1 + n: name for n, name in enumerate(loads)}
     for port, name in ports.items():
         requests, recorded = loads[name]
-        _drive(Server(recorded, {}, protocol=HttpToolsProtocol), requests, port)
+        _drive(Server(recorded, {}, http="httptools"), requests, port)
         ours = Server(app, {})
         app.routing.ports = ports  # a server without sockets knows none
         _drive(ours, requests, port)

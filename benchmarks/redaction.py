@@ -16,7 +16,7 @@ from typing import NamedTuple
 from benchmarks import callgrind
 from benchmarks.callgrind import begin, end
 from mockserver.engine import pipeline
-from mockserver.http.app import create_app
+from mockserver.http.exchange import create_exchange
 from mockserver.model.http import Request
 
 SMALL, LARGE = 64 * 1024, 1024 * 1024
@@ -125,17 +125,17 @@ def costs() -> dict[str, Cost]:
 
 def _ask_all() -> None:
     """Sends every shape, small and large; time stands, so that every refusal is explained."""
-    app = create_app(real=repeat(NOW).__next__)
+    app = create_exchange(real=repeat(NOW).__next__)
     sandbox, names = app.sandboxes.default, cycle(app.providers)
     for name in app.providers:
-        pipeline.answer(sandbox, name, request())  # imports what explains
+        pipeline.respond(sandbox, name, request())  # imports what explains
     gc.disable()  # it looks at all there is, at moments of its own
     for shape in SHAPES.values():
         name = next(names)
         for size in (SMALL, LARGE):
             asked = shape(size)
             begin(0)
-            pipeline.answer(sandbox, name, asked)
+            pipeline.respond(sandbox, name, asked)
             end(0)
 
 

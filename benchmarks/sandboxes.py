@@ -91,7 +91,7 @@ def _journal(server: MockServer, full: int, many: int) -> float:
         for n in range(count):
             query = b"n=%08d" % n
             asked = Request("GET", draft.path, query, [*headers], b"", "127.0.0.1", draft.path)
-            pipeline.answer(sandbox, "coinapi", asked)
+            pipeline.respond(sandbox, "coinapi", asked)
 
     ask(full)
     before = _resident()

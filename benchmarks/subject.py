@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from benchmarks import bare, signed, tree
-from mockserver.http.app import Application, create_app
-from mockserver.http.direct import Direct
+from mockserver.http.exchange import Exchange, create_exchange
 from mockserver.http.server import Server, bind
 from mockserver.model.provider import Provider
 from mockserver.providers import discover
@@ -71,16 +69,16 @@ def main(role: str, name: str, core: str) -> None:
     """Serves until told to stop; prints the port when ready."""
     os.sched_setaffinity(0, {int(core)})
     providers = discover()
-    app: Any = create_app(limits=raised(providers), quirks=ENDLESS)
+    app: Any = create_exchange(limits=raised(providers), quirks=ENDLESS)
     sockets = bind(HOST, 0, providers)
     port = sockets[name].getsockname()[1]
     if role != "ours":
         app = _least(role, app, providers[name])
-    protocol = Direct if role == "ours" else HttpToolsProtocol
-    Server(app, sockets, lambda: print(port, flush=True), protocol).serve_forever()
+    http = None if role == "ours" else "httptools"
+    Server(app, sockets, lambda: print(port, flush=True), http).serve_forever()
 
 
-def _least(role: str, app: Application, provider: Provider) -> bare.Bare:
+def _least(role: str, app: Exchange, provider: Provider) -> bare.Bare:
     known = credentials(app.sandboxes.default, provider)
     least = bare.record(app, provider.name, signed.example(provider, known["main"]))
     if role == "bare":

@@ -6,11 +6,12 @@ import pytest
 
 from mockserver import MockServer
 from mockserver.engine import pipeline
+from mockserver.engine.pipeline import Outcome
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.files.documents import openapi_document
 from mockserver.files.openapi import Document, Mismatch
-from mockserver.model.http import Request, Response
+from mockserver.model.http import Request
 from mockserver.providers import discover
 
 DOCUMENTS = {name: Document(openapi_document(name)) for name in discover()}
@@ -20,23 +21,23 @@ DOCUMENTS = {name: Document(openapi_document(name)) for name in discover()}
 def witnessed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Holds every answer that a default-quirks sandbox gives, unhurt, against its document."""
     mismatches: list[str] = []
-    plain = pipeline.answer
+    plain = pipeline.respond
 
-    def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
+    def respond(sandbox: Sandbox, provider: str, request: Request, **door: bool) -> Outcome:
         with sandbox.lock:
-            response = plain(sandbox, provider, request)
+            outcome = plain(sandbox, provider, request, **door)
             entry = sandbox.journal.entries[-1]
         operation = entry.operation
         if entry.fault:
-            return response  # what a rule made of it is in no document
+            return outcome  # what a rule made of it is in no document
         if operation and provider in DOCUMENTS and not sandbox.settings.quirks:
             try:
-                DOCUMENTS[provider].check(operation, response)
+                DOCUMENTS[provider].check(operation, outcome.response)
             except Mismatch as mismatch:
                 mismatches.append(f"{provider}: {mismatch}")
-        return response
+        return outcome
 
-    monkeypatch.setattr(pipeline, "answer", answer)
+    monkeypatch.setattr(pipeline, "respond", respond)
     yield
     assert mismatches == []
 

@@ -12,8 +12,9 @@ from signer import sign
 from test_cpg import BALANCES, CAUSED, NOW, ORDER, ask, posted, shouted, shown, submit, usdt
 from test_fixtures import rows
 
-from mockserver import HandClock, MockServer, create_app
+from mockserver import HandClock, MockServer
 from mockserver.engine import pipeline
+from mockserver.http.exchange import create_exchange
 from mockserver.model.http import Request
 
 MIB = 1024 * 1024
@@ -297,7 +298,7 @@ FIGURES = {"key": ("cpg.ip", 120), "address": ("cpg.key", 1200)}
 
 @pytest.mark.parametrize(("other", "count"), FIGURES.values(), ids=FIGURES)
 def test_a_minute_lets_so_many_through_where_nothing_is_set(other: str, count: int) -> None:
-    app = create_app(
+    app = create_exchange(
         quirks={"cpg.replay": "off"}, limits={other: "off"}, real=HandClock(NOW * 10**9)
     )
     signed = sign("GET", BALANCES, timestamp=str(NOW))
@@ -305,7 +306,8 @@ def test_a_minute_lets_so_many_through_where_nothing_is_set(other: str, count: i
     path = BALANCES.encode()
     request = Request("GET", path, b"", headers, b"", "127.0.0.1", path)
     results = [
-        pipeline.answer(app.sandboxes.default, "cpg", request).status for _ in range(count + 1)
+        pipeline.respond(app.sandboxes.default, "cpg", request).response.status
+        for _ in range(count + 1)
     ]
     assert results == [200] * count + [429]
 

@@ -21,16 +21,14 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 from clients.senders import DEADLINE, dial, typed
 from msgspec.structs import replace
 from raw import get, wire
-from starlette.testclient import TestClient
 
-from mockserver import HandClock, MockServer, control, create_app
+from mockserver import HandClock, MockServer
 from mockserver.client.provider import ProviderHandle
 from mockserver.client.remote import RemoteServer
-from mockserver.client.sandbox import ServerHandle
+from mockserver.engine.pipeline import NO_SOCKET
 from mockserver.faults import kinds
 from mockserver.faults.chance import Chance
 from mockserver.faults.deliveries import PIECES_PER_SECOND as TICKS
@@ -40,7 +38,7 @@ from mockserver.faults.rules import Fault
 from mockserver.faults.script import PIECES_MAX, STEPS_MAX, Script, SendStep, WaitStep, pieces
 from mockserver.files import worlds
 from mockserver.http import delivery
-from mockserver.http.delivery import NO_SOCKET
+from mockserver.http.delivery import Pause, Player
 from mockserver.model.times import MILLISECOND
 
 OPEN, CLOSED, RESET = "open", "closed", "reset"
@@ -214,49 +212,22 @@ ASKS: dict[str, Callable[[ProviderHandle], bytes]] = {
 }
 
 
-@contextlib.contextmanager
-def stock(protocol: str) -> Iterator[ServerHandle]:
-    """Serves the application as anybody may: by uvicorn and a protocol of its own."""
-    real = HandClock()
-    app = create_app(real=real)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        loop = "asyncio" if protocol == "h11" else "auto"  # what is there without uvloop
-        server = uvicorn.Server(uvicorn.Config(app, http=protocol, loop=loop, log_config=None))
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield ServerHandle(
-                lambda *call: control.call(app, *call, *[None] * (4 - len(call)), url)[1], real
-            )
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-SERVED: dict[str, Callable[[], Any]] = {
-    "our server": lambda: MockServer(real=HandClock()),
-    "httptools": lambda: stock("httptools"),
-    "h11": lambda: stock("h11"),
-}
-
-
-@pytest.fixture(scope="module", params=SERVED)
-def everywhere(request: pytest.FixtureRequest) -> Iterator[ServerHandle]:
-    """The application behind every protocol; time stands still, so that answers repeat."""
-    with SERVED[request.param]() as server:
+@pytest.fixture(scope="module")
+def timeless() -> Iterator[MockServer]:
+    """A server for which time stands still, so that answers repeat."""
+    with MockServer(real=HandClock()) as server:
         yield server
 
 
 @pytest.fixture
-def served(everywhere: ServerHandle) -> ServerHandle:
-    everywhere.reset()
-    return everywhere
+def served(timeless: MockServer) -> MockServer:
+    timeless.reset()
+    return timeless
 
 
 @pytest.mark.parametrize("asked", ASKS)
 @each_row
-def test_a_delivery_sends_exactly_what_it_says(served: ServerHandle, row: Row, asked: str) -> None:
+def test_a_delivery_sends_exactly_what_it_says(served: MockServer, row: Row, asked: str) -> None:
     data = ASKS[asked](served.cpg)
     before, head, body = parts(once(served.cpg, data))
     served.reset()
@@ -275,7 +246,7 @@ def test_a_delivery_sends_exactly_what_it_says(served: ServerHandle, row: Row, a
     )
 
 
-def test_the_answers_compared_are_those_meant(served: ServerHandle) -> None:
+def test_the_answers_compared_are_those_meant(served: MockServer) -> None:
     answers = {}
     for name, write in ASKS.items():
         served.reset()  # what is asked again within a second is a replay
@@ -334,7 +305,7 @@ BODILESS = [
 
 @pytest.mark.parametrize(("method", "answer", "sent"), BODILESS, ids=str)
 def test_where_no_body_follows_no_chunk_does(
-    served: ServerHandle, method: bytes, answer: dict[str, Any], sent: bytes | None
+    served: MockServer, method: bytes, answer: dict[str, Any], sent: bytes | None
 ) -> None:
     served.cpg.fail("raw", **answer)
     data = ask(served.cpg).replace(b"GET ", method + b" ", 1)
@@ -408,7 +379,7 @@ def test_deliveries_work_on_what_those_before_left_and_the_slow_ones_come_last(
 
 
 @each_row
-def test_a_hurt_answer_hurts_no_other_on_its_connection(served: ServerHandle, row: Row) -> None:
+def test_a_hurt_answer_hurts_no_other_on_its_connection(served: MockServer, row: Row) -> None:
     served.cpg.fail(RULE, query={"n": "2"}, deliver=row.given)
     first, second, third = reads(served.cpg, 1, 2, 3)
     plain = once(served.cpg, ask(served.cpg))
@@ -426,7 +397,7 @@ def test_a_hurt_answer_hurts_no_other_on_its_connection(served: ServerHandle, ro
 
 @each_row
 def test_a_hurt_answer_among_three_sent_at_once_spoils_neither_the_first_nor_the_third(
-    served: ServerHandle, row: Row
+    served: MockServer, row: Row
 ) -> None:
     served.cpg.fail(RULE, query={"n": "2"}, deliver=row.given)
     plain = once(served.cpg, ask(served.cpg))
@@ -440,7 +411,7 @@ def test_a_hurt_answer_among_three_sent_at_once_spoils_neither_the_first_nor_the
     assert [target[-1] for target in asked] == ["1", "2", "3"][: 3 if row.end == OPEN else 2]
 
 
-def test_of_two_connections_only_the_one_meant_is_hurt(served: ServerHandle) -> None:
+def test_of_two_connections_only_the_one_meant_is_hurt(served: MockServer) -> None:
     served.cpg.fail(query={"n": "1"}, deliver={"hang": "1h"})
     plain = once(served.cpg, ask(served.cpg))
     mutate, *others = reads(served.cpg, *range(1, 6))
@@ -604,8 +575,8 @@ def test_a_drawn_delay_is_waited_for_on_the_wire(server: MockServer) -> None:
 def test_a_timer_that_is_early_makes_no_delay_shorter(
     server: MockServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = vars(delivery)["_first"]
-    monkeypatch.setattr(delivery, "_first", lambda tasks, seconds: first(tasks, seconds * 0.6))
+    plain = Pause.sleep
+    monkeypatch.setattr(Pause, "sleep", lambda pause, seconds: plain(pause, seconds * 0.6))
     server.cpg.fail(deliver={"delay": "50ms"})
     arrivals, _ = paced(server.cpg, ask(server.cpg), 1)
     assert 0.05 <= arrivals[0][0] < LATE
@@ -622,6 +593,7 @@ def test_a_head_is_on_its_way_before_its_body(
         connection.settimeout(DEADLINE)
         assert dateless(listen(connection, len(head)).data) == head
         held(connection)
+        abort(connection)
 
 
 def test_more_pieces_than_anybody_needs_are_larger() -> None:
@@ -1057,13 +1029,13 @@ def slow(base_url: str) -> Iterator[socket.socket]:
 def handed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many bytes deliveries have handed to the connection, time after time."""
     sizes: list[int] = []
-    plain = vars(delivery.Wire)["_send"]
+    plain = Player.send
 
-    async def send(wire: Any, data: bytes) -> None:
+    async def send(player: Player, data: bytes) -> None:
         sizes.append(len(data))
-        await plain(wire, data)
+        await plain(player, data)
 
-    monkeypatch.setattr(delivery.Wire, "_send", send)
+    monkeypatch.setattr(Player, "send", send)
     return sizes
 
 
@@ -1106,10 +1078,11 @@ def test_a_client_may_leave_before_a_hurt_answer_had_its_turn(whale: MockServer)
     with (
         leaving_no_task(whale),
         dial(whale.cpg.base_url) as connection,
-        answering(whale, 2) as there,
+        answering(whale, 1) as there,
     ):
         connection.sendall(ask(whale.cpg) + get("/elsewhere", {}))
         assert there.wait(DEADLINE)
+    assert [entry.status for entry in whale.journal][1:] == [200], "it waits for its reader"
 
 
 # Where there is no socket
@@ -1117,13 +1090,10 @@ def test_a_client_may_leave_before_a_hurt_answer_had_its_turn(whale: MockServer)
 
 def test_without_a_socket_a_delivery_is_a_clear_error_and_takes_effect(server: MockServer) -> None:
     server.cpg.fail(deliver={"cut": 0.5})
-    headers = typed(ORDER) | server.cpg.auth.headers("POST", WITHDRAWALS, ORDER)
     with (
         server.cpg.client(transport=server.transport) as client,
         pytest.raises(RuntimeError, match=re.escape(NO_SOCKET)),
     ):
         client.post(WITHDRAWALS, content=ORDER, headers=typed(ORDER))
-    with pytest.raises(RuntimeError, match=re.escape(NO_SOCKET)):
-        TestClient(server.app).get("/cpg/v1/nowhere", headers=headers)
-    assert [entry.delivery for entry in server.journal] == ["cut: 0.5"] * 2
+    assert [entry.delivery for entry in server.journal] == ["cut: 0.5"]
     assert server.cpg.balances()[0].held == Decimal("251.5")

@@ -16,7 +16,7 @@ from mockserver.engine.clock import Clock
 from mockserver.engine.journal import ENTRIES_MAX, JournalEntry
 from mockserver.engine.ledger import Ledger
 from mockserver.engine.limits import CALLERS_MAX, FixedWindow, RollingWindow, window
-from mockserver.engine.pipeline import answer
+from mockserver.engine.pipeline import respond
 from mockserver.engine.redactor import TARGET_MAX
 from mockserver.engine.replay import GENERATION_MAX, ReplayMemory
 from mockserver.engine.router import Router
@@ -398,7 +398,7 @@ def test_a_kept_answer_holds_until_the_ledger_changes_and_for_one_caller_only() 
     def read(query: bytes = b"exchange_id=KRAKEN", key: bytes = KEY) -> bytes:
         headers = [(b"x-coinapi-key", key)]
         request = Request("GET", BALANCES, query, headers, b"", "127.0.0.1", BALANCES)
-        return answer(sandbox, "coinapi", request).body
+        return respond(sandbox, "coinapi", request).response.body
 
     first = read()
     assert read() is first, "kept"
@@ -415,7 +415,7 @@ def test_a_kept_answer_holds_until_the_ledger_changes_and_for_one_caller_only() 
 
 def ask(sandbox: Sandbox, path: bytes) -> int:
     request = Request("GET", path, b"", [], b"", "127.0.0.1", path)
-    return answer(sandbox, "coinapi", request).status
+    return respond(sandbox, "coinapi", request).response.status
 
 
 def test_the_journal_keeps_the_last_entries_only() -> None:
@@ -428,7 +428,7 @@ def test_the_journal_keeps_the_last_entries_only() -> None:
 
 def entry(sandbox: Sandbox, key: bytes = b"", path: bytes = BALANCES) -> JournalEntry:
     headers = [(b"x-coinapi-key", key)]
-    answer(sandbox, "coinapi", Request("GET", path, b"", headers, b"", "127.0.0.1", path))
+    respond(sandbox, "coinapi", Request("GET", path, b"", headers, b"", "127.0.0.1", path))
     return sandbox.journal.entries[-1]
 
 

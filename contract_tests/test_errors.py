@@ -207,7 +207,7 @@ def test_a_refused_call_carries_its_further_facts() -> None:
     app = create_app()
     body = {"match": {"provider": "cpg"}, "exactly": 1}
     with pytest.raises(ControlError) as refused:
-        control.call(app, "POST", f"{D}/requests/verify", body)
+        control.call(app.state.exchange, "POST", f"{D}/requests/verify", body)
     assert refused.value.facts == {"count": 0, "nearest": []}
     assert refused.value.body == {
         "error": "0 requests match",

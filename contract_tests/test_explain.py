@@ -815,7 +815,7 @@ def test_no_secret_is_in_any_explanation_log_line_or_header(
                 request = Request(
                     method, *raw_target(target), scope, b"", "127.0.0.1", raw_target(target)[0]
                 )
-                answer = pipeline.answer(server.app.sandboxes.default, name, request)
+                answer = pipeline.respond(server.app.sandboxes.default, name, request).response
                 entry = server.app.sandboxes.default.journal.entries[-1]
                 texts.append(repr(entry.explanation))
                 texts += [v.decode("latin-1") for k, v in answer.headers if k == HEADER.encode()]

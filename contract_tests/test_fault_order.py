@@ -451,10 +451,10 @@ def test_a_credential_is_known_by_what_it_proves(provider: str, answer: dict[str
     assert (entry.reason, entry.fault) == (KNOWN[provider], None)
     assert bench.count("it") == (0, 0, "active")
     assert told(by_itself) == told(Bench().send(provider, forged(bench.request(Ask(provider)))))
-    response = bench.ask(provider)
+    bench.ask(provider)
     entry = bench.server.journal[-1]
     assert (entry.credential, entry.fault) == ("main", "it")
-    assert (entry.reason, bool(response.deliveries)) == (
+    assert (entry.reason, bool(bench.delivered)) == (
         answer.get("reject", ""),
         "deliver" in answer,
     )
@@ -526,17 +526,13 @@ def test_every_rule_that_matches_counts_whoever_answers() -> None:
     ]
 
 
-def deliveries(response: Response) -> list[str]:
-    return [delivery.fault.name for delivery in response.deliveries]
-
-
 def test_a_rule_changes_and_delivers() -> None:
     bench = Bench()
     bench.server.cpg.fail(
         "both", mutate={"drop": "$.success"}, deliver={"cut": 0.5, "delay": "1ms"}
     )
     response = bench.ask("cpg")
-    assert (response.status, deliveries(response)) == (200, ["cut", "delay"])
+    assert (response.status, bench.delivered) == (200, ["cut", "delay"])
     good = json.loads(Bench().ask("cpg").body)
     assert json.loads(response.body) == {k: v for k, v in good.items() if k != "success"} != good
     assert bench.server.journal[-1].fault == "both"
@@ -570,8 +566,8 @@ def test_whatever_is_answered_is_delivered(
     bench = Bench()
     for n, rule in enumerate(rules):
         bench.server.cpg.fail(f"r{n}", **rule)
-    response = bench.ask(*ask)
-    assert (bench.server.journal[-1].reason, deliveries(response)) == (reason, expected)
+    bench.ask(*ask)
+    assert (bench.server.journal[-1].reason, bench.delivered) == (reason, expected)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -634,8 +630,9 @@ def test_a_lost_answer_is_found_by_its_reference() -> None:
     bench = Bench()
     bench.server.play("lost-withdrawal")
     asked = order("10", client_reference="mine")
-    assert deliveries(bench.ask(*asked)) == ["close"]
+    bench.ask(*asked)
+    assert bench.delivered == ["close"]
     bench.real.advance("1s")
     again = bench.ask(*asked)
-    assert (again.status, deliveries(again), made(bench)) == (200, [], ONE)
+    assert (again.status, bench.delivered, made(bench)) == (200, [], ONE)
     assert json.loads(again.body)["data"]["withdrawal_id"] == 1

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mockserver.caches import ENTRY_SIZE, KEYS_MIN, ROOM, Memo
 from mockserver.engine.redactor import JournalRedactor
-from mockserver.http.app import create_app
+from mockserver.http.exchange import create_exchange
 from mockserver.model import query
 from mockserver.model.http import Request
 from mockserver.model.redaction import Redactor
@@ -117,7 +117,7 @@ def test_what_hiding_remembers_is_bounded(varied: str) -> None:
 
 
 def test_queries_and_paths_that_are_remembered_are_bounded() -> None:
-    router = create_app().sandboxes.default.states["cpg"].router
+    router = create_exchange().sandboxes.default.states["cpg"].router
     for n in range(10_000):
         query.raw_pairs(words(n) + b"=%41")
         path = b"/v1/withdrawals" + b"/" + words(n)

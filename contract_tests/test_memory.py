@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mockserver import MockServer, create_app
+from mockserver import MockServer
 from mockserver.engine import journal, pipeline
 from mockserver.engine.memory_budget import BUDGET_MIN, STEP
 from mockserver.engine.sandbox import Sandbox
-from mockserver.http.app import Application
+from mockserver.http.exchange import Exchange, create_exchange
 from mockserver.model.http import Request
 
 KEY = (b"x-coinapi-key", b"00000000-EMPTY-KEY")
@@ -24,10 +24,10 @@ def ask(sandbox: Sandbox, n: int, body: bytes = BODY, key: bytes = b"wrong") -> 
     path = b"/v1/balances"
     body = body and body + b"%d" % n  # one that came before is not kept twice
     request = Request("GET", path, b"n=%d" % n, headers, body, "127.0.0.1", path)
-    pipeline.answer(sandbox, "coinapi", request)
+    pipeline.respond(sandbox, "coinapi", request)
 
 
-def made(app: Application, count: int) -> list[Sandbox]:
+def made(app: Exchange, count: int) -> list[Sandbox]:
     known = app.sandboxes
     world, settings = known.default.world, known.default.made
     return [known.make(f"box-{n}", world, settings, 3600 * 10**9) for n in range(count)]
@@ -37,7 +37,7 @@ def kept(boxes: list[Sandbox]) -> list[int]:
     return [len(box.journal.entries) for box in boxes]
 
 
-def counted(app: Application) -> int:
+def counted(app: Exchange) -> int:
     """Returns what every entry and every count of every sandbox takes."""
     return sum(
         sum(entry.size for entry in box.journal.entries)
@@ -48,7 +48,7 @@ def counted(app: Application) -> int:
 
 
 def test_the_least_recently_used_sandboxes_shrink_first() -> None:
-    app = create_app(memory_budget="1MiB")
+    app = create_exchange(memory_budget="1MiB")
     boxes = made(app, 4)
     for box in boxes:
         for n in range(100):
@@ -66,7 +66,7 @@ def test_the_least_recently_used_sandboxes_shrink_first() -> None:
 
 
 def test_a_sandbox_that_is_gone_counts_for_nothing() -> None:
-    app = create_app()
+    app = create_exchange()
     one, two = made(app, 2)
     for box in (one, two):
         ask(box, 1)
@@ -81,7 +81,7 @@ def test_a_sandbox_that_is_gone_counts_for_nothing() -> None:
 
 
 def test_a_sandbox_that_is_busy_is_passed_over() -> None:
-    app = create_app(memory_budget=BUDGET_MIN)
+    app = create_exchange(memory_budget=BUDGET_MIN)
     first, second, third = made(app, 3)
     for box in (first, second):
         for n in range(100):
@@ -110,7 +110,7 @@ KINDS = {
 
 @pytest.mark.parametrize("body_and_key", KINDS.values(), ids=KINDS)
 def test_what_is_counted_is_no_less_than_what_is_taken(body_and_key: tuple[bytes, bytes]) -> None:
-    app = create_app()
+    app = create_exchange()
     sandbox = app.sandboxes.default
     for n in range(50):
         ask(sandbox, n, *body_and_key)
@@ -132,11 +132,11 @@ SCRIPT = """
 import sys
 sys.path.append("contract_tests")
 from test_memory import ask, made
-from mockserver import create_app
+from mockserver.http.exchange import create_exchange
 from mockserver.engine import journal
 from mockserver.providers import discover
 journal.ENTRIES_MAX = 40
-app = create_app(memory_budget=sys.argv[1])
+app = create_exchange(memory_budget=sys.argv[1])
 boxes = made(app, 500)
 for n in range(40):
     for m, box in enumerate(boxes):
@@ -173,7 +173,7 @@ WRONG = [
 @pytest.mark.parametrize(("wish", "told"), WRONG)
 def test_a_wrong_bound_is_refused(wish: dict[str, int | str], told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        create_app(**wish)  # type: ignore[arg-type]
+        create_exchange(**wish)  # type: ignore[arg-type]
 
 
 def test_the_bounds_are_told() -> None:

@@ -100,7 +100,7 @@ def test_the_world_shown_is_good() -> None:
 
 
 def test_the_printed_table_is_the_one_shown() -> None:
-    app = create_app()
+    app = create_app().state.exchange
     app.origins = {name: f"http://127.0.0.1:{8490 + p.port}" for name, p in discover().items()}
     told = announce.ready(app, "http://127.0.0.1:8490", "default")
     listed = announce.table(told).split("Paste")[0]

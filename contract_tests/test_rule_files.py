@@ -25,7 +25,7 @@ from mockserver.faults.parsing import ANSWER_BODY_MAX, AnswerSpec, FiringSpec
 from mockserver.faults.rules import RuleMatch
 from mockserver.files import scenarios, strict_yaml, worlds
 from mockserver.files.lookup import FileError
-from mockserver.http.app import create_app
+from mockserver.http.exchange import create_exchange
 from mockserver.model import times
 
 WORLD = worlds.load("default")
@@ -365,7 +365,7 @@ def test_a_wrong_file_is_told_in_one_line_with_its_place(
 ) -> None:
     file = written(tmp_path, text)
     before = f"{file}:{line}: {at}: "
-    for use in (scenarios.load, lambda name: create_app(WORLD, scenario=name)):
+    for use in (scenarios.load, lambda name: create_exchange(WORLD, scenario=name)):
         with pytest.raises(FileError) as wrong:
             use(str(file))
         told = str(wrong.value)

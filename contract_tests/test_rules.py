@@ -83,7 +83,9 @@ class Bench:
         return Request(draft.method, path, draft.query, headers, draft.body, PEER, raw_target_path)
 
     def send(self, provider: str, request: Request) -> Response:
-        return pipeline.answer(self.sandbox, provider, request)
+        outcome = pipeline.respond(self.sandbox, provider, request)
+        self.delivered = [delivery.fault.name for delivery in outcome.delivery]
+        return outcome.response
 
     def ask(self, *ask: Any, **more: Any) -> Response:
         asked = Ask(*ask, **more)
@@ -274,7 +276,7 @@ def another_sandbox(bench: Bench) -> None:
     headers = [(b"x-api-key", key)]
     path = b"/v1/exchange/support"
     request = Request("GET", path, b"", headers, b"", PEER, path)
-    assert pipeline.answer(box, "coinstats", request).status in (200, TEAPOT)
+    assert pipeline.respond(box, "coinstats", request).response.status in (200, TEAPOT)
     assert other.faults[0]["matched"] == 1
 
 
@@ -337,7 +339,7 @@ def test_two_sandboxes_of_one_seed_decide_the_same(bench: Bench) -> None:
         path, headers = b"/v1/balances", [(b"x-coinapi-key", key)]
         request = Request("GET", path, b"", headers, b"", PEER, path)
         sandbox = bench.server.app.sandboxes.get(id)
-        answers = [pipeline.answer(sandbox, "coinapi", request) for _ in range(40)]
+        answers = [pipeline.respond(sandbox, "coinapi", request).response for _ in range(40)]
         found.append([answer.status == TEAPOT for answer in answers])
     assert found == [list(draws(SEED)[:40])] * 2
 

@@ -30,6 +30,8 @@ from requests.auth import AuthBase
 from schema_hooks import CASE, HOOKS, Deviation, Forgiven, Signer, equip, known, operation_id
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from test_clients import state
 from test_documents import resolved
 from test_serve import CLEAN, serving
@@ -41,6 +43,7 @@ from mockserver.client.remote import RemoteServer
 from mockserver.engine.journal import JournalEntry
 from mockserver.files.documents import facts, openapi_document
 from mockserver.files.openapi import Document
+from mockserver.http.asgi import ProviderApp
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.times import SECOND
 from mockserver.providers import discover
@@ -203,14 +206,13 @@ def in_process(
     server = MockServer(world, limits=limits, real=clock)
     handle: ProviderHandle = getattr(server, provider)
     # Served as on a port of its own; with a host in the document probes would go to look for it.
-    server.app.routing.ports[80] = provider
     raw = {
         **(data or openapi_document(provider)),
         "servers": [{"url": handle.provider.base_path or "/"}],
     }
     config = settings(examples, phases, checks)
     schema = schemathesis.openapi.from_dict(deepcopy(raw), config=config)
-    schema.app = server.app
+    schema.app = Starlette(routes=[Mount("/", ProviderApp(server.app, provider))])
     with handle.client(transport=server.transport) as client:
         ask = handle.example
         client.request(ask.method, ask.target.decode(), content=ask.body, headers=list(ask.headers))

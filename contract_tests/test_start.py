@@ -133,6 +133,29 @@ def test_what_the_pages_need_is_imported_before_anybody_asks(tmp_path: Path) -> 
     assert found >= PEOPLE
 
 
+READY = """
+import os, signal, sys
+from mockserver.http.exchange import create_exchange
+from mockserver.http.server import Server, bind
+
+def ready():
+    print(*sys.modules)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+exchange = create_exchange()
+Server(exchange, bind("127.0.0.1", 0, exchange.providers), ready, warm=True).serve_forever()
+"""
+
+
+def test_what_the_pages_need_does_not_hold_up_the_start(tmp_path: Path) -> None:
+    told = subprocess.check_output(
+        [sys.executable, "-c", READY], cwd=tmp_path, env=CLEAN, text=True, timeout=SOON
+    )
+    found = set(told.split())
+    assert found >= SERVER
+    assert not found & (PEOPLE | RARE)
+
+
 # What comes, and the step that brings it: the other side of the row above.
 FIRST_USES = [
     pytest.param(health, 200, PEOPLE, id="people"),

@@ -440,13 +440,13 @@ def test_a_run_repeats_byte_for_byte(server: MockServer) -> None:
 
 
 def test_after_100_000_requests_the_journal_is_as_large_as_after_10_000() -> None:
-    sandbox = create_app().sandboxes.default
+    sandbox = create_app().state.exchange.sandboxes.default
     headers = [(b"x-coinapi-key", b"00000000-EMPTY-KEY")]
     request = Request("GET", b"/v1/balances", b"", headers, b"", "127.0.0.1", b"/v1/balances")
 
     def ask(count: int) -> tuple[int, int, int]:
         for _ in range(count):
-            assert pipeline.answer(sandbox, "coinapi", request).status == 200
+            assert pipeline.respond(sandbox, "coinapi", request).response.status == 200
         kept = sandbox.journal
         size = kept._size  # noqa: SLF001
         assert size == sum(entry.size for entry in kept.entries)
@@ -466,7 +466,7 @@ MOVED = [-365 * 24 * 3600 * 10**9, -(10**9), 2 * 3600 * 10**9]
 @pytest.mark.parametrize("by", MOVED)
 def test_a_wall_clock_that_is_set_ends_no_sandbox_and_moves_no_sandbox_clock(by: int) -> None:
     wall, passing = HandClock(), HandClock(5 * 10**9)
-    first = create_app().sandboxes.default
+    first = create_app().state.exchange.sandboxes.default
     box = Sandbox(DEFAULT, first.world, wall, first.made, monotonic=passing)
     known = Sandboxes(box, wall)
     made = known.make("made", first.world, first.made, 60 * 10**9)

@@ -9,8 +9,7 @@ from raw import exchange, get
 from signer import sign
 
 from mockserver import MockServer
-from mockserver.http.asgi import DRAIN_MAX
-from mockserver.http.transport import HEAD_MAX
+from mockserver.http.parsing import DRAIN_MAX, HEAD_MAX
 
 PATH = "/v1/withdrawals"
 ORDER = json.dumps(

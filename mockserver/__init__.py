@@ -8,13 +8,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from mockserver import errors
     from mockserver.client.auth import Auth
     from mockserver.client.server import HandClock, MockServer
-    from mockserver.http.app import Application, create_app
+    from mockserver.http.app import create_app
     from mockserver.version import __version__ as __version__
 
-    app: Application
+    app: Starlette
 
 __all__ = ["Auth", "HandClock", "MockServer", "app", "create_app", "errors"]
 

@@ -16,7 +16,7 @@ PART = 500  # requests of a warm-up that are held at a time
 
 def answered(sandbox: Sandbox, provider: str, asked: Request) -> bytes:
     """Returns the body of a good answer."""
-    response = pipeline.answer(sandbox, provider, asked)
+    response = pipeline.respond(sandbox, provider, asked).response
     if response.status != 200:
         raise RuntimeError(f"{provider} answered {response.status}: {response.body[:200]!r}")
     return response.body
@@ -26,7 +26,7 @@ def took(provider: str, asked: Sequence[Ask]) -> float:
     """Returns the microseconds of CPU that each request took."""
     began = time.process_time()
     for sandbox, one in asked:
-        pipeline.answer(sandbox, provider, one)
+        pipeline.respond(sandbox, provider, one)
     return (time.process_time() - began) * 1e6 / max(len(asked), 1)
 
 

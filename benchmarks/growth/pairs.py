@@ -23,7 +23,7 @@ from mockserver.engine.bans import BanList
 from mockserver.engine.limits import FixedWindow, RollingWindow
 from mockserver.engine.sandbox import Sandbox
 from mockserver.explain import Explanation
-from mockserver.explain.general import RESERVE, SHED, TimeBudget
+from mockserver.explain.time_budget import RESERVE, SHED, TimeBudget
 from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import BanPolicy, Limit
 from mockserver.model.times import SECOND
@@ -233,6 +233,6 @@ def _long(
 ) -> None:
     sandbox = box(world(discover()[provider]))
     first, second = (request(made(size + n)) for n in (1000, 0))
-    pipeline.answer(sandbox, provider, first)
+    pipeline.respond(sandbox, provider, first)
     with counting():
-        pipeline.answer(sandbox, provider, second)
+        pipeline.respond(sandbox, provider, second)

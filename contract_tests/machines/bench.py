@@ -97,7 +97,7 @@ class Bench:
         headers = [(b"host", HOST.encode()), *((k.lower(), v) for k, v in draft.headers)]
         asked = Request(draft.method, path, draft.query, headers, body, peer, path)
         sandbox = self.server.app.sandboxes.get(_sandbox(handle))
-        told = pipeline.answer(sandbox, handle.provider.name, asked)
+        told = pipeline.respond(sandbox, handle.provider.name, asked).response
         named = {name.decode(): value.decode() for name, value in told.headers}
         return Told(told.status, named, json.loads(told.body))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mockserver.engine.sandboxes import DEFAULT
-from mockserver.http.app import Application
+from mockserver.http.exchange import Exchange
 from mockserver.model.provider import Provider
 from mockserver.tools.credentials import credentials
 
@@ -20,10 +20,10 @@ DEFAULT_PORT = 8490
 
 def base_url(provider: Provider, gateway: int = DEFAULT_PORT) -> str:
     """Returns a provider's base URL beside a gateway on this machine."""
-    return f"http://127.0.0.1:{gateway + provider.port}{provider.base_path}"
+    return f"http://127.0.0.1:{gateway + provider.port}{provider.full_path()}"
 
 
-def ready(app: Application, gateway: str, world: str) -> dict[str, Any]:
+def ready(app: Exchange, gateway: str, world: str) -> dict[str, Any]:
     """Returns what ``serve --json`` prints, for an application served at a gateway's URL."""
     return {
         "gateway": gateway,
@@ -32,7 +32,7 @@ def ready(app: Application, gateway: str, world: str) -> dict[str, Any]:
     }
 
 
-def _provider(app: Application, provider: Provider, world: str) -> dict[str, Any]:
+def _provider(app: Exchange, provider: Provider, world: str) -> dict[str, Any]:
     url = app.base_url(provider.name)
     others = credentials(app.sandboxes.default, provider)
     main = others.pop("main", {})

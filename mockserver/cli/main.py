@@ -158,10 +158,10 @@ def _port() -> int:
 
 
 def _app(options: Any, token: str | None) -> Any:
-    from mockserver.http.app import create_app
+    from mockserver.http.exchange import create_exchange
 
     try:
-        return create_app(
+        return create_exchange(
             options["world"],
             seed=options["seed"],
             quirks=options["quirks"],

@@ -91,7 +91,7 @@ def _limits(given: Any, single: Mapping[str, str]) -> Any:
 def check(options: Options) -> None:
     """Checks what a value must be beyond its type; raises UsageError with its place."""
     from mockserver.files import scenarios, worlds
-    from mockserver.http.app import check_public_url
+    from mockserver.http.exchange import check_public_url
 
     with options.at("public_url"):
         check_public_url(options["public_url"])

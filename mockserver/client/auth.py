@@ -94,10 +94,10 @@ def signed_example(
     """
     example = provider.example(key)
     host = urlsplit(base_url).netloc
-    path = provider.base_path.encode() + example.path
+    path = provider.full_path().encode() + example.path
     whole = _joined(example.query, query.encode())
     signed = provider.sign(replace(example, host=host, path=path, query=whole), key, now)
-    before = urlsplit(base_url).path.rstrip("/").removesuffix(provider.base_path)
+    before = urlsplit(base_url).path.rstrip("/").removesuffix(provider.full_path())
     return replace(signed, path=before.encode() + signed.path)
 
 

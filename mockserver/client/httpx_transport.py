@@ -4,9 +4,10 @@ from typing import Any
 
 import httpx
 
-from mockserver.http.asgi import respond
-from mockserver.http.delivery import NO_SOCKET
-from mockserver.model.http import PEER, REQUEST_BODY_MAX, Request
+from mockserver.engine import pipeline
+from mockserver.engine.pipeline import NO_SOCKET, Outcome
+from mockserver.http.routing import no_sandbox
+from mockserver.model.http import Request
 
 NOWHERE = "Only providers answer in process.\n"
 
@@ -31,21 +32,18 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         destination = self._app.routing.find(request.url.port, headers, path)
         if destination is None:
             return httpx.Response(404, text=NOWHERE, request=request)
-        whole = len(body) <= REQUEST_BODY_MAX
-        asked = Request(
-            request.method,
-            destination.path,
-            query,
-            headers,
-            body if whole else b"",
-            PEER,
-            path,
-            oversize=not whole,
+        asked = Request.of(
+            request.method, destination.path, query, headers, body, raw_target_path=path
         )
         sandbox = self._app.sandboxes.get(destination.sandbox)
-        told = respond(destination, sandbox, asked)
-        if told.deliveries:
+        outcome = (
+            pipeline.respond(sandbox, destination.provider, asked)
+            if sandbox is not None
+            else Outcome(no_sandbox(destination.sandbox))
+        )
+        if outcome.delivery:
             raise RuntimeError(NO_SOCKET)
+        told = outcome.response
         return httpx.Response(
             told.status, headers=list(told.headers), content=told.body, request=request
         )

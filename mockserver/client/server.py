@@ -19,8 +19,8 @@ from mockserver.engine.sandboxes import DEFAULT, SANDBOXES_MAX
 from mockserver.engine.settings import Value
 from mockserver.engine.world import World
 from mockserver.faults.scenario import Scenario
-from mockserver.http.app import Application, create_app
 from mockserver.http.bounds import bounds_for
+from mockserver.http.exchange import Exchange, create_exchange
 from mockserver.http.server import address, bind, check_host, check_threads, in_thread
 from mockserver.model.times import Duration, parse_duration
 
@@ -70,7 +70,7 @@ class MockServer(ServerHandle):
         max_sandboxes: int = SANDBOXES_MAX,
     ) -> None:
         self._bounds = bounds_for(head_timeout, body_timeout, max_connections)
-        self.app: Application = create_app(
+        self.app: Exchange = create_exchange(
             world,
             seed=seed,
             quirks=quirks,

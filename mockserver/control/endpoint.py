@@ -27,6 +27,7 @@ from mockserver.control.routes import MethodNotAllowed
 from mockserver.control.stream import stream
 from mockserver.errors import ControlError, DataPath, InvalidCall, json_path
 from mockserver.files import strict_yaml
+from mockserver.model.http import path_below
 from mockserver.model.json_members import duplicate_member
 from mockserver.model.origin import host_of, is_foreign, is_loopback
 
@@ -54,7 +55,8 @@ async def endpoint(request: Request) -> Response:
 
 async def _respond(request: Request) -> Response:
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
-    path = raw.decode("latin-1").removeprefix(PREFIX)
+    root = request.scope.get("root_path", "")
+    path = path_below(raw, root).decode("latin-1").removeprefix(PREFIX)
     if path == DOCUMENT:
         _check_plain_get(request, path)
         return _json(200, document())
@@ -65,7 +67,7 @@ async def _respond(request: Request) -> Response:
         events = stream(request.app.state.exchange, unquote(streamed[1]))
         return StreamingResponse(events, media_type="text/event-stream")
     body = await _read_body(request)
-    origin = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
+    origin = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}{root}"
     route, parameters = find(request.method, path)
     query = dict(request.query_params)
     lines = route.stream_lines if LINES in request.headers.get("accept", "") else None

@@ -20,9 +20,9 @@ from mockserver.engine.limits import Window
 from mockserver.engine.sandbox import ProviderState, Sandbox
 from mockserver.explain import Explanation, RejectedRequest, printable, redacting
 from mockserver.explain.general import RejectContext, by_key, by_rule, explain, redact
-from mockserver.faults.plan import AT_ROUTE, BEFORE_GATES, Plan, RawAnswer
+from mockserver.faults.plan import AT_ROUTE, BEFORE_GATES, DELAY, Delivery, Plan, RawAnswer
 from mockserver.faults.response_body import MutableResponse
-from mockserver.model.http import Request, Response
+from mockserver.model.http import PLAIN, Request, Response
 from mockserver.model.provider import (
     Authenticate,
     BanCheck,
@@ -58,10 +58,28 @@ class RequestContext(Struct, gc=False):
     bans_to_update: list[tuple[BanList, str]] = []
     share: int = 1
     plan: Plan | None = None
+    delivery: tuple[Delivery, ...] = ()
 
 
-def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
-    """Answers one request as the provider would, and keeps it in the journal."""
+class Outcome(Struct, frozen=True, gc=False):
+    """A response, and how it is to be delivered where that is not at once and whole."""
+
+    response: Response
+    delivery: tuple[Delivery, ...] = ()
+
+
+NO_SOCKET = "a delivery (cut, reset, delay, ...) needs a real socket: run a server"
+UNDELIVERABLE = Response(501, PLAIN, f"{NO_SOCKET}\n".encode())
+
+
+def respond(
+    sandbox: Sandbox, provider: str, request: Request, *, on_socket: bool = True
+) -> Outcome:
+    """Answers one request as the provider would, and keeps it in the journal.
+
+    Where the caller holds no socket (``on_socket`` is False), a delivery other than a delay is
+    answered by 501; the changes that the request made are kept.
+    """
     with sandbox.lock:
         state = sandbox.states[provider]
         state.count += 1
@@ -80,13 +98,16 @@ def answer(sandbox: Sandbox, provider: str, request: Request) -> Response:
             label = call.credential.label if call.credential else reject.facts.get("credential", "")
         if state.cors:
             response = cors.allowed(request, response)
+        played: tuple[Delivery, ...] = ()
         if call.plan is not None:
-            response = call.plan.with_deliveries(response)
+            played = call.delivery = call.plan.delivery()
+            if not on_socket and any(d.fault.name != DELAY for d in played):
+                response, played, call.note = UNDELIVERABLE, (), NO_SOCKET
         explanation = _explained(sandbox, call, reject, label) if reject else None
         if explanation is not None and sandbox.settings.explain_header:
             response = _told(response, explanation)
         _note(sandbox, call, label, response, reason, explanation)
-        return response
+        return Outcome(response, played)
 
 
 def _explained(
@@ -294,7 +315,7 @@ def _note(
     if call.plan is not None:
         sandbox.journal.applied_rules.update(call.plan.applied_rules)
         fault = ", ".join(call.plan.applied_rules)[:FAULT_MAX]
-        delivery = ", ".join(d.fault.source for d in response.deliveries)[:FAULT_MAX]
+        delivery = ", ".join(d.fault.source for d in call.delivery)[:FAULT_MAX]
     journal = sandbox.journal
     redacted = journal.redactor.redact(call.request, response.body, refused=response.status >= 400)
     target, headers, body, answered = redacted

@@ -62,7 +62,7 @@ class World(Struct, frozen=True):
 def build(provider: Provider, section: Section) -> ProviderWorld:
     """Builds a provider's part; raises DataError when the section contradicts itself."""
     accounts = ledger_accounts(provider, section)
-    router = Router(provider.routes, provider.base_path)
+    router = Router(provider.routes, provider.full_path())
     keys = {label: replace(key, label=label) for label, key in section.credentials().items()}
     return ProviderWorld(provider, section, router, accounts, keys, _index(provider, keys))
 

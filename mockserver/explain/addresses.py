@@ -82,7 +82,7 @@ def _whole_url(path: str, provider: Provider) -> Finding | None:
 def _double_slash(path: str, provider: Provider) -> Finding | None:
     if "//" not in path:
         return None
-    at_join = path.startswith(("//", provider.base_path + "//"))
+    at_join = path.startswith(("//", provider.full_path("//")))
     fix = (
         "Drop the slash at the end of the base URL: the path begins with one."
         if at_join
@@ -92,14 +92,14 @@ def _double_slash(path: str, provider: Provider) -> Finding | None:
 
 
 def _base_path_missing(path: str, provider: Provider) -> Finding | None:
-    base = provider.base_path
+    base = provider.full_path()
     if not base or path.startswith(base + "/") or not _has_path(provider, base + path):
         return None
     return "base path missing", base + path, f"The base URL ends in {base}: it is missing here."
 
 
 def _base_path_twice(path: str, provider: Provider) -> Finding | None:
-    base = provider.base_path
+    base = provider.full_path()
     once = path.removeprefix(base)
     if not base or not path.startswith(base + base + "/") or not _has_path(provider, once):
         return None
@@ -139,7 +139,7 @@ JOIN_CHECKS: tuple[Callable[[str, Provider], Finding | None], ...] = (
 def _path_of_another(path: str, provider: Provider, providers: Providers) -> Finding | None:
     for other in providers.values():
         if other is not provider and any(
-            _has_path(other, base + path) for base in {"", other.base_path}
+            _has_path(other, base + path) for base in {"", other.full_path()}
         ):
             fix = f"This is an operation of {other.name}: use its base URL."
             return "another provider's path", f"a path of {provider.name}", fix
@@ -149,9 +149,9 @@ def _path_of_another(path: str, provider: Provider, providers: Providers) -> Fin
 def _unknown_path(path: str, method: str, provider: Provider) -> Finding:
     route = _most_similar(provider, path, method)
     if route is None:
-        known = ", ".join(f"{r.method} {provider.base_path}{r.path}" for r in provider.routes)
+        known = ", ".join(f"{r.method} {provider.full_path(r.path)}" for r in provider.routes)
         return "unknown path", known, "Use one of the documented paths."
-    expected = f"{route.method} {provider.base_path}{route.path}"
+    expected = f"{route.method} {provider.full_path(route.path)}"
     return "unknown path", expected, f"Did you mean {expected}?"
 
 
@@ -159,7 +159,7 @@ def _documented_paths(provider: Provider) -> Iterator[tuple[str, Route]]:
     """Yields each path of a provider, aliases too, with the base path and without a query."""
     for route in provider.routes:
         for path in (route.path, *route.aliases):
-            yield provider.base_path + path.partition("?")[0], route
+            yield provider.full_path(path.partition("?")[0]), route
 
 
 def _has_path(provider: Provider, path: str) -> bool:

@@ -81,8 +81,8 @@ class Firing:
 class RuleIndex:
     """The rules for one operation, each indexed by one of its criteria."""
 
-    def __init__(self, base_path: bytes) -> None:
-        self.base_path = base_path
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
         self.all: list[ActiveRule] = []  # rules without a criterion
         self.paths: dict[bytes, list[ActiveRule]] = {}
         self.prefixes: dict[int, dict[bytes, list[ActiveRule]]] = {}  # path prefixes, by length
@@ -192,15 +192,15 @@ class Rulebook:
     def _add_to_index(self, active: ActiveRule) -> None:
         match, criterion = active.rule.match, self._rarest_criterion(active)
         for name, operations in matching_operations(match, self._providers).items():
-            base_path = self._providers[name].base_path.encode()
-            methods = {route.id: route.method for route in self._providers[name].routes}
+            provider = self._providers[name]
+            methods = {route.id: route.method for route in provider.routes}
             for operation in operations:
                 if operation and match.method not in ("", methods[operation]):
                     continue
-                index = self._index.setdefault((name, operation), RuleIndex(base_path))
+                index = self._index.setdefault((name, operation), RuleIndex(provider))
                 if match.credential:
                     labels = self._index_by_label.setdefault((name, operation), {})
-                    index = labels.setdefault(match.credential, RuleIndex(base_path))
+                    index = labels.setdefault(match.credential, RuleIndex(provider))
                 index.add(active, criterion)
 
     def _count(self, rules: Iterable[ActiveRule]) -> None:
@@ -229,7 +229,7 @@ class Rulebook:
         if index is None:
             return []
         matching, finished = [], False
-        request_input = MatchInput(request, index.base_path)
+        request_input = MatchInput(request, index.provider.names_of(request.path))
         for active in index.candidates(request_input):
             if active.is_over(now):
                 finished = True

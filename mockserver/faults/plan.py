@@ -138,9 +138,9 @@ class Plan:
                 self._record(firing)
         return response.changed
 
-    def with_deliveries(self, response: Response) -> Response:
-        """Returns the response with the deliveries of all rules that fired."""
-        deliveries = []
+    def delivery(self) -> tuple[Delivery, ...]:
+        """Returns the deliveries of all rules that fired, and records those rules."""
+        deliveries: list[Delivery] = []
         for firing in self.firings:
             if firing.fires and firing.rule.deliveries:
                 deliveries += [
@@ -150,7 +150,7 @@ class Plan:
                     for fault in firing.rule.deliveries
                 ]
                 self._record(firing)
-        return replace(response, deliveries=tuple(deliveries)) if deliveries else response
+        return tuple(deliveries)
 
     def _record(self, firing: Firing) -> None:
         if firing.rule.name not in self.applied_rules:

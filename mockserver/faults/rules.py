@@ -30,10 +30,9 @@ class MatchInput:
 
     __slots__ = ("_parameters", "paths", "request")
 
-    def __init__(self, request: Request, base_path: bytes) -> None:
+    def __init__(self, request: Request, paths: tuple[bytes, ...]) -> None:
         self.request = request
-        path = request.path
-        self.paths = (path, path.removeprefix(base_path)) if base_path else (path,)
+        self.paths = paths
         self._parameters: dict[bytes, bytes] | None = None
 
     @property

@@ -1,103 +1,85 @@
-"""From ASGI to the pipeline and back: drain the body, answer, send."""
+"""A provider as an ASGI application: drains the body, responds, sends."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from mockserver.engine import pipeline
+from mockserver.engine.pipeline import Outcome
 from mockserver.engine.sandbox import Sandbox
-from mockserver.engine.sandboxes import Sandboxes
-from mockserver.http.date import date_as
-from mockserver.http.delivery import deliver
-from mockserver.http.routing import Destination
-from mockserver.model.http import PEER, REQUEST_BODY_MAX, Request, Response
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-# What is read and thrown away so that a client which sends before it listens hears its 413.
-DRAIN_MAX = 16 * REQUEST_BODY_MAX
-
-BODILESS = (204, 304)  # statuses whose responses have no body, and no length of one
-
-PLAIN = ((b"content-type", b"text/plain; charset=utf-8"),)
+from mockserver.faults.plan import delivery_script
+from mockserver.faults.script import WaitStep
+from mockserver.http.delivery import Pause
+from mockserver.http.encoding import BODILESS
+from mockserver.http.exchange import Exchange, Receive, Scope, Send
+from mockserver.http.parsing import DRAIN_MAX
+from mockserver.http.routing import destination, no_sandbox
+from mockserver.model.http import PEER, REQUEST_BODY_MAX, Request, Response, path_below
 
 
-class ClientDisconnected(Exception):
-    """The client went away before its request was complete."""
+class ProviderApp:
+    """One provider of an exchange; ``prefix`` is where it is mounted, if by its path."""
+
+    def __init__(self, exchange: Exchange, provider: str, prefix: str = "") -> None:
+        self._exchange = exchange
+        self._provider = provider
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; closes what is no HTTP."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        body = await _drain(receive)
+        if body is None:
+            return
+        raw = scope.get("raw_path") or scope["path"].encode()
+        path = path_below(raw, scope.get("root_path", ""))
+        where = destination(self._provider, path_below(path, self._prefix))
+        client = scope.get("client")
+        request = Request.of(
+            scope["method"],
+            where.path,
+            scope["query_string"],
+            [(name, value) for name, value in scope["headers"]],
+            body,
+            raw_target_path=raw,
+            peer=client[0] if client else PEER,
+        )
+        sandbox = self._exchange.sandboxes.get(where.sandbox)
+        if sandbox is None:
+            outcome = Outcome(no_sandbox(where.sandbox))
+        else:
+            outcome = pipeline.respond(sandbox, self._provider, request, on_socket=False)
+            await _delay(outcome, sandbox)
+        await send(_start(outcome.response, len(body) <= REQUEST_BODY_MAX))
+        shown = b"" if scope["method"] == "HEAD" else outcome.response.body
+        await send({"type": "http.response.body", "body": shown})
 
 
-async def serve(
-    destination: Destination,
-    sandboxes: Sandboxes,
-    path: bytes,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-) -> None:
-    """Answers one request for a provider."""
-    try:
-        body, whole = await _drain(receive)
-    except ClientDisconnected:
-        return
-    client = scope.get("client")
-    request = Request(
-        scope["method"],
-        destination.path,
-        scope["query_string"],
-        [(name, value) for name, value in scope["headers"]],
-        body,
-        client[0] if client else PEER,
-        path,
-        oversize=not whole,
-    )
-    sandbox = sandboxes.get(destination.sandbox)
-    response = respond(destination, sandbox, request)
-    start = _start(response, whole)
-    if sandbox is not None and sandbox.clock.skew:
-        date_as(sandbox.clock.read()[1], send)
-    if sandbox is not None and response.deliveries:
-        await deliver(response, start, sandbox, receive, send)
-        return
-    await send(start)
-    await send({"type": "http.response.body", "body": response.body})
+async def _delay(outcome: Outcome, sandbox: Sandbox) -> None:
+    """Waits as the delays of an outcome say; without a socket there are no other deliveries."""
+    for step in delivery_script(outcome.delivery, b"", b""):
+        if isinstance(step, WaitStep):
+            await Pause().wait(step, sandbox)
 
 
-def respond(destination: Destination, sandbox: Sandbox | None, request: Request) -> Response:
-    """Answers a request where it belongs."""
-    if sandbox is None:
-        return _no_sandbox(destination.sandbox)
-    return pipeline.answer(sandbox, destination.provider, request)
-
-
-async def _drain(receive: Receive) -> tuple[bytes, bool]:
-    """Reads the body; of a larger one than BODY_MAX nothing, and False."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientDisconnected
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return (body, True) if len(body) <= REQUEST_BODY_MAX else (b"", False)
-    parts, size = [body], len(body)
-    while message.get("more_body") and size <= DRAIN_MAX:
+async def _drain(receive: Receive) -> bytes | None:
+    """Reads the body, of one that is too large no more than shows it; None when the client left."""
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more and size <= DRAIN_MAX:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientDisconnected
-        size += len(message.get("body", b""))
+            return None
+        part: bytes = message.get("body", b"")
         if size <= REQUEST_BODY_MAX:
-            parts.append(message.get("body", b""))
-        else:
-            parts.clear()
-    return (b"".join(parts), True) if size <= REQUEST_BODY_MAX else (b"", False)
-
-
-def _no_sandbox(id: str) -> Response:
-    shown = id if id.isascii() and id.isprintable() and len(id) <= 64 else "with this id"
-    return Response(404, PLAIN, f"There is no sandbox {shown}.\n".encode())
+            parts.append(part)
+        size += len(part)
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
 def _start(response: Response, whole: bool) -> dict[str, Any]:
-    headers = [*response.headers]
+    headers = list(response.headers)
     if response.status not in BODILESS:
         headers.append((b"content-length", b"%d" % len(response.body)))
     if not whole:

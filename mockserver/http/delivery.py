@@ -1,8 +1,7 @@
-"""Carries out on the socket how an answer is to be sent.
+"""Plays a delivery: sends a response in steps, and waits between them on either clock.
 
-uvicorn writes the answer, as it always does, into a tape; what is on it is then sent as the
-script says. Only this answer is hurt: on a connection that stays open, the next request is
-served as ever.
+Only this response is affected: on a connection that stays open, the next request is served as
+usual.
 """
 
 import asyncio
@@ -10,174 +9,88 @@ import contextlib
 import socket
 import struct
 import time
-from collections.abc import Iterable
 from typing import Any
 
 from mockserver.engine.sandbox import Sandbox
 from mockserver.faults.matching import Rulebook
-from mockserver.faults.plan import delivery_script
 from mockserver.faults.script import CloseStep, Script, SendStep, WaitStep
-from mockserver.model.http import Response
 from mockserver.model.times import SECOND
 
-NO_SOCKET = "a delivery (cut, reset, delay, ...) needs a real socket: run a server"
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no goodbye
-POLL_MAX = 60.0  # seconds after which whoever waits looks again at the clock and at the client
-POLL_MANUAL_CLOCK = 0.02  # the same, where real time is wound by hand: that tells nobody
-TCP_CLOSE = 7  # in the kernel's list of states
+POLL_MAX = 60.0  # seconds after which a wait looks again at the clock and at the client
+POLL_MANUAL_CLOCK = 0.02  # the same where real time is wound by hand, which wakes no wait
+PROBE = 15.0  # the same for a client that sends no more
 TICK = 0.001  # seconds; uvloop's timers know nothing shorter, and may be early by a part of it
+TCP_CLOSE = 7  # in the kernel's list of states
 
 
-class Tape:
-    """Takes down what is written to a connection."""
+class Pause:
+    """Waits for real time, or for time on a sandbox clock; ``wake`` makes a wait look again."""
 
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        """Takes down."""
-        self.parts.append(data)
-
-
-class ClientDisconnected(Exception):
-    """The client went away meanwhile."""
-
-
-class Wire:
-    """One answer's way to the client, below uvicorn; ``cycle`` is uvicorn's exchange.
-
-    Raises Gone, here and in what it does, when the client is not there any more.
-    """
-
-    def __init__(self, cycle: Any, receive: Any) -> None:
-        self._cycle = cycle
-        self._receive = receive
-        self._transport = cycle.transport
-        self._silent = False  # whether only the end is left
-        self._still_there()
-        # A small piece does not wait until the one before it was acknowledged.
-        with contextlib.suppress(OSError):
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    _wake: asyncio.Future[None] | None = None
 
     @property
-    def _socket(self) -> Any:
-        return self._transport.get_extra_info("socket")
+    def longest(self) -> float:
+        """The seconds after which a wait looks again."""
+        return POLL_MAX
 
-    async def record(self, send: Any, start: dict[str, Any], body: bytes) -> tuple[bytes, bytes]:
-        """Lets uvicorn write the answer, but for its end; returns head and body."""
-        tape = Tape()
-        self._cycle.transport = tape
+    def check(self) -> None:
+        """Raises CancelledError where it is pointless to wait on."""
+
+    def wake(self) -> None:
+        """Ends a sleep early."""
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleeps for a time, which may be shortened."""
+        loop = asyncio.get_running_loop()
+        self._wake = loop.create_future()
+        timer = loop.call_later(seconds, self.wake)
         try:
-            await send(start)
-            await send({"type": "http.response.body", "body": body, "more_body": True})
+            await self._wake
         finally:
-            self._cycle.transport = self._transport
-        self._still_there()  # it may have left while an answer before this one was in the way
-        return tape.parts[0], b"".join(tape.parts[1:])
+            timer.cancel()
+            self._wake = None
 
-    async def play(self, delivery_script: Script, sandbox: Sandbox) -> bool:
-        """Carries out the steps; returns whether the connection may go on."""
-        sends = [at for at, step in enumerate(delivery_script) if isinstance(step, SendStep)]
-        last = sends[-1] if sends else -1
-        ends = bool(delivery_script) and isinstance(delivery_script[-1], CloseStep)
-        for at, step in enumerate(delivery_script):
-            self._still_there()
-            self._silent = ends and at > last
-            match step:
-                case SendStep(data):
-                    await self._send(data)
-                case WaitStep(duration, sandbox=False):
-                    await self._wait(duration / SECOND)
-                case WaitStep(duration):
-                    await self._wait_for(sandbox, duration)
-                case CloseStep(reset):
-                    self._end(reset)
-                    return False
-        self._still_there()
-        return True
-
-    def _still_there(self) -> None:
-        """Raises Gone when the client left; of several requests uvicorn tells only the last."""
-        if self._cycle.disconnected or self._transport.is_closing() or _is_reset(self._socket):
-            self._cycle.disconnected = True
-            raise ClientDisconnected
-
-    async def _send(self, data: bytes) -> None:
-        self._transport.write(data)
-        # A head that waits for its body would not be on its way.
-        getattr(self._transport, "flush", lambda: None)()
-        await self._cycle.flow.drain()
-
-    async def _wait(self, seconds: float, until: asyncio.Event | None = None) -> None:
-        """Waits for a time, no less, or for something earlier."""
-        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._left())]
-        if until is not None:
-            tasks.append(asyncio.create_task(until.wait()))
+    async def real(self, seconds: float) -> None:
+        """Waits for a time, no less."""
         end = time.monotonic() + seconds
-        try:
-            done = await _first(tasks, min(seconds, POLL_MAX))
-            while not done and (left := end - time.monotonic()) > 0:
-                self._still_there()
-                done = await _first(tasks, min(max(left, TICK), POLL_MAX))
-        finally:
-            for task in tasks:
-                task.cancel()
-        if tasks[0] in done:
-            self._transport.close()
-            self._still_there()
+        left = seconds
+        while left > 0:
+            await self.sleep(min(max(left, TICK), self.longest))
+            self.check()
+            left = end - time.monotonic()
 
-    async def _left(self) -> None:
-        """Returns when the client left, or waits for nothing and sends nothing either."""
-        while not (self._silent and getattr(self._cycle, "half_closed", False)):
-            if (await self._receive())["type"] == "http.disconnect":
-                return
-
-    async def _wait_for(self, sandbox: Sandbox, duration: int) -> None:
-        """Waits on the sandbox clock, whoever moves it and from whichever thread.
+    async def on_clock_of(self, sandbox: Sandbox, duration: int) -> None:
+        """Waits on the sandbox clock, whichever thread moves it.
 
         When the sandbox is reset or dropped the wait ends: the clock is gone, and so are the
         rules.
         """
-        moved, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
 
-        def tell() -> None:
+        def moved() -> None:
             with contextlib.suppress(RuntimeError):  # the loop may have ended
-                loop.call_soon_threadsafe(moved.set)
+                loop.call_soon_threadsafe(self.wake)
 
         with sandbox.lock:
-            sandbox.waiting.add(tell)
+            sandbox.waiting.add(moved)
             due, rulebook = sandbox.clock.now() + duration, sandbox.rulebook
         try:
             while (left := _time_left(sandbox, rulebook, due)) > 0:
-                await self._wait(left, moved)
-                moved.clear()
-                self._still_there()
+                await self.sleep(min(max(left, TICK), self.longest))
+                self.check()
         finally:
             with sandbox.lock:
-                sandbox.waiting.discard(tell)
+                sandbox.waiting.discard(moved)
 
-    def _end(self, reset: bool) -> None:
-        if reset:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            self._transport.abort()
+    async def wait(self, step: WaitStep, sandbox: Sandbox) -> None:
+        """Waits as a step says."""
+        if step.sandbox:
+            await self.on_clock_of(sandbox, step.duration)
         else:
-            self._transport.close()
-        self._cycle.disconnected = True  # uvicorn need not wonder where the rest is
-
-
-def _is_reset(sock: Any) -> bool:
-    """Returns whether a connection is gone that is not read from any more."""
-    if not hasattr(socket, "TCP_INFO"):
-        return False
-    with contextlib.suppress(OSError):
-        return bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE)
-    return True
-
-
-async def _first(tasks: Iterable[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:
-    """Returns the tasks that were done first, none after so many seconds."""
-    done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    return done
+            await self.real(step.duration / SECOND)
 
 
 def _time_left(sandbox: Sandbox, rulebook: Rulebook, due: int) -> float:
@@ -192,18 +105,85 @@ def _time_left(sandbox: Sandbox, rulebook: Rulebook, due: int) -> float:
         return POLL_MAX if clock.frozen and left > 0 else left
 
 
-async def deliver(
-    response: Response, start: dict[str, Any], sandbox: Sandbox, receive: Any, send: Any
-) -> None:
-    """Sends an answer as its deliveries say; raises RuntimeError where no socket is below."""
-    cycle = getattr(send, "__self__", None)
-    if not hasattr(cycle, "transport"):
-        raise RuntimeError(NO_SOCKET)
-    try:
-        wire = Wire(cycle, receive)
-        head, body = await wire.record(send, start, response.body)
-        goes_on = await wire.play(delivery_script(response.deliveries, head, body), sandbox)
-    except ClientDisconnected:
-        return
-    if goes_on:
-        await send({"type": "http.response.body", "body": b""})
+class Player(Pause):
+    """Plays the steps of one response on a connection."""
+
+    def __init__(self, connection: Any, steps: Script, sandbox: Sandbox, keep_alive: bool) -> None:
+        self._connection = connection
+        self._transport = connection.transport
+        self._steps = steps
+        self._sandbox = sandbox
+        self._keep_alive = keep_alive
+        self._sends = sum(isinstance(step, SendStep) for step in steps)
+        self._ends = any(isinstance(step, CloseStep) for step in steps)
+
+    @property
+    def longest(self) -> float:
+        """The seconds after which a wait looks again."""
+        return min(PROBE, POLL_MAX) if self._connection.half_closed else POLL_MAX
+
+    @property
+    def _socket(self) -> Any:
+        return self._transport.get_extra_info("socket")
+
+    def lost(self) -> bool:
+        """Returns whether to cancel: the client has gone."""
+        return True
+
+    def half_closed(self) -> bool:
+        """Returns whether to go on for a client that sends no more."""
+        self.wake()
+        return not self._is_silent()
+
+    def check(self) -> None:
+        """Raises CancelledError when the client has gone, or nothing is left to send."""
+        silent = self._connection.half_closed and self._is_silent()
+        if silent or self._transport.is_closing() or _is_reset(self._socket):
+            self._transport.abort()
+            raise asyncio.CancelledError
+
+    def _is_silent(self) -> bool:
+        """Returns whether nothing more is sent, by this response or one behind it."""
+        return self._ends and not self._sends
+
+    async def run(self) -> bool:
+        """Carries out the steps; returns whether the connection may go on."""
+        self.check()
+        # A small piece does not wait until the one before it was acknowledged.
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for step in self._steps:
+            match step:
+                case SendStep(data):
+                    self._sends -= 1
+                    await self.send(data)
+                case WaitStep():
+                    await self.wait(step, self._sandbox)
+                case CloseStep(reset):
+                    await self._end(reset)
+                    return False
+        return self._keep_alive
+
+    async def send(self, data: bytes) -> None:
+        """Sends bytes, and waits while the client reads too slowly."""
+        self._transport.write(data)
+        await self._connection.drain()
+
+    async def _end(self, reset: bool) -> None:
+        if not reset:
+            self._transport.close()
+            return
+        while self._transport.get_write_buffer_size():
+            await self.sleep(TICK)
+            self.check()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self._transport.abort()
+
+
+def _is_reset(sock: Any) -> bool:
+    """Returns whether a connection is gone that is not read from any more."""
+    if not hasattr(socket, "TCP_INFO"):
+        return False
+    with contextlib.suppress(OSError):
+        return bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE)
+    return True

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from mockserver.engine.sandboxes import DEFAULT
+from mockserver.model.http import PLAIN, Response
 from mockserver.model.provider import Provider
 
 # Paths that are ours on a provider's own port.
@@ -40,15 +41,19 @@ class Routing:
         """Returns where the request goes, or None when it is for the gateway itself."""
         provider = self.ports.get(port)
         if provider is not None:
-            return None if path in OWN else _destination(provider, path)
+            if path in OWN:
+                return None
+            if path.startswith(b"/~"):
+                return destination(provider, path)
+            return Destination(provider, DEFAULT, path)
         if path.startswith(ADMIN) and path[len(ADMIN) :][:1] in (b"", b"/"):
             return None
         provider = self._by_host(headers)
         if provider is not None:
-            return None if path in OWN else _destination(provider, path)
+            return None if path in OWN else destination(provider, path)
         first, slash, rest = path[1:].partition(b"/")
         provider = self._prefixes.get(first)
-        return None if provider is None else _destination(provider, slash + rest or b"/")
+        return None if provider is None else destination(provider, slash + rest or b"/")
 
     def provider_at(self, scope: Mapping[str, Any]) -> str | None:
         """Returns the provider whose own port or host this is."""
@@ -67,7 +72,27 @@ def port_of(scope: Mapping[str, Any]) -> int | None:
     return server[1] if server else None
 
 
-def _destination(provider: str, path: bytes) -> Destination:
+def split_target(target: bytes) -> tuple[bytes, bytes]:
+    """Returns path and query of any request target; the path of an address alone is empty."""
+    target = target.partition(b"#")[0]
+    if not target.startswith((b"/", b"*")):
+        _, found, rest = target.partition(b"://")
+        if not found:
+            return b"", b""
+        start = min(at for at in (rest.find(b"/"), rest.find(b"?"), len(rest)) if at >= 0)
+        target = rest[start:] if rest[start : start + 1] == b"/" else b"/" + rest[start:]
+    path, _, query = target.partition(b"?")
+    return path, query
+
+
+def no_sandbox(id: str) -> Response:
+    """Returns the answer to a request for a sandbox that is not there."""
+    shown = id if id.isascii() and id.isprintable() and len(id) <= 64 else "with this id"
+    return Response(404, PLAIN, f"There is no sandbox {shown}.\n".encode())
+
+
+def destination(provider: str, path: bytes) -> Destination:
+    """Returns where a path of a provider leads: to a sandbox, and to a path below it."""
     if path.startswith(b"/~"):
         sandbox, slash, rest = path[2:].partition(b"/")
         return Destination(provider, sandbox.decode("latin-1"), slash + rest or b"/")

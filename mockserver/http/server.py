@@ -14,9 +14,9 @@ from typing import Any
 import uvicorn
 
 from mockserver.errors import PortInUse, SettingError
-from mockserver.http.app import Application
 from mockserver.http.bounds import Bounds, bounds_for
-from mockserver.http.direct import Direct
+from mockserver.http.exchange import Exchange
+from mockserver.http.uvicorn_contract import protocol
 from mockserver.model.origin import is_loopback
 from mockserver.model.provider import Provider
 
@@ -28,7 +28,7 @@ IDLE = 60  # seconds for which a connection stays open when nothing is asked
 
 
 def check_host(host: str, token: str | None) -> None:
-    """Raises ValueError for an address that is not loopback, unless a token guards it."""
+    """Raises SettingError for an address that is not loopback, unless a token guards it."""
     if not is_loopback(host) and not token:
         raise SettingError(f"--host {host} is not loopback: set MOCKSERVER_ADMIN_TOKEN")
 
@@ -67,7 +67,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def address(app: Application, sockets: Mapping[str, socket.socket]) -> str:
+def address(app: Exchange, sockets: Mapping[str, socket.socket]) -> str:
     """Tells the application where it is served; returns the URL of the gateway.
 
     A public URL is the gateway's, seen from outside: providers hang below it.
@@ -92,21 +92,22 @@ class Server(uvicorn.Server):
 
     def __init__(
         self,
-        app: Application,
+        app: Exchange,
         sockets: Mapping[str, socket.socket],
         ready: Callable[[], None] = lambda: None,
-        protocol: type[asyncio.Protocol] = Direct,
+        http: Any = None,
         bounds: Bounds | None = None,
         warm: bool = False,
     ) -> None:
         app.bounds = bounds or bounds_for()
+        self._warm = app.warm if warm else None
         app.routing.ports = {
             sock.getsockname()[1]: name for name, sock in sockets.items() if name != GATEWAY
         }
         super().__init__(
             uvicorn.Config(
                 app,
-                http=protocol,
+                http=http or protocol(),
                 loop="auto",
                 ws="none",
                 lifespan="on",
@@ -127,7 +128,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         self._ready()
         if self._warm is not None:
-            self._warm()
+            asyncio.get_running_loop().run_in_executor(None, self._warm)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops; a client that has sent half a request is not waited for."""
@@ -174,7 +175,7 @@ def check_threads() -> None:
 
 @contextlib.contextmanager
 def in_thread(
-    app: Application, sockets: Mapping[str, socket.socket], bounds: Bounds | None = None
+    app: Exchange, sockets: Mapping[str, socket.socket], bounds: Bounds | None = None
 ) -> Iterator[None]:
     """Serves in a thread for as long as the block runs; raises RuntimeError under gevent."""
     check_threads()

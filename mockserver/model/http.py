@@ -4,14 +4,25 @@ Everything is kept as bytes, exactly as on the wire, because signatures cover
 those bytes and every client encodes them in its own way.
 """
 
-from typing import Any
+from typing import Self
+from urllib.parse import quote
 
 from msgspec import Struct
 
-REQUEST_BODY_MAX = 1024 * 1024  # bytes of a request's body; a larger one is refused unread
-PEER = "127.0.0.1"  # the client's address where a request came through no socket
-
 Headers = tuple[tuple[bytes, bytes], ...]
+
+REQUEST_BODY_MAX = 1024 * 1024  # bytes of a request's body that a provider reads
+PEER = "127.0.0.1"  # the client's address where a request came through no socket
+PLAIN = ((b"content-type", b"text/plain; charset=utf-8"),)
+
+
+def path_below(raw: bytes, root: str) -> bytes:
+    """Returns a raw path below the ASGI root path under which an application is mounted."""
+    if not root:
+        return raw
+    prefix = quote(root).encode()
+    below = raw[len(prefix) :]
+    return below or b"/" if raw.startswith(prefix) and below[:1] in (b"", b"/") else raw
 
 
 class Request(Struct, frozen=True, gc=False):
@@ -32,6 +43,26 @@ class Request(Struct, frozen=True, gc=False):
     raw_target_path: bytes
     oversize: bool = False
 
+    @classmethod
+    def of(
+        cls,
+        method: str,
+        path: bytes,
+        query: bytes,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        *,
+        raw_target_path: bytes,
+        peer: str = PEER,
+    ) -> Self:
+        """Returns the request that a client sent; every way to a provider builds it here.
+
+        ``body`` may be cut off behind BODY_MAX bytes and one more: it is too large then.
+        """
+        if len(body) > REQUEST_BODY_MAX:
+            return cls(method, path, query, headers, b"", peer, raw_target_path, True)
+        return cls(method, path, query, headers, body, peer, raw_target_path)
+
     def header(self, name: bytes) -> bytes:
         """Returns the first value of a header, or nothing; ``name`` in lower case."""
         for key, value in self.headers:
@@ -41,15 +72,11 @@ class Request(Struct, frozen=True, gc=False):
 
 
 class Response(Struct, frozen=True, gc=False):
-    """One response: status, headers (without Content-Length) and body.
-
-    ``deliveries`` say how it is to be sent, where that is not just so.
-    """
+    """One response: status, headers (without Content-Length) and body."""
 
     status: int
     headers: Headers
     body: bytes
-    deliveries: tuple[Any, ...] = ()
 
 
 class UnsignedRequest(Struct, frozen=True):

@@ -367,6 +367,15 @@ class Provider(Struct, frozen=True, kw_only=True):
     sample: Callable[[int, bytes, GeneratedAsset], Any] | None = None
     holder: Callable[[GeneratedUser], tuple[dict[str, Any], str, dict[str, Any]]] | None = None
 
+    def full_path(self, path: str = "") -> str:
+        """Returns a path below the base URL as it stands behind the host."""
+        return self.base_path + path
+
+    def names_of(self, path: bytes) -> tuple[bytes, ...]:
+        """Returns a raw path behind the host, and below the base URL where that is another."""
+        base = self.base_path.encode()
+        return (path, path.removeprefix(base)) if base else (path,)
+
     @property
     def all_events(self) -> tuple[type[Event], ...]:
         """The provider's own events, and those that every one has."""

@@ -13,7 +13,7 @@ from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Settings
 from mockserver.errors import UnreadableRequest
 from mockserver.files import worlds
-from mockserver.model.http import PEER, REQUEST_BODY_MAX, Request
+from mockserver.model.http import Request
 from mockserver.providers import discover
 from mockserver.tools.pasted_request import ParsedRequest
 
@@ -50,21 +50,13 @@ def check_offline(
     if destination is not None and destination.provider == name:
         path = destination.path
     sandbox = Sandbox(DEFAULT, worlds.load(world), real, Settings())
-    pipeline.answer(sandbox, name, _request(parsed, path))
+    pipeline.respond(sandbox, name, _request(parsed, path))
     return sandbox.journal.entries[-1]
 
 
 def _request(parsed: ParsedRequest, path: bytes) -> Request:
-    oversize = len(parsed.body) > REQUEST_BODY_MAX
-    return Request(
-        parsed.method,
-        path,
-        parsed.query,
-        parsed.headers,
-        b"" if oversize else parsed.body,
-        PEER,
-        parsed.path,
-        oversize=oversize,
+    return Request.of(
+        parsed.method, path, parsed.query, parsed.headers, parsed.body, raw_target_path=parsed.path
     )
 
 

@@ -1,0 +1,154 @@
+"""The fake exchange behind both doors: providers, sandboxes, routing, and what serves pages.
+
+Starlette is imported when a page or the control API is first asked for, or when ``warm`` is
+called.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from contextlib import asynccontextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mockserver.engine.memory_budget import BUDGET, MemoryBudget, parse_size
+from mockserver.engine.sandbox import Sandbox
+from mockserver.engine.sandboxes import DEFAULT, SANDBOXES_MAX, Sandboxes
+from mockserver.engine.settings import Settings, Value, changed
+from mockserver.engine.world import World
+from mockserver.errors import SettingError
+from mockserver.faults.scenario import Scenario
+from mockserver.files import scenarios, worlds
+from mockserver.files.watch import watch as watch_file
+from mockserver.http.bounds import Bounds
+from mockserver.http.log import follow
+from mockserver.http.monotonic_clock import monotonic_for
+from mockserver.http.routing import Routing
+from mockserver.model.provider import Provider
+from mockserver.providers import discover
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Exchange:
+    """The fake exchange: its providers, its sandboxes, and where requests go."""
+
+    def __init__(
+        self, providers: Mapping[str, Provider], sandboxes: Sandboxes, watched_file: Path | None
+    ) -> None:
+        self.providers = providers
+        self.sandboxes = sandboxes
+        self.routing = Routing(providers)
+        self.admin_token: str | None = None
+        self.public_url: str | None = None
+        self.origins: dict[str, str] = {}  # where a server serves each provider
+        self.bounds = Bounds()
+        self.watched_file = watched_file
+
+    def base_url(self, provider: str, sandbox: str = DEFAULT, origin: str = "") -> str:
+        """Returns what stands where a provider's real base URL stood.
+
+        ``origin`` is the gateway as the caller sees it, for when no server of ours says
+        where the provider's own port is.
+        """
+        here = self.origins.get(provider) or f"{origin}/{provider}"
+        inside = "" if sandbox == DEFAULT else f"/~{sandbox}"
+        return here + inside + self.providers[provider].full_path()
+
+    @cached_property
+    def pages(self) -> Any:
+        """The Starlette application: pages, the control API, and every provider."""
+        from mockserver.http.app import compose
+
+        return compose(self)
+
+    def warm(self) -> None:
+        """Imports what serves the pages, which later could lack a file descriptor."""
+        _ = self.pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves by ASGI: starts and stops without Starlette, everything else with it."""
+        if scope["type"] == "lifespan":
+            await receive()
+            async with self.running():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+        else:
+            await self.pages(scope, receive, send)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Watches the world's file, where one is watched, for as long as the block runs."""
+        file = self.watched_file
+        task = asyncio.create_task(watch_file(file, self.sandboxes.default)) if file else None
+        try:
+            yield
+        finally:
+            if task:
+                task.cancel()
+
+
+def check_public_url(url: str | None) -> None:
+    """Raises SettingError for a public URL that no client can use."""
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise SettingError(f"a public URL starts with http:// or https://, not {url!r}")
+
+
+def create_exchange(  # noqa: PLR0913 - settings by name
+    world: str | World = "default",
+    *,
+    seed: int = 490,
+    quirks: Mapping[str, Value] | None = None,
+    limits: str | Mapping[str, str] = "default",
+    real: Callable[[], int] = time.time_ns,
+    watch: bool = False,
+    scenario: str | Path | Mapping[str, Any] | Scenario | None = None,
+    explain_header: bool = False,
+    admin_token: str | None = None,
+    public_url: str | None = None,
+    cors: bool = False,
+    memory_budget: int | str = BUDGET,
+    max_sandboxes: int = SANDBOXES_MAX,
+) -> Exchange:
+    """Builds an exchange.
+
+    ``world`` is a shipped name, a path or a world; so is ``scenario``, or plain data. ``limits``
+    is ``default``, ``off`` or single limits by name. ``real`` returns real time in nanoseconds.
+    ``explain_header`` explains each refusal in a header; ``cors`` sets every provider's quirk
+    ``cors``; ``memory_budget`` bounds what all sandboxes keep together, in bytes or as
+    ``256MiB``. Raises SettingError for a wrong setting, its kind FileError for a file.
+    """
+    providers = discover()
+    check_public_url(public_url)
+    if admin_token is not None and not (admin_token.isascii() and admin_token.isprintable()):
+        raise SettingError("an admin token is printable ASCII: it goes into a header")
+    if cors:
+        known = (p.name for p in providers.values() if any(q.name == "cors" for q in p.quirks))
+        quirks = {f"{name}.cors": "on" for name in known} | dict(quirks or {})
+    settings = changed(
+        Settings(seed=seed, explain_header=explain_header), providers, quirks, limits
+    )
+    file = worlds.find(world) if isinstance(world, str) else None
+    loaded = world if isinstance(world, World) else worlds.load(world)
+    budget = MemoryBudget(parse_size(memory_budget))
+    sandbox = Sandbox(
+        DEFAULT,
+        loaded,
+        real,
+        settings,
+        scenario=scenarios.resolve(scenario),
+        monotonic=monotonic_for(real),
+    )
+    sandbox.journal.followers.append(follow)
+    sandboxes = Sandboxes(sandbox, real, max_sandboxes, budget)
+    exchange = Exchange(providers, sandboxes, file if watch else None)
+    exchange.admin_token, exchange.public_url = admin_token, public_url
+    if admin_token is not None:
+        # As it is, and as HTTP libraries lower it in the name of a header.
+        forms = {admin_token.encode(), admin_token.lower().encode()}
+        sandbox.journal.redactor.put("the admin token", forms)
+    return exchange
