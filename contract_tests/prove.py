@@ -24,6 +24,7 @@ from msgspec import Struct
 
 from mockserver.files import strict_yaml
 from mockserver.files.documents import Fact, facts
+from mockserver.model.typed_data import convert
 from mockserver.providers import discover
 
 TREE = Path(__file__).resolve().parent.parent
@@ -73,7 +74,7 @@ class Proof(Struct, frozen=True):
 def defects(provider: str) -> list[Defect]:
     """Returns the defects planted at a provider."""
     text = (DEFECTS / f"{provider}.yaml").read_text(encoding="utf-8")
-    found: list[Defect] = strict_yaml.convert(text, strict_yaml.load(text), (), list[Defect])
+    found: list[Defect] = convert(strict_yaml.load(text), list[Defect])
     return found
 
 

@@ -22,7 +22,7 @@ from mockserver.caches import CACHES_MAX, ENTRY_SIZE, KEYS_MIN, MIB, SEEN_SIZE, 
 from mockserver.engine.redactor import JournalRedactor
 from mockserver.engine.router import Router
 from mockserver.explain import general, text
-from mockserver.http.app import create_app
+from mockserver.http.exchange import create_exchange
 from mockserver.model import jwt, query, redaction
 from mockserver.model.http import Request
 from mockserver.model.provider import Route
@@ -134,7 +134,7 @@ def test_redacted_texts_are_cached_within_their_bounds(varied: str) -> None:
 
 
 def test_queries_and_paths_are_cached_within_their_bounds() -> None:
-    router = create_app().sandboxes.default.states["cpg"].router
+    router = create_exchange().sandboxes.default.states["cpg"].router
     for n in range(10_000):
         query.raw_pairs(words(n) + b"=%41")
         path = b"/v1/withdrawals" + b"/" + words(n)
@@ -232,7 +232,7 @@ KEY_OBJECTS = {  # their bytes are OpenSSL's, which the interpreter does not cou
     "P-256 signing keys",
     "P-256 public keys",
 }
-ROUTER = create_app().sandboxes.default.states["cdp"].router
+ROUTER = create_exchange().sandboxes.default.states["cdp"].router
 
 
 def test_every_cache_is_known_and_all_have_room_in_the_process() -> None:

@@ -22,8 +22,9 @@ from raw import exchange, get, without_noise
 from test_fixtures import masked, rows
 
 from mockserver import Auth, HandClock, MockServer
+from mockserver.errors import DataError
 from mockserver.files import lookup as files
-from mockserver.files import strict_yaml, worlds
+from mockserver.files import worlds
 from mockserver.model import jwt
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import GeneratedUser
@@ -1146,9 +1147,9 @@ SECRETS = [
 @pytest.mark.parametrize(("secret", "message"), SECRETS)
 def test_a_bad_secret_is_refused_when_the_world_is_loaded(secret: str, message: str) -> None:
     key = json.dumps({"key_id": "k", "key_secret": secret, "owner": "o"})
-    with pytest.raises(strict_yaml.LocatedError, match=message) as wrong:
+    with pytest.raises(DataError, match=message) as wrong:
         worlds.read(f"cdp:\n  keys:\n    main: {key}\n", "bad")
-    assert (wrong.value.line, wrong.value.path) == (3, "$.cdp.keys.main")
+    assert (wrong.value.line, wrong.value.path) == (3, ("cdp", "keys", "main"))
 
 
 @pytest.mark.parametrize(
@@ -1188,7 +1189,7 @@ ROWS = [
 @pytest.mark.parametrize(("row", "message"), ROWS)
 def test_a_row_that_cannot_be_is_refused(row: str, message: str) -> None:
     text = f"cdp:\n  accounts:\n    {MAIN}:\n      owner: o\n      balances:\n        - {{{row}}}\n"
-    with pytest.raises(strict_yaml.LocatedError, match=message):
+    with pytest.raises(DataError, match=message):
         worlds.read(text, "bad")
 
 
@@ -1203,7 +1204,7 @@ PORTFOLIOS = [
 
 @pytest.mark.parametrize(("id", "account", "message"), PORTFOLIOS)
 def test_an_account_that_cannot_be_is_refused(id: str, account: str, message: str) -> None:
-    with pytest.raises(strict_yaml.LocatedError, match=message):
+    with pytest.raises(DataError, match=message):
         worlds.read(f"cdp:\n  accounts:\n    {id}: {{{account}}}\n", "bad")
 
 

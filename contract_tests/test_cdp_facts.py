@@ -35,7 +35,8 @@ from test_cdp import (
 from urllib3 import Retry
 
 from mockserver import HandClock, MockServer
-from mockserver.files import strict_yaml, worlds
+from mockserver.errors import DataError
+from mockserver.files import worlds
 from mockserver.files.documents import openapi_document
 from mockserver.model import jwt
 from mockserver.providers.cdp import keys
@@ -282,7 +283,7 @@ def test_a_world_has_these_and_no_others(account: str, good: list[str], bad: lis
         text = f"cdp:\n  accounts:\n    {MAIN}: {account.format(value)}\n"
         try:
             worlds.read(text, "kinds")
-        except strict_yaml.LocatedError:
+        except DataError:
             assert value in bad
         else:
             assert value in good

@@ -15,8 +15,8 @@ from raw import exchange, get, without_noise
 from test_fixtures import rows
 
 from mockserver import Auth, HandClock, MockServer
+from mockserver.errors import DataError
 from mockserver.files import worlds
-from mockserver.files.strict_yaml import LocatedError
 from mockserver.model.provider import GeneratedUser
 from mockserver.providers.coinw.provider import PROVIDER
 
@@ -810,7 +810,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("section", "what"), MISTAKES)
 def test_a_mistake_in_a_world_is_told(section: str, what: str) -> None:
-    with pytest.raises(LocatedError, match=re.escape(what)):
+    with pytest.raises(DataError, match=re.escape(what)):
         worlds.read(f"coinw: {section}", "wrong")
 
 

@@ -22,6 +22,7 @@ from mockserver import MockServer
 from mockserver.cli import config
 from mockserver.client.provider import ProviderHandle
 from mockserver.engine.cors import FOREIGN, host_of, is_foreign, is_loopback
+from mockserver.errors import FileError
 from mockserver.http.bounds import CONNECTIONS_MIN, FILES, RESERVE, bounds_for
 from mockserver.providers import discover
 
@@ -551,7 +552,7 @@ FILES_READ = [
 def test_the_file_of_options_takes_them_too(tmp_path: Path, text: str, line: str) -> None:
     file = tmp_path / config.NAME
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(config.BadConfig, match=line) if line else contextlib.nullcontext():
+    with pytest.raises(FileError, match=line) if line else contextlib.nullcontext():
         assert len(config.read(file)) == 4
 
 

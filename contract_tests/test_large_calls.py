@@ -39,25 +39,27 @@ class Large(NamedTuple):
 
 
 LARGE = {
-    "a page of the ledger": Large("GET", D + "/ledger", (pages, "shown")),
-    "the ledger as lines": Large("GET", D + "/ledger", (ledgers, "shown"), headers=LINES),
-    "rows of an account": Large("GET", ACCOUNT, (ledgers, "shown")),
-    "rows put": Large("PUT", ACCOUNT, (ledgers, "_typed"), {"balances": ROWS}),
-    "rows put, told": Large("PUT", ACCOUNT, (ledgers, "shown"), {"balances": ROWS}),
+    "a page of the ledger": Large("GET", D + "/ledger", (pages, "row_document")),
+    "the ledger as lines": Large("GET", D + "/ledger", (ledgers, "row_document"), headers=LINES),
+    "rows of an account": Large("GET", ACCOUNT, (ledgers, "row_document")),
+    "rows put": Large("PUT", ACCOUNT, (ledgers, "_convert_row"), {"balances": ROWS}),
+    "rows put, told": Large("PUT", ACCOUNT, (ledgers, "row_document"), {"balances": ROWS}),
     "the journal": Large("GET", D + "/requests?limit=1000", (entries, "entry_document")),
     "the archive": Large("GET", D + "/requests.har", (entries, "entry_document")),
     "verify": Large(
         "POST",
         D + "/requests/verify",
-        (verification, "differs"),
+        (verification, "differences"),
         {"match": {"method": "GET"}, "at_least": 1},
     ),
-    "coverage": Large("GET", D + "/coverage", (entries, "_covered")),
+    "coverage": Large("GET", D + "/coverage", (entries, "_provider_coverage")),
     "a rule": Large("POST", D + "/faults", (faults, "RuleParser"), RULE),
-    "a scenario": Large("PUT", D + "/scenario", (faults, "read"), {"name": "rate-limit-storm"}),
+    "a scenario": Large(
+        "PUT", D + "/scenario", (faults, "read_scenario"), {"name": "rate-limit-storm"}
+    ),
     "a sandbox": Large("POST", "/sandboxes", (sandboxes, "_world"), {"world": "empty"}),
     "an event": Large(
-        "POST", D + "/events/cpg", (ledgers, "typed"), {"event": "key_revoked", "key": "main"}
+        "POST", D + "/events/cpg", (ledgers, "convert"), {"event": "key_revoked", "key": "main"}
     ),
 }
 
@@ -113,7 +115,7 @@ def test_requests_are_answered_while_a_large_call_works(
 
 
 STEPS = [
-    ("GET", ACCOUNT, (ledgers, "shown")),
+    ("GET", ACCOUNT, (ledgers, "row_document")),
     ("GET", D + "/requests", (entries, "entry_document")),
     ("GET", D + "/requests.har", (entries, "entry_document")),
 ]

@@ -17,13 +17,14 @@ from starlette.testclient import TestClient
 
 import mockserver
 from mockserver import HandClock, MockServer, create_app
-from mockserver.http.server import PortInUse, bind
+from mockserver.errors import PortInUse
+from mockserver.http.server import bind
 from mockserver.providers import discover
 
 
 def test_the_public_names_are_sorted_and_there() -> None:
     assert mockserver.__all__ == sorted(mockserver.__all__)
-    assert mockserver.__all__ == ["Auth", "HandClock", "MockServer", "app", "create_app"]
+    assert mockserver.__all__ == ["Auth", "HandClock", "MockServer", "app", "create_app", "errors"]
     for name in mockserver.__all__:
         assert getattr(mockserver, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nope'"):

@@ -209,12 +209,12 @@ WRONG_MARKERS = {
     'id="x", seed=1': f"{parse} id=",
     '"empty"': f"{parse} 'empty'",
     '"empty", color="red"': f"{parse} color=, 'empty'",
-    'world="nope"': "world nope: no such file, and none of default, empty, whale",
+    'world="nope"': "nope: no such world: neither a file nor one of default, empty, whale",
     'world={"nope": {}}': "no provider nope: there are *(at $.world*): see the chapter on worlds",
     'seed="x"': "Expected `int | null`, got `str` (at $.seed): *",
     'quirks={"cpg.replay": "no"}': "quirk cpg.replay: 'no' is none of on, off (at $.quirks[\"cpg.replay\"]): *",
     'limits="some"': "limits is default, off, *; not 'some' (at $.limits): *",
-    'ttl="25h"': "ttl lies between nothing and 24h (at $.ttl): *",
+    'ttl="25h"': "ttl must be above zero and at most 24h (at $.ttl): *",
 }
 
 
@@ -288,7 +288,7 @@ def test_options_come_before_variables(
 
 
 WRONG_OPTIONS = {
-    "world=nope": "world nope: no such file, and none of default, empty, whale",
+    "world=nope": "nope: no such world: neither a file nor one of default, empty, whale",
     "world=bad.yaml": "bad.yaml:2: $.nope: no provider nope: there are *",
     "seed=x": "a seed is a whole number, not 'x'",
     "limits=some": "limits is default, off, or single limits by name; not 'some'",
@@ -695,7 +695,7 @@ REPORTS: dict[str, tuple[str, list[str], dict[str, int], list[str] | None]] = {
     "-p no:terminal": ("def test_it(sandbox): ask(sandbox); assert 0", ["-p", "no:terminal"], {}, None),
     "a sandbox that the test has dropped": (
         "def test_it(sandbox, mockserver): mockserver.drop(sandbox); assert 0", [], {"failed": 1},
-        ["not there any more: no sandbox ID (at $): make it, or use default"],
+        ["not there any more: no sandbox ID (at $): create it, or use default"],
     ),
     "a sandbox that a passing test has dropped": (
         "def test_it(sandbox, mockserver): mockserver.drop(sandbox)", [], {"passed": 1}, None,
@@ -898,7 +898,7 @@ MISTAKES: dict[str, tuple[Callable[[SandboxHandle], Any], type[Exception], str]]
     "debit": (lambda s: s.cpg.debit("main", "USDT", "1300.000001", "ETH"), ValueError, r"held 200.000000 must lie between 0 and total 199.999999 .*debit"),
     "hold": (lambda s: s.cpg.hold("main", "USDT", "1300.000001", "ETH"), ValueError, r"held 1500.000001 must lie between 0 and total 1500.000000 .*hold"),
     "release": (lambda s: s.cpg.release("main", "USDT", "200.000001", "ETH"), ValueError, r"held -0.000001 must lie between 0 .*release"),
-    "credit": (lambda s: s.cpg.credit("main", "USDT", "0", "ETH"), ValueError, "an amount is above zero"),
+    "credit": (lambda s: s.cpg.credit("main", "USDT", "0", "ETH"), ValueError, "the amount must be above zero"),
     "credit, a place": (lambda s: s.cpg.credit("main", "USDT", "1"), ValueError, "USDT has rows at ETH, TRX .*say which"),
     "drop_balance": (lambda s: s.cpg.drop_balance("main", "NOPE"), ValueError, "account main has no row NOPE"),
     "set_balance": (lambda s: s.cpg.set_balance(*PLACE, total="1", held="2"), ValueError, "held 2 must lie between 0 and total 1"),

@@ -13,7 +13,7 @@ from mockserver import MockServer, create_app
 from mockserver.cli import banner as announce
 from mockserver.cli.banner import base_url
 from mockserver.cli.main import serve
-from mockserver.control.api import VERBS
+from mockserver.control.api import ROUTES
 from mockserver.faults import kinds
 from mockserver.faults.parsing import RuleParser
 from mockserver.files import documents, scenarios, strict_yaml, worlds
@@ -68,9 +68,9 @@ def test_the_node_example_of_a_sandbox_runs(server: MockServer, tmp_path: Path) 
 
 def test_every_call_of_the_control_api_is_in_its_table() -> None:
     shown = " ".join(rows("call, below `/__admin`"))
-    for verb in VERBS:
-        tail = verb.path.removeprefix("/sandboxes/{id}") or verb.path
-        assert tail in shown, verb.path
+    for route in ROUTES:
+        tail = route.path.removeprefix("/sandboxes/{id}") or route.path
+        assert tail in shown, route.path
 
 
 SHELL = list(zip(blocks("sh"), blocks("json"), strict=True))
@@ -164,13 +164,13 @@ def test_every_fault_is_in_its_table_with_an_example_that_can_be_read(kind: str)
     folder = {"mutate": kinds.MUTATIONS, "deliver": kinds.DELIVERIES}[kind]
     table = rows(f"`{kind}`")
     assert list(table) == [*kinds.kinds(folder)]
-    reader = RuleParser("", discover())
+    reader = RuleParser(discover())
     for name, (about, *seen, example) in table.items():
         assert about == kinds.find(folder, name).about
         assert len(seen) == (kind == "deliver")
         given = strict_yaml.load(example.strip("`"))
         assert list(given) == [name]
-        assert reader.parse({"name": "x", kind: given}, ()).name == "x"
+        assert reader.parse({"name": "x", kind: given}).name == "x"
 
 
 def test_the_scenario_example_is_one() -> None:

@@ -118,7 +118,7 @@ DRAWS = 1_000
 
 def moments(**when: Any) -> FiringWindow:
     rule = {"name": "x", "when": when, "deliver": {"close": True}}
-    return RuleParser("", PROVIDERS).parse(rule, ()).window
+    return RuleParser(PROVIDERS).parse(rule).window
 
 
 @cache
@@ -915,7 +915,7 @@ def test_a_scenario_may_not_take_the_name_of_a_rule_that_stands(face: Any) -> No
 
 def test_what_is_no_scenario_is_told_in_one_line(face: Any) -> None:
     for wrong, what in (
-        ("nope", "scenario nope: no such file, and none of bad-connection, "),
+        ("nope", "nope: no such scenario: neither a file nor one of bad-connection, "),
         (
             {"rules": [{"name": "a"}]},
             "a rule needs answer, mutate or deliver (at $.rules[0])",
@@ -1002,15 +1002,15 @@ REFUSED: list[tuple[str, str, Any, int, str, str, str]] = [
     ("POST", FAULTS, STOP | {"x": 1}, 400, "Object contains unknown field `x`", "$.x", CHAPTER),
     ("POST", FAULTS, STOP | {"match": {"x": 1}}, 400, "Object contains unknown field `x`", "$.match.x", CHAPTER),
     ("POST", FAULTS + "?x=1", STOP, 400, "no parameter x", "?x", "it takes none"),
-    ("POST", "/sandboxes/nobody/faults", STOP, 404, "no sandbox nobody", "$", "make it, or use default"),
-    ("GET", "/sandboxes/nobody/faults", None, 404, "no sandbox nobody", "$", "make it, or use default"),
-    ("GET", FAULTS, {}, 400, "a body where none is read", "$", "send none"),
+    ("POST", "/sandboxes/nobody/faults", STOP, 404, "no sandbox nobody", "$", "create it, or use default"),
+    ("GET", "/sandboxes/nobody/faults", None, 404, "no sandbox nobody", "$", "create it, or use default"),
+    ("GET", FAULTS, {}, 400, "this call takes no body", "$", "send none"),
     ("GET", FAULTS + "/stop", None, 405, f"{FAULTS}/stop has no GET", "$", "it has DELETE"),
     ("PUT", FAULTS, STOP, 405, f"{FAULTS} has no PUT", "$", "it has GET, POST, DELETE"),
     ("DELETE", FAULTS + "/nope", None, 404, "no rule nope", "name", "there are stop"),
     ("DELETE", FAULTS + "/STOP", None, 404, "no rule STOP", "name", "there are stop"),
     ("DELETE", FAULTS + "/a%2Fb%00", None, 404, "no rule a/b\0", "name", "there are stop"),
-    ("DELETE", "/sandboxes/nobody/faults/stop", None, 404, "no sandbox nobody", "$", "make it, or use default"),
+    ("DELETE", "/sandboxes/nobody/faults/stop", None, 404, "no sandbox nobody", "$", "create it, or use default"),
     ("PUT", SCENARIO, {"name": "nope"}, 400, "no such scenario", "$.name", SHIPPED + "; or give one inline"),
     *[("PUT", SCENARIO, {"name": name}, 400, "no such scenario", "$.name", SHIPPED + "; or give one inline") for name in ("", "../scenarios/stale-cache", "stale-cache.yaml", "/etc/passwd", "Stale-Cache", "stale-cache\n", "stale-cache\0", "x" * 65)],
     ("PUT", SCENARIO, {"name": 7}, 400, "Expected `str`, got `int`", "$.name", CHAPTER),
@@ -1018,9 +1018,9 @@ REFUSED: list[tuple[str, str, Any, int, str, str, str]] = [
     ("PUT", SCENARIO, "stale-cache", 400, "Expected `object`, got `str`", "$", ""),
     ("PUT", SCENARIO, {"rules": [STOP, STOP]}, 400, "there are two rules stop", "$.rules[1].name", CHAPTER),
     ("PUT", SCENARIO, {"rules": [STOP]}, 400, "a rule stop is there already: delete it first", "$", "nothing has changed"),
-    ("PUT", SCENARIO, {"quirks": {"cpg.nope": "1"}}, 400, "no quirk cpg.nope: there are ", "$.quirks", CHAPTER),
-    ("PUT", "/sandboxes/nobody/scenario", {"name": "stale-cache"}, 404, "no sandbox nobody", "$", "make it, or use default"),
-    ("DELETE", "/sandboxes/nobody/scenario", None, 404, "no sandbox nobody", "$", "make it, or use default"),
+    ("PUT", SCENARIO, {"quirks": {"cpg.nope": "1"}}, 400, "no quirk cpg.nope: there are ", '$.quirks["cpg.nope"]', CHAPTER),
+    ("PUT", "/sandboxes/nobody/scenario", {"name": "stale-cache"}, 404, "no sandbox nobody", "$", "create it, or use default"),
+    ("DELETE", "/sandboxes/nobody/scenario", None, 404, "no sandbox nobody", "$", "create it, or use default"),
     ("POST", SCENARIO, {"name": "stale-cache"}, 405, f"{SCENARIO} has no POST", "$", "it has PUT, DELETE"),
     ("PUT", "/sandboxes/new", {"scenario": "nope"}, 400, "no such scenario", "$.scenario", SHIPPED + "; or give one inline"),
     ("PUT", "/sandboxes/new", {"scenario": {"rules": [{"name": "a"}]}}, 400, "a rule needs answer, mutate or deliver", "$.scenario.rules[0]", CHAPTER),
@@ -1183,7 +1183,7 @@ def test_a_rulebook_is_full_to_the_byte(bench: Bench) -> None:
         bench.sandbox.rulebook.check_room(1, RULES_SIZE_MAX + 1)
     rule = {"name": "a", "answer": {"status": 500, "body": "é"}}
     told = '{"name":"a","answer":{"status":500,"body":"é"}}'
-    assert RuleParser("", PROVIDERS).parse(rule, ()).size == len(told.encode()) + 2
+    assert RuleParser(PROVIDERS).parse(rule).size == len(told.encode()) + 2
 
 
 def test_a_scenario_of_too_many_bytes_changes_nothing(bench: Bench) -> None:

@@ -20,7 +20,7 @@ import pytest
 from test_coinw import read as read_coinw
 from test_serve import run, serving
 
-from mockserver import Auth, HandClock, MockServer, control
+from mockserver import Auth, HandClock, MockServer, control, errors
 from mockserver.cli.main import main
 from mockserver.client.provider import ProviderHandle
 from mockserver.client.sandbox import SandboxHandle
@@ -922,7 +922,7 @@ def test_marker_option_and_variable_start_a_scenario(
 
 
 WRONG_FOR_PYTEST = {
-    "nope": "scenario nope: no such file, and none of bad-connection, *",
+    "nope": "nope: no such scenario: neither a file nor one of bad-connection, *",
     "wrong.yaml": "*a rule needs answer, mutate or deliver*",
 }
 
@@ -1102,10 +1102,10 @@ WRONG = [
     ("a name of another type", MINE | {"name": 7}, "$.name", "Expected `str`"),
     ("an about without end", MINE | {"about": "a" * 1001}, "$.about", "at most 1000"),
     ("a client with a bell", MINE | {"client": "\a"}, "$.client", "plain text"),
-    ("a quirk that is not there", MINE | {"quirks": {"coinw.nope": "on"}}, "$.quirks", "no quirk coinw.nope"),
-    ("a quirk's wrong value", MINE | {"quirks": {"coinw.bans": "perhaps"}}, "$.quirks", "perhaps"),
-    ("a limit that is not there", MINE | {"limits": {"coinw.nope": "off"}}, "$.limits", "no limit coinw.nope"),
-    ("a limit's wrong value", MINE | {"limits": {"coinw.ip": "often"}}, "$.limits", "often"),
+    ("a quirk that is not there", MINE | {"quirks": {"coinw.nope": "on"}}, '$.quirks["coinw.nope"]', "no quirk coinw.nope"),
+    ("a quirk's wrong value", MINE | {"quirks": {"coinw.bans": "perhaps"}}, '$.quirks["coinw.bans"]', "perhaps"),
+    ("a limit that is not there", MINE | {"limits": {"coinw.nope": "off"}}, '$.limits["coinw.nope"]', "no limit coinw.nope"),
+    ("a limit's wrong value", MINE | {"limits": {"coinw.ip": "often"}}, '$.limits["coinw.ip"]', "often"),
     ("a skew that is none", MINE | {"skew": "a while"}, "$.skew", "a while"),
     ("rules that are no list", MINE | {"rules": {}}, "$.rules", "Expected `array`"),
     ("a rule without a name", {"rules": [{"answer": {"status": 418}}]}, "$.rules[0]", "missing required field `name`"),
@@ -1206,7 +1206,7 @@ def test_check_finds_every_shipped_scenario_good(
 BAD_FILES = [
     ("rules:\n  - name: a\n", ":2: $.rules[0]: a rule needs answer, mutate or deliver"),
     ("about: x\nrules:\n  - name: a\n    mutate: {drop: b}\n", ":4: $.rules[0].mutate.drop: 'b' is no path"),
-    ("rules: []\nquirks: {coinw.bans: maybe}\n", ":2: $.quirks: quirk coinw.bans: 'maybe' is none"),
+    ("rules: []\nquirks: {coinw.bans: maybe}\n", ':2: $.quirks["coinw.bans"]: quirk coinw.bans: \'maybe\' is none'),
     ("rules: []\nname: A\n", ":2: $.name: use lower-case letters"),
     ("rules: []\nrules: []\n", ":2: $: the key rules is given twice"),
     ("skew: 1 week\n", ":1: $.skew: "),
@@ -1307,7 +1307,7 @@ def test_a_scenario_that_is_too_large_changes_nothing(still: MockServer) -> None
     )
     before = still.faults
     rules = [{"name": f"more-{n}", "answer": large} for n in range(3)]
-    with pytest.raises(control.ControlError, match="nothing has changed"):
+    with pytest.raises(errors.ControlError, match="nothing has changed"):
         still.play({"name": "second", "quirks": {"cpg.replay": "off"}, "rules": rules})
     assert still.faults == before
     assert still.quirks["cpg.replay"] == "on"
@@ -1316,7 +1316,7 @@ def test_a_scenario_that_is_too_large_changes_nothing(still: MockServer) -> None
 def test_to_play_nothing_is_a_mistake(still: MockServer) -> None:
     still.play("half-lost")
     for body in ({}, None):
-        with pytest.raises(control.ControlError, match="nothing to play"):
+        with pytest.raises(errors.ControlError, match="nothing to play"):
             control.call(still.app, "PUT", "/sandboxes/default/scenario", body)
     assert len(still.faults) == 3
 

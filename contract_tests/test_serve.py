@@ -169,7 +169,7 @@ MISTAKES = [
     (["serve", "--port", "70000"], "--port"),
     (["serve", "--nope"], "--nope"),
     (["serve", "--seed", "x"], "--seed"),
-    (["serve", "--world", "nowhere"], "world nowhere: no such file"),
+    (["serve", "--world", "nowhere"], "nowhere: no such world"),
     (["serve", "--limits", "some"], "limits is default, off, or single limits"),
     (
         ["serve", "--limit", "cpg.key"],
@@ -188,7 +188,7 @@ MISTAKES = [
     (["serve", "--quirk", "cpg.timestamp_window=-5s"], "'-5s' lies below zero"),
     (["serve", "--public-url", "mock.test"], "a public URL starts with http:// or https://"),
     (["curl", "cpg", "--query", "a=US DT"], "percent-encode it"),
-    (["check", "nowhere"], "world nowhere: no such file"),
+    (["check", "nowhere"], "nowhere: no such world"),
     (["serve", "--host", "0.0.0.0"], "--host 0.0.0.0 is not loopback: set MOCKSERVER_ADMIN_TOKEN"),
     (["serve", "--host", "127.0.0.999"], "127.0.0.999"),
     (["curl", "nope"], "no provider nope"),
@@ -231,11 +231,11 @@ FILES = [
     ("limits = 'x'", "mockserver.toml: limits: limits is default, off"),
     ("host = '0.0.0.0'", "mockserver.toml: host: --host 0.0.0.0 is not loopback"),
     ("public_url = 'x'", "mockserver.toml: public_url: a public URL starts with"),
-    ("scenario = 'x'", "mockserver.toml: scenario: scenario x: no such file"),
+    ("scenario = 'x'", "mockserver.toml: scenario: x: no such scenario"),
     ("quirks = 1", "mockserver.toml: quirks is a table"),
     ("[limits]\n'cpg.nope' = 'off'", "no limit cpg.nope: there are"),
     ("[limits]\n'cpg.key' = '120'", "limit cpg.key: write N/DURATION"),
-    ("world = 'nowhere'", "world nowhere: no such file"),
+    ("world = 'nowhere'", "nowhere: no such world"),
 ]
 
 
@@ -257,8 +257,8 @@ VARIABLES = [
     ({"MOCKSERVER_LOG_FORMAT": "x"}, "MOCKSERVER_LOG_FORMAT: 'x' is not one of"),
     ({"MOCKSERVER_HOST": "0.0.0.0"}, "MOCKSERVER_HOST: --host 0.0.0.0 is not loopback"),
     ({"MOCKSERVER_PUBLIC_URL": "x"}, "MOCKSERVER_PUBLIC_URL: a public URL starts with"),
-    ({"MOCKSERVER_WORLD": "x"}, "MOCKSERVER_WORLD: world x: no such file"),
-    ({"MOCKSERVER_SCENARIO": "x"}, "MOCKSERVER_SCENARIO: scenario x: no such file"),
+    ({"MOCKSERVER_WORLD": "x"}, "MOCKSERVER_WORLD: x: no such world"),
+    ({"MOCKSERVER_SCENARIO": "x"}, "MOCKSERVER_SCENARIO: x: no such scenario"),
 ]  # fmt: skip
 
 

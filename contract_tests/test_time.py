@@ -519,7 +519,7 @@ def test_a_duration_in_the_journal_is_monotonic(step: int) -> None:
         itertools.count(10**18, step),
         itertools.count(0, 5),
     )  # nanoseconds, more at each reading
-    world = create_app().sandboxes.default.world
+    world = create_app().state.exchange.sandboxes.default.world
     sandbox = Sandbox(DEFAULT, world, lambda: next(wall), monotonic=lambda: next(passing))
-    pipeline.answer(sandbox, "coinapi", Request("GET", b"/", b"", [], b"", "127.0.0.1", b"/"))
+    pipeline.respond(sandbox, "coinapi", Request("GET", b"/", b"", [], b"", "127.0.0.1", b"/"))
     assert 0 < sandbox.journal.entries[-1].duration < 1000

@@ -12,10 +12,11 @@ import pytest
 
 from mockserver.engine.ledger import LedgerAccounts
 from mockserver.engine.world import random_like
+from mockserver.errors import DataError, json_path
 from mockserver.files import strict_yaml
 from mockserver.files.openapi import Document, Mismatch
 from mockserver.model import amounts as amount
-from mockserver.model import paging, query, redaction, secret_index, signing, times
+from mockserver.model import paging, query, redaction, secret_index, signing, times, typed_data
 from mockserver.model.amounts import Amount, decode_hook
 from mockserver.model.http import Request, Response, UnsignedRequest
 from mockserver.model.json_members import once_each
@@ -25,6 +26,7 @@ from mockserver.model.provider import Limit, Quirk, by_address, by_key
 from mockserver.model.redaction import Secrets
 from mockserver.model.reject import Reject
 from mockserver.model.times import MILLISECOND, SECOND
+from mockserver.model.typed_data import at, convert
 from mockserver.model.world import (
     Account,
     Credential,
@@ -512,9 +514,10 @@ WRONG = [
 
 @pytest.mark.parametrize(("text", "told"), WRONG, ids=range(len(WRONG)))
 def test_a_document_is_refused_with_its_line(text: str, told: str) -> None:
-    with pytest.raises(strict_yaml.LocatedError, match=exactly(told)) as refused:
+    with pytest.raises(DataError, match=exactly(told)) as refused:
         strict_yaml.load(text)
-    assert f"line {refused.value.line}: {refused.value.path}: {refused.value.what}" == told
+    found = refused.value
+    assert f"line {found.line}: {json_path(found.path)}: {found.message}" == told
 
 
 @pytest.mark.parametrize(
@@ -528,7 +531,7 @@ def test_a_document_that_the_stack_cannot_hold_is_refused() -> None:
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(len(inspect.stack(0)) + 150)
     try:
-        with pytest.raises(strict_yaml.LocatedError, match=exactly(NESTED)):
+        with pytest.raises(DataError, match=exactly(NESTED)):
             strict_yaml.load("{a: " * 90 + "1" + "}" * 90)
     finally:
         sys.setrecursionlimit(before)
@@ -549,7 +552,7 @@ class Shop(msgspec.Struct, forbid_unknown_fields=True):
 SHOPS = [
     ("price: '1.x'\n", 1, "$.price", "'1.x' is no amount: digits, one point, as in \"0.5\""),
     ("price: '1'\nother: 1\n", 2, "$.other", "Object contains unknown field `other`"),
-    ('price: "1"\n"a\\nb": 1\n', 2, "$.a\\x0ab", "Object contains unknown field `a\\x0ab`"),
+    ('price: "1"\n"a\\nb": 1\n', 2, '$["a\\nb"]', "Object contains unknown field `a\\x0ab`"),
     ("points:\n  a: {X: 1}\n  b: {X: z}\n", 3, "$.points.b.X", "Expected `int`, got `str`"),
     ("points:\n  a: {X: 1}\n  b:\n    X: 1\n    Y: 2\n", 5, "$.points.b.Y", "Object contains unknown field `Y`"),
     ("points:\n  a: {X: 1}\n  b: {}\n", 3, "$.points.b", "Object missing required field `X`"),
@@ -564,28 +567,27 @@ SHOPS = [
 def test_what_has_the_wrong_type_is_found_in_the_text(
     text: str, line: int, path: str, what: str
 ) -> None:
-    with pytest.raises(strict_yaml.LocatedError) as refused:
-        strict_yaml.convert(text, strict_yaml.load(text), (), Shop)
+    with pytest.raises(DataError) as refused, strict_yaml.located(text):
+        convert(strict_yaml.load(text), Shop)
     found = refused.value
-    assert (found.line, found.path, found.what) == (line, path, what)
+    assert (found.line, json_path(found.path), found.message) == (line, path, what)
 
 
 def test_what_stands_below_a_path_is_found_there() -> None:
     text = "a: 1\npart:\n  shelf:\n  - X: z\n"
-    with pytest.raises(
-        strict_yaml.LocatedError, match=r"^line 4: \$\.part\.shelf\[0\]\.X: Expected"
-    ):
-        strict_yaml.convert(text, {"shelf": [{"X": "z"}]}, ("part",), Shop)
+    with pytest.raises(DataError) as refused, strict_yaml.located(text), at("part"):
+        convert({"shelf": [{"X": "z"}]}, Shop)
+    assert str(refused.value).startswith("line 4: $.part.shelf[0].X: Expected")
 
 
 def test_a_path_ends_where_no_key_alone_is_to_blame() -> None:
-    found = strict_yaml._narrow({"a": {"b": 1}}, [".a", "[...]"], lambda data: False)  # noqa: SLF001
+    found = typed_data._path({"a": {"b": 1}}, [".a", "[...]"], lambda data: False)  # noqa: SLF001
     assert found == ("a",)
 
 
 def test_what_fits_is_typed() -> None:
     text = "price: '1.50'\npoints: {a: {X: 1}}\n"
-    found = strict_yaml.convert(text, strict_yaml.load(text), (), Shop)
+    found = convert(strict_yaml.load(text), Shop)
     assert (str(found.price), type(found.price), found.points) == ("1.50", Amount, {"a": Point(1)})
 
 
@@ -607,14 +609,15 @@ def test_a_place_is_told_by_the_line_where_its_path_ends(
     path: tuple[str | int, ...], line: int, shown: str
 ) -> None:
     text = "---\na:\n  b:\n  - 1\n  - x: 1\n    c: 2\n  d: text\n"
-    found = strict_yaml.located_error(text, path, "odd")
-    assert (found.line, found.path, found.what) == (line, shown, "odd")
+    with pytest.raises(DataError) as refused, strict_yaml.located(text):
+        raise DataError("odd", path)
+    assert str(refused.value) == f"line {line}: {shown}: odd"
 
 
 def test_what_is_wrong_is_told_in_one_line() -> None:
-    told = strict_yaml.LocatedError(3, "$.a\nb", "x\x1b\ud800")
-    assert (told.path, told.what) == ("$.a\\x0ab", "x\\x1b\\ud800")
-    assert str(told) == "line 3: $.a\\x0ab: x\\x1b\\ud800"
+    told = DataError("x\x1b\ud800", ("a\nb",), 3)
+    assert told.message == "x\\x1b\\ud800"
+    assert str(told) == 'line 3: $["a\\nb"]: x\\x1b\\ud800'
 
 
 # Documents of providers
@@ -960,7 +963,8 @@ def test_a_key_names_an_account_that_is_there() -> None:
     keys = {"bare": Credential(), "none": Owned(), "owned": Owned(account="a")}
     section = Section(keys=keys, accounts=accounts)
     assert (section.credentials(), list(section.records())) == (keys, [])
-    with pytest.raises(ValueError, match=exactly("key k names account 'b', which is not there")):
+    message = "$.keys.k.account: key k names account 'b', which is not there"
+    with pytest.raises(DataError, match=exactly(message)):
         Section(keys={"k": Owned(account="b")}, accounts=accounts)
 
 

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from mockserver import errors
     from mockserver.client.auth import Auth
     from mockserver.client.server import HandClock, MockServer
     from mockserver.http.app import create_app
+    from mockserver.version import __version__ as __version__
 
     app: Starlette
 
-__all__ = ["Auth", "HandClock", "MockServer", "app", "create_app"]
-
-__version__ = "0.1.0"
+__all__ = ["Auth", "HandClock", "MockServer", "app", "create_app", "errors"]
 
 _HOMES = {
     "Auth": "mockserver.client.auth",
     "HandClock": "mockserver.client.server",
     "MockServer": "mockserver.client.server",
+    "__version__": "mockserver.version",
     "create_app": "mockserver.http.app",
 }
 
@@ -31,6 +32,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "app":
         value = import_module(_HOMES["create_app"]).create_app()
+    elif name == "errors":
+        value = import_module("mockserver.errors")
     elif name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
     else:

@@ -39,10 +39,10 @@ def ruled(kinds: Iterable[str]) -> Callable[[Provider, int], Asks]:
 
     def build(provider: Provider, size: int) -> Asks:
         sandbox = box(world(provider))
-        reader = RuleParser("", discover())
+        parser = RuleParser(discover())
         close = {"deliver": {"close": True}}
         made = [{"name": f"r{n}"} | close | makers[n % len(makers)](n) for n in range(size)]
-        sandbox.rulebook.put([reader.parse(rule, ()) for rule in made], sandbox.clock.now())
+        sandbox.rulebook.put([parser.parse(rule) for rule in made], sandbox.clock.now())
         sandbox.clock.advance(10**9)
         return warmed(provider, asks(sandbox, provider))
 

@@ -38,7 +38,7 @@ def rules(operation: str) -> Callable[[Provider, int], Asks]:
         sandbox = box(world(provider))
         match = {"provider": provider.name}
         match |= {"operation": operation} if operation else {}
-        reader = RuleParser("", discover())
+        parser = RuleParser(discover())
         made = [
             {
                 "name": f"rule-{n}",
@@ -47,7 +47,7 @@ def rules(operation: str) -> Callable[[Provider, int], Asks]:
             }
             for n in range(size)
         ]
-        sandbox.rulebook.put([reader.parse(rule, ()) for rule in made], sandbox.clock.now())
+        sandbox.rulebook.put([parser.parse(rule) for rule in made], sandbox.clock.now())
         return warmed(provider, asks(sandbox, provider))
 
     return build

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from machines.bench import MILLISECOND, PLAN, SECOND, START
-from mockserver import HandClock, MockServer, control
+from mockserver import HandClock, MockServer, control, errors
 from mockserver.model import times
 
 HOUR = 3600 * SECOND
@@ -127,7 +127,7 @@ class Clocks(RuleBasedStateMachine):
             for name, (move, _) in MOVES.items():
                 line = move(line, wish[name]) if name in wish else line
         except Refused:
-            with pytest.raises(control.ControlError):
+            with pytest.raises(errors.ControlError):
                 control.call(self.server.app, "POST", CLOCK, asked)
             return
         told = control.call(self.server.app, "POST", CLOCK, asked)

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from mockserver.errors import FileError
+
 NAME = "mockserver.toml"
 OPTIONS = {
     "host": str,
@@ -25,12 +27,8 @@ OPTIONS = {
 TABLES = ("quirks", "limits")
 
 
-class BadConfig(Exception):
-    """A configuration that cannot be used: where, and why, in one line."""
-
-
 def read(path: Path) -> dict[str, Any]:
-    """Reads the file, {} when there is none; raises BadConfig.
+    """Reads the file, {} when there is none; raises FileError.
 
     ``quirks`` and ``limits`` are tables by ``provider.name``; ``limits`` may be
     ``"default"`` or ``"off"`` instead. What their values may be is not checked here.
@@ -42,15 +40,16 @@ def read(path: Path) -> dict[str, Any]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadConfig(f"{path}: {error}") from None
+        raise FileError(str(path), str(error)) from None
     for key, value in data.items():
         if key in TABLES:
             data[key] = _values(path, key, value)
         elif key not in OPTIONS:
             known = ", ".join([*OPTIONS, "limits", "quirks"])
-            raise BadConfig(f"{path}: no option {key}: there are {known}")
+            raise FileError(str(path), f"no option {key}: there are {known}", path=(key,))
         elif type(value) is not OPTIONS[key] and (type(value), OPTIONS[key]) != (int, float):
-            raise BadConfig(f"{path}: {key} takes {_article(OPTIONS[key])}, not {value!r}")
+            message = f"{key} takes {_article(OPTIONS[key])}, not {value!r}"
+            raise FileError(str(path), message, path=(key,))
     return data
 
 
@@ -59,7 +58,7 @@ def _values(path: Path, key: str, value: Any) -> Any:
     if key == "limits" and isinstance(value, str):
         return value
     if not isinstance(value, dict):
-        raise BadConfig(f"{path}: {key} is a table of settings by name")
+        raise FileError(str(path), f"{key} is a table of settings by name", path=(key,))
     flat: dict[str, Any] = {}
     for name, inner in value.items():
         # TOML reads `cpg.key = "..."` as a table in a table.

@@ -118,6 +118,7 @@ def serve(context: click.Context, /, **flags: Any) -> None:
 
     from mockserver.cli import banner as announce
     from mockserver.cli import options
+    from mockserver.errors import PortInUse
     from mockserver.http import bounds, log, server
 
     merged = options.merged(context, flags)
@@ -131,7 +132,7 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     app = _app(merged, token)
     try:
         sockets = server.bind(merged["host"], merged["port"], app.providers)
-    except server.PortInUse as error:
+    except PortInUse as error:
         raise click.ClickException(str(error)) from None
     facts = announce.ready(app, server.address(app, sockets), merged["world"])
     text = json.dumps(facts) if merged["as_json"] else announce.table(facts)
@@ -157,7 +158,6 @@ def _port() -> int:
 
 
 def _app(options: Any, token: str | None) -> Any:
-    from mockserver.files.lookup import FileError
     from mockserver.http.exchange import create_exchange
 
     try:
@@ -175,7 +175,7 @@ def _app(options: Any, token: str | None) -> Any:
             memory_budget=options["memory_budget"],
             max_sandboxes=options["max_sandboxes"],
         )
-    except (FileError, ValueError) as error:
+    except ValueError as error:
         raise click.UsageError(str(error)) from None
 
 
@@ -195,7 +195,7 @@ def curl(
     from mockserver.cli import banner as announce
     from mockserver.cli import options
     from mockserver.cli.signed_curl import curl_line
-    from mockserver.files import lookup as files
+    from mockserver.errors import FileError
     from mockserver.files import worlds
     from mockserver.model import suggestions
     from mockserver.providers import discover
@@ -208,7 +208,7 @@ def curl(
         world = options.from_file(serve).get("world", world)
     try:
         keys = worlds.load(world).parts[provider].credentials.values()
-    except files.FileError as error:
+    except FileError as error:
         raise click.UsageError(str(error)) from None
     labels = {key.label: key for key in keys}
     if credential not in labels:
@@ -306,6 +306,7 @@ def generate(accounts: int, assets: int, seed: int) -> None:
 @click.argument("file")
 def check(file: str) -> None:
     """Check a world or a scenario FILE without serving it."""
+    from mockserver.errors import FileError
     from mockserver.files import lookup as files
     from mockserver.files import scenarios, strict_yaml, worlds
 
@@ -317,7 +318,7 @@ def check(file: str) -> None:
             print(f"{file}: scenario {scenario.name} is good, {len(scenario.rules)} rules")
             return
         world = worlds.load(file)
-    except files.FileError as error:
+    except FileError as error:
         raise click.ClickException(str(error)) from None
     rows = sum(len(h.rows) for part in world.parts.values() for h in part.accounts.values())
     print(f"{file}: world {world.name} is good, {rows} rows")
@@ -331,6 +332,7 @@ def explain(provider: str | None, at: str | None, world: str) -> int:
     """Tell why a request would be refused: a curl line, a HAR entry or a raw request on stdin."""
     import time
 
+    from mockserver.http.routing import Routing
     from mockserver.model import suggestions, times
     from mockserver.providers import discover
     from mockserver.tools import pasted_request as told
@@ -341,7 +343,9 @@ def explain(provider: str | None, at: str | None, world: str) -> int:
     try:
         now = time.time_ns() if at is None else times.parse_instant(at)
         request = told.read(sys.stdin.buffer.read(told.SIZE_MAX + 1))
-        entry = check_offline(request, world, provider, _port(), lambda: now)
+        routing, port = Routing(discover()), _port()
+        routing.ports = {port + p.port: name for name, p in discover().items()}
+        entry = check_offline(request, world, provider, routing.find, lambda: now)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     print(verdict(entry))

@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from mockserver.cli import config
+from mockserver.errors import FileError
 
 PREFIX = "MOCKSERVER_"
 BESIDE = ("MOCKSERVER_ADMIN_TOKEN", "MOCKSERVER_URL")  # variables that are no option's
@@ -105,7 +106,7 @@ def from_file(command: click.Command) -> dict[str, Any]:
     """Returns the options in ``mockserver.toml``, checked as flags are; raises UsageError."""
     try:
         found = config.read(Path(config.NAME))
-    except config.BadConfig as error:
+    except FileError as error:
         raise click.UsageError(str(error)) from None
     parameters = {parameter.name: parameter for parameter in command.params}
     for name, value in found.items():

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from mockserver.errors import SettingError
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import Provider
 from mockserver.model.suggestions import unknown
@@ -21,7 +22,7 @@ class Auth:
     """Signs each request, as it is about to be sent, with a provider's own scheme.
 
     ``credential`` has the members that ``mockserver serve --json`` prints. ``now``
-    gives the time in nanoseconds. Raises ValueError for a provider or a credential
+    gives the time in nanoseconds. Raises SettingError for a provider or a credential
     that cannot be. For other clients ``headers()`` returns what to send.
     """
 
@@ -34,7 +35,7 @@ class Auth:
         self.provider = _known(provider) if isinstance(provider, str) else provider
         missing = [name for name in self.provider.members if name not in credential]
         if missing:
-            raise ValueError(f"a {self.provider.name} credential needs {', '.join(missing)}")
+            raise SettingError(f"a {self.provider.name} credential needs {', '.join(missing)}")
         self._credential = SimpleNamespace(**credential)
         self._now = now
 
@@ -110,7 +111,7 @@ def _joined(own: bytes, given: bytes) -> bytes:
 def _known(name: str) -> Provider:
     providers = discover()
     if name not in providers:
-        raise ValueError(unknown("provider", name, providers))
+        raise SettingError(unknown("provider", name, providers))
     return providers[name]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mockserver.errors import SettingError
 from mockserver.faults.parsing import KEYWORDS, AnswerSpec, FiringSpec
 from mockserver.faults.rules import RuleMatch
 from mockserver.files import scenarios
@@ -25,7 +26,7 @@ def fail(
     name: str | None,
     keywords: Mapping[str, Any],
 ) -> str:
-    """Sets a fault rule from keywords and returns its name; raises ValueError.
+    """Sets a fault rule from keywords and returns its name; raises SettingError.
 
     Without a ``name`` the rule gets one that is derived from its content. ``call`` sends a
     request to the control API.
@@ -37,7 +38,7 @@ def fail(
 
 
 def rule_from_keywords(match: Mapping[str, str], keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a rule without a name; raises ValueError for an unknown or repeated keyword."""
+    """Returns a rule without a name; raises SettingError for an unknown or repeated keyword."""
     rule: dict[str, Any] = {"match": dict(match)}
     for keyword, value in keywords.items():
         member = KEYWORDS.get(keyword, keyword)  # from_ stands for from, a reserved word
@@ -47,9 +48,9 @@ def rule_from_keywords(match: Mapping[str, str], keywords: Mapping[str, Any]) ->
         section = next((section for section, members in SECTIONS if member in members), None)
         if section is None:
             known = (*MATCH, *WHEN, *ANSWER, *WHOLE_SECTIONS)
-            raise ValueError(f"a rule has no {keyword}: {choices(keyword, known)}")
+            raise SettingError(f"a rule has no {keyword}: {choices(keyword, known)}")
         if member in rule.get(section, {}):
-            raise ValueError(f"{member} is given already: {rule[section][member]!r}")
+            raise SettingError(f"{member} is given already: {rule[section][member]!r}")
         rule.setdefault(section, {})[member] = value
     copy: dict[str, Any] = _json_copy(rule)
     return copy
@@ -60,7 +61,7 @@ def _json_copy(data: Any) -> Any:
     try:
         return json.loads(json.dumps(spelled(data), allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"a rule may contain only JSON values: {error}") from None
+        raise SettingError(f"a rule may contain only JSON values: {error}") from None
 
 
 def _content_name(rule: Mapping[str, Any]) -> str:

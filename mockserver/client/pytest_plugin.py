@@ -79,7 +79,6 @@ def _found(url: str) -> Any:
 
 def _made(config: pytest.Config) -> Any:
     from mockserver.client.server import MockServer
-    from mockserver.files.lookup import FileError
 
     seed = _seed(_option(config, "seed") or "490")
     world = _option(config, "world") or "default"
@@ -87,7 +86,7 @@ def _made(config: pytest.Config) -> Any:
     scenario = _option(config, "scenario") or None
     try:
         return MockServer(world, seed=seed, limits=limits, scenario=scenario)
-    except (FileError, ValueError) as error:
+    except ValueError as error:
         raise _wrong(error) from None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from mockserver.client.sandbox import ServerHandle
-from mockserver.control.routes import ControlError
+from mockserver.errors import ControlError, InvalidCall, SettingError
 
 PATIENCE = 30  # seconds
 MEMBERS = {"error", "at", "hint"}  # of every refusal
@@ -22,14 +22,14 @@ UNINTELLIGIBLE = (
 
 
 class RemoteServer(ServerHandle):
-    """The server at a gateway's URL; raises ValueError for what is no URL."""
+    """The server at a gateway's URL; raises SettingError for what is no URL."""
 
     transport = None  # as ``MockServer`` has one: httpx then takes its own
 
     def __init__(self, url: str, token: str | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
-            raise ValueError(f"{url!r} is no gateway's URL: write http://127.0.0.1:8490")
+            raise SettingError(f"{url!r} is no gateway's URL: write http://127.0.0.1:8490")
         self.url = url.rstrip("/")
         self._address = (parts.hostname, parts.port or 80)
         self._prefix = parts.path.rstrip("/") + "/__admin"
@@ -37,13 +37,13 @@ class RemoteServer(ServerHandle):
         super().__init__(self._carry_out, time.time_ns)
 
     def greet(self) -> None:
-        """Raises OSError when no gateway is there, Refused when it does not know the token."""
+        """Raises OSError when no gateway is there, ControlError when it does not know the token."""
         self._call("GET", "/health")
 
     def _carry_out(
         self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
     ) -> Any:
-        """Carries a call out; raises Refused, and OSError when the server is not there."""
+        """Carries a call out; raises ControlError, and OSError when the server is not there."""
         headers = {"Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
@@ -73,6 +73,4 @@ class RemoteServer(ServerHandle):
 
 
 def _refused(status: int, body: dict[str, Any]) -> ControlError:
-    refused = ControlError(status, body["error"], body["at"], body["hint"])
-    refused.body = body
-    return refused
+    return InvalidCall(**body) if status == 400 else ControlError(status, **body)

@@ -16,6 +16,7 @@ from mockserver.client.fault_keywords import fail, scenario_wish
 from mockserver.client.provider import Caller, ProviderHandle, quoted
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Value
+from mockserver.errors import ControlError, VerificationError
 from mockserver.files import worlds
 from mockserver.model import times
 from mockserver.model.suggestions import nearest
@@ -133,7 +134,7 @@ class SandboxHandle:
         at_most: int | None = None,
         **match: Any,
     ) -> int:
-        """Counts the requests that match; raises AssertionError when it is not the right number.
+        """Counts the requests that match; raises VerificationError when it is not the right number.
 
         ``match`` takes provider, operation, method, target, status, reason, credential, header.
         Without a number at least one is expected.
@@ -143,10 +144,11 @@ class SandboxHandle:
         given = {k: v for k, v in numbers.items() if v is not None} or {"at_least": 1}
         try:
             answer = self._call("POST", "/requests/verify", {"match": match, **given})
-        except Exception as error:
-            if getattr(error, "status", None) != 409:
+        except ControlError as error:
+            if error.status != 409:
                 raise
-            raise AssertionError(_missed(match, given, error)) from None
+            message, facts = _missed(match, given, error), error.facts
+            raise VerificationError(message, facts["count"], facts["nearest"]) from None
         return int(answer["count"])
 
     @property
@@ -246,9 +248,9 @@ class ServerHandle:
         return getattr(self.default, name)
 
 
-def _missed(match: Mapping[str, Any], given: Mapping[str, int], error: Any) -> str:
-    lines = [f"{error.body['error']}, expected {given} of {dict(match)}"]
-    for miss in error.body.get("nearest", []):
+def _missed(match: Mapping[str, Any], given: Mapping[str, int], error: ControlError) -> str:
+    lines = [f"{error.error}, expected {given} of {dict(match)}"]
+    for miss in error.facts["nearest"]:
         request = miss["request"]
         lines.append(
             f"  n={miss['n']} {request['method']} {request['target']} -> {request['status']}"

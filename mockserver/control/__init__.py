@@ -1,6 +1,5 @@
-"""The control API: sandboxes, clocks, ledgers and the journal, over HTTP and from Python."""
+"""The control API: sandboxes, clocks, ledgers, faults and the journal, over HTTP and in Python."""
 
 from mockserver.control.api import call
-from mockserver.control.routes import ControlError
 
-__all__ = ["ControlError", "call"]
+__all__ = ["call"]

@@ -1,4 +1,4 @@
-"""Answers that may be large: their items are made and encoded a few at a time.
+"""Response bodies that may be large: their items are built and encoded a few at a time.
 
 So no step holds the interpreter for long, whatever the size of the whole.
 """
@@ -8,59 +8,61 @@ from typing import Any
 
 import msgspec
 
-ITEMS_MAX = 100  # items that are made and encoded in one step
-TEXT = "application/json"
+ITEMS_MAX = 100  # items that are built and encoded in one step
 
 encode = msgspec.json.Encoder().encode
 
 
 class Items:
-    """A list in an answer: ``show`` makes one item from what was taken under the lock."""
+    """A list in a response body: ``document(source)`` builds the item of a source.
 
-    def __init__(self, sources: Sequence[Any], show: Callable[[Any], Any]) -> None:
+    The sources are an immutable snapshot, taken under the sandbox's lock.
+    """
+
+    def __init__(self, sources: Sequence[Any], document: Callable[[Any], Any]) -> None:
         self._sources = sources
-        self._show = show
+        self._document = document
 
     def batches(self) -> Iterator[list[Any]]:
         """Yields the items, at most ITEMS_MAX at once."""
         for start in range(0, len(self._sources), ITEMS_MAX):
-            yield [self._show(source) for source in self._sources[start : start + ITEMS_MAX]]
+            yield [self._document(source) for source in self._sources[start : start + ITEMS_MAX]]
 
 
-def plain(answer: Any) -> Any:
-    """Returns an answer as plain data, made as a whole."""
-    if isinstance(answer, Items):
-        return [item for batch in answer.batches() for item in batch]
-    if isinstance(answer, dict):
-        return {key: plain(value) for key, value in answer.items()}
-    return answer
+def plain(body: Any) -> Any:
+    """Returns a response body as plain data, with all items built."""
+    if isinstance(body, Items):
+        return [item for batch in body.batches() for item in batch]
+    if isinstance(body, dict):
+        return {key: plain(value) for key, value in body.items()}
+    return body
 
 
-def has_items(answer: Any) -> bool:
-    """Tells whether there is a list in an answer that is made a few items at a time."""
-    if isinstance(answer, dict):
-        return any(map(has_items, answer.values()))
-    return isinstance(answer, Items)
+def has_items(body: Any) -> bool:
+    """Returns whether a response body holds Items."""
+    if isinstance(body, dict):
+        return any(map(has_items, body.values()))
+    return isinstance(body, Items)
 
 
-def chunks(answer: Any) -> Iterator[bytes]:
-    """Yields an answer as JSON in pieces, each of a bounded number of items."""
-    if isinstance(answer, Items):
-        yield from _list(answer)
-    elif isinstance(answer, dict) and has_items(answer):
-        before = b"{"
-        for key, value in answer.items():
-            yield before + encode(key) + b":"
+def chunks(body: Any) -> Iterator[bytes]:
+    """Yields a response body as JSON in chunks of at most ITEMS_MAX items."""
+    if isinstance(body, Items):
+        yield from _list_chunks(body)
+    elif isinstance(body, dict) and has_items(body):
+        separator = b"{"
+        for key, value in body.items():
+            yield separator + encode(key) + b":"
             yield from chunks(value)
-            before = b","
+            separator = b","
         yield b"}"
     else:
-        yield encode(answer)
+        yield encode(body)
 
 
-def _list(items: Items) -> Iterator[bytes]:
-    before = b"["
+def _list_chunks(items: Items) -> Iterator[bytes]:
+    separator = b"["
     for batch in items.batches():
-        yield before + encode(batch)[1:-1]
-        before = b","
-    yield b"[]" if before == b"[" else b"]"
+        yield separator + encode(batch)[1:-1]
+        separator = b","
+    yield b"[]" if separator == b"[" else b"]"

@@ -1,4 +1,4 @@
-"""A sandbox's clocks: shown and moved."""
+"""Shows and changes a sandbox's clocks."""
 
 import copy
 import math
@@ -8,15 +8,19 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.control.routes import ControlCall, ControlError
+from mockserver.control.routes import ControlCall
 from mockserver.engine.clock import Clock
+from mockserver.errors import InvalidCall
 from mockserver.model import times
 
 HINT = "see the table of what moves time"
 
 
 class ClockChange(Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be done to a clock; one or more at once."""
+    """Changes of the clocks; one or more at once.
+
+    ``advance`` and ``skew`` are durations, ``set`` is an instant, ``rate`` a factor of real time.
+    """
 
     advance: str | int | float | None = None
     freeze: bool | None = None
@@ -26,7 +30,7 @@ class ClockChange(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def show(call: ControlCall) -> dict[str, Any]:
-    """Tells both times."""
+    """Returns the time of both clocks, and how they run."""
     sandbox = call.sandbox
     with sandbox.lock:
         clock = sandbox.clock
@@ -40,43 +44,43 @@ def show(call: ControlCall) -> dict[str, Any]:
         }
 
 
-def move(call: ControlCall) -> dict[str, Any]:
-    """Moves a clock, and lets happen what is due then."""
-    wish: ClockChange = call.body
-    if wish == ClockChange():
-        raise ControlError(400, "nothing to do", hint="give advance, freeze, set, rate or skew")
+def change(call: ControlCall) -> dict[str, Any]:
+    """Changes the clocks and runs the events that are due then; all changes or none."""
+    changes: ClockChange = call.body
+    if changes == ClockChange():
+        raise InvalidCall("nothing to do", hint="give advance, freeze, set, rate or skew")
     sandbox = call.sandbox
     with sandbox.lock:
-        sandbox.replace_clock(_moved(sandbox.clock, wish))
+        sandbox.replace_clock(_changed(sandbox.clock, changes))
         sandbox.run_due_events()
     return show(call)
 
 
-def _rate(rate: float) -> Fraction:
+def _parse_rate(rate: float) -> Fraction:
     if not math.isfinite(rate):
         raise ValueError("rate is a number")
     return Fraction(rate).limit_denominator(1_000_000)
 
 
-# In the order in which they happen: how each is read, and done.
-MOVES: dict[str, tuple[Callable[[Any], Any], Callable[[Clock, Any], None]]] = {
+# In the order in which they are made: how each is parsed, and how it is applied.
+CHANGES: dict[str, tuple[Callable[[Any], Any], Callable[[Clock, Any], None]]] = {
     "set": (times.parse_instant, Clock.set),
     "advance": (times.parse_duration, Clock.advance),
-    "rate": (_rate, Clock.run_at),
+    "rate": (_parse_rate, Clock.run_at),
     "freeze": (bool, Clock.freeze),
     "skew": (times.parse_duration, Clock.skew_by),
 }
 
 
-def _moved(clock: Clock, wish: ClockChange) -> Clock:
-    """Returns a clock that was moved; raises Refused."""
-    moved = copy.copy(clock)
-    for name, (read, move) in MOVES.items():
-        value = getattr(wish, name)
+def _changed(clock: Clock, changes: ClockChange) -> Clock:
+    """Returns a changed copy of a clock; raises InvalidCall."""
+    changed = copy.copy(clock)
+    for name, (parse, apply) in CHANGES.items():
+        value = getattr(changes, name)
         if value is None:
             continue
         try:
-            move(moved, read(value))
+            apply(changed, parse(value))
         except ValueError as error:
-            raise ControlError(400, str(error), f"$.{name}", HINT) from None
-    return moved
+            raise InvalidCall(str(error), f"$.{name}", HINT) from None
+    return changed

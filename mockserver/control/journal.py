@@ -1,4 +1,4 @@
-"""The journal: listed, shown, exported."""
+"""Lists, shows, clears and exports the journal, and reports what it has covered."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -7,13 +7,14 @@ from urllib.parse import parse_qsl
 
 from msgspec.structs import asdict
 
-from mockserver import __version__
 from mockserver.control.chunks import Items
-from mockserver.control.matching import JournalMatch, check_names, differs, headers
-from mockserver.control.routes import ControlCall, ControlError, whole_number
+from mockserver.control.matching import JournalMatch, check_names, differences, header_values
+from mockserver.control.routes import ControlCall, whole_number
 from mockserver.engine.journal import JournalEntry
+from mockserver.errors import ControlError
 from mockserver.model import times
 from mockserver.model.provider import Provider
+from mockserver.version import __version__
 
 FILTERS = ("provider", "operation", "reason", "status")
 LIMIT = 100
@@ -21,7 +22,7 @@ LIMIT_MAX = 1_000
 
 
 def entry_document(entry: JournalEntry) -> dict[str, Any]:
-    """Returns an entry as it is told to people."""
+    """Returns an entry as JSON data."""
     return {
         "n": entry.n,
         "time": times.instant_text(entry.time),
@@ -38,7 +39,7 @@ def entry_document(entry: JournalEntry) -> dict[str, Any]:
         "delivery": entry.delivery or None,
         "duration_us": entry.duration // 1000,
         "request": {
-            "headers": headers(entry.request_headers),
+            "headers": header_values(entry.request_headers),
             "body": entry.request_body.decode("utf-8", "replace"),
         },
         "response": {
@@ -50,7 +51,7 @@ def entry_document(entry: JournalEntry) -> dict[str, Any]:
 
 
 def index(call: ControlCall) -> dict[str, Any]:
-    """Lists entries, oldest first."""
+    """Returns a page of the entries that match the query, oldest first."""
     after = whole_number(call.query, "after", 0, 10**12)
     limit = whole_number(call.query, "limit", LIMIT, LIMIT_MAX)
     status = whole_number(call.query, "status", 0, 999)
@@ -62,8 +63,8 @@ def index(call: ControlCall) -> dict[str, Any]:
     )
     check_names(call.sandbox, match, "?")
     providers = call.app.providers
-    found = (e for e in _entries(call) if e.n > after and not differs(e, match, providers))
-    page = list(islice(found, limit + 1))
+    entries = (e for e in _entries(call) if e.n > after and not differences(e, match, providers))
+    page = list(islice(entries, limit + 1))
     more = len(page) > limit > 0
     del page[limit:]
     return {"requests": Items(page, entry_document), "next": page[-1].n if more else None}
@@ -76,36 +77,40 @@ def _entries(call: ControlCall) -> list[JournalEntry]:
 
 
 def show(call: ControlCall) -> dict[str, Any]:
-    """Tells one entry."""
+    """Returns one entry."""
     for entry in _entries(call):
         if str(entry.n) == call.path["n"]:
             return entry_document(entry)
-    raise ControlError(404, f"no request {call.path['n']}", hint="it may be too long ago")
+    raise ControlError(404, f"no request {call.path['n']}", hint="the journal may have dropped it")
 
 
 def clear(call: ControlCall) -> None:
-    """Forgets the journal."""
+    """Deletes all entries and counts."""
     sandbox = call.sandbox
     with sandbox.lock:
         sandbox.journal.clear()
 
 
 def coverage(call: ControlCall) -> dict[str, Any]:
-    """Tells which operations, reasons and rules were met since the start, and which not."""
+    """Returns how often each operation, reason and rule has occurred, and which never have."""
     sandbox = call.sandbox
     with sandbox.lock:
-        met = sandbox.journal.counts.seen_counts
-        took = dict.fromkeys(sandbox.rulebook.rules, 0) | dict(sandbox.journal.counts.applied_rules)
+        counts = sandbox.journal.counts.seen_counts
+        rules = dict.fromkeys(sandbox.rulebook.rules, 0)
+        rules |= dict(sandbox.journal.counts.applied_rules)
     return {
-        **{name: _covered(p, met) for name, p in call.app.providers.items()},
-        "faults": {"rules": took, "missing": [name for name, n in took.items() if not n]},
+        **{name: _provider_coverage(p, counts) for name, p in call.app.providers.items()},
+        "faults": {"rules": rules, "missing": [name for name, n in rules.items() if not n]},
     }
 
 
-def _covered(provider: Provider, met: Mapping[tuple[str, str, str], int]) -> dict[str, Any]:
+def _provider_coverage(
+    provider: Provider, counts: Mapping[tuple[str, str, str], int]
+) -> dict[str, Any]:
+    """``counts`` are numbers of requests by provider, operation and reason."""
     operations = dict.fromkeys((route.id for route in provider.routes), 0)
     reasons = dict.fromkeys(sorted(provider.errors), 0)
-    for (name, operation, reason), count in met.items():
+    for (name, operation, reason), count in counts.items():
         if name == provider.name:
             if operation in operations:
                 operations[operation] += count
@@ -119,40 +124,40 @@ def _covered(provider: Provider, met: Mapping[tuple[str, str, str], int]) -> dic
 
 
 def har(call: ControlCall) -> dict[str, Any]:
-    """Exports the journal as an HTTP archive 1.2."""
+    """Returns the journal as an HTTP archive (HAR 1.2)."""
     return {
         "log": {
             "version": "1.2",
             "creator": {"name": "exchange-mockserver", "version": __version__},
-            "entries": Items(_entries(call), lambda e: _archived(entry_document(e), call.origin)),
+            "entries": Items(_entries(call), lambda e: _har_entry(entry_document(e), call.origin)),
         }
     }
 
 
-def _archived(entry: Mapping[str, Any], origin: str) -> dict[str, Any]:
+def _har_entry(entry: Mapping[str, Any], origin: str) -> dict[str, Any]:
     request, response = entry["request"], entry["response"]
-    took = entry["duration_us"] / 1000
+    milliseconds = entry["duration_us"] / 1000
     media_type = response["headers"].get("content-type", "")
     return {
         "startedDateTime": entry["time"],
-        "time": took,
+        "time": milliseconds,
         "request": {
             "method": entry["method"],
-            "url": _url(request["headers"].get("host"), origin) + entry["target"],
+            "url": _base_url(request["headers"].get("host"), origin) + entry["target"],
             "httpVersion": "HTTP/1.1",
             "cookies": [],
-            "headers": _listed(request["headers"]),
-            "queryString": _queried(entry["target"]),
+            "headers": _har_headers(request["headers"]),
+            "queryString": _har_query(entry["target"]),
             "headersSize": -1,
             "bodySize": len(request["body"].encode()),
-            **_posted(request),
+            **_har_post_data(request),
         },
         "response": {
             "status": entry["status"],
             "statusText": "",
             "httpVersion": "HTTP/1.1",
             "cookies": [],
-            "headers": _listed(response["headers"]),
+            "headers": _har_headers(response["headers"]),
             "content": {
                 "size": len(response["body"].encode()),
                 "mimeType": media_type,
@@ -163,27 +168,27 @@ def _archived(entry: Mapping[str, Any], origin: str) -> dict[str, Any]:
             "bodySize": len(response["body"].encode()),
         },
         "cache": {},
-        "timings": {"send": 0, "wait": took, "receive": 0},
+        "timings": {"send": 0, "wait": milliseconds, "receive": 0},
         "comment": ", ".join(filter(None, (entry[n] for n in ("reason", "fault", "delivery")))),
     }
 
 
-def _url(host: str | None, origin: str) -> str:
-    """Returns where the client sent a request: it may have been a provider's own port."""
+def _base_url(host: str | None, origin: str) -> str:
+    """Returns where the client sent a request: the gateway or a provider's own port."""
     return f"http://{host}" if host else origin
 
 
-def _queried(target: str) -> list[dict[str, str]]:
+def _har_query(target: str) -> list[dict[str, str]]:
     pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True)
     return [{"name": name, "value": value} for name, value in pairs]
 
 
-def _posted(request: Mapping[str, Any]) -> dict[str, Any]:
+def _har_post_data(request: Mapping[str, Any]) -> dict[str, Any]:
     if not request["body"]:
         return {}
     media_type = request["headers"].get("content-type", "application/octet-stream")
     return {"postData": {"mimeType": media_type, "text": request["body"]}}
 
 
-def _listed(headers: Mapping[str, str]) -> list[dict[str, str]]:
+def _har_headers(headers: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in headers.items()]

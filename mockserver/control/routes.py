@@ -1,31 +1,23 @@
-"""What a verb of the control API is: a row, a call, and how it is refused."""
+"""What a control API route and a call of it are, and how a call's values are read."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
-import msgspec
 from msgspec import Struct
 
 from mockserver.engine.sandbox import Sandbox
-from mockserver.files.strict_yaml import split_msgspec_error
-from mockserver.model.amounts import decode_hook
+from mockserver.errors import ControlError, DataError, DataPath, InvalidCall, json_path
+from mockserver.model import typed_data
 
-
-class ControlError(ValueError):
-    """A call that is not carried out: status, what is wrong, where in the body, what to do."""
-
-    def __init__(self, status: int, error: str, at: str = "$", hint: str = "") -> None:
-        super().__init__(f"{error} (at {at}): {hint}" if hint else f"{error} (at {at})")
-        self.status = status
-        self.body = {"error": error, "at": at, "hint": hint}
-        self.allow: list[str] = []
+DIGITS_MAX = 20  # of a number in a query
 
 
 class ControlCall(Struct, frozen=True):
-    """One call: the application, where its callers see it, and what was said.
+    """One call of a route.
 
-    ``path`` are the path's parameters, ``body`` is typed as the verb asks for, ``sandbox``
-    is the one that the path names, where the verb needs it to be there.
+    ``app`` is the application, ``origin`` the gateway's URL as the caller sees it. ``path`` and
+    ``query`` are parameters by name, ``body`` has the route's type. ``sandbox`` is the one that
+    the path names, None where it names none or creates it.
     """
 
     app: Any
@@ -36,79 +28,73 @@ class ControlCall(Struct, frozen=True):
     sandbox: Any = None
 
 
-def known_sandbox(app: Any, id: str) -> Sandbox:
-    """Returns a sandbox; raises Refused."""
-    found: Sandbox | None = app.sandboxes.get(id)
-    if found is None:
-        raise ControlError(404, f"no sandbox {id}", hint="make it, or use default")
-    return found
-
-
 class ControlRoute(Struct, frozen=True):
-    """A row: ``do`` returns what is answered, None for nothing; ``body`` types what is sent.
+    """A method and path of the control API, and what handles it.
 
-    ``query`` are the parameters it knows; ``makes`` says that it makes the sandbox which its
-    path names. A ``large`` one may take a while, and is carried out in another thread. ``lines``
-    yields the whole as lines of JSON, for those who accept that.
+    ``handler`` returns the body of the response, None for none; ``status`` goes with it. ``body``
+    is the type of the request's body, None where it has none. ``query`` are the parameters that
+    are allowed. ``creates``: the handler creates the sandbox that the path names. ``large``: the
+    handler may take long and runs in another thread. ``stream_lines`` returns the whole response
+    as lines of JSON, for clients that accept them.
     """
 
     method: str
     path: str
-    do: Callable[[ControlCall], Any]
+    handler: Callable[[ControlCall], Any]
     body: Any = None
     query: tuple[str, ...] = ()
     status: int = 200
-    makes: bool = False
+    creates: bool = False
     large: bool = False
-    lines: Callable[[ControlCall], Any] | None = None
+    stream_lines: Callable[[ControlCall], Any] | None = None
 
 
-def typed(data: Any, kind: Any, at: str = "$") -> Any:
-    """Types what was sent; raises Refused with the place of the first mistake."""
+class MethodNotAllowed(ControlError):
+    """A path that does not have the method; ``allowed`` are the methods that it has."""
+
+    def __init__(self, method: str, path: str, allowed: list[str]) -> None:
+        super().__init__(405, f"{path} has no {method}", hint=f"it has {', '.join(allowed)}")
+        self.allowed = allowed
+
+
+def known_sandbox(app: Any, id: str) -> Sandbox:
+    """Returns a sandbox; raises ControlError (404)."""
+    sandbox: Sandbox | None = app.sandboxes.get(id)
+    if sandbox is None:
+        raise ControlError(404, f"no sandbox {id}", hint="create it, or use default")
+    return sandbox
+
+
+def invalid(error: DataError, hint: str, *prefix: str | int) -> InvalidCall:
+    """Returns the refusal of wrong data that is at the path ``prefix`` of the body."""
+    return InvalidCall(error.message, json_path((*prefix, *error.path)), hint)
+
+
+def convert(data: Any, kind: Any, *prefix: str | int) -> Any:
+    """Returns data at the path ``prefix`` of the body as a type; raises InvalidCall."""
     try:
-        return msgspec.convert(data, kind, dec_hook=decode_hook)
-    except msgspec.ValidationError as error:
-        what, where = split_msgspec_error(str(error))
-        place = at + _spelled(where, data, what)
-        raise ControlError(400, what, place, _hint(kind, where)) from None
+        return typed_data.convert(data, kind)
+    except DataError as error:
+        raise invalid(error, _members(kind, error.path), *prefix) from None
 
 
-KINDS = {bool: "bool", int: "int", float: "float", type(None): "null", dict: "object"}
-
-
-def _spelled(where: str, data: Any, what: str) -> str:
-    """Spells out ``[...]``, which stands for a key: the first with a value of the wrong type."""
-    before, unknown, after = where.partition("[...]")
-    if not unknown:
-        return where
-    for step in before.split(".")[1:]:
-        data = data[step]
-    kinds = {key: KINDS.get(type(value), "array") for key, value in data.items()}
-    wrong = [key for key, value in data.items() if not isinstance(value, str)]
-    key = next((key for key in wrong if what.endswith(f"got `{kinds[key]}`")), wrong[0])
-    return f'{before}["{key}"]{after}'
-
-
-def _hint(kind: Any, where: str) -> str:
-    """Names the members of the object in which the mistake is."""
-    for step in where.split(".")[1:]:
-        below = get_type_hints(kind).get(step) if isinstance(kind, type) else None
-        if hasattr(below, "__struct_fields__"):
-            kind = below
+def _members(kind: Any, path: DataPath) -> str:
+    """Returns a hint that names the members of the innermost object on the path."""
+    for step in path:
+        member = get_type_hints(kind).get(str(step)) if isinstance(kind, type) else None
+        if hasattr(member, "__struct_fields__"):
+            kind = member
     names = getattr(kind, "__struct_fields__", None)
     return f"members are {', '.join(names)}" if names else ""
 
 
-DIGITS = 20  # of a number in a query
-
-
 def whole_number(query: Mapping[str, str], name: str, default: int, most: int) -> int:
-    """Reads a parameter that is a whole number; raises Refused."""
+    """Returns a parameter that is a whole number; raises InvalidCall."""
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS):
-        raise ControlError(400, f"{name} is no whole number", f"?{name}", f"from 0 to {most}")
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX):
+        raise InvalidCall(f"{name} is not a whole number", f"?{name}", f"from 0 to {most}")
     if int(text) > most:
-        raise ControlError(400, f"{name} is too large", f"?{name}", f"at most {most}")
+        raise InvalidCall(f"{name} is too large", f"?{name}", f"at most {most}")
     return int(text)

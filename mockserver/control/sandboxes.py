@@ -1,4 +1,4 @@
-"""Sandboxes: made, shown, reset, dropped; their quirks and limits; what the server is."""
+"""Creates, shows, resets and deletes sandboxes; their quirks and limits; what the server is."""
 
 import re
 import secrets
@@ -9,32 +9,40 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver import caches
-from mockserver.control import faults
-from mockserver.control.routes import ControlCall, ControlError
+from mockserver.control.faults import read_scenario
+from mockserver.control.routes import ControlCall, invalid
 from mockserver.engine.sandbox import Sandbox
-from mockserver.engine.sandboxes import DEFAULT, TooManySandboxes
+from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Settings, changed
+from mockserver.errors import (
+    ControlError,
+    DataError,
+    InvalidCall,
+    SettingError,
+    TooManySandboxes,
+    json_path,
+)
 from mockserver.files import worlds
-from mockserver.files.strict_yaml import LocatedError
 from mockserver.model import times
 from mockserver.model.provider import Provider
 from mockserver.model.suggestions import choices
-from mockserver.model.times import SECOND, parse_duration
 from mockserver.tools.credentials import credentials
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-NAME = re.compile(r"[a-z0-9-]{1,64}")
+WORLD_NAME = re.compile(r"[a-z0-9-]{1,64}")
 TTL = "1h"
-TTL_MAX = 24 * 3600 * SECOND
+TTL_MAX = 24 * 3600 * times.SECOND
 ROWS_MAX = 100_000  # rows of a world given inline
+PROVIDERS_HINT = "see /__admin/providers"
 
 Setting = str | int | float | bool  # a value of a quirk or a limit in JSON
 
 
 class SandboxSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a sandbox shall be: world and scenario, a shipped one's name or inline, and settings.
+    """The seed data and settings of a new sandbox.
 
-    What is not given is as in the sandbox ``default`` when the server started.
+    A world and a scenario are a shipped one's name or inline data; ``ttl`` is a duration. What is
+    not given is as in the sandbox ``default`` when the server started.
     """
 
     world: str | dict[str, Any] | None = None
@@ -46,7 +54,7 @@ class SandboxSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def health(call: ControlCall) -> dict[str, Any]:
-    """Returns that the server runs, and how much of its bounds is used; memory in bytes."""
+    """Returns how much of the server's bounds is used; memory in bytes."""
     sandboxes = call.app.sandboxes
     budget = sandboxes.budget
     return {
@@ -61,7 +69,7 @@ def health(call: ControlCall) -> dict[str, Any]:
 
 
 def providers(call: ControlCall) -> dict[str, Any]:
-    """Tells what runs here."""
+    """Returns a description of each provider."""
     return {name: describe(provider) for name, provider in call.app.providers.items()}
 
 
@@ -81,89 +89,73 @@ def describe(provider: Provider) -> dict[str, Any]:
 
 
 def index(call: ControlCall) -> dict[str, Any]:
-    """Lists the sandboxes there are."""
+    """Lists the sandboxes."""
     return {"sandboxes": [{"id": s.id, "expires": _expires(s)} for s in call.app.sandboxes]}
 
 
-def make(call: ControlCall) -> dict[str, Any]:
-    """Makes a sandbox, under a given id in the place of the one that has it."""
-    wish: SandboxSpec = call.body
+def create(call: ControlCall) -> dict[str, Any]:
+    """Creates a sandbox; replaces the one with the id in the path, if there is one."""
+    spec: SandboxSpec = call.body
     id = call.path.get("id") or secrets.token_hex(8)
     if not ID.fullmatch(id):
-        raise ControlError(400, f"{id!r} is no id", "id", "letters, digits, . _ -, at most 64")
+        raise InvalidCall(f"{id!r} is not an id", "id", "letters, digits, . _ -, at most 64")
     if id == DEFAULT:
-        raise ControlError(409, "the sandbox default is there already", "id", "choose another id")
-    settings = _settings(call.app, wish)
-    ttl = _ttl(wish.ttl)
-    world = _renewed(_world(call.app, wish.world))
+        raise ControlError(409, "the sandbox default exists already", "id", "choose another id")
+    settings = _settings(call.app, spec)
+    ttl = _parse_ttl(spec.ttl)
+    world = _with_fresh_keys(_world(call.app, spec.world))
     scenario = call.app.sandboxes.default.initial_scenario
-    if wish.scenario is not None:
-        scenario = faults.read(wish.scenario, "$.scenario")
+    if spec.scenario is not None:
+        scenario = read_scenario(spec.scenario, "scenario")
     try:
         sandbox = call.app.sandboxes.make(id, world, settings, ttl, scenario)
     except TooManySandboxes as error:
-        raise ControlError(
-            409, str(error), hint="delete some, or give them a shorter ttl"
-        ) from None
-    return _told(call, sandbox)
+        hint = "delete some, or give them a shorter ttl"
+        raise ControlError(409, str(error), hint=hint) from None
+    return _document(call, sandbox)
 
 
-def _settings(app: Any, wish: SandboxSpec) -> Settings:
+def _settings(app: Any, spec: SandboxSpec) -> Settings:
     settings: Settings = app.sandboxes.default.initial_settings
-    if wish.seed is not None:
-        settings = replace(settings, seed=wish.seed)
-    hint = "see /__admin/providers"
-    settings = _changed(app, settings, "quirks", wish.quirks, hint)
-    by_word = isinstance(wish.limits, str)
-    hint = "default, off, or an object" if by_word else hint
-    return _changed(app, settings, "limits", wish.limits, hint)
-
-
-def _changed(app: Any, settings: Settings, name: str, wish: Any, hint: str) -> Settings:
+    if spec.seed is not None:
+        settings = replace(settings, seed=spec.seed)
     try:
-        return changed(settings, app.providers, **{name: wish})
-    except ValueError as error:
-        at = _named(f"$.{name}", name.removesuffix("s"), wish, str(error))
-        raise ControlError(400, str(error), at, hint) from None
+        return changed(settings, app.providers, spec.quirks, spec.limits)  # type: ignore[arg-type]
+    except SettingError as error:
+        hint = "default, off, or an object" if error.path == ("limits",) else PROVIDERS_HINT
+        raise InvalidCall(error.message, json_path(error.path), hint) from None
 
 
-def _named(at: str, what: str, settings: Any, error: str) -> str:
-    """Returns the path of the setting that an error is about."""
-    for name in settings if isinstance(settings, Mapping | list) else ():
-        if error.startswith((f"{what} {name}: ", f"no {what} {name}: ")):
-            return f'{at}["{name}"]'
-    return at
-
-
-def _ttl(text: str | float) -> int:
+def _parse_ttl(text: str | float) -> int:
+    """Returns a time to live in nanoseconds; raises InvalidCall."""
     try:
-        ttl = parse_duration(text)
+        ttl = times.parse_duration(text)
     except ValueError as error:
-        raise ControlError(400, str(error), "$.ttl", "1h, for example") from None
+        raise InvalidCall(str(error), "$.ttl", "1h, for example") from None
     if not 0 < ttl <= TTL_MAX:
-        raise ControlError(400, "ttl lies between nothing and 24h", "$.ttl", "1h, for example")
+        raise InvalidCall("ttl must be above zero and at most 24h", "$.ttl", "1h, for example")
     return ttl
 
 
-def _world(app: Any, wish: str | Mapping[str, Any] | None) -> Any:
-    if wish is None:
+def _world(app: Any, source: str | Mapping[str, Any] | None) -> Any:
+    """Returns the world for a shipped name or inline data; raises InvalidCall."""
+    if source is None:
         return app.sandboxes.default.world
-    if isinstance(wish, str):
-        if not NAME.fullmatch(wish) or wish not in worlds.shipped():
-            there = choices(wish, worlds.shipped(), "; or give one inline")
-            raise ControlError(400, "no such world", "$.world", there)
-        return worlds.load_shipped(wish)
-    if _rows(wish) > ROWS_MAX:
-        raise ControlError(400, "too many rows", "$.world", f"at most {ROWS_MAX} in all")
+    if isinstance(source, str):
+        if not WORLD_NAME.fullmatch(source) or source not in worlds.shipped():
+            known = choices(source, worlds.shipped(), "; or give one inline")
+            raise InvalidCall("no such world", "$.world", known)
+        return worlds.load_shipped(source)
+    if _generated_rows(source) > ROWS_MAX:
+        raise InvalidCall("too many rows", "$.world", f"at most {ROWS_MAX} in all")
     try:
-        return worlds.from_data(wish, "inline")
-    except LocatedError as wrong:
-        at = "$.world" + wrong.path.removeprefix("$")
-        raise ControlError(400, wrong.what, at, "see the chapter on worlds") from None
+        return worlds.from_data(source, "inline")
+    except DataError as error:
+        raise invalid(error, "see the chapter on worlds", "world") from None
 
 
-def _renewed(world: Any) -> Any:
-    """Returns the world with fresh keys; one clear line when a provider cannot have any."""
+def _with_fresh_keys(world: Any) -> Any:
+    """Returns the world with new keys; raises ControlError (500) where a provider's cannot be."""
     try:
         return world.with_fresh_keys(secrets.token_bytes)
     except ValueError as error:
@@ -171,22 +163,27 @@ def _renewed(world: Any) -> Any:
         raise ControlError(500, str(error), "$.world", hint) from None
 
 
-def _rows(node: Any) -> int:
-    """Counts the rows that recipes in a world ask for."""
-    if isinstance(node, dict):
-        recipe = node.get("generate")
-        rows = recipe.get("rows", 0) if isinstance(recipe, dict) else 0
-        below = sum(_rows(value) for value in node.values())
-        return (max(rows, 0) if isinstance(rows, int) else 0) + below
-    return sum(_rows(value) for value in node) if isinstance(node, list) else 0
+def _generated_rows(world: Mapping[str, Any]) -> int:
+    """Returns how many rows the recipes in a world's data generate."""
+    total, nodes = 0, [world]
+    while nodes:
+        node: Any = nodes.pop()
+        if isinstance(node, dict):
+            recipe = node.get("generate")
+            rows = recipe.get("rows") if isinstance(recipe, dict) else 0
+            total += max(rows, 0) if isinstance(rows, int) else 0
+            nodes += node.values()
+        elif isinstance(node, list):
+            nodes += node
+    return total
 
 
 def show(call: ControlCall) -> dict[str, Any]:
-    """Tells where a sandbox is and who may call it."""
-    return _told(call, call.sandbox)
+    """Returns a sandbox's URLs, credentials and settings."""
+    return _document(call, call.sandbox)
 
 
-def _told(call: ControlCall, sandbox: Sandbox) -> dict[str, Any]:
+def _document(call: ControlCall, sandbox: Sandbox) -> dict[str, Any]:
     return {
         "id": sandbox.id,
         "expires": _expires(sandbox),
@@ -194,42 +191,43 @@ def _told(call: ControlCall, sandbox: Sandbox) -> dict[str, Any]:
         "seed": sandbox.settings.seed,
         "scenario": sandbox.scenario.name if sandbox.scenario else None,
         "providers": {
-            name: _provider(sandbox, provider, call.app.base_url(name, sandbox.id, call.origin))
+            name: _provider_document(
+                sandbox, provider, call.app.base_url(name, sandbox.id, call.origin)
+            )
             for name, provider in call.app.providers.items()
         },
     }
 
 
-def _provider(sandbox: Sandbox, provider: Provider, base_url: str) -> dict[str, Any]:
+def _provider_document(sandbox: Sandbox, provider: Provider, base_url: str) -> dict[str, Any]:
     others = credentials(sandbox, provider)
     return {"base_url": base_url, "credentials": others.pop("main", {}), "others": others}
 
 
 def _expires(sandbox: Sandbox) -> str | None:
-    """Returns when a sandbox goes if it is not used, by the machine's clock as it is now."""
+    """Returns when an unused sandbox expires, on the machine's clock as it is set now."""
     if sandbox.ttl is None:
         return None
     clock = sandbox.clock
     return times.instant_text(clock.real() + sandbox.last_used + sandbox.ttl - clock.monotonic())
 
 
-def drop(call: ControlCall) -> None:
-    """Forgets a sandbox."""
-    sandbox = call.sandbox
+def delete(call: ControlCall) -> None:
+    """Deletes a sandbox."""
     try:
-        call.app.sandboxes.drop(sandbox.id)
+        call.app.sandboxes.drop(call.sandbox.id)
     except ValueError as error:
         raise ControlError(409, str(error), hint="POST .../reset") from None
 
 
 def reset(call: ControlCall) -> dict[str, Any]:
-    """Puts a sandbox back to how it was made."""
+    """Returns a sandbox to its initial state; the id and the credentials stay."""
     call.sandbox.reset()
-    return _told(call, call.sandbox)
+    return _document(call, call.sandbox)
 
 
 def quirks(call: ControlCall) -> dict[str, str]:
-    """Tells every quirk in force."""
+    """Returns the value of every quirk."""
     settings = call.sandbox.settings
     return {
         f"{p.name}.{q.name}": settings.quirks.get(f"{p.name}.{q.name}", q.default)
@@ -239,13 +237,14 @@ def quirks(call: ControlCall) -> dict[str, str]:
 
 
 def set_quirks(call: ControlCall) -> dict[str, str]:
-    """Changes quirks; null is the default."""
-    _configure(call, "quirk", quirks(call), quirks=call.body)
+    """Sets quirks by name; null is the default."""
+    _check_names("quirk", call.body, quirks(call))
+    _configure(call.sandbox, quirks=call.body)
     return quirks(call)
 
 
 def limits(call: ControlCall) -> dict[str, str]:
-    """Tells every limit in force."""
+    """Returns the value of every rate limit."""
     sandbox = call.sandbox
     with sandbox.lock:
         return {
@@ -256,18 +255,22 @@ def limits(call: ControlCall) -> dict[str, str]:
 
 
 def set_limits(call: ControlCall) -> dict[str, str]:
-    """Changes limits by name, null is the default; or all by a word."""
-    _configure(call, "limit", limits(call), limits=call.body)
+    """Sets limits by name, null is the default; ``default`` or ``off`` sets all."""
+    if not isinstance(call.body, str):
+        _check_names("limit", call.body, limits(call))
+    _configure(call.sandbox, limits=call.body)
     return limits(call)
 
 
-def _configure(call: ControlCall, what: str, known: Mapping[str, str], **changes: Any) -> None:
-    given = [name for told in changes.values() if isinstance(told, dict) for name in told]
-    for name in given:
+def _check_names(kind: str, names: Mapping[str, Any], known: Mapping[str, str]) -> None:
+    for name in names:
         if name not in known:
-            raise ControlError(400, f"no {what} {name}", f'$["{name}"]', choices(name, known))
+            raise InvalidCall(f"no {kind} {name}", json_path((name,)), choices(name, known))
+
+
+def _configure(sandbox: Sandbox, **changes: Any) -> None:
     try:
-        call.sandbox.configure(**changes)
-    except ValueError as error:
-        at = _named("$", what, given, str(error))
-        raise ControlError(400, str(error), at, "see /__admin/providers") from None
+        sandbox.configure(**changes)
+    except SettingError as error:
+        at = json_path(error.path[1:])  # the body is what stands at quirks or limits
+        raise InvalidCall(error.message, at, PROVIDERS_HINT) from None

@@ -1,4 +1,4 @@
-"""How many requests there were: all are counted, those too whose entries were dropped."""
+"""Counts requests that match, also those whose entries the journal has dropped."""
 
 import heapq
 from collections.abc import Iterable, Mapping
@@ -7,26 +7,37 @@ from typing import Any
 from msgspec import Struct
 
 from mockserver.control.journal import entry_document
-from mockserver.control.matching import JournalMatch, check_names, counted, differs
-from mockserver.control.routes import ControlCall, ControlError
+from mockserver.control.matching import JournalMatch, check_names, count_matches, differences
+from mockserver.control.routes import ControlCall
 from mockserver.engine.journal import Coarse, Exact, JournalEntry
+from mockserver.errors import ControlError, InvalidCall
 from mockserver.model.provider import Provider
 
 COUNTED = ("provider", "operation", "status", "reason", "credential")
-MISSES = 3  # nearest misses that are told
+NEAREST_MAX = 3  # nearest misses in a response
 
 
 class Verification(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is expected: how many requests match."""
+    """An expected number of requests that match."""
 
     match: JournalMatch = JournalMatch()
     exactly: int | None = None
     at_least: int | None = None
     at_most: int | None = None
 
+    def allows(self, count: int) -> bool:
+        """Returns whether a number of requests is as expected."""
+        return self.allows_some(count, count)
 
-class Taken(Struct, frozen=True):
-    """What a journal holds at one moment: entries, and the counts of all requests."""
+    def allows_some(self, least: int, most: int) -> bool:
+        """Returns whether any number in a range is as expected."""
+        low = max(n for n in (self.exactly, self.at_least, least) if n is not None)
+        high = min(n for n in (self.exactly, self.at_most, most) if n is not None)
+        return low <= high
+
+
+class Snapshot(Struct, frozen=True):
+    """A journal at one moment: its entries, how many it has dropped, and the counts of all."""
 
     entries: list[JournalEntry]
     exact: dict[Exact, int]
@@ -35,88 +46,72 @@ class Taken(Struct, frozen=True):
 
 
 def verify(call: ControlCall) -> dict[str, Any]:
-    """Counts requests; raises Refused with the nearest misses when the number is not right.
+    """Returns the count; raises ControlError (409) with the nearest misses for another number.
 
-    Where the journal has dropped what the count needs, that is refused, too.
+    Where the journal has dropped entries that could decide, that is a 409 too.
     """
-    wish: Verification = call.body
-    bounds = (wish.exactly, wish.at_least, wish.at_most)
-    if all(bound is None for bound in bounds):
-        raise ControlError(400, "nothing is expected", hint="give exactly, at_least or at_most")
-    sandbox, providers = call.sandbox, call.app.providers
-    check_names(sandbox, wish.match, "$.match.")
-    with sandbox.lock:
-        journal = sandbox.journal
-        counts = journal.counts
-        taken = Taken([*journal.entries], dict(counts.exact), dict(counts.rest), journal.dropped)
-    least, most = _range(taken, wish.match, providers)
-    if _good(wish, least) and _good(wish, most):
+    expected: Verification = call.body
+    if expected.exactly is expected.at_least is expected.at_most is None:
+        raise InvalidCall("nothing is expected", hint="give exactly, at_least or at_most")
+    match, providers = expected.match, call.app.providers
+    check_names(call.sandbox, match, "$.match.")
+    snapshot = _snapshot(call)
+    least, most = _range(snapshot, match, providers)
+    if expected.allows(least) and expected.allows(most):
         return {"count": least}
-    if least == most or not _may_be_good(wish, least, most):
-        refused = ControlError(409, f"{least} requests match", "$", "see nearest")
-    else:
-        dropped = f"the journal has dropped {most - least} others that may match"
-        refused = ControlError(
-            409, f"{least} requests match, and {dropped}", "$", _remedy(wish.match)
-        )
-    nearest = _nearest(taken.entries, wish.match, providers)
-    refused.body |= {"count": least, "nearest": nearest}  # type: ignore[dict-item]
-    raise refused
+    error, hint = f"{least} requests match", "see nearest"
+    if least != most and expected.allows_some(least, most):
+        error += f", and the journal has dropped {most - least} others that may match"
+        hint = _dropped_hint(match)
+    nearest = _nearest(snapshot.entries, match, providers)
+    raise ControlError(409, error, "$", hint, count=least, nearest=nearest)
 
 
-def _good(wish: Verification, count: int) -> bool:
-    exactly, least, most = wish.exactly, wish.at_least, wish.at_most
-    return (
-        (exactly is None or count == exactly)
-        and (least is None or count >= least)
-        and (most is None or count <= most)
-    )
+def _snapshot(call: ControlCall) -> Snapshot:
+    with call.sandbox.lock:
+        journal = call.sandbox.journal
+        counts = journal.counts
+        return Snapshot([*journal.entries], dict(counts.exact), dict(counts.rest), journal.dropped)
 
 
-def _may_be_good(wish: Verification, least: int, most: int) -> bool:
-    """Tells whether any number in a range is as expected."""
-    low = max(n for n in (wish.exactly, wish.at_least, least) if n is not None)
-    high = min(n for n in (wish.exactly, wish.at_most, most) if n is not None)
-    return low <= high
-
-
-def _remedy(match: JournalMatch) -> str:
+def _dropped_hint(match: JournalMatch) -> str:
     if match.needs_entries:
         return "target, header and method need entries: clear the journal before what you count"
     return "too many different requests to count each: clear the journal before what you count"
 
 
-def _range(taken: Taken, match: JournalMatch, providers: Mapping[str, Provider]) -> tuple[int, int]:
+def _range(
+    snapshot: Snapshot, match: JournalMatch, providers: Mapping[str, Provider]
+) -> tuple[int, int]:
     """Returns how many requests match at least, and at most."""
-    exact = sum(n for key, n in taken.exact.items() if counted(key, match, providers))
+    exact = sum(n for key, n in snapshot.exact.items() if count_matches(key, match, providers))
     coarse = JournalMatch(provider=match.provider, operation=match.operation, reason=match.reason)
     rest = sum(
         n
-        for (provider, operation, reason), n in taken.rest.items()
-        if counted((provider, operation, 0, reason, ""), coarse, providers)
+        for (provider, operation, reason), n in snapshot.rest.items()
+        if count_matches((provider, operation, 0, reason, ""), coarse, providers)
     )
-    by_all = match.status is not None or match.credential is not None
-    if not match.needs_entries and not (by_all and rest):
+    needs_exact = match.status is not None or match.credential is not None
+    if not match.needs_entries and not (needs_exact and rest):
         return exact + rest, exact + rest
-    missed = [differs(entry, match, providers).keys() for entry in taken.entries]
-    kept = sum(not members for members in missed)
-    if not taken.dropped:
-        return kept, kept
-    like = sum(members.isdisjoint(COUNTED) for members in missed)
-    least = kept if match.needs_entries else max(kept, exact)
-    return least, max(least, kept + exact + rest - like)
+    differing = [differences(entry, match, providers).keys() for entry in snapshot.entries]
+    matching = sum(not members for members in differing)
+    if not snapshot.dropped:
+        return matching, matching
+    like = sum(members.isdisjoint(COUNTED) for members in differing)
+    least = matching if match.needs_entries else max(matching, exact)
+    return least, max(least, matching + exact + rest - like)
 
 
 def _nearest(
     entries: Iterable[JournalEntry], match: JournalMatch, providers: Mapping[str, Provider]
 ) -> list[dict[str, Any]]:
-    """Returns the entries that differ least from what was asked for, and in what.
+    """Returns the entries with the fewest differences from a match, and the differences.
 
-    Those of the operation that was asked for come first; where a provider was named, those of
-    others are none.
+    Entries of another provider than a named one are left out; those of the operation come first.
     """
-    asked = (e for e in entries if match.provider in (None, e.provider))
-    found = ((e, differs(e, match, providers)) for e in asked)
-    missed = ((e, members) for e, members in found if members)
-    best = heapq.nsmallest(MISSES, missed, key=lambda m: ("operation" in m[1], len(m[1])))
+    candidates = (e for e in entries if match.provider in (None, e.provider))
+    compared = ((e, differences(e, match, providers)) for e in candidates)
+    misses = ((e, members) for e, members in compared if members)
+    best = heapq.nsmallest(NEAREST_MAX, misses, key=lambda m: ("operation" in m[1], len(m[1])))
     return [{"n": e.n, "differs": members, "request": entry_document(e)} for e, members in best]

@@ -10,10 +10,12 @@ import threading
 from collections.abc import Callable
 from fractions import Fraction
 
+from mockserver.errors import SettingError
+from mockserver.model.times import CENTURY
+
 RATE_MAX = 1_000_000
 REAL = Fraction(1)  # the rate of real time; compared by identity, which is fast
 END = 253_402_300_799 * 1_000_000_000  # the last second of the year 9999: the clock stops
-ADVANCE_MAX = 100 * 365 * 24 * 3600 * 1_000_000_000
 
 
 def never_backwards(real: Callable[[], int]) -> Callable[[], int]:
@@ -66,9 +68,9 @@ class Clock:
         return min(self._then + passed, END)
 
     def advance(self, duration: int) -> None:
-        """Moves the clock forward; raises ValueError for a negative duration or over 100 years."""
-        if not 0 <= duration <= ADVANCE_MAX:
-            raise ValueError("advance takes a duration between 0 and 100 years")
+        """Moves the clock forward; raises SettingError for a duration below 0 or over 100 years."""
+        if not 0 <= duration <= CENTURY:
+            raise SettingError("advance takes a duration between 0 and 100 years")
         self._restart()
         self._move_to(self._then + duration)
 
@@ -78,28 +80,31 @@ class Clock:
         self.frozen = frozen
 
     def set(self, now: int) -> None:
-        """Sets the clock forward to ``now``; raises ValueError for an earlier time."""
+        """Sets the clock forward to ``now``; raises SettingError for an earlier time."""
         self._restart()
-        if not 0 <= now - self._then <= ADVANCE_MAX:
-            raise ValueError("the clock is never set backwards, nor 100 years ahead")
+        if not 0 <= now - self._then <= CENTURY:
+            raise SettingError("the clock is never set backwards, nor 100 years ahead")
         self._move_to(now)
 
     def run_at(self, rate: Fraction | int) -> None:
         """Runs the clock ``rate`` times as fast as real time; raises ValueError."""
         if not 0 < rate <= RATE_MAX:
-            raise ValueError(f"rate must lie above 0, up to {RATE_MAX}")
+            raise SettingError(f"rate must lie above 0, up to {RATE_MAX}")
         self._restart()
         self.rate = Fraction(rate) if rate != 1 else REAL
 
     def skew_by(self, duration: int) -> None:
-        """Sets the difference of the auth clock to real time; raises ValueError over 100 years."""
-        if abs(duration) > ADVANCE_MAX:
-            raise ValueError("skew takes a duration of at most 100 years, either way")
+        """Sets the difference of the auth clock to real time, at most 100 years.
+
+        Raises SettingError.
+        """
+        if abs(duration) > CENTURY:
+            raise SettingError("skew takes a duration of at most 100 years, either way")
         self.skew = duration
 
     def _move_to(self, now: int) -> None:
         if now > END:
-            raise ValueError("the clock ends with the year 9999")
+            raise SettingError("the clock ends with the year 9999")
         self._then = now
 
     def _restart(self) -> None:

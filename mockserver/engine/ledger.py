@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mockserver.errors import DataError
 from mockserver.model.amounts import plus
 from mockserver.model.provider import Provider
 from mockserver.model.rows import D, RowIndex, RowKey, T
@@ -124,13 +125,15 @@ def ledger_accounts(provider: Provider, section: Section) -> LedgerAccounts:
 
 def _ledger_account(provider: Provider, id: str, account: Any) -> LedgerAccount:
     rows: Rows = {}
-    for row in account.balances:
+    for n, row in enumerate(account.balances):
         if rows.setdefault((row.asset, row.venue), row) is not row:
-            raise ValueError(f"account {id} lists {row.asset} twice at {row.venue or 'no venue'}")
+            message = f"account {id} lists {row.asset} twice at {row.venue or 'no venue'}"
+            raise DataError(message, ("accounts", id, "balances", n))
     if not account.generate:
         return LedgerAccount(account, dict, rows)
     if provider.sample is None:
-        raise ValueError(f"account {id}: {provider.name} generates no rows")
+        message = f"account {id}: {provider.name} generates no rows"
+        raise DataError(message, ("accounts", id, "generate"))
     make = partial(_with_generated, provider.name, provider.sample, account.generate, rows)
     return LedgerAccount(account, make)
 

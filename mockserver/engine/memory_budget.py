@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from mockserver.errors import SettingError
+
 BUDGET = 256 * 1024 * 1024
 BUDGET_MIN = 1024 * 1024
 STEP = 8 * 1024  # bytes by which a share may differ from what it last reported
@@ -19,10 +21,10 @@ SIZE = re.compile(r"([0-9]{1,15})(KiB|MiB|GiB|)")
 
 
 def parse_size(value: str | int) -> int:
-    """Returns the bytes of a size such as ``256MiB``, ``1GiB`` or ``65536``; raises ValueError."""
+    """Returns the bytes of ``256MiB``, ``1GiB`` or ``65536``; raises SettingError."""
     match = SIZE.fullmatch(str(value))
     if match is None or isinstance(value, bool):
-        raise ValueError(f"a size is a number and KiB, MiB or GiB, as in 256MiB; not {value!r}")
+        raise SettingError(f"a size is a number and KiB, MiB or GiB, as in 256MiB; not {value!r}")
     return int(match[1]) * UNITS[match[2]]
 
 
@@ -85,7 +87,7 @@ class MemoryBudget:
 
     def __init__(self, limit: int = BUDGET) -> None:
         if limit < BUDGET_MIN:
-            raise ValueError(f"a memory budget has at least {BUDGET_MIN} bytes, not {limit}")
+            raise SettingError(f"a memory budget has at least {BUDGET_MIN} bytes, not {limit}")
         self.limit = limit
         self._reported = 0
         self._lock = threading.Lock()

@@ -7,16 +7,13 @@ from mockserver.engine.memory_budget import MemoryBudget
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.settings import Settings
 from mockserver.engine.world import World
+from mockserver.errors import SettingError, TooManySandboxes
 from mockserver.faults.scenario import Scenario
 from mockserver.model.times import SECOND
 
 DEFAULT = "default"
 SANDBOXES_MAX = 2_000
 SWEEP_EVERY = SECOND
-
-
-class TooManySandboxes(Exception):
-    """The number of sandboxes has reached its maximum."""
 
 
 class Sandboxes:
@@ -34,7 +31,7 @@ class Sandboxes:
         budget: MemoryBudget | None = None,
     ) -> None:
         if most < 1:
-            raise ValueError(f"there is at least one sandbox, default, not {most}")
+            raise SettingError(f"there is at least one sandbox, default, not {most}")
         self.default = default
         self.most = most
         self.budget = budget or MemoryBudget()
@@ -87,7 +84,7 @@ class Sandboxes:
             self._sweep(at_once=len(self._sandboxes) >= self.most)
             if id not in self._sandboxes and len(self._sandboxes) >= self.most:
                 redactor.drop(sandbox)
-                raise TooManySandboxes(f"there are {self.most} sandboxes already")
+                raise TooManySandboxes(self.most)
             sandbox.share.join(self.budget)
             replaced = self._sandboxes.get(id)
             self._sandboxes[id] = sandbox

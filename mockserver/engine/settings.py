@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mockserver.errors import SettingError
 from mockserver.faults.scenario import Scenario
 from mockserver.model.provider import Limit, Provider, Quirk
 from mockserver.model.suggestions import unknown
@@ -37,8 +38,8 @@ def changed(
     """Returns settings with changed quirks and limits, by name; None is the default.
 
     The value of a quirk is text, or a number, a timedelta or a boolean that becomes text.
-    ``limits`` may also be ``default`` or ``off``. Raises ValueError for an unknown quirk or limit,
-    or a wrong value.
+    ``limits`` may also be ``default`` or ``off``. Raises SettingError for an unknown quirk or
+    limit, or a wrong value.
     """
     if quirks:
         settings = replace(settings, quirks=_merged(settings.quirks, _texts(providers, quirks)))
@@ -67,7 +68,7 @@ def _texts(
         try:
             texts[name] = None if value is None else quirk.spell(value)
         except ValueError as error:
-            raise ValueError(f"quirk {name}: {error}") from None
+            raise SettingError(f"quirk {name}: {error}", ("quirks", name)) from None
     return texts
 
 
@@ -81,7 +82,8 @@ def _with_defaults(
 
 def _off(word: str) -> bool:
     if word not in ("default", "off"):
-        raise ValueError(f"limits is default, off, or single limits by name; not {word!r}")
+        message = f"limits is default, off, or single limits by name; not {word!r}"
+        raise SettingError(message, ("limits",))
     return word == "off"
 
 
@@ -92,19 +94,19 @@ def _check(providers: Mapping[str, Provider], settings: Settings) -> None:
         try:
             quirk.read(text)
         except ValueError as error:
-            raise ValueError(f"quirk {name}: {error}") from None
+            raise SettingError(f"quirk {name}: {error}", ("quirks", name)) from None
     limits = {f"{p.name}.{li.name}": li for p in providers.values() for li in p.limits}
     for name, text in settings.limits.items():
         limit: Limit = _known(limits, name, "limit")
         try:
             limit.read(text)
         except ValueError as error:
-            raise ValueError(f"limit {name}: {error}") from None
+            raise SettingError(f"limit {name}: {error}", ("limits", name)) from None
 
 
 def _known(names: Mapping[str, Any], name: str, kind: str) -> Any:
     if name not in names:
-        raise ValueError(unknown(kind, name, sorted(names)))
+        raise SettingError(unknown(kind, name, sorted(names)), (f"{kind}s", name))
     return names[name]
 
 

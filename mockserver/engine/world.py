@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from mockserver.engine.ledger import LedgerAccounts, ledger_accounts
 from mockserver.engine.router import Router
+from mockserver.errors import DataError
 from mockserver.model.provider import Provider
 from mockserver.model.reject import Reject
 from mockserver.model.world import Section
@@ -73,7 +74,7 @@ class World(Struct, frozen=True):
 
 
 def build(provider: Provider, section: Section) -> ProviderWorld:
-    """Builds a provider's part; raises ValueError for a section that contradicts itself."""
+    """Builds a provider's part; raises DataError for a section that contradicts itself."""
     accounts = ledger_accounts(provider, section)
     router = Router(provider.routes, provider.full_path())
     keys = {label: replace(key, label=label) for label, key in section.credentials().items()}
@@ -94,7 +95,8 @@ def _index(provider: Provider, keys: Mapping[str, Any]) -> dict[bytes, Any]:
     for key in keys.values():
         presented = getattr(key, provider.key).encode()
         if index.setdefault(presented, key) is not key:
-            raise ValueError(f"keys {index[presented].label} and {key.label} are the same")
+            message = f"keys {index[presented].label} and {key.label} are the same"
+            raise DataError(message, ("keys", key.label))
     return index
 
 

@@ -1,13 +1,13 @@
-"""Parses rules from plain data; every error has a line and a path."""
+"""Parses rules from plain data; every error has a path."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from mockserver.errors import DataError
 from mockserver.faults import kinds, parameters
 from mockserver.faults.pages import ERROR_PAGES
 from mockserver.faults.rules import (
@@ -20,11 +20,11 @@ from mockserver.faults.rules import (
     RuleMatch,
     matching_operations,
 )
-from mockserver.files import strict_yaml
 from mockserver.model.http import Response
 from mockserver.model.provider import Provider
 from mockserver.model.suggestions import choices, unknown
 from mockserver.model.times import parse_duration
+from mockserver.model.typed_data import at, convert
 
 ANSWER_BODY_MAX = 1024 * 1024
 NAMES_MAX = 64  # headers or parameters of one rule
@@ -35,9 +35,6 @@ FRAMING = ("content-length", "transfer-encoding", "connection")  # set these by 
 RULE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _SPAN = re.compile(r"([0-9]{1,9})(-([0-9]{1,9})?)?")
-
-DataPath = tuple[str | int, ...]
-
 
 Duration = str | int | float  # text, or seconds
 KEYWORDS = {"from_": "from", "for_": "for"}
@@ -72,7 +69,7 @@ class AnswerSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RuleSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """A rule as spec."""
+    """A rule as it is written."""
 
     name: str
     match: RuleMatch = RuleMatch()
@@ -83,31 +80,29 @@ class RuleSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RuleParser:
-    """Parses the rules in a text; raises LocatedError."""
+    """Parses the rules of one scenario or call; they share a bound on their size."""
 
-    def __init__(self, text: str, providers: Mapping[str, Provider]) -> None:
-        self.text = text
+    def __init__(self, providers: Mapping[str, Provider]) -> None:
         self.providers = providers
         self._size = 0
 
-    def parse(self, data: Any, path: DataPath) -> Rule:
-        """Parses the rule at a path of the data."""
-        spec: RuleSpec = strict_yaml.convert(self.text, data, path, RuleSpec)
-        with self._at(*path, "name"):
+    def parse(self, data: Any) -> Rule:
+        """Parses a rule from plain data; raises DataError."""
+        spec: RuleSpec = convert(data, RuleSpec)
+        with at("name"):
             _check_name(spec.name)
-        with self._at(*path, "match"):
+        with at("match"):
             _check_match(spec.match, self.providers)
-        with self._at(*path, "when"):
+        with at("when"):
             window = _firing_window(spec.when)
-        with self._at(*path, "answer"):
+        with at("answer"):
             reject, raw = _parse_answer(spec.answer, spec.match, self.providers)
         if spec.answer is not UNSET and spec.mutate:
-            raise self._error((*path, "mutate"), "a rule has either answer or mutate, not both")
+            raise DataError("a rule has either answer or mutate, not both", ("mutate",))
         deliver = dict(spec.deliver)
         clock = deliver.pop("clock", "real") if "delay" in deliver else "real"
-        with self._at(*path, "deliver", "clock"):
-            if clock not in ("real", "sandbox"):
-                raise ValueError("clock is real or sandbox")
+        if clock not in ("real", "sandbox"):
+            raise DataError("clock is real or sandbox", ("deliver", "clock"))
         rule = Rule(
             spec.name,
             data,
@@ -115,36 +110,26 @@ class RuleParser:
             window,
             reject,
             raw,
-            self._faults(kinds.MUTATIONS, spec.mutate, (*path, "mutate")),
-            self._faults(kinds.DELIVERIES, deliver, (*path, "deliver")),
+            _faults(kinds.MUTATIONS, "mutate", spec.mutate),
+            _faults(kinds.DELIVERIES, "deliver", deliver),
             clock == "sandbox",
         )
         if not (reject or raw or rule.mutations or rule.deliveries):
-            raise self._error(path, "a rule needs answer, mutate or deliver")
+            raise DataError("a rule needs answer, mutate or deliver")
         self._size += rule.size
         if self._size > RULES_SIZE_MAX:
-            raise self._error(path, TOO_LARGE)
+            raise DataError(TOO_LARGE)
         return rule
 
-    def _faults(self, group: str, values: Mapping[str, Any], path: DataPath) -> tuple[Fault, ...]:
-        faults = []
-        for name, value in values.items():
-            with self._at(*path, name):
-                kind = kinds.find(group, name)
-                source = f"{name}: {msgspec.json.encode(value).decode()}"
-                faults.append(Fault(kind, kind.parse(value), source))
-        return tuple(faults)
 
-    @contextmanager
-    def _at(self, *path: str | int) -> Iterator[None]:
-        """Adds line and path to a ValueError raised inside."""
-        try:
-            yield
-        except ValueError as error:
-            raise self._error(path, str(error)) from None
-
-    def _error(self, path: DataPath, message: str) -> strict_yaml.LocatedError:
-        return strict_yaml.located_error(self.text, path, message)
+def _faults(group: str, member: str, values: Mapping[str, Any]) -> tuple[Fault, ...]:
+    faults = []
+    for name, value in values.items():
+        with at(member, name):
+            kind = kinds.find(group, name)
+            source = f"{name}: {msgspec.json.encode(value).decode()}"
+            faults.append(Fault(kind, kind.parse(value), source))
+    return tuple(faults)
 
 
 def _check_name(name: str) -> None:

@@ -5,12 +5,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from mockserver.engine.clock import ADVANCE_MAX
+from mockserver.errors import DataError
 from mockserver.faults.matching import RULES_MAX
 from mockserver.faults.rules import Rule
-from mockserver.files import strict_yaml
 from mockserver.model.provider import Provider
-from mockserver.model.times import parse_duration
+from mockserver.model.times import CENTURY, parse_duration
+from mockserver.model.typed_data import at, convert
 
 TEXT_MAX = 1_000
 
@@ -31,7 +31,7 @@ class Scenario(Struct, frozen=True):
 
 
 class ScenarioSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """A scenario as spec."""
+    """A scenario as it is written."""
 
     name: str = ""
     about: str = ""
@@ -42,31 +42,25 @@ class ScenarioSpec(Struct, frozen=True, forbid_unknown_fields=True):
     skew: str | int | float | None = None
 
 
-def parse(text: str, data: Any, name: str, providers: Mapping[str, Provider]) -> Scenario:
-    """Parses plain data that was read from ``text``; raises LocatedError.
+def parse(data: Any, name: str, providers: Mapping[str, Provider]) -> Scenario:
+    """Parses plain data; raises DataError. ``name`` is for a scenario without one.
 
     Quirks and limits are returned as written, unchecked.
     """
     from mockserver.faults.parsing import RULE_NAME
 
-    spec: ScenarioSpec = strict_yaml.convert(text, data, (), ScenarioSpec)
+    spec: ScenarioSpec = convert(data, ScenarioSpec)
     name = spec.name or name
     if not RULE_NAME.fullmatch(name):
-        raise strict_yaml.located_error(text, ("name",), "use lower-case letters, digits, . _ -")
+        raise DataError("use lower-case letters, digits, . _ -", ("name",))
     for member, value in (("about", spec.about), ("client", spec.client)):
         if len(value) > TEXT_MAX or not value.replace("\n", " ").isprintable():
-            raise strict_yaml.located_error(
-                text, (member,), f"is plain text of at most {TEXT_MAX} characters"
-            )
-    try:
+            raise DataError(f"is plain text of at most {TEXT_MAX} characters", (member,))
+    with at("skew"):
         skew = _skew(spec.skew)
-    except ValueError as error:
-        raise strict_yaml.located_error(text, ("skew",), str(error)) from None
     if not (spec.rules or spec.quirks or spec.limits or skew is not None):
-        raise strict_yaml.located_error(
-            text, (), "nothing to play: give rules, quirks, limits or skew"
-        )
-    rules = _rules(text, spec.rules, providers)
+        raise DataError("nothing to play: give rules, quirks, limits or skew")
+    rules = _rules(spec.rules, providers)
     about, client = " ".join(spec.about.split()), " ".join(spec.client.split())
     quirks: Any = spec.quirks
     limits: Any = spec.limits
@@ -77,27 +71,22 @@ def _skew(text: str | float | None) -> int | None:
     if text is None:
         return None
     skew = parse_duration(text)
-    if abs(skew) > ADVANCE_MAX:
+    if abs(skew) > CENTURY:
         raise ValueError("skew takes a duration of at most 100 years, either way")
     return skew
 
 
-def _rules(
-    text: str, specs: list[dict[str, Any]], providers: Mapping[str, Provider]
-) -> tuple[Rule, ...]:
+def _rules(specs: list[dict[str, Any]], providers: Mapping[str, Provider]) -> tuple[Rule, ...]:
     from mockserver.faults.parsing import RuleParser
 
     if len(specs) > RULES_MAX:
-        raise strict_yaml.located_error(
-            text, ("rules",), f"a scenario has at most {RULES_MAX} rules"
-        )
-    parser, rules, names = RuleParser(text, providers), [], set()
+        raise DataError(f"a scenario has at most {RULES_MAX} rules", ("rules",))
+    parser, rules, names = RuleParser(providers), [], set()
     for n, data in enumerate(specs):
-        rule = parser.parse(data, ("rules", n))
+        with at("rules", n):
+            rule = parser.parse(data)
         if rule.name in names:
-            raise strict_yaml.located_error(
-                text, ("rules", n, "name"), f"there are two rules {rule.name}"
-            )
+            raise DataError(f"there are two rules {rule.name}", ("rules", n, "name"))
         names.add(rule.name)
         rules.append(rule)
     return tuple(rules)

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from mockserver.files import strict_yaml
+from mockserver.model.typed_data import convert
 from mockserver.providers import folder
 
 
@@ -46,5 +47,6 @@ def facts(provider: str) -> list[Fact]:
     if not file.is_file():
         return []
     text = file.read_text(encoding="utf-8")
-    rows: list[Fact] = strict_yaml.convert(text, strict_yaml.load(text), (), list[Fact])
+    with strict_yaml.located(text):
+        rows: list[Fact] = convert(strict_yaml.load(text), list[Fact])
     return rows

@@ -4,13 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mockserver.files.strict_yaml import LocatedError
+from mockserver.errors import DataError, FileError
+from mockserver.files import strict_yaml
 
 SIZE_MAX = 64 * 1024 * 1024  # bytes of a file
-
-
-class FileError(ValueError):
-    """A file that cannot be used; the message is one line: file, line and path in it, reason."""
 
 
 def fixtures() -> Path:
@@ -30,7 +27,8 @@ def find(folder: str, name: str) -> Path:
     known = shipped(folder)
     path = fixtures() / folder / f"{name}.yaml" if name in known else Path(name)
     if not path.is_file():
-        raise FileError(f"{folder[:-1]} {name}: no such file, and none of {', '.join(known)}")
+        message = f"no such {folder[:-1]}: neither a file nor one of {', '.join(known)}"
+        raise FileError(name, message)
     return path
 
 
@@ -38,9 +36,12 @@ def read_file(path: Path, parse: Callable[[str], Any]) -> Any:
     """Reads a file and returns its parsed text; raises FileError."""
     try:
         if path.stat().st_size > SIZE_MAX:
-            raise FileError(f"{path}: larger than {SIZE_MAX} bytes")
-        return parse(path.read_text(encoding="utf-8"))
+            raise FileError(str(path), f"larger than {SIZE_MAX} bytes")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: {error}") from None
-    except LocatedError as error:
-        raise FileError(f"{path}:{error.line}: {error.path}: {error.what}") from None
+        raise FileError(str(path), str(error)) from None
+    try:
+        with strict_yaml.located(text):
+            return parse(text)
+    except DataError as error:
+        raise FileError(str(path), error.message, error.line, error.path) from None

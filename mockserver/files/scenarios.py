@@ -9,10 +9,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from mockserver.engine.settings import Settings, changed
+from mockserver.errors import DataError, SettingError
 from mockserver.faults import scenario
 from mockserver.faults.scenario import Scenario
 from mockserver.files import lookup as files
 from mockserver.files import strict_yaml
+from mockserver.model.typed_data import at
 from mockserver.providers import discover
 
 FOLDER = "scenarios"
@@ -34,9 +36,7 @@ def load(name: str) -> Scenario:
     """Loads a scenario by name or path; raises FileError."""
     path = find(name)
     default = _default_name(path)
-    loaded: Scenario = files.read_file(
-        path, lambda text: _parse(text, strict_yaml.load(text), default)
-    )
+    loaded: Scenario = files.read_file(path, lambda text: _parse(strict_yaml.load(text), default))
     return loaded
 
 
@@ -54,7 +54,7 @@ def _default_name(path: Path) -> str:
 def resolve(source: str | Path | Mapping[str, Any] | Scenario | None) -> Scenario | None:
     """Returns the scenario for a name, a path, plain data or a scenario.
 
-    Raises FileError, and ValueError for wrong data.
+    Raises FileError, and SettingError for wrong data.
     """
     if isinstance(source, str | Path):
         return load(str(source))
@@ -62,8 +62,8 @@ def resolve(source: str | Path | Mapping[str, Any] | Scenario | None) -> Scenari
         return source
     try:
         return from_data(source)
-    except strict_yaml.LocatedError as error:
-        raise ValueError(f"scenario: {error.path}: {error.what}") from None
+    except DataError as error:
+        raise SettingError(f"scenario: {error}", error.path) from None
 
 
 @cache
@@ -73,17 +73,13 @@ def load_shipped(name: str) -> Scenario:
 
 
 def from_data(data: Any) -> Scenario:
-    """Parses a scenario from plain data; raises LocatedError, with a path but no useful line."""
-    return _parse("", data, "inline")
+    """Parses a scenario from plain data; raises DataError."""
+    return _parse(data, "inline")
 
 
-def _parse(text: str, data: Any, name: str) -> Scenario:
+def _parse(data: Any, name: str) -> Scenario:
     providers = discover()
-    parsed = scenario.parse(text, data, name, providers)
-    settings = Settings()
-    for member in ("quirks", "limits"):
-        try:
-            settings = changed(settings, providers, **{member: getattr(parsed, member)})
-        except ValueError as error:
-            raise strict_yaml.located_error(text, (member,), str(error)) from None
+    parsed = scenario.parse(data, name, providers)
+    with at():
+        settings = changed(Settings(), providers, parsed.quirks, parsed.limits)
     return replace(parsed, quirks=settings.quirks, limits=settings.limits)

@@ -6,32 +6,17 @@ alias are refused.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import msgspec
 import yaml
 
-from mockserver.model.amounts import decode_hook
-from mockserver.model.redaction import printable
+from mockserver.errors import DataError, DataPath
 
 DEPTH_MAX = 100
 
 Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class LocatedError(Exception):
-    """Something wrong in a document: the line (from 1), the path and what it is."""
-
-    def __init__(self, line: int, path: str, what: str) -> None:
-        self.line = line
-        self.path, self.what = _plain(path), _plain(what)
-        super().__init__(f"line {line}: {self.path}: {self.what}")
-
-
-def _plain(text: str) -> str:
-    """Writes what a file says in one line."""
-    return printable(text.encode("utf-8", "backslashreplace"))
 
 
 class _Loader(Base):  # type: ignore[misc]
@@ -45,9 +30,9 @@ class _Loader(Base):  # type: ignore[misc]
             key = "null" if null else self.construct_object(key_node)
             line = key_node.start_mark.line + 1
             if not isinstance(key, str):
-                raise LocatedError(line, "$", f"the key {key_node.value} must be text: quote it")
+                raise DataError(f"the key {key_node.value} must be text: quote it", line=line)
             if key in mapping:
-                raise LocatedError(line, "$", f"the key {key} is given twice")
+                raise DataError(f"the key {key} is given twice", line=line)
             mapping[key] = self.construct_object(value_node, deep=True)
         return mapping
 
@@ -70,115 +55,48 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("^$"), [""])
 
 
 def _scan(text: str) -> None:
-    """Raises Wrong for aliases, tags and depth, before anything is made of the text."""
+    """Raises DataError for aliases, tags and depth, before anything is made of the text."""
     depth = 0
     events: Any = yaml.parse(text, Loader=Base)
     for event in events:
+        line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
-            raise LocatedError(1, "$", "aliases (*name) are not read: write the value out")
+            raise DataError("aliases (*name) are not read: write the value out", line=line)
         if getattr(event, "tag", None) is not None:
-            line = event.start_mark.line + 1
-            raise LocatedError(line, "$", f"tags ({event.tag}) are not read: leave them out")
+            raise DataError(f"tags ({event.tag}) are not read: leave them out", line=line)
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEPTH_MAX:
-            raise LocatedError(1, "$", "nested too deeply")
+            raise DataError("nested too deeply", line=line)
 
 
 def load(text: str) -> Any:
-    """Reads a document; raises Wrong."""
+    """Reads a document; raises DataError."""
     try:
         _scan(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, made stricter
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise LocatedError(line, "$", str(error.problem)) from None
+        raise DataError(str(error.problem), line=line) from None
     except yaml.YAMLError as error:
-        raise LocatedError(1, "$", str(error).splitlines()[0]) from None
+        raise DataError(str(error).splitlines()[0], line=1) from None
     except RecursionError:
-        raise LocatedError(1, "$", "nested too deeply") from None
+        raise DataError("nested too deeply", line=1) from None
 
 
-# Where msgspec says a mistake is, behind what it says of it.
-_PLACE = re.compile(r" - at `\$((?:\.[^.\[`]+|\[\d+\]|\[\.\.\.\])+)`$")
-
-
-def split_msgspec_error(told: str) -> tuple[str, str]:
-    """Returns what msgspec says of a mistake, and the path of it behind ``$``."""
-    place = _PLACE.search(told)
-    return (told[: place.start()], place[1]) if place else (told, "")
-
-
-def convert(text: str, data: Any, path: tuple[str | int, ...], kind: Any) -> Any:
-    """Types ``data``, which stands at ``path`` in ``text``; raises Wrong."""
+@contextmanager
+def located(text: str) -> Iterator[None]:
+    """Adds the line in ``text`` to a DataError raised inside."""
     try:
-        return msgspec.convert(data, kind, dec_hook=decode_hook)
-    except msgspec.ValidationError as error:
-        told = str(error)
-        what, where = split_msgspec_error(told)
-        below = _steps(where)
-        full = path + _narrow(data, below, lambda d: _error(d, kind) == told)
-        unknown = re.search(r"unknown field `(.*)`", what, re.DOTALL)
-        if unknown:
-            full += (unknown.group(1),)
-        raise located_error(text, full, what) from None
+        yield
+    except DataError as error:
+        if error.line is None:
+            error.line = line_of(text, error.path)
+        raise
 
 
-def located_error(text: str, path: tuple[str | int, ...], what: str) -> LocatedError:
-    """Makes the error for what stands at ``path`` in ``text``, with its line."""
-    shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return LocatedError(_line(text, path), f"${shown}", what)
-
-
-def _steps(where: str) -> list[str]:
-    """Splits msgspec's path: ``.name``, ``[3]``, and ``[...]`` for a key it does not tell."""
-    return re.findall(r"\[\d+\]|\[\.\.\.\]|\.[^.\[]+", where)
-
-
-def _narrow(
-    data: Any, steps: list[str], fails: Callable[[Any], bool], seen: tuple[str | int, ...] = ()
-) -> tuple[str | int, ...]:
-    """Finds the key that ``[...]`` stands for: the one which alone fails the same way."""
-    here = _at(data, seen)
-    if not steps:
-        return seen
-    step: str | int
-    if steps[0] == "[...]":
-        alone = (k for k in here if fails(_replaced(data, seen, {k: here[k]})))
-        found = next(alone, None)
-        if found is None:
-            return seen
-        step = found
-        data = _replaced(data, seen, {step: here[step]})
-    else:
-        step = int(steps[0][1:-1]) if steps[0][0] == "[" else steps[0][1:]
-    return _narrow(data, steps[1:], fails, (*seen, step))
-
-
-def _at(data: Any, path: tuple[str | int, ...]) -> Any:
-    for step in path:
-        data = data[step]
-    return data
-
-
-def _replaced(data: Any, path: tuple[str | int, ...], value: Any) -> Any:
-    if not path:
-        return value
-    copy = data.copy()
-    copy[path[0]] = _replaced(data[path[0]], path[1:], value)
-    return copy
-
-
-def _error(data: Any, kind: Any) -> str:
-    try:
-        msgspec.convert(data, kind, dec_hook=decode_hook)
-    except msgspec.ValidationError as error:
-        return str(error)
-    return ""
-
-
-def _line(text: str, path: tuple[str | int, ...]) -> int:
-    """Finds a path's line by reading the text again; it stops where the path ends."""
+def line_of(text: str, path: DataPath) -> int:
+    """Returns the line of a path in a valid document; of its beginning, where it leads nowhere."""
     node = yaml.compose(text, Loader=Base)
     line = 1
     for step in path:

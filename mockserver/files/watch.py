@@ -1,14 +1,16 @@
 """``--watch``: loads a world file again when it changes; logs errors and keeps the old world."""
 
 import asyncio
+import logging
 from pathlib import Path
 
 from mockserver.engine.sandbox import Sandbox
-from mockserver.files import lookup as files
+from mockserver.errors import FileError
 from mockserver.files import worlds
-from mockserver.http.log import log
 
 INTERVAL = 0.5  # seconds
+
+log = logging.getLogger("mockserver")
 
 
 async def watch(path: Path, sandbox: Sandbox) -> None:
@@ -33,7 +35,7 @@ def _modified_at(path: Path) -> int:
 def _reload(path: Path, sandbox: Sandbox) -> None:
     try:
         sandbox.load(worlds.load(str(path)))
-    except files.FileError as error:
-        log.error("world not reloaded: %s", error)
+    except FileError as error:
+        log.error("world not reloaded: %s", error)  # noqa: TRY400 - one line says it
     else:
         log.warning("world reloaded: %s", path)

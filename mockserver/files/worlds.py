@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from mockserver.engine.world import ProviderWorld, World, build
+from mockserver.errors import DataError
 from mockserver.files import lookup as files
 from mockserver.files import strict_yaml
-from mockserver.files.strict_yaml import LocatedError
 from mockserver.model import suggestions
 from mockserver.model.provider import Provider
+from mockserver.model.typed_data import at, convert
 from mockserver.providers import discover
 
 FOLDER = "worlds"
@@ -39,39 +40,33 @@ def data(path: Path) -> Any:
 
 
 def read(text: str, name: str, providers: Mapping[str, Provider] | None = None) -> World:
-    """Parses a world from YAML; raises LocatedError."""
-    return _world(text, strict_yaml.load(text), name, providers)
+    """Parses a world from YAML; raises DataError with the line."""
+    with strict_yaml.located(text):
+        return from_data(strict_yaml.load(text), name, providers)
 
 
-def from_data(data: Any, name: str) -> World:
-    """Parses a world from plain data; raises LocatedError, with a path but no useful line."""
-    return _world("", data, name, None)
+def from_data(data: Any, name: str, providers: Mapping[str, Provider] | None = None) -> World:
+    """Parses a world from plain data; raises DataError."""
+    providers = discover() if providers is None else providers
+    if not isinstance(data, dict):
+        raise DataError("a world is a mapping: name, and a section for each provider")
+    world_name = data.get("name", name)
+    if not isinstance(world_name, str):
+        raise DataError("name is text", ("name",))
+    unknown = [str(key) for key in data if key != "name" and key not in providers]
+    if unknown:
+        message = suggestions.unknown("provider", unknown[0], providers)
+        raise DataError(message, (unknown[0],))
+    sections = {key: _section(p, data.get(key, {})) for key, p in providers.items()}
+    return World(world_name, sections)
+
+
+def _section(provider: Provider, data: Any) -> ProviderWorld:
+    with at(provider.name):
+        return build(provider, convert(data, provider.section))
 
 
 @cache
 def load_shipped(name: str) -> World:
     """Loads a shipped world once; each user of it derives keys of its own."""
     return load(name)
-
-
-def _world(text: str, data: Any, name: str, providers: Mapping[str, Provider] | None) -> World:
-    providers = discover() if providers is None else providers
-    if not isinstance(data, dict):
-        raise LocatedError(1, "$", "a world is a mapping: name, and a section for each provider")
-    world_name = data.get("name", name)
-    if not isinstance(world_name, str):
-        raise strict_yaml.located_error(text, ("name",), "name is text")
-    unknown = [key for key in data if key != "name" and key not in providers]
-    if unknown:
-        message = suggestions.unknown("provider", str(unknown[0]), providers)
-        raise strict_yaml.located_error(text, (unknown[0],), message)
-    sections = {key: _section(text, p, data.get(key, {})) for key, p in providers.items()}
-    return World(world_name, sections)
-
-
-def _section(text: str, provider: Provider, data: Any) -> ProviderWorld:
-    section = strict_yaml.convert(text, data, (provider.name,), provider.section)
-    try:
-        return build(provider, section)
-    except ValueError as error:
-        raise strict_yaml.located_error(text, (provider.name,), str(error)) from None

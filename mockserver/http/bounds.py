@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from mockserver.errors import SettingError
+
 RESERVE = 8  # connections to the gateway beyond the bound, so that health and control answer
 FILES = 32  # descriptors for all else: listeners, the event loop, files opened for a moment
 CONNECTIONS_MAX = 10_000  # where nobody sets a bound
@@ -23,11 +25,11 @@ def bounds_for(
 ) -> Bounds:
     """Returns bounds; without a number of connections, what the file descriptors allow.
 
-    Raises ValueError for a bound that cannot be kept.
+    Raises SettingError for a bound that cannot be kept.
     """
     for name, seconds in (("head", head_timeout), ("body", body_timeout)):
         if not 0 < seconds <= SECONDS_MAX:
-            raise ValueError(
+            raise SettingError(
                 f"--{name}-timeout takes seconds, above 0 and up to {SECONDS_MAX}, not {seconds!r}"
             )
     allowed = _descriptors()
@@ -35,7 +37,7 @@ def bounds_for(
     if max_connections is None:
         return Bounds(head_timeout, body_timeout, min(most, CONNECTIONS_MAX))
     if not 1 <= max_connections <= most:
-        raise ValueError(
+        raise SettingError(
             f"--max-connections takes 1 to {most}, not {max_connections!r}:"
             f" {allowed} file descriptors are allowed (ulimit -n)"
         )

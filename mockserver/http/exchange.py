@@ -17,6 +17,7 @@ from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT, SANDBOXES_MAX, Sandboxes
 from mockserver.engine.settings import Settings, Value, changed
 from mockserver.engine.world import World
+from mockserver.errors import SettingError
 from mockserver.faults.scenario import Scenario
 from mockserver.files import scenarios, worlds
 from mockserver.files.watch import watch as watch_file
@@ -92,9 +93,9 @@ class Exchange:
 
 
 def check_public_url(url: str | None) -> None:
-    """Raises ValueError for a public URL that no client can use."""
+    """Raises SettingError for a public URL that no client can use."""
     if url is not None and not url.startswith(("http://", "https://")):
-        raise ValueError(f"a public URL starts with http:// or https://, not {url!r}")
+        raise SettingError(f"a public URL starts with http:// or https://, not {url!r}")
 
 
 def create_exchange(  # noqa: PLR0913 - settings by name
@@ -119,12 +120,12 @@ def create_exchange(  # noqa: PLR0913 - settings by name
     is ``default``, ``off`` or single limits by name. ``real`` returns real time in nanoseconds.
     ``explain_header`` explains each refusal in a header; ``cors`` sets every provider's quirk
     ``cors``; ``memory_budget`` bounds what all sandboxes keep together, in bytes or as
-    ``256MiB``. Raises FileError for a file, ValueError for a setting that is wrong.
+    ``256MiB``. Raises SettingError for a wrong setting, its kind FileError for a file.
     """
     providers = discover()
     check_public_url(public_url)
     if admin_token is not None and not (admin_token.isascii() and admin_token.isprintable()):
-        raise ValueError("an admin token is printable ASCII: it goes into a header")
+        raise SettingError("an admin token is printable ASCII: it goes into a header")
     if cors:
         known = (p.name for p in providers.values() if any(q.name == "cors" for q in p.quirks))
         quirks = {f"{name}.cors": "on" for name in known} | dict(quirks or {})

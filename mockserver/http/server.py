@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 
 from mockserver.engine.cors import is_loopback
+from mockserver.errors import PortInUse, SettingError
 from mockserver.http.bounds import Bounds, bounds_for
 from mockserver.http.exchange import Exchange
 from mockserver.http.uvicorn_contract import protocol
@@ -26,14 +27,10 @@ STOP_WITHIN = 1  # seconds for everything else
 IDLE = 60  # seconds for which a connection stays open when nothing is asked
 
 
-class PortInUse(Exception):
-    """A port that cannot be bound; says which."""
-
-
 def check_host(host: str, token: str | None) -> None:
-    """Raises ValueError for an address that is not loopback, unless a token guards it."""
+    """Raises SettingError for an address that is not loopback, unless a token guards it."""
     if not is_loopback(host) and not token:
-        raise ValueError(f"--host {host} is not loopback: set MOCKSERVER_ADMIN_TOKEN")
+        raise SettingError(f"--host {host} is not loopback: set MOCKSERVER_ADMIN_TOKEN")
 
 
 def bind(host: str, port: int, providers: Mapping[str, Provider]) -> dict[str, socket.socket]:
@@ -63,8 +60,9 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
-            raise PortInUse(f"port {port} is in use: choose another with --port") from None
-        raise PortInUse(f"cannot listen on {host}:{port}: {error.strerror}") from None
+            message = f"port {port} is in use: choose another with --port"
+            raise PortInUse(message, port) from None
+        raise PortInUse(f"cannot listen on {host}:{port}: {error.strerror}", port) from None
     sock.setblocking(False)
     return sock
 

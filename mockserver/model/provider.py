@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mockserver.errors import SettingError
 from mockserver.model.http import Request, Response, UnsignedRequest
 from mockserver.model.redaction import Secrets
 from mockserver.model.reject import Reject
@@ -174,7 +175,7 @@ class Limit(Struct, frozen=True):
     rolling: bool = False
 
     def read(self, text: Any) -> "Limit":
-        """Returns the limit with the values of ``120/60s`` or ``off``; raises ValueError."""
+        """Returns the limit with the values of ``120/60s`` or ``off``; raises SettingError."""
         if text == "off":
             return replace(self, count=None)
         count, slash, window = text.partition("/") if isinstance(text, str) else ("", "", "")
@@ -182,7 +183,7 @@ class Limit(Struct, frozen=True):
             span = parse_duration(window)
             if span > 0:
                 return replace(self, count=int(count), window=span)
-        raise ValueError(f"write N/DURATION, as in {self._example(text)}, or off; not {text!r}")
+        raise SettingError(f"write N/DURATION, as in {self._example(text)}, or off; not {text!r}")
 
     def _example(self, text: object) -> str:
         """Returns an example for the error message: a count alone gets the current window."""
@@ -231,30 +232,30 @@ class Quirk(Struct, frozen=True):
     number: bool = False
 
     def spell(self, value: Any) -> str:
-        """Returns text for text, a number, a boolean or a timedelta; raises ValueError."""
+        """Returns text for text, a number, a boolean or a timedelta; raises SettingError."""
         if isinstance(value, bool):
             words = ("true", "on") if value else ("false", "off")
             return next((word for word in words if word in self.choices), words[0])
         if isinstance(value, timedelta) or (self.duration and isinstance(value, int | float)):
             return duration_text(parse_duration(value))
         if not isinstance(value, str | int | float):
-            raise ValueError(f"{value!r} is no text, number or boolean")
+            raise SettingError(f"{value!r} is no text, number or boolean")
         return str(value)
 
     def read(self, text: str) -> str | int:
-        """Returns the value of ``text``; raises ValueError for one that the quirk does not have."""
+        """Returns the value of ``text``; raises SettingError for one the quirk does not have."""
         if text in self.choices:
             return text
         if self.duration:
             duration = parse_duration(text)
             if duration < 0:
-                raise ValueError(f"{text!r} lies below zero")
+                raise SettingError(f"{text!r} lies below zero")
             return duration
         if self.number:
             if text.isascii() and text.isdigit() and len(text) <= COUNT_DIGITS:
                 return int(text)
-            raise ValueError(f"{text!r} is no whole number")
-        raise ValueError(f"{text!r} is none of {', '.join(self.choices)}")
+            raise SettingError(f"{text!r} is no whole number")
+        raise SettingError(f"{text!r} is none of {', '.join(self.choices)}")
 
 
 CORS = Quirk(

@@ -8,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from mockserver.errors import SettingError
+
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
+CENTURY = 100 * 365 * 24 * 3600 * SECOND  # how far a clock can be moved or skewed
 Duration = str | float | timedelta  # the forms that parse_duration reads; a number is seconds
 SECONDS_MAX = 10**12  # of a duration that is a number: more than any setting accepts
 
@@ -24,7 +27,7 @@ _DURATION = re.compile(
 def parse_duration(value: Any) -> int:
     """Reads a text such as ``61s``, ``1.5s`` or ``-1m30s``, a number of seconds or a timedelta.
 
-    Raises ValueError for anything else, and for less than a nanosecond.
+    Raises SettingError for anything else, and for less than a nanosecond.
     """
     if isinstance(value, timedelta):
         return value // timedelta(microseconds=1) * 1000
@@ -32,7 +35,7 @@ def parse_duration(value: Any) -> int:
         return _of_seconds(value)
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if not match:
-        raise ValueError(f"{value!r} is no duration: write 250ms, 61s, 1m30s or 1h")
+        raise SettingError(f"{value!r} is no duration: write 250ms, 61s, 1m30s or 1h")
     sign, *counts = match.groups()
     parts = zip(counts, _UNITS, strict=True)
     total = sum(int(Decimal(count) * unit) for count, unit in parts if count)
@@ -41,9 +44,9 @@ def parse_duration(value: Any) -> int:
 
 def _of_seconds(value: float) -> int:
     if not -SECONDS_MAX <= value <= SECONDS_MAX:  # NaN neither
-        raise ValueError(f"{value!r:.20} is no duration in seconds")
+        raise SettingError(f"{value!r:.20} is no duration in seconds")
     if 0 < abs(value) * SECOND < 1:
-        raise ValueError(f"{value!r} seconds are less than a nanosecond")
+        raise SettingError(f"{value!r} seconds are less than a nanosecond")
     return round(Decimal(repr(value)) * SECOND)
 
 
@@ -67,10 +70,10 @@ _INSTANT = re.compile(rf"({_DATE}T{_TIME})(?:\.([0-9]{{1,9}}))?(Z|[+-][0-9]{{2}}
 
 
 def parse_instant(text: Any) -> int:
-    """Reads an RFC 3339 time or an aware datetime; raises ValueError, without an offset too."""
+    """Reads an RFC 3339 time or an aware datetime; raises SettingError, without an offset too."""
     if isinstance(text, datetime):
         if text.utcoffset() is None:
-            raise ValueError(f"{text} has no offset: give it a tzinfo, as in datetime.now(UTC)")
+            raise SettingError(f"{text} has no offset: give it a tzinfo, as in datetime.now(UTC)")
         return (text - EPOCH) // timedelta(microseconds=1) * 1000
     match = _INSTANT.fullmatch(text) if isinstance(text, str) else None
     try:
@@ -78,7 +81,7 @@ def parse_instant(text: Any) -> int:
     except ValueError:
         whole = None
     if match is None or whole is None:
-        raise ValueError(f"{str(text)[:40]!r} is no time: write 2026-01-01T00:00:00Z")
+        raise SettingError(f"{str(text)[:40]!r} is no time: write 2026-01-01T00:00:00Z")
     seconds = (whole - EPOCH) // timedelta(seconds=1)
     return seconds * SECOND + int((match[2] or "0").ljust(9, "0"))
 
@@ -102,7 +105,7 @@ def instant_text(instant: int) -> str:
 def spelled(value: Any) -> Any:
     """Returns timedeltas and aware datetimes as text, also inside mappings and lists.
 
-    Any other value is returned unchanged. Raises ValueError for a datetime without offset.
+    Any other value is returned unchanged. Raises SettingError for a datetime without offset.
     """
     match value:
         case timedelta():

@@ -12,6 +12,7 @@ from typing import Any, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mockserver.errors import DataError
 from mockserver.model.amounts import Amount, check_size
 from mockserver.model.rows import Accounts
 from mockserver.model.suggestions import unknown
@@ -101,7 +102,8 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for label, key in self.keys.items():
             account = getattr(key, "account", None)
             if account is not None and account not in self.accounts:
-                raise ValueError(f"key {label} names account {account!r}, which is not there")
+                message = f"key {label} names account {account!r}, which is not there"
+                raise DataError(message, ("keys", label, "account"))
 
     def credentials(self) -> Mapping[str, Any]:
         """Returns the keys by label, with the members that a client needs beside the file's."""

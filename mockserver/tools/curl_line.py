@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from msgspec import Struct, field
 
+from mockserver.errors import UnreadableRequest
+
 LINE_MAX = 128 * 1024  # characters: more than a shell passes in one word
 
 PREFIX = re.compile(r"(?:\$\s*)?curl\s")
@@ -52,10 +54,6 @@ LONG_NAMES = {
     "-K": "--config",
     "-E": "--cert",
 }
-
-
-class UnreadableRequest(ValueError):
-    """The input is not a request; the message says why."""
 
 
 class CurlOptions(Struct):

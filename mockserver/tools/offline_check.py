@@ -1,7 +1,8 @@
 """Checks one request as a server would, without running one."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from msgspec.structs import asdict
 
@@ -10,33 +11,41 @@ from mockserver.engine.journal import JournalEntry
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Settings
+from mockserver.errors import UnreadableRequest
 from mockserver.files import worlds
-from mockserver.http.routing import Routing
 from mockserver.model.http import Request
 from mockserver.providers import discover
-from mockserver.tools.curl_line import UnreadableRequest
 from mockserver.tools.pasted_request import ParsedRequest
 
 SANDBOX_PREFIX = re.compile(rb"^/~[^/]*(?=/)")
 
 
+class Destination(Protocol):
+    """The provider that a URL selects, and the path below it."""
+
+    @property
+    def provider(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> bytes: ...  # noqa: D102
+
+
+Find = Callable[[int | None, Sequence[tuple[bytes, bytes]], bytes], Destination | None]
+
+
 def check_offline(
-    parsed: ParsedRequest, world: str, provider: str | None, port: int, real: Callable[[], int]
+    parsed: ParsedRequest, world: str, provider: str | None, find: Find, real: Callable[[], int]
 ) -> JournalEntry:
     """Returns the journal entry of a request; raises FileError and UnreadableRequest.
 
-    ``provider`` may be None where the URL selects it. ``port`` is the gateway's, ``real``
-    returns the time of the request in nanoseconds since the epoch.
+    ``provider`` may be None where the URL selects it. ``find(port, headers, path)`` routes a
+    request as the server does; ``real`` returns the time of the request in nanoseconds since
+    the epoch.
     """
-    providers = discover()
-    routing = Routing(providers)
-    routing.ports = {port + p.port: name for name, p in providers.items()}
-    destination = routing.find(parsed.port, parsed.headers, parsed.path)
+    destination = find(parsed.port, parsed.headers, parsed.path)
     name = provider or (destination.provider if destination else None)
     if name is None:
-        raise UnreadableRequest(
-            "the URL does not select a provider: add --provider " + " or ".join(providers)
-        )
+        known = " or ".join(discover())
+        raise UnreadableRequest(f"the URL does not select a provider: add --provider {known}")
     path = SANDBOX_PREFIX.sub(b"", parsed.path)
     if destination is not None and destination.provider == name:
         path = destination.path

@@ -8,8 +8,9 @@ from urllib.parse import urlencode, urlsplit
 
 from msgspec import Struct
 
+from mockserver.errors import UnreadableRequest
 from mockserver.tools import curl_line as curl
-from mockserver.tools.curl_line import UnreadableRequest, shorten
+from mockserver.tools.curl_line import shorten
 
 SIZE_MAX = 4 * 1024 * 1024  # bytes of the input; one HAR entry with the largest body fits
 REDACTED = re.compile(rb"\bredacted(?::|%3A)[0-9a-f]{8}\b", re.IGNORECASE)
