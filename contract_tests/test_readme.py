@@ -10,9 +10,9 @@ import pytest
 from clients.senders import tool
 
 from mockserver import MockServer, create_app
-from mockserver.cli import banner as announce
+from mockserver.cli import banner
 from mockserver.cli.banner import base_url
-from mockserver.cli.main import serve
+from mockserver.cli.serve import serve
 from mockserver.control.api import VERBS
 from mockserver.faults import kinds
 from mockserver.faults.parsing import RuleParser
@@ -102,8 +102,8 @@ def test_the_world_shown_is_good() -> None:
 def test_the_printed_table_is_the_one_shown() -> None:
     app = create_app()
     app.origins = {name: f"http://127.0.0.1:{8490 + p.port}" for name, p in discover().items()}
-    told = announce.ready(app, "http://127.0.0.1:8490", "default")
-    listed = announce.table(told).split("Paste")[0]
+    told = banner.summary(app, "http://127.0.0.1:8490", "default")
+    listed = banner.table(told).split("Paste")[0]
     for line in listed.splitlines():
         assert f"\n{line.rstrip()}\n" in README, line
 

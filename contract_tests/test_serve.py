@@ -21,7 +21,7 @@ from clients.senders import tool
 from raw import taken
 
 from mockserver import Auth, HandClock, MockServer
-from mockserver.cli.signed_curl import curl_line
+from mockserver.cli.curl import curl_line
 from mockserver.files.lookup import fixtures
 from mockserver.files.worlds import shipped
 from mockserver.providers import discover
@@ -130,7 +130,7 @@ def test_the_table_tells_people_the_same(tmp_path: Path) -> None:
         text=True,
     )
     with process.stdout as stdout:
-        text = "".join(iter(stdout.readline, "Paste, whenever you like:\n"))
+        text = "".join(iter(stdout.readline, "Paste at any time:\n"))
         text += "".join(stdout.readline() for _ in discover())
         process.send_signal(signal.SIGINT)
         assert process.wait(SOON) == 0

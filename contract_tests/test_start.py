@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from mockserver import Auth
+from mockserver.cli.main import COMMANDS, cli
 
 COMMAND = ("-X", "importtime", "-m", "mockserver")
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("MOCKSERVER_")}
@@ -52,6 +53,46 @@ def test_the_help_text_brings_the_command_line_alone(tmp_path: Path) -> None:
     ours = {name for name in found if name.partition(".")[0] == "mockserver"}
     assert ours == {"mockserver", "mockserver.cli", "mockserver.cli.main"}
     assert not found & (PEOPLE | SERVER | RARE | {"json"})
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_text_lists_the_first_sentence_of_a_command(name: str) -> None:
+    help = cli.get_command(None, name).help
+    assert help.partition("\n\n")[0].replace("\n", " ") == COMMANDS[name]
+
+
+RUN_AND_LIST = """
+import sys
+from mockserver.cli.main import main
+
+try:
+    main(sys.argv[1:])
+finally:
+    print(*(name for name in sys.modules if name.startswith("mockserver.cli.")), file=sys.stderr)
+"""
+
+# Arguments, and the modules of the command line that they load beside main.
+COMMAND_LINES = [
+    ("--help", ""),
+    ("worlds", "worlds"),
+    ("check default", "check"),
+    ("facts cpg", "facts options config variables"),
+    ("generate --help", "generate"),
+]
+
+
+@pytest.mark.parametrize(("line", "loaded"), COMMAND_LINES)
+def test_a_command_loads_no_other_command(tmp_path: Path, line: str, loaded: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_AND_LIST, *line.split()],
+        capture_output=True,
+        cwd=tmp_path,
+        env=CLEAN,
+        text=True,
+        timeout=SOON,
+        check=True,
+    )
+    assert set(done.stderr.split()) == {f"mockserver.cli.{n}" for n in ["main", *loaded.split()]}
 
 
 def test_the_package_brings_nothing_of_its_own(tmp_path: Path) -> None:

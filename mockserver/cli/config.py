@@ -23,17 +23,19 @@ OPTIONS = {
     "max_sandboxes": int,
 }
 TABLES = ("quirks", "limits")
+TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 class BadConfig(Exception):
-    """A configuration that cannot be used: where, and why, in one line."""
+    """A configuration that cannot be used: file and reason, in one line."""
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Reads the file, {} when there is none; raises BadConfig.
+    """Reads the file; returns {} if there is none; raises BadConfig.
 
     ``quirks`` and ``limits`` are tables by ``provider.name``; ``limits`` may be
-    ``"default"`` or ``"off"`` instead. What their values may be is not checked here.
+    ``"default"`` or ``"off"`` instead. Names and types of the options are checked here,
+    the values and the content of the tables by ``options``.
     """
     if not path.is_file():
         return {}
@@ -45,28 +47,25 @@ def read(path: Path) -> dict[str, Any]:
         raise BadConfig(f"{path}: {error}") from None
     for key, value in data.items():
         if key in TABLES:
-            data[key] = _values(path, key, value)
+            data[key] = _flat(path, key, value)
         elif key not in OPTIONS:
             known = ", ".join([*OPTIONS, "limits", "quirks"])
             raise BadConfig(f"{path}: no option {key}: there are {known}")
         elif type(value) is not OPTIONS[key] and (type(value), OPTIONS[key]) != (int, float):
-            raise BadConfig(f"{path}: {key} takes {_article(OPTIONS[key])}, not {value!r}")
+            raise BadConfig(f"{path}: {key} takes {TYPE_NAMES[OPTIONS[key]]}, not {value!r}")
     return data
 
 
-def _values(path: Path, key: str, value: Any) -> Any:
-    """Returns a table of values by ``provider.name``."""
-    if key == "limits" and isinstance(value, str):
-        return value
-    if not isinstance(value, dict):
+def _flat(path: Path, key: str, table: Any) -> Any:
+    """Returns a table's values by ``provider.name``, or the text that ``limits`` may be."""
+    if key == "limits" and isinstance(table, str):
+        return table
+    if not isinstance(table, dict):
         raise BadConfig(f"{path}: {key} is a table of settings by name")
     flat: dict[str, Any] = {}
-    for name, inner in value.items():
-        # TOML reads `cpg.key = "..."` as a table in a table.
-        pairs = inner.items() if isinstance(inner, dict) else [("", inner)]
-        flat |= {f"{name}.{below}" if below else name: found for below, found in pairs}
+    for name, value in table.items():
+        if isinstance(value, dict):  # TOML reads `cpg.key = "..."` as a table in a table
+            flat |= {f"{name}.{member}": inner for member, inner in value.items()}
+        else:
+            flat[name] = value
     return flat
-
-
-def _article(kind: type) -> str:
-    return {str: "text", int: "a whole number", float: "a number", bool: "true or false"}[kind]
