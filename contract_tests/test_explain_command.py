@@ -13,7 +13,7 @@ import pytest
 import requests
 from counting import calls_of_at_most
 from signer import sign
-from test_serve import CLEAN, COMMAND, SOON
+from support.processes import CLEAN, COMMAND, SOON
 
 from mockserver import MockServer
 from mockserver.cli.banner import base_url

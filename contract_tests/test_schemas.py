@@ -30,9 +30,9 @@ from requests.auth import AuthBase
 from schema_hooks import CASE, HOOKS, Deviation, Forgiven, Signer, equip, known, operation_id
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
+from support.processes import CLEAN, serving
 from test_clients import state
 from test_documents import resolved
-from test_serve import CLEAN, serving
 from test_sixth import BLOCKS, folder, follow, forget  # noqa: F401
 
 from mockserver import HandClock, MockServer

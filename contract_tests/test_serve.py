@@ -1,15 +1,12 @@
 """The command ``mockserver`` as a person and a script meet it: a process, its output, its end."""
 
 import json
-import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,65 +16,13 @@ import pytest
 import requests
 from clients.senders import tool
 from raw import taken
+from support.processes import CLEAN, COMMAND, SOON, run, serving, shell
 
 from mockserver import Auth, HandClock, MockServer
 from mockserver.cli.curl import curl_line
 from mockserver.files.lookup import fixtures
 from mockserver.files.worlds import shipped
 from mockserver.providers import discover
-
-COMMAND = [sys.executable, "-m", "mockserver"]
-CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("MOCKSERVER_")}
-SOON = 30  # seconds
-
-
-@contextmanager
-def serving(
-    *args: str, cwd: Path, env: dict[str, str] | None = None, command: list[str] | None = None
-) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    """Serves on free ports, and gives the process and what it told."""
-    process = subprocess.Popen(
-        [*(command or COMMAND), "serve", "--port", "0", "--json", *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=cwd,
-        env=CLEAN | (env or {}),
-        text=True,
-    )
-    try:
-        line = process.stdout.readline()
-        assert line, process.stderr.read()
-        yield process, json.loads(line)
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def run(
-    *args: str, cwd: Path, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *args],
-        capture_output=True,
-        cwd=cwd,
-        env=CLEAN | (env or {}),
-        text=True,
-        timeout=SOON,
-        check=False,
-    )
-
-
-def shell(line: str, cwd: Path, env: dict[str, str] | None = None) -> tuple[int, str]:
-    done = subprocess.run(
-        ["sh", "-c", line],
-        capture_output=True,
-        cwd=cwd,
-        env=env or CLEAN,
-        text=True,
-        timeout=SOON,
-        check=False,
-    )
-    return done.returncode, done.stdout
 
 
 def test_every_printed_example_answers_200_when_pasted(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from raw import taken
-from test_serve import CLEAN, COMMAND
+from support.processes import CLEAN, COMMAND
 
 from mockserver.http.line_writer import LineHandler
 from mockserver.http.log import TEXT
