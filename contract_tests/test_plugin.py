@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -24,7 +25,7 @@ from mockserver.client.remote import RemoteServer
 from mockserver.client.sandbox import ProviderHandle, SandboxHandle, ServerHandle
 from mockserver.providers import discover
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["support.inner_session"]
 
 ALONE = ("-p", "mockserver.client.pytest_plugin")
 WITH_XDIST = (*ALONE, "-p", "xdist")
@@ -47,15 +48,9 @@ def unset(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"MOCKSERVER_{name}", raising=False)
 
 
-@pytest.fixture(scope="module")
-def loaded(running: MockServer) -> None:
-    """Loads what a session in this process would else load, and forget when it ends."""
-    running.drop(running.sandbox())
-
-
 @pytest.fixture
 def run(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, unset: None, loaded: None
+    run_in_process: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, unset: None
 ) -> Run:
     """Runs a project's tests, in this process or ``apart``."""
     pytester.makeini(INI)
@@ -63,7 +58,7 @@ def run(
     def run(code: str, *args: str, apart: bool = False) -> pytest.RunResult:
         pytester.makepyfile(test_project=code)
         if not apart:
-            return pytester.runpytest_inprocess(*args)
+            return run_in_process(*args)
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others' take seconds
         return pytester.runpytest_subprocess(*args)
 
@@ -73,6 +68,13 @@ def run(
 def no_traceback(result: pytest.RunResult) -> None:
     for file in ("pytest_plugin.py", "remote.py", "handle.py", "Traceback"):
         result.stdout.no_fnmatch_line(f"*{file}*")
+
+
+def test_a_session_in_this_process_unloads_the_projects_modules_alone(run: Run) -> None:
+    sys.modules.pop("this", None)
+    run("import this\ndef test_it(): pass").assert_outcomes(passed=1)
+    assert "this" in sys.modules
+    assert "test_project" not in sys.modules
 
 
 # One server per session, a fresh sandbox per test
