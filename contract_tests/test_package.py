@@ -205,7 +205,7 @@ def test_auth_signs_a_body_given_as_text(server: MockServer) -> None:
     body = '{"currency":"USDT","network":"ETH","to_address":"0xr\u00e9cipient","amount":"50"}'
     assert requests.post(url, data=body, auth=server.cpg.auth, timeout=10).status_code == 200
     assert httpx.post(url + "?n", content=body, auth=server.cpg.auth).status_code == 200
-    with pytest.raises(TypeError, match="text or bytes"):
+    with pytest.raises(TypeError, match="str or bytes"):
         requests.post(url, data=iter([b"{}"]), auth=server.cpg.auth, timeout=10)
 
 

@@ -329,7 +329,7 @@ def test_options_and_marker_are_told(run: Run) -> None:
     for name in ("URL", "WORLD", "SCENARIO", "SEED", "LIMITS"):
         assert f"--mockserver-{name.lower()}=" in told
         assert f"[MOCKSERVER_{name}]" in told
-    marker = "@pytest.mark.mockserver(world=, seed=, quirks=, limits=, scenario=, ttl=): how*"
+    marker = "@pytest.mark.mockserver(world=, seed=, quirks=, limits=, scenario=, ttl=): settings of the test's sandbox*"
     run("", "--markers").stdout.fnmatch_lines([marker])
 
 
@@ -450,7 +450,9 @@ def test_a_providers_own_port_is_no_gateway(run: Run, running: MockServer, provi
     url = getattr(running, provider).base_url
     result = run("def test_one(mockserver): pass", f"--mockserver-url={url}")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"mockserver: what answers at {url} with 40? is no gateway"])
+    result.stdout.fnmatch_lines(
+        [f"mockserver: {url} is not a gateway: it answered with status 40?"]
+    )
     no_traceback(result)
 
 
@@ -709,7 +711,7 @@ REPORTS: dict[str, tuple[str, list[str], dict[str, int], list[str] | None]] = {
     "52 requests": (
         "def test_it(sandbox):\n    for n in range(52): requests.get(f'{sandbox.coinapi.base_url}/?{n}')\n    assert 0",
         [], {"failed": 1},
-        ["... 2 before", *(f"{n + 1} coinapi GET /~ID/?{n} -> 404 no_route" for n in range(2, 52))],
+        ["... 2 earlier requests", *(f"{n + 1} coinapi GET /~ID/?{n} -> 404 no_route" for n in range(2, 52))],
     ),
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Requests answered without a socket: a transport for httpx clients, sync and async."""
+"""A transport for httpx clients, sync and async, that uses no socket."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from mockserver.http.asgi import PEER, REQUEST_BODY_MAX, respond
 from mockserver.http.delivery import NO_SOCKET
 from mockserver.model.http import Request
 
-NOWHERE = "Only providers answer in process.\n"
+NOT_A_PROVIDER = "Only providers answer in process.\n"
 
 
 class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Hands requests straight to the pipeline of an application."""
+    """Passes requests directly to the pipeline of an application."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answers one request."""
+        """Returns the response to a request."""
         return self._answer(request, request.read())
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answers one request."""
+        """Returns the response to a request."""
         return self._answer(request, await request.aread())
 
     def _answer(self, request: httpx.Request, body: bytes) -> httpx.Response:
@@ -30,9 +30,9 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         headers = [(name.lower(), value) for name, value in request.headers.raw]
         destination = self._app.routing.find(request.url.port, headers, path)
         if destination is None:
-            return httpx.Response(404, text=NOWHERE, request=request)
+            return httpx.Response(404, text=NOT_A_PROVIDER, request=request)
         whole = len(body) <= REQUEST_BODY_MAX
-        asked = Request(
+        received = Request(
             request.method,
             destination.path,
             query,
@@ -43,9 +43,12 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             oversize=not whole,
         )
         sandbox = self._app.sandboxes.get(destination.sandbox)
-        told = respond(destination, sandbox, asked)
-        if told.deliveries:
+        response = respond(destination, sandbox, received)
+        if response.deliveries:
             raise RuntimeError(NO_SOCKET)
         return httpx.Response(
-            told.status, headers=list(told.headers), content=told.body, request=request
+            response.status,
+            headers=list(response.headers),
+            content=response.body,
+            request=request,
         )
