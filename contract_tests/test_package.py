@@ -159,10 +159,10 @@ def test_without_real_threads_a_server_says_so_in_one_line(patch: str) -> None:
     if patch == "gevent":
         pytest.importorskip("gevent", reason="gevent is not installed")
     code = UNDER_GEVENT.format(patch=PATCHES[patch])
-    told = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=30)
-    assert "has replaced this process's threads" in told
-    assert "mockserver serve" in told
-    assert told.count("\n") == 1
+    stderr = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=30)
+    assert "has replaced this process's threads" in stderr
+    assert "mockserver serve" in stderr
+    assert stderr.count("\n") == 1
 
 
 CHECKOUT = Path(__file__).parent.parent
