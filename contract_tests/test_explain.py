@@ -22,8 +22,8 @@ from counting import calls_of_at_most
 from msgspec.structs import replace
 from raw import exchange, get
 from signer import sign
+from support.processes import SOON, serving
 from test_secrets import secret_members
-from test_serve import SOON, serving
 
 from mockserver import HandClock, MockServer
 from mockserver.client.httpx_transport import Transport
@@ -40,7 +40,7 @@ from mockserver.model.secret_index import SecretIndex
 from mockserver.model.times import SECOND
 from mockserver.providers import discover
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["support.inner_session"]
 
 PROVIDERS = discover()
 HEADER = "x-mockserver-explanation"
@@ -482,10 +482,12 @@ def test_fails(sandbox):
 """
 
 
-def test_the_report_of_a_failing_test_has_it(pytester: pytest.Pytester) -> None:
+def test_the_report_of_a_failing_test_has_it(
+    run_in_process: Callable[..., pytest.RunResult], pytester: pytest.Pytester
+) -> None:
     pytester.makeini("[pytest]\naddopts = -p no:cacheprovider\n")
     pytester.makepyfile(test_project=PROJECT)
-    result = pytester.runpytest_inprocess()
+    result = run_in_process()
     result.assert_outcomes(failed=1)
     text = result.stdout.str()
     assert re.search(

@@ -13,12 +13,12 @@ import pytest
 import requests
 from counting import calls_of_at_most
 from signer import sign
-from test_serve import CLEAN, COMMAND, SOON
+from support.processes import CLEAN, COMMAND, SOON
 
 from mockserver import MockServer
 from mockserver.cli.banner import base_url
+from mockserver.cli.curl import curl_line
 from mockserver.cli.main import main
-from mockserver.cli.signed_curl import curl_line
 from mockserver.client.auth import signed_example
 from mockserver.files.worlds import find, load
 from mockserver.model import times

@@ -180,7 +180,7 @@ def test_the_bounds_are_told() -> None:
     with MockServer(memory_budget="64MiB", max_sandboxes=7) as server:
         server.sandbox()
         ask(server.app.sandboxes.default, 1)
-        told = server._carry_out("GET", "/health")  # noqa: SLF001
+        told = server._call_control("GET", "/health")  # noqa: SLF001
         assert told["sandboxes"] == {"count": 2, "max": 7}
         assert told["memory"].pop("caches") > 0
         assert told["memory"] == {"budget": 64 * MIB, "used": counted(server.app)}

@@ -160,10 +160,10 @@ def test_without_real_threads_a_server_says_so_in_one_line(patch: str) -> None:
     if patch == "gevent":
         pytest.importorskip("gevent", reason="gevent is not installed")
     code = UNDER_GEVENT.format(patch=PATCHES[patch])
-    told = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=30)
-    assert "has replaced this process's threads" in told
-    assert "mockserver serve" in told
-    assert told.count("\n") == 1
+    stderr = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=30)
+    assert "has replaced this process's threads" in stderr
+    assert "mockserver serve" in stderr
+    assert stderr.count("\n") == 1
 
 
 CHECKOUT = Path(__file__).parent.parent
@@ -206,7 +206,7 @@ def test_auth_signs_a_body_given_as_text(server: MockServer) -> None:
     body = '{"currency":"USDT","network":"ETH","to_address":"0xr\u00e9cipient","amount":"50"}'
     assert requests.post(url, data=body, auth=server.cpg.auth, timeout=10).status_code == 200
     assert httpx.post(url + "?n", content=body, auth=server.cpg.auth).status_code == 200
-    with pytest.raises(TypeError, match="text or bytes"):
+    with pytest.raises(TypeError, match="str or bytes"):
         requests.post(url, data=iter([b"{}"]), auth=server.cpg.auth, timeout=10)
 
 

@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -24,7 +25,7 @@ from mockserver.client.remote import RemoteServer
 from mockserver.client.sandbox import ProviderHandle, SandboxHandle, ServerHandle
 from mockserver.providers import discover
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["support.inner_session"]
 
 ALONE = ("-p", "mockserver.client.pytest_plugin")
 WITH_XDIST = (*ALONE, "-p", "xdist")
@@ -42,20 +43,14 @@ filterwarnings = error
 
 @pytest.fixture(autouse=True)
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Takes away what the shell of whoever runs this may have set."""
+    """Removes variables that the shell may have set."""
     for name in SETTINGS:
         monkeypatch.delenv(f"MOCKSERVER_{name}", raising=False)
 
 
-@pytest.fixture(scope="module")
-def loaded(running: MockServer) -> None:
-    """Loads what a session in this process would else load, and forget when it ends."""
-    running.drop(running.sandbox())
-
-
 @pytest.fixture
 def run(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, unset: None, loaded: None
+    run_in_process: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, unset: None
 ) -> Run:
     """Runs a project's tests, in this process or ``apart``."""
     pytester.makeini(INI)
@@ -63,7 +58,7 @@ def run(
     def run(code: str, *args: str, apart: bool = False) -> pytest.RunResult:
         pytester.makepyfile(test_project=code)
         if not apart:
-            return pytester.runpytest_inprocess(*args)
+            return run_in_process(*args)
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others' take seconds
         return pytester.runpytest_subprocess(*args)
 
@@ -73,6 +68,13 @@ def run(
 def no_traceback(result: pytest.RunResult) -> None:
     for file in ("pytest_plugin.py", "remote.py", "handle.py", "Traceback"):
         result.stdout.no_fnmatch_line(f"*{file}*")
+
+
+def test_a_session_in_this_process_unloads_the_projects_modules_alone(run: Run) -> None:
+    sys.modules.pop("this", None)
+    run("import this\ndef test_it(): pass").assert_outcomes(passed=1)
+    assert "this" in sys.modules
+    assert "test_project" not in sys.modules
 
 
 # One server per session, a fresh sandbox per test
@@ -101,8 +103,8 @@ def test_two(sandbox, mockserver):
         before.reset()
 
 def test_three(mockserver):
-    told = requests.get(mockserver.url + "/__admin/sandboxes").json()
-    assert told == {"sandboxes": [{"id": "default", "expires": None}]}
+    listed = requests.get(mockserver.url + "/__admin/sandboxes").json()
+    assert listed == {"sandboxes": [{"id": "default", "expires": None}]}
     assert (mockserver.journal, str(mockserver.cpg.balances()[0].total)) == ([], "1500.000000")
     with open("url", "w") as file:
         file.write(mockserver.url)
@@ -126,9 +128,9 @@ def test_meets_the_other(sandbox, mockserver, worker_id):
     assert requests.get(sandbox.cpg.base_url + "/v1/balances", auth=sandbox.cpg.auth).ok
     names = ("cdp", "coinapi", "coinstats", "coinw", "cpg")
     urls = [mockserver.url, *(getattr(sandbox, name).base_url for name in names)]
-    told = requests.get(mockserver.url + "/__admin/sandboxes").json()["sandboxes"]
+    sandboxes = requests.get(mockserver.url + "/__admin/sandboxes").json()["sandboxes"]
     with open(worker_id, "w") as file:
-        print(len(told), *(urlsplit(url).port for url in urls), file=file)
+        print(len(sandboxes), *(urlsplit(url).port for url in urls), file=file)
 """
 
 
@@ -164,30 +166,30 @@ from datetime import UTC, datetime, timedelta
 
 pytestmark = pytest.mark.mockserver(world="empty", seed=1, quirks={"coinw.empty": "null"}, ttl="3h")
 
-def told(sandbox, mockserver):
-    told = requests.get(f"{mockserver.url}/__admin/sandboxes/{sandbox.id}").json()
-    left = datetime.fromisoformat(told["expires"]) - datetime.now(UTC)
+def settings(sandbox, mockserver):
+    description = requests.get(f"{mockserver.url}/__admin/sandboxes/{sandbox.id}").json()
+    left = datetime.fromisoformat(description["expires"]) - datetime.now(UTC)
     hours = round(left / timedelta(hours=1), 2)
-    return [told["world"], told["seed"], sandbox.quirks["coinw.empty"], sandbox.limits["cpg.key"], hours]
+    return [description["world"], description["seed"], sandbox.quirks["coinw.empty"], sandbox.limits["cpg.key"], hours]
 
 def test_module(sandbox, mockserver):
-    assert told(sandbox, mockserver) == ["empty", 1, "null", "120/60s", 3]
+    assert settings(sandbox, mockserver) == ["empty", 1, "null", "120/60s", 3]
     assert sandbox.cpg.balances() == []
 
 @pytest.mark.mockserver(limits={"cpg.key": "1/60s"}, seed=2)
 class TestClass:
     def test_class(self, sandbox, mockserver):
-        assert told(sandbox, mockserver) == ["empty", 2, "null", "1/60s", 3]
+        assert settings(sandbox, mockserver) == ["empty", 2, "null", "1/60s", 3]
 
     @pytest.mark.mockserver(world="default", quirks={"cpg.replay": "off"}, limits="off", ttl="2h")
     def test_function(self, sandbox, mockserver):
-        assert told(sandbox, mockserver) == ["default", 2, "object", "off", 2]
+        assert settings(sandbox, mockserver) == ["default", 2, "object", "off", 2]
         assert sandbox.quirks["cpg.replay"] == "off"
 
     @pytest.mark.mockserver(seed=4)
     @pytest.mark.mockserver(seed=3, world={"name": "inline"})
     def test_two_on_one_function(self, sandbox, mockserver):
-        assert told(sandbox, mockserver)[:2] == ["inline", 3]
+        assert settings(sandbox, mockserver)[:2] == ["inline", 3]
 
 @pytest.fixture
 def fresh(sandbox):
@@ -195,7 +197,7 @@ def fresh(sandbox):
 
 @pytest.mark.mockserver(seed=5)
 def test_by_way_of_a_fixture(fresh, mockserver):
-    assert told(fresh, mockserver)[:2] == ["empty", 5]
+    assert settings(fresh, mockserver)[:2] == ["empty", 5]
 """
 
 
@@ -218,15 +220,15 @@ WRONG_MARKERS = {
 }
 
 
-@pytest.mark.parametrize(("written", "told"), WRONG_MARKERS.items(), ids=str)
+@pytest.mark.parametrize(("written", "message"), WRONG_MARKERS.items(), ids=str)
 @pytest.mark.parametrize("where", ["in process", "elsewhere"])
-def test_a_wrong_marker_is_told_in_one_line(
-    run: Run, running: MockServer, where: str, written: str, told: str
+def test_a_wrong_marker_fails_with_one_line(
+    run: Run, running: MockServer, where: str, written: str, message: str
 ) -> None:
     code = f"import pytest\n@pytest.mark.mockserver({written})\ndef test_marked(sandbox): pass\n"
     result = run(code, *([f"--mockserver-url={running.url}"] if where == "elsewhere" else []))
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"mockserver: {told}".replace("[", "[[]")])
+    result.stdout.fnmatch_lines([f"mockserver: {message}".replace("[", "[[]")])
     no_traceback(result)
 
 
@@ -238,9 +240,9 @@ import pytest, requests
 @pytest.mark.mockserver({marker})
 def test_as_wished(mockserver, sandbox):
     for id in {ids}:
-        told = requests.get(f"{{mockserver.url}}/__admin/sandboxes/{{id or sandbox.id}}").json()
-        limits = requests.get(f"{{mockserver.url}}/__admin/sandboxes/{{told['id']}}/limits").json()
-        assert [told["world"], told["seed"], limits["cpg.key"]] == {wished}
+        description = requests.get(f"{{mockserver.url}}/__admin/sandboxes/{{id or sandbox.id}}").json()
+        limits = requests.get(f"{{mockserver.url}}/__admin/sandboxes/{{description['id']}}/limits").json()
+        assert [description["world"], description["seed"], limits["cpg.key"]] == {wished}
 """
 PLAIN = ["default", 490, "120/60s"]
 
@@ -298,10 +300,10 @@ WRONG_OPTIONS = {
 }
 
 
-@pytest.mark.parametrize(("option", "told"), WRONG_OPTIONS.items(), ids=str)
+@pytest.mark.parametrize(("option", "message"), WRONG_OPTIONS.items(), ids=str)
 @pytest.mark.parametrize("fixture", ["mockserver", "sandbox"])
-def test_a_wrong_option_is_told_in_one_line(
-    run: Run, monkeypatch: pytest.MonkeyPatch, fixture: str, option: str, told: str
+def test_a_wrong_option_fails_with_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, fixture: str, option: str, message: str
 ) -> None:
     Path("bad.yaml").write_text("name: own\nnope: {}\n", encoding="utf-8")
     code = f"def test_one({fixture}): pass\n"
@@ -310,11 +312,11 @@ def test_a_wrong_option_is_told_in_one_line(
     monkeypatch.setenv(f"MOCKSERVER_{name.upper()}", value)
     for result in (by_option, run(code)):
         result.assert_outcomes(errors=1)
-        result.stdout.fnmatch_lines([f"mockserver: {told}"])
+        result.stdout.fnmatch_lines([f"mockserver: {message}"])
         no_traceback(result)
 
 
-def test_what_is_wrong_troubles_nobody_who_uses_no_fixture(
+def test_wrong_options_matter_only_where_a_fixture_is_used(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in SETTINGS:
@@ -322,12 +324,12 @@ def test_what_is_wrong_troubles_nobody_who_uses_no_fixture(
     run("def test_alone(): pass").assert_outcomes(passed=1)
 
 
-def test_options_and_marker_are_told(run: Run) -> None:
-    told = run("", "--help").stdout.str()
+def test_options_and_marker_are_in_the_help(run: Run) -> None:
+    help = run("", "--help").stdout.str()
     for name in ("URL", "WORLD", "SCENARIO", "SEED", "LIMITS"):
-        assert f"--mockserver-{name.lower()}=" in told
-        assert f"[MOCKSERVER_{name}]" in told
-    marker = "@pytest.mark.mockserver(world=, seed=, quirks=, limits=, scenario=, ttl=): how*"
+        assert f"--mockserver-{name.lower()}=" in help
+        assert f"[MOCKSERVER_{name}]" in help
+    marker = "@pytest.mark.mockserver(world=, seed=, quirks=, limits=, scenario=, ttl=): settings of the test's sandbox*"
     run("", "--markers").stdout.fnmatch_lines([marker])
 
 
@@ -430,7 +432,7 @@ def web_page(sock: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("peer", [silent, chatty, web_page], ids=lambda peer: peer.__name__)
-def test_what_is_no_gateway_is_told_in_one_line(run: Run, peer: Callable[..., None]) -> None:
+def test_what_is_not_a_gateway_fails_with_one_line(run: Run, peer: Callable[..., None]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         sock.settimeout(DEADLINE)
         thread = threading.Thread(target=peer, args=[sock], daemon=True)
@@ -448,7 +450,9 @@ def test_a_providers_own_port_is_no_gateway(run: Run, running: MockServer, provi
     url = getattr(running, provider).base_url
     result = run("def test_one(mockserver): pass", f"--mockserver-url={url}")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"mockserver: what answers at {url} with 40? is no gateway"])
+    result.stdout.fnmatch_lines(
+        [f"mockserver: {url} is not a gateway: it answered with status 40?"]
+    )
     no_traceback(result)
 
 
@@ -472,7 +476,7 @@ def test_goes(sandbox, running):
 """
 
 
-def test_a_server_that_goes_away_is_told_in_one_line(run: Run) -> None:
+def test_a_server_that_goes_away_fails_with_one_line(run: Run) -> None:
     result = run(GOES)
     result.assert_outcomes(failed=1, errors=1)
     (line,) = journal(result) or []
@@ -495,19 +499,19 @@ def pieces(handle: ProviderHandle) -> dict[str, Any]:
 
 
 def by_requests(handle: ProviderHandle, transport: Transport) -> tuple[int, bytes]:
-    asked = pieces(handle) | {"url": handle.base_url + pieces(handle)["url"]}
+    request = pieces(handle) | {"url": handle.base_url + pieces(handle)["url"]}
     with requests.Session() as session:
         session.trust_env = False
         answer = session.request(
-            **asked, data=handle.example.body, auth=handle.auth, timeout=DEADLINE
+            **request, data=handle.example.body, auth=handle.auth, timeout=DEADLINE
         )
     return answer.status_code, answer.content
 
 
 def by_client(**settings: Any) -> Ask:
     def ask(handle: ProviderHandle, transport: Transport) -> tuple[int, bytes]:
-        given = dict.fromkeys(settings, transport)
-        with handle.client(**given) as client:
+        arguments = dict.fromkeys(settings, transport)
+        with handle.client(**arguments) as client:
             answer = client.request(**pieces(handle), content=handle.example.body)
         return answer.status_code, answer.content
 
@@ -515,13 +519,13 @@ def by_client(**settings: Any) -> Ask:
 
 
 def by_async_client(**settings: Any) -> Ask:
-    async def asked(handle: ProviderHandle, transport: Transport) -> tuple[int, bytes]:
-        given = dict.fromkeys(settings, transport)
-        async with handle.async_client(**given) as client:
+    async def ask(handle: ProviderHandle, transport: Transport) -> tuple[int, bytes]:
+        arguments = dict.fromkeys(settings, transport)
+        async with handle.async_client(**arguments) as client:
             answer = await client.request(**pieces(handle), content=handle.example.body)
         return answer.status_code, answer.content
 
-    return lambda handle, transport: asyncio.run(asked(handle, transport))
+    return lambda handle, transport: asyncio.run(ask(handle, transport))
 
 
 SOCKETS: dict[str, Ask] = {
@@ -598,10 +602,10 @@ def test_in_process_refusals_are_the_providers_own(
             answer = client.post("/v1/withdrawals", content=b"x" * size)
             assert (answer.status_code, sandbox.journal[-1].reason) == (status, reason)
     url = sandbox.coinapi.base_url + "/v1/balances?exchange_id=BITMEX"
-    asked = {"url": url, "auth": sandbox.coinapi.auth}
+    request = {"url": url, "auth": sandbox.coinapi.auth}
     with httpx.Client(transport=mockserver.transport) as client:
-        inside = client.get(**asked)
-    outside = requests.get(**asked, timeout=DEADLINE)
+        inside = client.get(**request)
+    outside = requests.get(**request, timeout=DEADLINE)
     assert inside.status_code == outside.status_code == 490
     assert inside.json() == outside.json()
     assert inside.headers["content-type"] == outside.headers["content-type"]
@@ -622,15 +626,15 @@ def journal(result: pytest.RunResult) -> list[str] | None:
 
     Explanations, which are indented, are left out: ``test_explain.py`` is about those.
     """
-    found = re.findall(
+    sections = re.findall(
         r"^-+ journal of sandbox (\w+) -+\n(.*?)\n=+ ",
         result.stdout.str(),
         re.MULTILINE | re.DOTALL,
     )
-    assert len(found) <= 1
-    if not found:
+    assert len(sections) <= 1
+    if not sections:
         return None
-    lines = found[0][1].replace(found[0][0], "ID").split("\n")
+    lines = sections[0][1].replace(sections[0][0], "ID").split("\n")
     return [line for line in lines if not line.startswith("    ")]
 
 
@@ -707,7 +711,7 @@ REPORTS: dict[str, tuple[str, list[str], dict[str, int], list[str] | None]] = {
     "52 requests": (
         "def test_it(sandbox):\n    for n in range(52): requests.get(f'{sandbox.coinapi.base_url}/?{n}')\n    assert 0",
         [], {"failed": 1},
-        ["... 2 before", *(f"{n + 1} coinapi GET /~ID/?{n} -> 404 no_route" for n in range(2, 52))],
+        ["... 2 earlier requests", *(f"{n + 1} coinapi GET /~ID/?{n} -> 404 no_route" for n in range(2, 52))],
     ),
 }  # fmt: skip
 
@@ -736,10 +740,10 @@ LEAKY = """
 import json, os, requests
 
 def test_it(sandbox):
-    told = []
+    credentials = []
     for name in ("cdp", "coinapi", "coinstats", "coinw", "cpg"):
         handle = getattr(sandbox, name)
-        told.append(handle.credentials)
+        credentials.append(handle.credentials)
         example = handle.example
         url = f"{handle.base_url}{example.path.decode()}?{example.query.decode()}"
         headers = {k.decode(): v.decode() for k, v in example.headers}
@@ -747,8 +751,8 @@ def test_it(sandbox):
         assert answer.status_code == 200
     key = sandbox.coinapi.credentials["api_key"]
     assert requests.get(f"{sandbox.coinapi.base_url}/v1/balances?apikey={key}").ok
-    with open("told", "w") as file:
-        json.dump(told, file)
+    with open("credentials", "w") as file:
+        json.dump(credentials, file)
     assert 0
 """
 
@@ -761,7 +765,7 @@ def test_no_secret_stands_in_the_report(run: Run) -> None:
     assert "?apikey=redacted:" in lines[-1]
     secrets = [
         value
-        for credential in json.loads(Path("told").read_text(encoding="utf-8"))
+        for credential in json.loads(Path("credentials").read_text(encoding="utf-8"))
         for name, value in (credential | credential.get("connection_fields", {})).items()
         if name in {"key_secret", "api_key", "secret_key", "secret", "apiKey", "apiSecret"}
     ]
@@ -816,8 +820,8 @@ def pytest_unconfigure():
 
 
 def test_the_plugin_is_found_by_its_entry_point() -> None:
-    (found,) = [e.value for e in entry_points(group="pytest11") if e.name == "mockserver"]
-    assert found == ALONE[1]
+    (module,) = [e.value for e in entry_points(group="pytest11") if e.name == "mockserver"]
+    assert module == ALONE[1]
 
 
 def test_the_plugin_imports_nothing_until_a_fixture_is_used(
@@ -847,9 +851,9 @@ def face(request: pytest.FixtureRequest, running: MockServer) -> ServerHandle:
 
 @pytest.fixture
 def handle(face: ServerHandle) -> Iterator[SandboxHandle]:
-    made = face.sandbox()
-    yield made
-    face.drop(made)
+    sandbox = face.sandbox()
+    yield sandbox
+    face.drop(sandbox)
 
 
 def tether(handle: SandboxHandle) -> list[str]:
@@ -919,12 +923,12 @@ MISTAKES: dict[str, tuple[Callable[[SandboxHandle], Any], type[Exception], str]]
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("do", "kind", "told"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_told_and_changes_nothing(
-    handle: SandboxHandle, do: Callable[[SandboxHandle], Any], kind: type[Exception], told: str
+@pytest.mark.parametrize(("do", "kind", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_raises_and_changes_nothing(
+    handle: SandboxHandle, do: Callable[[SandboxHandle], Any], kind: type[Exception], message: str
 ) -> None:
     before = (tether(handle), handle.quirks, handle.limits)
-    with pytest.raises(kind, match=told):
+    with pytest.raises(kind, match=message):
         do(handle)
     assert (tether(handle), handle.quirks, handle.limits) == before
 
@@ -943,7 +947,7 @@ def test_credentials_are_found_by_their_labels(handle: SandboxHandle) -> None:
     assert cpg.credential("empty") == cpg.others["empty"] != cpg.credentials
     assert set(cpg.credentials) == {"key_id", "secret"}
     url = cpg.base_url + "/v1/balances"
-    told = [
+    statuses = [
         requests.get(url + f"?{label}", auth=auth, timeout=DEADLINE).status_code
         for label, auth in (
             ("a", cpg.auth),
@@ -951,7 +955,7 @@ def test_credentials_are_found_by_their_labels(handle: SandboxHandle) -> None:
             ("c", cpg.auth_as("revoked")),
         )
     ]
-    assert told == [200, 200, 401]
+    assert statuses == [200, 200, 401]
     assert [entry.credential for entry in handle.journal] == ["main", "empty", "revoked"]
 
 
@@ -1042,7 +1046,7 @@ def timeless() -> Iterator[MockServer]:
 
 @pytest.mark.parametrize(("do", "at_once", "later"), TIMES.values(), ids=TIMES)
 @pytest.mark.parametrize("where", ["in process", "elsewhere"])
-def test_the_clock_moves_as_it_is_told(
+def test_the_clock_follows_its_calls(
     timeless: MockServer,
     where: str,
     do: Callable[[SandboxHandle], None],
@@ -1060,15 +1064,15 @@ def test_the_clock_moves_as_it_is_told(
     assert moved == [at_once * SECOND, later * SECOND]
 
 
-def test_the_journal_tells_what_was_asked_and_can_be_cleared(handle: SandboxHandle) -> None:
+def test_the_journal_lists_requests_and_can_be_cleared(handle: SandboxHandle) -> None:
     balances(handle)
     with handle.cpg.client() as client:
         client.post("/v1/nope", content=b"{}")
-    shown = [
+    entries = [
         (e.n, e.provider, e.operation, e.method, e.credential, e.status, e.reason)
         for e in handle.journal
     ]
-    assert shown == [
+    assert entries == [
         (1, "cpg", "listBalances", "GET", "main", 200, ""),
         (2, "cpg", "", "POST", "", 404, "no_route"),
     ]
@@ -1106,21 +1110,21 @@ def test_reset_puts_everything_back_but_the_credentials(handle: SandboxHandle) -
     assert balances(handle).status_code == 200
 
 
-def test_coverage_tells_what_was_met_and_what_not(handle: SandboxHandle) -> None:
+def test_coverage_counts_what_occurred_and_lists_what_is_missing(handle: SandboxHandle) -> None:
     for label in ("main", "main", "revoked"):
         balances(handle, label)
-    told = handle.coverage()
-    assert list(told) == [*discover(), "faults"]
-    assert told["cpg"]["operations"] == {
+    coverage = handle.coverage()
+    assert list(coverage) == [*discover(), "faults"]
+    assert coverage["cpg"]["operations"] == {
         "listBalances": 3,
         "submitWithdrawal": 0,
         "getWithdrawal": 0,
         "ping": 0,
     }
-    met = {reason: count for reason, count in told["cpg"]["reasons"].items() if count}
-    assert met == {"revoked_credential": 1}
-    assert "submitWithdrawal" in told["cpg"]["missing"]
-    assert not {"listBalances", "revoked_credential"} & set(told["cpg"]["missing"])
+    occurred = {reason: count for reason, count in coverage["cpg"]["reasons"].items() if count}
+    assert occurred == {"revoked_credential": 1}
+    assert "submitWithdrawal" in coverage["cpg"]["missing"]
+    assert not {"listBalances", "revoked_credential"} & set(coverage["cpg"]["missing"])
 
 
 # Of three requests to cpg: two by main, answered with 200, and one by revoked.
@@ -1152,15 +1156,15 @@ def three(handle: SandboxHandle) -> SandboxHandle:
     return handle
 
 
-@pytest.mark.parametrize(("asked", "count"), COUNTS.values(), ids=COUNTS)
+@pytest.mark.parametrize(("query", "count"), COUNTS.values(), ids=COUNTS)
 def test_verify_counts_requests(
-    three: SandboxHandle, asked: dict[str, Any], count: int | None
+    three: SandboxHandle, query: dict[str, Any], count: int | None
 ) -> None:
     if count is None:
         with pytest.raises(AssertionError, match=r"^[0-3] requests match, expected"):
-            three.verify(**asked)
+            three.verify(**query)
     else:
-        assert three.verify(**asked) == count
+        assert three.verify(**query) == count
 
 
 def test_verify_names_the_nearest_misses(three: SandboxHandle) -> None:

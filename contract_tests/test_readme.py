@@ -10,9 +10,9 @@ import pytest
 from clients.senders import tool
 
 from mockserver import MockServer, create_app
-from mockserver.cli import banner as announce
+from mockserver.cli import banner
 from mockserver.cli.banner import base_url
-from mockserver.cli.main import serve
+from mockserver.cli.serve import serve
 from mockserver.control.api import ROUTES
 from mockserver.faults import kinds
 from mockserver.faults.parsing import RuleParser
@@ -67,10 +67,10 @@ def test_the_node_example_of_a_sandbox_runs(server: MockServer, tmp_path: Path) 
 
 
 def test_every_call_of_the_control_api_is_in_its_table() -> None:
-    shown = " ".join(rows("call, below `/__admin`"))
+    table = " ".join(rows("call, below `/__admin`"))
     for route in ROUTES:
         tail = route.path.removeprefix("/sandboxes/{id}") or route.path
-        assert tail in shown, route.path
+        assert tail in table, route.path
 
 
 SHELL = list(zip(blocks("sh"), blocks("json"), strict=True))
@@ -102,8 +102,8 @@ def test_the_world_shown_is_good() -> None:
 def test_the_printed_table_is_the_one_shown() -> None:
     app = create_app().state.exchange
     app.origins = {name: f"http://127.0.0.1:{8490 + p.port}" for name, p in discover().items()}
-    told = announce.ready(app, "http://127.0.0.1:8490", "default")
-    listed = announce.table(told).split("Paste")[0]
+    summary = banner.summary(app, "http://127.0.0.1:8490", "default")
+    listed = banner.table(summary).split("Paste")[0]
     for line in listed.splitlines():
         assert f"\n{line.rstrip()}\n" in README, line
 
@@ -119,29 +119,29 @@ def rows(first: str) -> dict[str, list[str]]:
 
 
 def test_every_quirk_is_in_the_table_with_its_default_and_its_values() -> None:
-    shown = rows("quirk")
+    table = rows("quirk")
     quirks = {f"{p.name}.{q.name}": q for p in discover().values() for q in p.quirks}
-    assert set(shown) == set(quirks)
+    assert set(table) == set(quirks)
     for name, quirk in quirks.items():
-        assert shown[name][0] == quirk.default
+        assert table[name][0] == quirk.default
         for choice in set(quirk.choices) - {quirk.default}:
-            assert choice in shown[name][1]
-        assert ("a duration" in shown[name][1]) is quirk.duration
-        assert ("a number" in shown[name][1]) is quirk.number
+            assert choice in table[name][1]
+        assert ("a duration" in table[name][1]) is quirk.duration
+        assert ("a number" in table[name][1]) is quirk.number
 
 
 def test_every_limit_is_in_the_table_with_its_default() -> None:
     limits = {f"{p.name}.{li.name}": li for p in discover().values() for li in p.limits}
-    shown = {name: row[0] for name, row in rows("limit").items()}
-    assert shown == {name: limit.text for name, limit in limits.items()}
+    table = {name: row[0] for name, row in rows("limit").items()}
+    assert table == {name: limit.text for name, limit in limits.items()}
 
 
 def test_every_option_of_serve_is_in_the_table_with_its_variable() -> None:
-    shown = {option.split()[0].strip("`"): row for option, row in rows("option").items()}
+    table = {option.split()[0].strip("`"): row for option, row in rows("option").items()}
     for option in serve.params:
-        assert option.opts[0] in shown
-        assert shown[option.opts[0]][0] == (option.envvar or "")
-    assert len(shown) == len(serve.params)
+        assert option.opts[0] in table
+        assert table[option.opts[0]][0] == (option.envvar or "")
+    assert len(table) == len(serve.params)
 
 
 def test_every_credential_of_the_default_world_is_in_the_table() -> None:
@@ -168,9 +168,9 @@ def test_every_fault_is_in_its_table_with_an_example_that_can_be_read(kind: str)
     for name, (about, *seen, example) in table.items():
         assert about == kinds.find(folder, name).about
         assert len(seen) == (kind == "deliver")
-        given = strict_yaml.load(example.strip("`"))
-        assert list(given) == [name]
-        assert reader.parse({"name": "x", kind: given}).name == "x"
+        parameters = strict_yaml.load(example.strip("`"))
+        assert list(parameters) == [name]
+        assert reader.parse({"name": "x", kind: parameters}).name == "x"
 
 
 def test_the_scenario_example_is_one() -> None:
@@ -183,11 +183,11 @@ def test_the_scenario_example_is_one() -> None:
 
 @pytest.mark.parametrize("transcript", blocks("transcript"), ids=range(5))
 def test_a_refusal_is_explained_as_shown(transcript: str) -> None:
-    head, told, answer = re.fullmatch(
+    head, pasted, answer = re.fullmatch(
         r"\$ (.*) <<'END'\n(.*)\nEND\n(.*)", transcript, re.DOTALL
     ).groups()
     command = [sys.executable, "-m", *head.split()]
     done = subprocess.run(
-        command, input=told, capture_output=True, text=True, timeout=30, check=False
+        command, input=pasted, capture_output=True, text=True, timeout=30, check=False
     )
     assert (done.returncode, done.stdout) == (1, answer)

@@ -16,7 +16,7 @@ import pytest
 from clients.senders import by_hand
 from msgspec.structs import fields
 from raw import exchange, wire
-from test_control import Steer
+from support.control_calls import Steer
 
 from mockserver import HandClock, MockServer
 from mockserver.cli import main as cli

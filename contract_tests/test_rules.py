@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import requests
-from test_control import Steer
+from support.control_calls import Steer
 
 from benchmarks.growth.rules import KINDS
 from mockserver import HandClock, MockServer

@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx
 import pytest
+from support.processes import run, serving
 from test_coinw import read as read_coinw
-from test_serve import run, serving
 
 from mockserver import Auth, HandClock, MockServer, control, errors
 from mockserver.cli.main import main
@@ -29,7 +29,9 @@ from mockserver.files import scenarios
 from mockserver.model.times import SECOND
 from mockserver.providers import discover
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["support.inner_session"]
+
+RunInProcess = Callable[..., pytest.RunResult]
 
 DEADLINE = 30  # seconds
 PROVIDERS = list(discover())
@@ -885,12 +887,11 @@ def test_without(sandbox):
 
 @pytest.fixture
 def project(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: MockServer
+    run_in_process: RunInProcess, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> pytest.Pytester:
     """A project that uses the plugin; it holds the file of a scenario."""
     for name in ("URL", "WORLD", "SCENARIO", "SEED", "LIMITS", "ADMIN_TOKEN"):
         monkeypatch.delenv(f"MOCKSERVER_{name}", raising=False)
-    server.drop(server.sandbox())  # loads what a session in this process would load and forget
     pytester.makeini("[pytest]\naddopts = -p no:cacheprovider --strict-markers\n")
     Path("mine.yaml").write_text(MINE_AS_FILE, encoding="utf-8")
     return pytester
@@ -911,12 +912,16 @@ ASKED = [
 
 @pytest.mark.parametrize("way", ASKED, ids=[row[0] for row in ASKED])
 def test_marker_option_and_variable_start_a_scenario(
-    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: MockServer, way: Any
+    project: pytest.Pytester,
+    run_in_process: RunInProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    server: MockServer,
+    way: Any,
 ) -> None:
     _, options, variable, without = way
     monkeypatch.setenv("MOCKSERVER_SCENARIO", variable)
     project.makepyfile(test_project=PROJECT.replace("WITHOUT", str(without)))
-    told = project.runpytest_inprocess(*(option.format(url=server.url) for option in options))
+    told = run_in_process(*(option.format(url=server.url) for option in options))
     told.assert_outcomes(passed=5)
     assert server.faults == []
 
@@ -930,13 +935,13 @@ WRONG_FOR_PYTEST = {
 @pytest.mark.parametrize(("name", "told"), WRONG_FOR_PYTEST.items())
 @pytest.mark.parametrize("way", ["marker", "option"])
 def test_a_wrong_scenario_fails_a_test_in_one_line(
-    project: pytest.Pytester, way: str, name: str, told: str
+    project: pytest.Pytester, run_in_process: RunInProcess, way: str, name: str, told: str
 ) -> None:
     Path("wrong.yaml").write_text("rules: [{name: a}]\n", encoding="utf-8")
     mark = f"@pytest.mark.mockserver(scenario='{name}')\n" if way == "marker" else ""
     project.makepyfile(test_project=f"import pytest\n{mark}def test_a(sandbox): pass\n")
     options = [f"--mockserver-scenario={name}"] if way == "option" else []
-    result = project.runpytest_inprocess(*options)
+    result = run_in_process(*options)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"mockserver: {told}"])
     result.stdout.no_fnmatch_line("*Traceback*")

@@ -32,9 +32,9 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from support.processes import CLEAN, serving
 from test_clients import state
 from test_documents import resolved
-from test_serve import CLEAN, serving
 from test_sixth import BLOCKS, folder, follow, forget  # noqa: F401
 
 from mockserver import HandClock, MockServer

@@ -26,7 +26,7 @@ import pytest
 import requests
 from clients.senders import dial
 from msgspec.structs import replace
-from test_serve import serving
+from support.processes import serving
 
 from mockserver import MockServer
 from mockserver.client.provider import ProviderHandle

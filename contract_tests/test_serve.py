@@ -1,15 +1,12 @@
-"""The command ``mockserver`` as a person and a script meet it: a process, its output, its end."""
+"""The command ``mockserver`` as people and scripts use it: a process, its output, its exit status."""
 
 import json
-import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,72 +16,20 @@ import pytest
 import requests
 from clients.senders import tool
 from raw import taken
+from support.processes import CLEAN, COMMAND, SOON, run, serving, shell
 
 from mockserver import Auth, HandClock, MockServer
-from mockserver.cli.signed_curl import curl_line
+from mockserver.cli.curl import curl_line
 from mockserver.files.lookup import fixtures
 from mockserver.files.worlds import shipped
 from mockserver.providers import discover
 
-COMMAND = [sys.executable, "-m", "mockserver"]
-CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("MOCKSERVER_")}
-SOON = 30  # seconds
-
-
-@contextmanager
-def serving(
-    *args: str, cwd: Path, env: dict[str, str] | None = None, command: list[str] | None = None
-) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    """Serves on free ports, and gives the process and what it told."""
-    process = subprocess.Popen(
-        [*(command or COMMAND), "serve", "--port", "0", "--json", *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=cwd,
-        env=CLEAN | (env or {}),
-        text=True,
-    )
-    try:
-        line = process.stdout.readline()
-        assert line, process.stderr.read()
-        yield process, json.loads(line)
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def run(
-    *args: str, cwd: Path, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *args],
-        capture_output=True,
-        cwd=cwd,
-        env=CLEAN | (env or {}),
-        text=True,
-        timeout=SOON,
-        check=False,
-    )
-
-
-def shell(line: str, cwd: Path, env: dict[str, str] | None = None) -> tuple[int, str]:
-    done = subprocess.run(
-        ["sh", "-c", line],
-        capture_output=True,
-        cwd=cwd,
-        env=env or CLEAN,
-        text=True,
-        timeout=SOON,
-        check=False,
-    )
-    return done.returncode, done.stdout
-
 
 def test_every_printed_example_answers_200_when_pasted(tmp_path: Path) -> None:
     tool("curl")
-    with serving(cwd=tmp_path) as (_, told):
-        assert list(told["providers"]) == list(discover())
-        for provider in told["providers"].values():
+    with serving(cwd=tmp_path) as (_, summary):
+        assert list(summary["providers"]) == list(discover())
+        for provider in summary["providers"].values():
             status, body = shell(provider["example"], tmp_path)
             assert status == 0, body
             json.loads(body)
@@ -103,15 +48,15 @@ def test_an_hour_later_the_same_line_is_good_because_it_signs_when_it_runs(tmp_p
 
 
 def test_json_is_one_line_with_all_a_client_needs(tmp_path: Path) -> None:
-    with serving(cwd=tmp_path) as (process, told):
-        assert set(told) == {"gateway", "admin", "providers"}
-        assert requests.get(told["admin"] + "/health", timeout=SOON).json()["status"] == "ok"
-        cpg, coinapi = told["providers"]["cpg"], told["providers"]["coinapi"]
+    with serving(cwd=tmp_path) as (process, summary):
+        assert set(summary) == {"gateway", "admin", "providers"}
+        assert requests.get(summary["admin"] + "/health", timeout=SOON).json()["status"] == "ok"
+        cpg, coinapi = summary["providers"]["cpg"], summary["providers"]["coinapi"]
         assert cpg["credentials"] == {"key_id": "cpg_test_key", "secret": "test_secret_do_not_use"}
         assert coinapi["credentials"] == {"api_key": "73034021-THIS-IS-SAMPLE-KEY"}
         assert cpg["others"]["ip_locked"]["key_id"] == "cpg_ip_locked"
         assert cpg["others"]["reject-forbidden"]["key_id"] == "reject-forbidden"
-        for provider in told["providers"].values():
+        for provider in summary["providers"].values():
             here = urlsplit(provider["base_url"])._replace(path="").geturl()
             assert requests.get(here + "/healthz", timeout=SOON).text == "ok\n"
             document = requests.get(here + "/openapi.json", timeout=SOON).json()
@@ -121,7 +66,7 @@ def test_json_is_one_line_with_all_a_client_needs(tmp_path: Path) -> None:
         assert process.communicate(timeout=SOON)[0] == "", "nothing else on stdout"
 
 
-def test_the_table_tells_people_the_same(tmp_path: Path) -> None:
+def test_the_table_has_the_same_for_people(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, "serve", "--port", "0"],
         stdout=subprocess.PIPE,
@@ -130,17 +75,17 @@ def test_the_table_tells_people_the_same(tmp_path: Path) -> None:
         text=True,
     )
     with process.stdout as stdout:
-        text = "".join(iter(stdout.readline, "Paste, whenever you like:\n"))
+        text = "".join(iter(stdout.readline, "Paste at any time:\n"))
         text += "".join(stdout.readline() for _ in discover())
         process.send_signal(signal.SIGINT)
         assert process.wait(SOON) == 0
-    for wanted in (
+    for fragment in (
         "Ctrl-C stops it",
         "cpg_test_key",
         "73034021-THIS-IS-SAMPLE-KEY",
         "curl cpg --url",
     ):
-        assert wanted in text
+        assert fragment in text
 
 
 HALF = b"POST /cpg/v1/withdrawals HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"
@@ -148,8 +93,8 @@ HALF = b"POST /cpg/v1/withdrawals HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_0(tmp_path: Path, number: int) -> None:
-    with serving(cwd=tmp_path) as (process, told):
-        port = int(told["gateway"].rpartition(":")[2])
+    with serving(cwd=tmp_path) as (process, summary):
+        port = int(summary["gateway"].rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as idle:
             idle.sendall(HALF)
             process.send_signal(number)
@@ -157,7 +102,7 @@ def test_a_signal_ends_it_with_0(tmp_path: Path, number: int) -> None:
         assert process.stderr.read() == ""
 
 
-def test_a_port_in_use_is_told_with_its_number(tmp_path: Path) -> None:
+def test_a_port_in_use_is_named_in_the_error(tmp_path: Path) -> None:
     with taken(offset=2) as port:
         done = run("serve", "--port", str(port), cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
@@ -288,28 +233,28 @@ def test_variables_that_others_set_are_no_mistake(tmp_path: Path) -> None:
 
 def test_single_limits_stand_beside_the_word_and_the_file(tmp_path: Path) -> None:
     (tmp_path / "mockserver.toml").write_text('[limits]\n"coinapi.reads" = "1/1h"\n')
-    with serving("--limit", "cpg.key=5/1m30s", cwd=tmp_path) as (_, told):
-        limits = requests.get(told["admin"] + "/sandboxes/default/limits", timeout=SOON).json()
+    with serving("--limit", "cpg.key=5/1m30s", cwd=tmp_path) as (_, summary):
+        limits = requests.get(summary["admin"] + "/sandboxes/default/limits", timeout=SOON).json()
         assert (limits["coinapi.reads"], limits["cpg.key"]) == ("1/3600s", "5/90s")
-    with serving("--limits", "off", "--limit", "cpg.key=5/60s", cwd=tmp_path) as (_, told):
-        limits = requests.get(told["admin"] + "/sandboxes/default/limits", timeout=SOON).json()
+    with serving("--limits", "off", "--limit", "cpg.key=5/60s", cwd=tmp_path) as (_, summary):
+        limits = requests.get(summary["admin"] + "/sandboxes/default/limits", timeout=SOON).json()
         assert {name for name, text in limits.items() if text != "off"} == {"cpg.key"}
 
 
 def test_the_file_gives_numbers_and_booleans_as_they_are(tmp_path: Path) -> None:
     text = "[quirks]\ncpg.replay = false\ncoinstats.credits = 25\ncpg.timestamp_window = 1.5\n"
     (tmp_path / "mockserver.toml").write_text(text)
-    with serving(cwd=tmp_path) as (_, told):
-        quirks = requests.get(told["admin"] + "/sandboxes/default/quirks", timeout=SOON).json()
-        shown = [
+    with serving(cwd=tmp_path) as (_, summary):
+        quirks = requests.get(summary["admin"] + "/sandboxes/default/quirks", timeout=SOON).json()
+        values = [
             quirks[f"{name}"]
             for name in ("cpg.replay", "coinstats.credits", "cpg.timestamp_window")
         ]
-        assert shown == ["off", "25", "1500ms"]
+        assert values == ["off", "25", "1500ms"]
 
 
-def credential(told: dict[str, Any]) -> str | None:
-    return told["providers"]["coinapi"]["credentials"].get("api_key")
+def credential(summary: dict[str, Any]) -> str | None:
+    return summary["providers"]["coinapi"]["credentials"].get("api_key")
 
 
 def world(path: Path, key: str) -> str:
@@ -323,19 +268,19 @@ def test_flags_beat_the_environment_that_the_file_that_the_defaults(tmp_path: Pa
     by_file = world(tmp_path / "file.yaml", "FILE")
     by_env = {"MOCKSERVER_WORLD": world(tmp_path / "env.yaml", "ENVIRONMENT")}
     by_flag = ["--world", world(tmp_path / "flag.yaml", "FLAG")]
-    with serving(cwd=tmp_path) as (_, told):
-        assert credential(told) == "73034021-THIS-IS-SAMPLE-KEY"
+    with serving(cwd=tmp_path) as (_, summary):
+        assert credential(summary) == "73034021-THIS-IS-SAMPLE-KEY"
     (tmp_path / "mockserver.toml").write_text(f'world = "{by_file}"')
-    with serving(cwd=tmp_path) as (_, told):
-        assert credential(told) == "FILE"
-    with serving(cwd=tmp_path, env=by_env) as (_, told):
-        assert credential(told) == "ENVIRONMENT"
-    with serving(*by_flag, cwd=tmp_path, env=by_env) as (_, told):
-        assert credential(told) == "FLAG"
+    with serving(cwd=tmp_path) as (_, summary):
+        assert credential(summary) == "FILE"
+    with serving(cwd=tmp_path, env=by_env) as (_, summary):
+        assert credential(summary) == "ENVIRONMENT"
+    with serving(*by_flag, cwd=tmp_path, env=by_env) as (_, summary):
+        assert credential(summary) == "FLAG"
 
 
-def reads(told: dict[str, Any], count: int) -> set[int]:
-    handle = told["providers"]["coinapi"]
+def reads(summary: dict[str, Any], count: int) -> set[int]:
+    handle = summary["providers"]["coinapi"]
     headers = {"X-CoinAPI-Key": handle["credentials"]["api_key"]}
     url = handle["base_url"] + "/v1/balances"
     with requests.Session() as session:
@@ -346,27 +291,27 @@ def test_the_file_sets_limits_and_quirks_and_the_flag_switches_limits_off(tmp_pa
     (tmp_path / "mockserver.toml").write_text(
         '[limits]\n"coinapi.reads" = "1/1h"\n[quirks]\ncoinapi.success_media_type = "application/json"\n'
     )
-    with serving(cwd=tmp_path) as (_, told):
-        assert reads(told, 3) == {200, 429}
-    with serving("--limits", "off", cwd=tmp_path) as (_, told):
-        assert reads(told, 3) == {200}
+    with serving(cwd=tmp_path) as (_, summary):
+        assert reads(summary, 3) == {200, 429}
+    with serving("--limits", "off", cwd=tmp_path) as (_, summary):
+        assert reads(summary, 3) == {200}
 
 
 def test_a_public_url_stands_in_front_of_all_that_is_handed_out(tmp_path: Path) -> None:
-    with serving("--public-url", "http://mock.test:1234/", cwd=tmp_path) as (_, told):
-        assert told["gateway"] == "http://mock.test:1234"
-        assert told["providers"]["cpg"]["base_url"] == "http://mock.test:1234/cpg"
+    with serving("--public-url", "http://mock.test:1234/", cwd=tmp_path) as (_, summary):
+        assert summary["gateway"] == "http://mock.test:1234"
+        assert summary["providers"]["cpg"]["base_url"] == "http://mock.test:1234/cpg"
 
 
 def test_localhost_needs_no_token(tmp_path: Path) -> None:
-    with serving("--host", "localhost", cwd=tmp_path) as (_, told):
-        assert requests.get(told["admin"] + "/health", timeout=SOON).status_code == 200
+    with serving("--host", "localhost", cwd=tmp_path) as (_, summary):
+        assert requests.get(summary["admin"] + "/health", timeout=SOON).status_code == 200
 
 
 def test_a_refused_key_is_told_by_its_label(tmp_path: Path) -> None:
-    with serving(cwd=tmp_path) as (process, told):
-        url = told["providers"]["coinapi"]["base_url"] + "/v1/balances?exchange_id=BITMEX"
-        key = told["providers"]["coinapi"]["credentials"]["api_key"]
+    with serving(cwd=tmp_path) as (process, summary):
+        url = summary["providers"]["coinapi"]["base_url"] + "/v1/balances?exchange_id=BITMEX"
+        key = summary["providers"]["coinapi"]["credentials"]["api_key"]
         requests.get(url, headers={"X-CoinAPI-Key": key}, timeout=SOON)
         line = process.stderr.readline()
         assert "-> 490 exchange_unreachable (key main): exchange unreachable. " in line
@@ -374,10 +319,10 @@ def test_a_refused_key_is_told_by_its_label(tmp_path: Path) -> None:
 
 def test_another_address_asks_for_the_token_it_was_given(tmp_path: Path) -> None:
     env = {"MOCKSERVER_ADMIN_TOKEN": "t0ken"}
-    with serving("--host", "0.0.0.0", cwd=tmp_path, env=env) as (_, told):
-        url = told["admin"] + "/providers"
+    with serving("--host", "0.0.0.0", cwd=tmp_path, env=env) as (_, summary):
+        url = summary["admin"] + "/providers"
         assert requests.get(url, timeout=SOON).status_code == 401
-        assert told["gateway"].startswith("http://127.0.0.1:"), "an address to dial"
+        assert summary["gateway"].startswith("http://127.0.0.1:"), "an address to dial"
         foreign = {"Authorization": "Bearer t0ken", "Origin": "http://evil.test"}
         assert requests.get(url, headers=foreign, timeout=SOON).status_code == 403
         good = requests.get(url, headers={"Authorization": "Bearer t0ken"}, timeout=SOON)
@@ -411,22 +356,22 @@ def test_the_control_api_is_on_the_gateway_only(server: Any) -> None:
     assert answer.status_code == 403
 
 
-def line_with(wanted: str, process: subprocess.Popen[str]) -> str:
-    """Returns the first line of the log that says so; a server that never does is ended."""
+def line_with(fragment: str, process: subprocess.Popen[str]) -> str:
+    """Returns the first log line with a fragment; a server that never writes it is killed."""
     end = threading.Timer(SOON, process.kill)
     end.start()
     try:
-        return next(line for line in process.stderr if wanted in line)
+        return next(line for line in process.stderr if fragment in line)
     finally:
         end.cancel()
 
 
 def test_watch_takes_a_changed_world_and_leaves_a_broken_one(tmp_path: Path) -> None:
     file = tmp_path / "watched.yaml"
-    with serving("--world", world(file, "FIRST"), "--watch", cwd=tmp_path) as (process, told):
+    with serving("--world", world(file, "FIRST"), "--watch", cwd=tmp_path) as (process, summary):
 
         def status(key: str) -> int:
-            url = told["providers"]["coinapi"]["base_url"] + "/v1/balances"
+            url = summary["providers"]["coinapi"]["base_url"] + "/v1/balances"
             return requests.get(url, headers={"X-CoinAPI-Key": key}, timeout=SOON).status_code
 
         assert status("FIRST") == 200
@@ -441,9 +386,9 @@ def test_watch_takes_a_changed_world_and_leaves_a_broken_one(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_refused_request_is_one_line_without_a_secret(tmp_path: Path, form: str) -> None:
-    with serving("--log-format", form, cwd=tmp_path) as (process, told):
-        url = told["providers"]["coinapi"]["base_url"]
-        assert reads(told, 1) == {200}, "and a good one is none"
+    with serving("--log-format", form, cwd=tmp_path) as (process, summary):
+        url = summary["providers"]["coinapi"]["base_url"]
+        assert reads(summary, 1) == {200}, "and a good one is none"
         requests.get(url + "/v1/balances?apikey=s3cret&x=%0A", timeout=SOON)
         line = process.stderr.readline()
         text = json.loads(line)["message"] if form == "json" else line.rstrip("\n")
@@ -472,21 +417,21 @@ def test_a_refused_request_is_one_line_without_a_secret(tmp_path: Path, form: st
             }
 
 
-def test_healthcheck_tells_by_its_exit(tmp_path: Path) -> None:
-    with serving(cwd=tmp_path) as (_, told):
+def test_healthcheck_sets_the_exit_status(tmp_path: Path) -> None:
+    with serving(cwd=tmp_path) as (_, summary):
         proxy = {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
-        assert run("healthcheck", told["gateway"], cwd=tmp_path, env=proxy).returncode == 0
-        port = told["gateway"].rpartition(":")[2]
+        assert run("healthcheck", summary["gateway"], cwd=tmp_path, env=proxy).returncode == 0
+        port = summary["gateway"].rpartition(":")[2]
         assert run("healthcheck", cwd=tmp_path, env={"MOCKSERVER_PORT": port}).returncode == 0
-        gone = told["gateway"]
+        gone = summary["gateway"]
     done = run("healthcheck", gone, cwd=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
 
 
 def test_curl_sends_the_query_it_was_given(tmp_path: Path) -> None:
     tool("curl")
-    with serving(cwd=tmp_path) as (_, told):
-        url = told["providers"]["coinapi"]["base_url"]
+    with serving(cwd=tmp_path) as (_, summary):
+        url = summary["providers"]["coinapi"]["base_url"]
         line = run(
             "curl", "coinapi", "--query", "?exchange_id=BITSTAMP", "--url", url, cwd=tmp_path
         ).stdout
@@ -495,25 +440,25 @@ def test_curl_sends_the_query_it_was_given(tmp_path: Path) -> None:
 
 def test_a_printed_example_names_the_world_it_is_for(tmp_path: Path) -> None:
     tool("curl")
-    with serving("--world", world(tmp_path / "mine.yaml", "MINE"), cwd=tmp_path) as (_, told):
-        assert shell(told["providers"]["coinapi"]["example"], tmp_path.parent) == (0, "[]\n")
+    with serving("--world", world(tmp_path / "mine.yaml", "MINE"), cwd=tmp_path) as (_, summary):
+        assert shell(summary["providers"]["coinapi"]["example"], tmp_path.parent) == (0, "[]\n")
 
 
 def test_the_seed_comes_from_flag_and_environment(tmp_path: Path) -> None:
-    def tx_hash(told: dict[str, Any]) -> str:
-        cpg = told["providers"]["cpg"]
+    def tx_hash(summary: dict[str, Any]) -> str:
+        cpg = summary["providers"]["cpg"]
         order = {"currency": "USDT", "network": "ETH", "to_address": "0xrecipient0", "amount": "50"}
         url, auth = cpg["base_url"] + "/v1/withdrawals", Auth("cpg", cpg["credentials"])
         return str(
             requests.post(url, json=order, auth=auth, timeout=SOON).json()["data"]["tx_hash"]
         )
 
-    with serving("--seed", "7", cwd=tmp_path) as (_, told):
-        by_flag = tx_hash(told)
-    with serving(cwd=tmp_path, env={"MOCKSERVER_SEED": "7"}) as (_, told):
-        assert tx_hash(told) == by_flag
-    with serving(cwd=tmp_path) as (_, told):
-        assert tx_hash(told) != by_flag
+    with serving("--seed", "7", cwd=tmp_path) as (_, summary):
+        by_flag = tx_hash(summary)
+    with serving(cwd=tmp_path, env={"MOCKSERVER_SEED": "7"}) as (_, summary):
+        assert tx_hash(summary) == by_flag
+    with serving(cwd=tmp_path) as (_, summary):
+        assert tx_hash(summary) != by_flag
 
 
 def test_curl_and_healthcheck_find_a_server_that_was_configured_from_here(tmp_path: Path) -> None:
@@ -532,8 +477,8 @@ def test_curl_and_healthcheck_find_a_server_that_was_configured_from_here(tmp_pa
 def test_a_world_without_main_keys_offers_no_line_to_paste(tmp_path: Path) -> None:
     bare = tmp_path / "bare.yaml"
     bare.write_text("name: bare\n")
-    with serving("--world", str(bare), cwd=tmp_path) as (_, told):
-        for provider in told["providers"].values():
+    with serving("--world", str(bare), cwd=tmp_path) as (_, summary):
+        for provider in summary["providers"].values():
             assert (provider["credentials"], provider["others"], provider["example"]) == (
                 {},
                 {},
@@ -541,15 +486,17 @@ def test_a_world_without_main_keys_offers_no_line_to_paste(tmp_path: Path) -> No
             )
 
 
-def test_worlds_providers_facts_and_check_tell_what_there_is(tmp_path: Path) -> None:
+def test_worlds_providers_facts_and_check_print_what_is_shipped(tmp_path: Path) -> None:
     assert [
         line.split()[0] for line in run("worlds", cwd=tmp_path).stdout.splitlines()
     ] == shipped()
-    told = json.loads(run("providers", "--json", cwd=tmp_path).stdout)
+    descriptions = json.loads(run("providers", "--json", cwd=tmp_path).stdout)
     for name, provider in discover().items():
-        assert [o["id"] for o in told[name]["operations"]] == [r.id for r in provider.routes]
-        assert told[name]["reasons"] == sorted(provider.errors)
-        assert set(told[name]["quirks"]) == {q.name for q in provider.quirks}
+        assert [o["id"] for o in descriptions[name]["operations"]] == [
+            r.id for r in provider.routes
+        ]
+        assert descriptions[name]["reasons"] == sorted(provider.errors)
+        assert set(descriptions[name]["quirks"]) == {q.name for q in provider.quirks}
     assert "quirk cpg.replay=on" in run("providers", cwd=tmp_path).stdout
     facts = json.loads(run("facts", "coinapi", "--json", cwd=tmp_path).stdout)
     assert {f["status"] for f in facts} == {"documented", "observed", "assumed"}
@@ -576,9 +523,9 @@ def test_the_wheel_serves_the_same_from_an_empty_directory(tmp_path: Path) -> No
     subprocess.run([*pip, "install", *built, "--target", installed, wheel], check=True)
     env = {"PYTHONPATH": str(installed)}
     command = [str(installed / "bin" / "mockserver")]
-    with serving(cwd=empty, env=env, command=command) as (_, told):
-        assert list(told["providers"]) == list(discover())
-        for provider in told["providers"].values():
+    with serving(cwd=empty, env=env, command=command) as (_, summary):
+        assert list(summary["providers"]) == list(discover())
+        for provider in summary["providers"].values():
             words = provider["example"].split()
             line = " ".join(command + words[words.index("curl") :])
             assert shell(line, empty, CLEAN | env)[0] == 0

@@ -1,6 +1,6 @@
-"""What a start brings along: modules, not seconds, so that a busy machine changes nothing.
+"""What a start imports: modules are compared, not seconds, which depend on the machine.
 
-A module that is not needed yet is not there yet; in each row one that is needed is.
+Each row also has a module that is needed, so that an empty list fails.
 """
 
 import json
@@ -16,20 +16,21 @@ import pytest
 import requests
 
 from mockserver import Auth
+from mockserver.cli.main import COMMANDS, cli
 
 COMMAND = ("-X", "importtime", "-m", "mockserver")
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("MOCKSERVER_")}
 SOON = 30  # seconds
 
-PEOPLE = {"starlette", "anyio", "mockserver.http.pages", "mockserver.control"}
+PAGES = {"starlette", "anyio", "mockserver.http.pages", "mockserver.control"}
 SERVER = {"asyncio", "uvicorn", "uvloop", "httptools", "msgspec", "yaml", "mockserver.engine"}
 RULES = {"mockserver.faults.parsing"}
 RARE = {"cryptography", "tomllib", "difflib", "httpx"} | RULES
 
 
-def imported(told: str) -> set[str]:
-    """Reads what the interpreter tells of its imports; modules that were not found are told too."""
-    lines = (line for line in told.splitlines() if line.startswith("import time:"))
+def imported(log: str) -> set[str]:
+    """Returns the modules in a log of ``-X importtime``, those that do not exist included."""
+    lines = (line for line in log.splitlines() if line.startswith("import time:"))
     return {line.rpartition("|")[2].strip() for line in lines}
 
 
@@ -47,24 +48,64 @@ def after(*args: str, cwd: Path) -> set[str]:
 
 
 def test_the_help_text_brings_the_command_line_alone(tmp_path: Path) -> None:
-    found = after(*COMMAND, "--help", cwd=tmp_path)
-    assert {"click", "mockserver.cli.main"} <= found
-    ours = {name for name in found if name.partition(".")[0] == "mockserver"}
+    modules = after(*COMMAND, "--help", cwd=tmp_path)
+    assert {"click", "mockserver.cli.main"} <= modules
+    ours = {name for name in modules if name.partition(".")[0] == "mockserver"}
     assert ours == {"mockserver", "mockserver.cli", "mockserver.cli.main"}
-    assert not found & (PEOPLE | SERVER | RARE | {"json"})
+    assert not modules & (PAGES | SERVER | RARE | {"json"})
 
 
-def test_the_package_brings_nothing_of_its_own(tmp_path: Path) -> None:
-    found = after("-X", "importtime", "-c", "import mockserver", cwd=tmp_path)
-    assert {name for name in found if name.startswith("mockserver")} == {"mockserver"}
-    assert not found & (PEOPLE | SERVER | RARE | {"json", "click"})
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_text_lists_the_first_sentence_of_a_command(name: str) -> None:
+    help = cli.get_command(None, name).help
+    assert help.partition("\n\n")[0].replace("\n", " ") == COMMANDS[name]
 
 
-def test_the_plugin_brings_nothing_that_pytest_has_not(tmp_path: Path) -> None:
+RUN_AND_LIST = """
+import sys
+from mockserver.cli.main import main
+
+try:
+    main(sys.argv[1:])
+finally:
+    print(*(name for name in sys.modules if name.startswith("mockserver.cli.")), file=sys.stderr)
+"""
+
+# Arguments, and the modules of the command line that they load beside main.
+COMMAND_LINES = [
+    ("--help", ""),
+    ("worlds", "worlds"),
+    ("check default", "check"),
+    ("facts cpg", "facts options config variables"),
+    ("generate --help", "generate"),
+]
+
+
+@pytest.mark.parametrize(("line", "loaded"), COMMAND_LINES)
+def test_a_command_loads_no_other_command(tmp_path: Path, line: str, loaded: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_AND_LIST, *line.split()],
+        capture_output=True,
+        cwd=tmp_path,
+        env=CLEAN,
+        text=True,
+        timeout=SOON,
+        check=True,
+    )
+    assert set(done.stderr.split()) == {f"mockserver.cli.{n}" for n in ["main", *loaded.split()]}
+
+
+def test_the_package_imports_none_of_its_modules(tmp_path: Path) -> None:
+    modules = after("-X", "importtime", "-c", "import mockserver", cwd=tmp_path)
+    assert {name for name in modules if name.startswith("mockserver")} == {"mockserver"}
+    assert not modules & (PAGES | SERVER | RARE | {"json", "click"})
+
+
+def test_the_plugin_imports_nothing_beside_pytest(tmp_path: Path) -> None:
     def loaded(code: str) -> set[str]:
-        told = f"{code}; import sys; print(*sys.modules)"
+        script = f"{code}; import sys; print(*sys.modules)"
         done = subprocess.check_output(
-            [sys.executable, "-c", told], cwd=tmp_path, env=CLEAN, text=True, timeout=SOON
+            [sys.executable, "-c", script], cwd=tmp_path, env=CLEAN, text=True, timeout=SOON
         )
         return set(done.split())
 
@@ -76,10 +117,10 @@ def test_the_plugin_brings_nothing_that_pytest_has_not(tmp_path: Path) -> None:
 
 
 def read(name: str, path: str = "") -> Callable[[dict[str, Any]], int]:
-    """Returns a step: the provider's main read, signed; or a path of it that is none."""
+    """Returns a step that sends the provider's main read, signed, or to another path."""
 
-    def step(told: dict[str, Any]) -> int:
-        provider = told["providers"][name]
+    def step(summary: dict[str, Any]) -> int:
+        provider = summary["providers"][name]
         signed = Auth(name, provider["credentials"]).example(provider["base_url"])
         origin = provider["base_url"].split("/", 3)
         url = "/".join(origin[:3]) + (path or signed.target.decode())
@@ -92,8 +133,8 @@ def read(name: str, path: str = "") -> Callable[[dict[str, Any]], int]:
     return step
 
 
-def health(told: dict[str, Any]) -> int:
-    return requests.get(told["gateway"] + "/healthz", timeout=SOON).status_code
+def health(summary: dict[str, Any]) -> int:
+    return requests.get(summary["gateway"] + "/healthz", timeout=SOON).status_code
 
 
 def served(cwd: Path, *steps: Callable[[dict[str, Any]], int]) -> tuple[list[int], set[str]]:
@@ -109,8 +150,8 @@ def served(cwd: Path, *steps: Callable[[dict[str, Any]], int]) -> tuple[list[int
         )
         with process:
             try:
-                told = json.loads(process.stdout.readline())
-                statuses = [step(told) for step in steps]
+                summary = json.loads(process.stdout.readline())
+                statuses = [step(summary) for step in steps]
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(SOON) == 0
             finally:
@@ -121,16 +162,16 @@ def served(cwd: Path, *steps: Callable[[dict[str, Any]], int]) -> tuple[list[int
 
 @pytest.mark.parametrize("name", ["coinapi", "cpg"])
 def test_the_first_200_needs_nothing_that_is_rare(tmp_path: Path, name: str) -> None:
-    statuses, found = served(tmp_path, read(name))
+    statuses, modules = served(tmp_path, read(name))
     assert statuses == [200]
-    assert found >= SERVER
-    assert not found & (RARE - RULES)
+    assert modules >= SERVER
+    assert not modules & (RARE - RULES)
 
 
-def test_what_the_pages_need_is_imported_before_anybody_asks(tmp_path: Path) -> None:
-    statuses, found = served(tmp_path)
+def test_what_the_pages_need_is_imported_before_the_first_request(tmp_path: Path) -> None:
+    statuses, modules = served(tmp_path)
     assert statuses == []
-    assert found >= PEOPLE
+    assert modules >= PAGES
 
 
 READY = """
@@ -153,22 +194,22 @@ def test_what_the_pages_need_does_not_hold_up_the_start(tmp_path: Path) -> None:
     )
     found = set(told.split())
     assert found >= SERVER
-    assert not found & (PEOPLE | RARE)
+    assert not found & (PAGES | RARE)
 
 
-# What comes, and the step that brings it: the other side of the row above.
+# A step, its status, and the modules that it imports first.
 FIRST_USES = [
-    pytest.param(health, 200, PEOPLE, id="people"),
+    pytest.param(health, 200, PAGES, id="pages"),
     pytest.param(read("cdp"), 200, {"cryptography"}, id="a token"),
     pytest.param(read("coinapi", "/nowhere"), 404, {"difflib"}, id="a wrong address"),
 ]
 
 
 @pytest.mark.parametrize(("step", "status", "brought"), FIRST_USES)
-def test_what_is_left_out_comes_at_its_first_use(
+def test_what_is_left_out_is_imported_at_its_first_use(
     tmp_path: Path, step: Callable[[dict[str, Any]], int], status: int, brought: set[str]
 ) -> None:
-    statuses, found = served(tmp_path, step)
+    statuses, modules = served(tmp_path, step)
     assert statuses == [status]
-    assert brought <= found
-    assert not found & (RARE - RULES - brought)
+    assert brought <= modules
+    assert not modules & (RARE - RULES - brought)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from raw import taken
-from test_serve import CLEAN, COMMAND
+from support.processes import CLEAN, COMMAND
 
 from mockserver.http.line_writer import LineHandler
 from mockserver.http.log import TEXT
@@ -30,7 +30,7 @@ REQUEST = b"GET /v1/balances HTTP/1.1\r\nHost: x\r\n\r\n"
 def served(
     stderr: Any, cwd: Path, *args: str, before: Sequence[str] = ()
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Serves with the given stderr, and gives the process and what it announced."""
+    """Serves with a stderr; yields the process and the JSON that it printed."""
     command = [*before, *COMMAND, "serve", "--port", "0", "--json", *args]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=stderr, cwd=cwd, env=CLEAN, text=True

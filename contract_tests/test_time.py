@@ -19,7 +19,7 @@ from clients.senders import Sent, by_hand, tool, typed
 from raw import exchange, wire
 
 from mockserver import HandClock, MockServer, create_app
-from mockserver.cli.signed_curl import curl_line
+from mockserver.cli.curl import curl_line
 from mockserver.client.provider import ProviderHandle
 from mockserver.engine import journal, pipeline
 from mockserver.engine.sandbox import Sandbox

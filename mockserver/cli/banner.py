@@ -1,4 +1,4 @@
-"""What a server tells when it is ready: where it is, who may call, what to paste."""
+"""What ``serve`` prints when it is ready: addresses, credentials, lines to paste."""
 
 import json
 import os
@@ -10,21 +10,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mockserver.cli.options import DEFAULT_PORT
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.http.exchange import Exchange
 from mockserver.model.provider import Provider
 from mockserver.tools.credentials import credentials
 
-DEFAULT_PORT = 8490
 
-
-def base_url(provider: Provider, gateway: int = DEFAULT_PORT) -> str:
+def base_url(provider: Provider, gateway_port: int = DEFAULT_PORT) -> str:
     """Returns a provider's base URL beside a gateway on this machine."""
-    return f"http://127.0.0.1:{gateway + provider.port}{provider.full_path()}"
+    return f"http://127.0.0.1:{gateway_port + provider.port}{provider.full_path()}"
 
 
-def ready(app: Exchange, gateway: str, world: str) -> dict[str, Any]:
-    """Returns what ``serve --json`` prints, for an application served at a gateway's URL."""
+def summary(app: Exchange, gateway: str, world: str) -> dict[str, Any]:
+    """Returns the object that ``serve --json`` prints.
+
+    ``gateway`` is the gateway's URL, ``world`` the name or file that the app was made from.
+    """
     return {
         "gateway": gateway,
         "admin": gateway + "/__admin",
@@ -33,6 +35,7 @@ def ready(app: Exchange, gateway: str, world: str) -> dict[str, Any]:
 
 
 def _provider(app: Exchange, provider: Provider, world: str) -> dict[str, Any]:
+    """Returns a provider's base URL, its credentials and a line that calls it."""
     url = app.base_url(provider.name)
     others = credentials(app.sandboxes.default, provider)
     main = others.pop("main", {})
@@ -45,7 +48,7 @@ def _provider(app: Exchange, provider: Provider, world: str) -> dict[str, Any]:
 
 
 def _example(provider: Provider, url: str, world: str) -> str:
-    """Returns a line that works whenever it is pasted: it signs when it runs."""
+    """Returns a shell line that signs when it runs, so that it never expires."""
     words = [*_command(), "curl", provider.name]
     if url != base_url(provider):
         words += ["--url", url]
@@ -54,34 +57,42 @@ def _example(provider: Provider, url: str, world: str) -> str:
     return f"{shlex.join(words)} | sh"
 
 
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-
-
 def _command() -> list[str]:
-    """Returns how this very installation is called from the user's shell."""
+    """Returns the words that run this installation from the user's shell."""
     installed = Path(sys.executable).parent / "mockserver"
-    found = shutil.which("mockserver")
-    if found and Path(found).resolve() == installed.resolve():
+    on_path = shutil.which("mockserver")
+    if on_path and Path(on_path).resolve() == installed.resolve():
         return ["mockserver"]
     if installed.is_file():
         return [str(installed)]
     return [sys.executable, "-m", "mockserver"]
 
 
-def table(told: Mapping[str, Any]) -> str:
-    """Renders the same for people."""
-    examples = [p["example"] for p in told["providers"].values() if p["example"]]
+def table(summary: Mapping[str, Any]) -> str:
+    """Returns a summary as text for people."""
+    providers = summary["providers"]
+    examples = [p["example"] for p in providers.values() if p["example"]]
     return "\n".join(
         (
-            f"The fake exchange is ready. Gateway {told['gateway']}, Ctrl-C stops it.",
+            f"The fake exchange is ready. Gateway {summary['gateway']}, Ctrl-C stops it.",
             "",
-            *(line for name, p in told["providers"].items() for line in _lines(name, p)),
+            *(line for name, p in providers.items() for line in _lines(name, p)),
             "",
-            "Paste, whenever you like:" if examples else "No key main, so no line to paste.",
+            "Paste at any time:" if examples else "No example lines: no provider has a key main.",
             *(f"  {line}" for line in examples),
         )
     )
+
+
+def _lines(name: str, provider: Mapping[str, Any]) -> list[str]:
+    """Returns a line with the base URL, and one for each member of the credential ``main``."""
+    members = [f"  {key:17} {_text(v)}" for key, v in provider["credentials"].items()]
+    return [f"{name:9} {provider['base_url']}", *members]
+
+
+def _text(value: Any) -> str:
+    """Returns text as it is, all else as compact JSON."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def write(text: str, failed: Callable[[OSError], None]) -> None:
@@ -95,17 +106,11 @@ def write(text: str, failed: Callable[[OSError], None]) -> None:
     fd, data = sys.stdout.fileno(), memoryview(f"{text}\n".encode())
 
     def run() -> None:
-        view = data
+        rest = data
         try:
-            while view:
-                view = view[os.write(fd, view) :]
+            while rest:
+                rest = rest[os.write(fd, rest) :]
         except OSError as error:
             failed(error)
 
     threading.Thread(target=run, name="mockserver-ready", daemon=True).start()
-
-
-def _lines(name: str, provider: Mapping[str, Any]) -> list[str]:
-    """Tells where a provider is, and its credential ``main``, a member to a line."""
-    members = [f"  {k:17} {_shown(v)}" for k, v in provider["credentials"].items()]
-    return [f"{name:9} {provider['base_url']}", *members]

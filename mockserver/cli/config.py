@@ -25,13 +25,15 @@ OPTIONS = {
     "max_sandboxes": int,
 }
 TABLES = ("quirks", "limits")
+TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Reads the file, {} when there is none; raises FileError.
+    """Reads the file; returns {} if there is none; raises FileError.
 
     ``quirks`` and ``limits`` are tables by ``provider.name``; ``limits`` may be
-    ``"default"`` or ``"off"`` instead. What their values may be is not checked here.
+    ``"default"`` or ``"off"`` instead. Names and types of the options are checked here,
+    the values and the content of the tables by ``options``.
     """
     if not path.is_file():
         return {}
@@ -43,29 +45,26 @@ def read(path: Path) -> dict[str, Any]:
         raise FileError(str(path), str(error)) from None
     for key, value in data.items():
         if key in TABLES:
-            data[key] = _values(path, key, value)
+            data[key] = _flat(path, key, value)
         elif key not in OPTIONS:
             known = ", ".join([*OPTIONS, "limits", "quirks"])
             raise FileError(str(path), f"no option {key}: there are {known}", path=(key,))
         elif type(value) is not OPTIONS[key] and (type(value), OPTIONS[key]) != (int, float):
-            message = f"{key} takes {_article(OPTIONS[key])}, not {value!r}"
+            message = f"{key} takes {TYPE_NAMES[OPTIONS[key]]}, not {value!r}"
             raise FileError(str(path), message, path=(key,))
     return data
 
 
-def _values(path: Path, key: str, value: Any) -> Any:
-    """Returns a table of values by ``provider.name``."""
-    if key == "limits" and isinstance(value, str):
-        return value
-    if not isinstance(value, dict):
+def _flat(path: Path, key: str, table: Any) -> Any:
+    """Returns a table's values by ``provider.name``, or the text that ``limits`` may be."""
+    if key == "limits" and isinstance(table, str):
+        return table
+    if not isinstance(table, dict):
         raise FileError(str(path), f"{key} is a table of settings by name", path=(key,))
     flat: dict[str, Any] = {}
-    for name, inner in value.items():
-        # TOML reads `cpg.key = "..."` as a table in a table.
-        pairs = inner.items() if isinstance(inner, dict) else [("", inner)]
-        flat |= {f"{name}.{below}" if below else name: found for below, found in pairs}
+    for name, value in table.items():
+        if isinstance(value, dict):  # TOML reads `cpg.key = "..."` as a table in a table
+            flat |= {f"{name}.{member}": inner for member, inner in value.items()}
+        else:
+            flat[name] = value
     return flat
-
-
-def _article(kind: type) -> str:
-    return {str: "text", int: "a whole number", float: "a number", bool: "true or false"}[kind]

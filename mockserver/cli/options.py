@@ -1,11 +1,11 @@
-"""The options of ``serve``: flags beat the environment, that the file, that the defaults.
+"""The options that commands share, and how ``serve`` finds a value for each of its own.
 
-A value is checked alike wherever it stands, and a mistake names the place.
+Flags come before environment variables, those before ``mockserver.toml``, that before the
+defaults. A value is checked the same way in all of them, and an error names the place.
 """
 
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,79 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from mockserver.cli import config
+from mockserver.cli import config, variables
 from mockserver.errors import FileError
 
-PREFIX = "MOCKSERVER_"
-BESIDE = ("MOCKSERVER_ADMIN_TOKEN", "MOCKSERVER_URL")  # variables that are no option's
-NEAR = 0.8  # how alike a misspelt variable and a real one are, at least
-KUBERNETES = re.compile(r".*_SERVICE_(HOST|PORT(_.*)?)|.*_PORT_[0-9]+_(TCP|UDP|SCTP)(_.*)?")
-SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
+DEFAULT_PORT = 8490
+LIMIT_FORM = ("NAME.LIMIT=N/DURATION", "cpg.key=5/60s")
+QUIRK_FORM = ("NAME.KEY=VALUE", "cpg.replay=off")
+
+
+def _option(name: str, variable: bool = True, **settings: Any) -> click.Option:
+    """Returns an option; with ``variable`` it also has ``MOCKSERVER_`` and its name."""
+    envvar = variables.PREFIX + name.removeprefix("--").upper().replace("-", "_")
+    names = [name, "as_json"] if name == "--json" else [name]
+    return click.Option(
+        names, envvar=envvar if variable else None, show_default=variable, **settings
+    )
+
+
+def _flag(name: str, about: str) -> click.Option:
+    return _option(name, variable=False, is_flag=True, help=about)
+
+
+def _assignments(name: str, form: tuple[str, str], about: str) -> click.Option:
+    """Returns an option that may be given several times, with a form and an example."""
+    pattern, example = form
+    about = f"{about}, e.g. {example}. May be given several times."
+    return _option(name, variable=False, multiple=True, metavar=pattern, help=about)
+
+
+JSON = _flag("--json", "Print JSON.")
+WORLD = _option("--world", default="default", help="World (seed data): a shipped name or a file.")
+SERVE = [
+    _option("--host", default="127.0.0.1", help="Address; others than loopback need a token."),
+    _option(
+        "--port",
+        default=DEFAULT_PORT,
+        type=click.IntRange(0, 65_000),
+        help="The gateway's port, followed by the providers'; 0: any free ports.",
+    ),
+    WORLD,
+    _option("--scenario", help="Scenario to start with: a shipped name or a file."),
+    _flag("--watch", "Reload the world when its file changes."),
+    _option("--seed", default=490, type=int, help="Seed of generated ids and random decisions."),
+    _assignments("--quirk", QUIRK_FORM, "Quirk of a provider"),
+    _option("--limits", default="default", help="All rate limits: default, or off for none."),
+    _assignments("--limit", LIMIT_FORM, "A single rate limit"),
+    _option("--public-url", help="Base of the URLs in responses and in the output of serve."),
+    _option(
+        "--memory-budget",
+        default="256MiB",
+        help="Memory for the journals and cached responses of all sandboxes.",
+    ),
+    _option("--max-sandboxes", default=2_000, type=click.IntRange(1), help="Sandboxes at most."),
+    _flag("--explain-header", "Explain each refusal in a response header."),
+    _option("--head-timeout", default=60.0, type=float, help="Seconds for a request's head."),
+    _option("--body-timeout", default=60.0, type=float, help="Seconds for a request's body."),
+    _option(
+        "--max-connections",
+        type=int,
+        help="Open connections at most. Default: what the file descriptors allow.",
+    ),
+    _flag("--cors", "Let web pages of any origin call every provider."),
+    _flag("--json", "Print one line of JSON when ready."),
+    _option(
+        "--log-format",
+        default="text",
+        type=click.Choice(["text", "json"]),
+        help="Format of the log lines on stderr.",
+    ),
+]
 
 
 class Options(dict[str, Any]):
-    """Options by name, and where each was given."""
+    """The values of ``serve``'s options by name, and the place that each came from."""
 
     def __init__(self, values: Mapping[str, Any], places: Mapping[str, str]) -> None:
         super().__init__(values)
@@ -39,6 +100,7 @@ class Options(dict[str, Any]):
 
 @contextmanager
 def _at(place: str) -> Iterator[None]:
+    """Turns a ValueError inside the block into a UsageError that names a place."""
     try:
         yield
     except ValueError as error:
@@ -47,49 +109,47 @@ def _at(place: str) -> Iterator[None]:
 
 def merged(context: click.Context, flags: Mapping[str, Any]) -> Options:
     """Merges flags, environment, file and defaults; raises UsageError."""
-    file = from_file(context.command)
-    options, places = dict(flags), {}
-    for name in options:
-        places[name] = variable_of(context, name) or ""
-    for name, value in file.items():
-        flag = _flag(name)
-        if flag in options and context.get_parameter_source(flag) is ParameterSource.DEFAULT:
-            options[flag], places[flag] = value, f"{config.NAME}: {name}"
-    quirks = dict(
-        _pair("quirk", text, "NAME.KEY=VALUE", "cpg.replay=off") for text in flags["quirk"]
-    )
+    file = from_file()
+    options = dict(flags)
+    places = {name: variables.source_of(context, name) or "" for name in options}
+    for key, value in file.items():
+        name = _parameter(key)
+        if name in options and context.get_parameter_source(name) is ParameterSource.DEFAULT:
+            options[name], places[name] = value, f"{config.NAME}: {key}"
+    quirks = dict(_pair("quirk", text, QUIRK_FORM) for text in flags["quirk"])
     options["quirks"] = file.get("quirks", {}) | quirks
-    form, example = "NAME.LIMIT=N/DURATION", "cpg.key=5/60s"
-    single = dict(_pair("limit", text, form, example) for text in flags["limit"])
+    single = dict(_pair("limit", text, LIMIT_FORM) for text in flags["limit"])
     with _at(places["limits"]):
         options["limits"] = _limits(options["limits"], single)
     return Options(options, places)
 
 
-def _pair(flag: str, text: str, form: str, example: str) -> tuple[str, str]:
+def _pair(flag: str, text: str, form: tuple[str, str]) -> tuple[str, str]:
+    """Splits ``NAME=VALUE``; raises UsageError with the form and an example."""
     name, equals, value = text.partition("=")
     if not equals:
-        raise click.UsageError(f"--{flag} {text}: write {form}, as in {example}")
+        pattern, example = form
+        raise click.UsageError(f"--{flag} {text}: write {pattern}, as in {example}")
     return name, value
 
 
-def _limits(given: Any, single: Mapping[str, str]) -> Any:
+def _limits(limits: Any, single: Mapping[str, str]) -> Any:
     """Returns limits with single ones on top; raises ValueError for a wrong word."""
     from mockserver.engine.settings import Settings, changed
     from mockserver.providers import discover
 
     providers = discover()
-    if isinstance(given, str):
-        off = changed(Settings(), providers, limits=given).limits_off
+    if isinstance(limits, str):
+        off = changed(Settings(), providers, limits=limits).limits_off
         if not single:
-            return given
-        every = [f"{p.name}.{limit.name}" for p in providers.values() for limit in p.limits]
-        given = dict.fromkeys(every, "off") if off else {}
-    return given | single
+            return limits
+        names = [f"{p.name}.{limit.name}" for p in providers.values() for limit in p.limits]
+        limits = dict.fromkeys(names, "off") if off else {}
+    return limits | single
 
 
 def check(options: Options) -> None:
-    """Checks what a value must be beyond its type; raises UsageError with its place."""
+    """Checks values beyond their types; raises UsageError with the place."""
     from mockserver.files import scenarios, worlds
     from mockserver.http.exchange import check_public_url
 
@@ -102,38 +162,42 @@ def check(options: Options) -> None:
             scenarios.find(options["scenario"])
 
 
-def from_file(command: click.Command) -> dict[str, Any]:
+def from_file() -> dict[str, Any]:
     """Returns the options in ``mockserver.toml``, checked as flags are; raises UsageError."""
     try:
-        found = config.read(Path(config.NAME))
+        values = config.read(Path(config.NAME))
     except FileError as error:
         raise click.UsageError(str(error)) from None
-    parameters = {parameter.name: parameter for parameter in command.params}
-    for name, value in found.items():
-        if name in config.TABLES and isinstance(value, dict):
-            _check_table(name, value)
+    for key, value in values.items():
+        if key in config.TABLES and isinstance(value, dict):
+            _check_table(key, value)
             continue
         try:
-            found[name] = parameters[_flag(name)].type.convert(value, None, None)
+            values[key] = _convert(_parameter(key), value)
         except click.BadParameter as error:
-            raise click.UsageError(f"{config.NAME}: {name}: {error.message}") from None
-    return found
+            raise click.UsageError(f"{config.NAME}: {key}: {error.message}") from None
+    return values
 
 
-def gateway_port(command: click.Command) -> int:
-    """Returns the port of a gateway that was started from here with no flags."""
+def gateway_port() -> int:
+    """Returns the port of a gateway that was started in this directory without flags."""
     text = os.environ.get("MOCKSERVER_PORT")
     if not text:
-        return int(from_file(command).get("port", 8490))
-    kind = next(p.type for p in command.params if p.name == "port")
+        return int(from_file().get("port", DEFAULT_PORT))
     try:
-        return int(kind.convert(text, None, None))
+        return int(_convert("port", text))
     except click.BadParameter as error:
-        message = wrong_variable("MOCKSERVER_PORT", error.message)
+        message = variables.wrong_value("MOCKSERVER_PORT", error.message)
         raise click.UsageError(message) from None
 
 
+def _convert(name: str, value: Any) -> Any:
+    """Converts a value as the option does; raises BadParameter."""
+    return next(option.type for option in SERVE if option.name == name).convert(value, None, None)
+
+
 def _check_table(name: str, table: Mapping[str, Any]) -> None:
+    """Checks a table of quirks or limits; raises UsageError."""
     from mockserver.engine.settings import Settings, changed
     from mockserver.providers import discover
 
@@ -141,40 +205,6 @@ def _check_table(name: str, table: Mapping[str, Any]) -> None:
         changed(Settings(), discover(), **{name: table})
 
 
-def _flag(name: str) -> str:
-    """Returns the parameter of an option that the file names."""
-    return "as_json" if name == "json" else name
-
-
-def variable_of(context: click.Context, name: str) -> str | None:
-    """Returns the variable that gave a parameter its value, if one did."""
-    if context.get_parameter_source(name) is not ParameterSource.ENVIRONMENT:
-        return None
-    found = next((p.envvar for p in context.command.params if p.name == name), None)
-    return found if isinstance(found, str) else None
-
-
-def wrong_variable(variable: str, message: str) -> str:
-    """Words a mistake in a variable; Kubernetes sets some after a service named mockserver."""
-    if SERVICE_LINK.match(os.environ.get(variable, "")):
-        message = (
-            f"{os.environ[variable]!r} comes from Kubernetes, for a service named mockserver:"
-            " set enableServiceLinks: false, or name the service otherwise"
-        )
-    return f"{variable}: {message}"
-
-
-def check_variables(group: click.Group, environ: Iterable[str]) -> None:
-    """Raises UsageError for a variable that is nearly the name of a real one."""
-    known = {*BESIDE}
-    for command in group.commands.values():
-        known |= {p.envvar for p in command.params if isinstance(p.envvar, str)}
-    for name in environ:
-        if not name.startswith(PREFIX) or name in known or KUBERNETES.fullmatch(name):
-            continue
-        from difflib import get_close_matches
-
-        wanted = {real.removeprefix(PREFIX): real for real in known}
-        near = get_close_matches(name.removeprefix(PREFIX), wanted, 1, NEAR)
-        if near:
-            raise click.UsageError(f"no variable {name}: did you mean {wanted[near[0]]}?")
+def _parameter(key: str) -> str:
+    """Returns the name of the parameter that a key of the file sets."""
+    return "as_json" if key == "json" else key

@@ -1,1 +1,1 @@
-"""What Python users hold: servers, sandboxes, providers, the pytest plugin."""
+"""The Python interface: servers, sandboxes and providers as objects, and the pytest plugin."""

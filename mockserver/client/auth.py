@@ -1,4 +1,4 @@
-"""Signing for clients: one object that ``requests`` and ``httpx`` take as ``auth=``."""
+"""Signs requests: one object that ``requests`` and ``httpx`` accept as ``auth=``."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -14,16 +14,18 @@ from mockserver.model.provider import Provider
 from mockserver.model.suggestions import unknown
 from mockserver.providers import discover
 
-# The headers that a signature may depend on.
-CARRIED = ("Content-Type",)
+SIGNED_HEADERS = ("Content-Type",)  # what a signature may depend on
 
 
 class Auth:
-    """Signs each request, as it is about to be sent, with a provider's own scheme.
+    """Signs each request just before it is sent, by a provider's own scheme.
+
+    auth = Auth("cpg", {"key_id": "cpg_test_key", "secret": "test_secret_do_not_use"})
+    requests.get("http://127.0.0.1:8495/v1/balances", auth=auth)
 
     ``credential`` has the members that ``mockserver serve --json`` prints. ``now``
-    gives the time in nanoseconds. Raises SettingError for a provider or a credential
-    that cannot be. For other clients ``headers()`` returns what to send.
+    returns the time in nanoseconds since the epoch. For other clients, ``headers()`` returns
+    the headers to send. Raises SettingError for an unknown provider or an incomplete credential.
     """
 
     def __init__(
@@ -32,7 +34,7 @@ class Auth:
         credential: Mapping[str, Any],
         now: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.provider = _known(provider) if isinstance(provider, str) else provider
+        self.provider = _provider(provider) if isinstance(provider, str) else provider
         missing = [name for name in self.provider.members if name not in credential]
         if missing:
             raise SettingError(f"a {self.provider.name} credential needs {', '.join(missing)}")
@@ -42,12 +44,14 @@ class Auth:
     def __call__(self, request: Any) -> Any:
         """Signs a prepared request of ``requests``, or a request of ``httpx``."""
         url = urlsplit(str(request.url))
-        target, body = _parts(request)
-        headers = {name: request.headers[name] for name in CARRIED if name in request.headers}
+        target, body = _target_and_body(request)
+        headers = {
+            name: request.headers[name] for name in SIGNED_HEADERS if name in request.headers
+        }
         signed = self.sign(request.method, target, body, url.netloc, headers)
         if signed.target != target:
-            told = f"{url.scheme}://{url.netloc}{signed.target.decode()}"
-            request.url = type(request.url)(told)
+            signed_url = f"{url.scheme}://{url.netloc}{signed.target.decode()}"
+            request.url = type(request.url)(signed_url)
         for name, value in signed.headers:
             request.headers[name.decode()] = value.decode()
         return request
@@ -57,7 +61,7 @@ class Auth:
     ) -> dict[str, str]:
         """Returns the headers for a request whose scheme signs in headers.
 
-        ``target`` is path and query as transmitted, ``host`` what the Host header will say.
+        ``target`` is path and query exactly as they are sent, ``host`` the Host header.
         """
         signed = self.sign(method, target, body, host)
         return {name.decode(): value.decode() for name, value in signed.headers}
@@ -70,58 +74,58 @@ class Auth:
         host: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> UnsignedRequest:
-        """Returns the signed draft of a request: send its method, target, headers and body."""
+        """Returns a signed request; send its method, target, headers and body unchanged."""
         raw = target if isinstance(target, bytes) else target.encode()
         path, _, query = raw.partition(b"?")
-        carried = tuple((k.encode(), v.encode()) for k, v in (headers or {}).items())
-        draft = UnsignedRequest(method, host, path, query, carried, body)
-        return self.provider.sign(draft, self._credential, self._now())
+        raw_headers = tuple((k.encode(), v.encode()) for k, v in (headers or {}).items())
+        unsigned = UnsignedRequest(method, host, path, query, raw_headers, body)
+        return self.provider.sign(unsigned, self._credential, self._now())
 
     def example(self, base_url: str, query: str = "") -> UnsignedRequest:
-        """Returns the provider's main read at a base URL, ``query`` added to its own, signed."""
+        """Returns the provider's main read at a base URL, signed; ``query`` is added to its own."""
         return signed_example(self.provider, self._credential, base_url, self._now(), query)
 
 
 def signed_example(
     provider: Provider, key: Any, base_url: str, now: int, query: str = ""
 ) -> UnsignedRequest:
-    """Returns a provider's main read as ``key`` sends it to a base URL; ``now`` in nanoseconds.
+    """Returns a provider's main read at a base URL, signed with ``key``.
 
-    What is signed is the provider's own path, what is sent has a prefix or ``/~id`` before it.
-
-    ``query`` is added to what the read has already; a parameter given takes the place of
-    the read's own.
+    ``now`` is in nanoseconds since the epoch. ``query`` is added to the read's own query and
+    replaces parameters of the same name. The signature covers the provider's own path; the
+    request is sent to that path below the base URL's, which may have a prefix or ``/~id``.
     """
     example = provider.example(key)
     host = urlsplit(base_url).netloc
     path = provider.full_path().encode() + example.path
-    whole = _joined(example.query, query.encode())
-    signed = provider.sign(replace(example, host=host, path=path, query=whole), key, now)
-    before = urlsplit(base_url).path.rstrip("/").removesuffix(provider.full_path())
-    return replace(signed, path=before.encode() + signed.path)
+    merged = _merged_query(example.query, query.encode())
+    signed = provider.sign(replace(example, host=host, path=path, query=merged), key, now)
+    prefix = urlsplit(base_url).path.rstrip("/").removesuffix(provider.full_path())
+    return replace(signed, path=prefix.encode() + signed.path)
 
 
-def _joined(own: bytes, given: bytes) -> bytes:
-    """Adds parameters to those of an example; one of the same name takes its place."""
-    names = {pair.partition(b"=")[0] for pair in given.split(b"&")}
-    kept = [pair for pair in own.split(b"&") if pair and pair.partition(b"=")[0] not in names]
-    return b"&".join([*kept, given] if given else kept)
+def _merged_query(own: bytes, added: bytes) -> bytes:
+    """Adds parameters to a query; they replace those of the same name."""
+    names = {pair.partition(b"=")[0] for pair in added.split(b"&")}
+    pairs = [pair for pair in own.split(b"&") if pair and pair.partition(b"=")[0] not in names]
+    return b"&".join([*pairs, added] if added else pairs)
 
 
-def _known(name: str) -> Provider:
+def _provider(name: str) -> Provider:
+    """Returns a provider by its name."""
     providers = discover()
     if name not in providers:
         raise SettingError(unknown("provider", name, providers))
     return providers[name]
 
 
-def _parts(request: Any) -> tuple[bytes, bytes]:
-    """Returns target, as transmitted, and body of a request of either library."""
+def _target_and_body(request: Any) -> tuple[bytes, bytes]:
+    """Returns the target, exactly as it is sent, and the body of a request of either library."""
     if not hasattr(request, "path_url"):
         return request.url.raw_path, request.read()
     body = request.body or b""
     if isinstance(body, str):
         body = body.encode()
     if not isinstance(body, bytes):
-        raise TypeError("only a body given as text or bytes can be signed")
+        raise TypeError("only a body of type str or bytes can be signed")
     return request.path_url.encode(), body

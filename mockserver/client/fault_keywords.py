@@ -1,4 +1,4 @@
-"""Fault rules from the keyword arguments of Python callers, and scenarios from their arguments."""
+"""Builds fault rules from keyword arguments, and scenarios from a name, a file or data."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ MATCH = RuleMatch.__struct_fields__
 WHEN = tuple(KEYWORDS.get(name, name) for name in FiringSpec.__struct_fields__)
 ANSWER = AnswerSpec.__struct_fields__
 SECTIONS = (("match", MATCH), ("when", WHEN), ("answer", ANSWER))
-WHOLE_SECTIONS = ("mutate", "deliver")  # each given by one keyword of its name
+WHOLE_SECTIONS = ("mutate", "deliver")  # each is one keyword that has the whole section
 
 
 def fail(
@@ -65,12 +65,13 @@ def _json_copy(data: Any) -> Any:
 
 
 def _content_name(rule: Mapping[str, Any]) -> str:
+    """Returns a name that is the same for the same content."""
     text = json.dumps(rule, sort_keys=True)
     return "fail-" + hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
-def scenario_wish(scenario: str | Path | Mapping[str, Any] | None) -> Any:
-    """Returns a scenario as the control API accepts it: the name of a shipped one, or data."""
+def scenario_body(scenario: str | Path | Mapping[str, Any] | None) -> Any:
+    """Returns the body that plays a scenario: the name of a shipped one, or its data."""
     if isinstance(scenario, str) and scenario in scenarios.shipped():
         return {"name": scenario}
     if isinstance(scenario, str | Path):

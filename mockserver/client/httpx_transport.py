@@ -1,4 +1,4 @@
-"""Requests answered without a socket: a transport for httpx clients, sync and async."""
+"""A transport for httpx clients, sync and async, that uses no socket."""
 
 from typing import Any
 
@@ -9,21 +9,21 @@ from mockserver.engine.pipeline import NO_SOCKET, Outcome
 from mockserver.http.routing import no_sandbox
 from mockserver.model.http import Request
 
-NOWHERE = "Only providers answer in process.\n"
+NOT_A_PROVIDER = "Only providers answer in process.\n"
 
 
 class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Hands requests straight to the pipeline of an application."""
+    """Passes requests directly to the pipeline of an application."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answers one request."""
+        """Returns the response to a request."""
         return self._answer(request, request.read())
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answers one request."""
+        """Returns the response to a request."""
         return self._answer(request, await request.aread())
 
     def _answer(self, request: httpx.Request, body: bytes) -> httpx.Response:
@@ -31,19 +31,22 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         headers = [(name.lower(), value) for name, value in request.headers.raw]
         destination = self._app.routing.find(request.url.port, headers, path)
         if destination is None:
-            return httpx.Response(404, text=NOWHERE, request=request)
-        asked = Request.of(
+            return httpx.Response(404, text=NOT_A_PROVIDER, request=request)
+        received = Request.of(
             request.method, destination.path, query, headers, body, raw_target_path=path
         )
         sandbox = self._app.sandboxes.get(destination.sandbox)
         outcome = (
-            pipeline.respond(sandbox, destination.provider, asked)
+            pipeline.respond(sandbox, destination.provider, received)
             if sandbox is not None
             else Outcome(no_sandbox(destination.sandbox))
         )
         if outcome.delivery:
             raise RuntimeError(NO_SOCKET)
-        told = outcome.response
+        response = outcome.response
         return httpx.Response(
-            told.status, headers=list(told.headers), content=told.body, request=request
+            response.status,
+            headers=list(response.headers),
+            content=response.body,
+            request=request,
         )

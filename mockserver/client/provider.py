@@ -1,4 +1,4 @@
-"""One provider in a sandbox, from Python: the ledger and the events as methods."""
+"""One provider in a sandbox: its addresses, credentials, ledger, events and faults."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -19,15 +19,30 @@ Caller = Callable[..., Any]
 
 
 class ProviderHandle:
-    """One provider in a sandbox: where it is, who may call, what it holds, what can happen."""
+    """One provider in a sandbox; ``server.cpg`` and ``sandbox.cpg`` are such handles.
+
+    sandbox.cpg.credit("main", "USDT", "10", venue="ETH")
+    with sandbox.cpg.client() as client:
+        client.get("/v1/balances")
+    sandbox.cpg.fail(status=503, times=2)
+
+    ``base_url`` replaces the real provider's base URL; ``credentials`` are those of the key
+    ``main``, ``others`` those of the other keys by label. Amounts are text such as ``"0.5"``
+    or decimals. Calls that change something raise ValueError for a mistake, and then nothing
+    has changed.
+    """
 
     def __init__(
-        self, provider: Provider, told: Mapping[str, Any], call: Caller, real: Callable[[], int]
+        self,
+        provider: Provider,
+        description: Mapping[str, Any],
+        call: Caller,
+        real: Callable[[], int],
     ) -> None:
         self.provider = provider
-        self.base_url: str = told["base_url"]
-        self.credentials: dict[str, Any] = told["credentials"]
-        self.others: dict[str, dict[str, Any]] = told["others"]
+        self.base_url: str = description["base_url"]
+        self.credentials: dict[str, Any] = description["credentials"]
+        self.others: dict[str, dict[str, Any]] = description["others"]
         self._call = call
         self._real = real
 
@@ -42,85 +57,85 @@ class ProviderHandle:
 
     @property
     def auth(self) -> Auth:
-        """Signs with ``main``; for requests and httpx."""
+        """The ``auth=`` of requests and httpx that signs with the key ``main``."""
         return self.auth_as("main")
 
     def auth_as(self, label: str) -> Auth:
-        """Signs with the credential of this label."""
+        """Returns the ``auth=`` that signs with the key of this label."""
         return Auth(self.provider, self.credential(label), now=self._real)
 
     @property
     def example(self) -> UnsignedRequest:
-        """The main read for ``main``, unsigned; its path lies below the base URL."""
+        """The main read with the key ``main``, unsigned; its path is relative to the base URL."""
         return self.provider.example(SimpleNamespace(**self.credentials))
 
     def balances(self, account: str = "main") -> list[Any]:
-        """Returns an account's rows as they stand in the ledger, amounts as decimals."""
-        told = self._call("GET", self._account(account))["balances"]
-        rows = [{k: v for k, v in row.items() if k != "available"} for row in told]
-        kind = self.provider.row
-        return [msgspec.convert(row, kind, dec_hook=decode_hook) for row in rows]
+        """Returns an account's rows in the ledger, amounts as decimals."""
+        body = self._call("GET", self._account(account))
+        rows = [{k: v for k, v in row.items() if k != "available"} for row in body["balances"]]
+        return [msgspec.convert(row, self.provider.row, dec_hook=decode_hook) for row in rows]
 
     def set_balances(self, account: str, balances: list[dict[str, Any]]) -> None:
-        """Puts rows, as a world file writes them, in the place of all that an account has."""
+        """Replaces all rows of an account; each is a dictionary as in a world file."""
         self._call("PUT", self._account(account), {"balances": balances})
 
     def set_balance(
         self, account: str, asset: str, venue: str | None = None, **members: Any
     ) -> None:
-        """Puts a row: ``total=`` and ``held=`` (else nothing) as text, and what is printed.
+        """Creates or changes a row by its members, e.g. ``total="2", held="0.5"``.
 
-        What the provider prints of a row that is there stays where it is not given. A venue
-        may be left out where the asset has only one. Raises ValueError, and then nothing has
-        changed; so do the others below.
+        ``held`` is 0 if it is left out, other members then keep their values. ``venue`` may be
+        left out if the asset has only one row; the same is true for the methods below.
         """
-        told = {name: _text(value) for name, value in members.items()}
-        self._call("PUT", self._row(account, asset), told, _at(venue))
+        row = {name: _text(value) for name, value in members.items()}
+        self._call("PUT", self._row(account, asset), row, _venue_query(venue))
 
     def drop_balance(self, account: str, asset: str, venue: str | None = None) -> None:
-        """Takes a row away."""
-        self._call("DELETE", self._row(account, asset), None, _at(venue))
+        """Removes a row."""
+        self._call("DELETE", self._row(account, asset), None, _venue_query(venue))
 
     def credit(self, account: str, asset: str, amount: str, venue: str | None = None) -> None:
         """Adds to a row's total."""
         self._move("credit", account, asset, amount, venue)
 
     def debit(self, account: str, asset: str, amount: str, venue: str | None = None) -> None:
-        """Takes from a row's total what is available."""
+        """Subtracts from a row's total, at most the available amount."""
         self._move("debit", account, asset, amount, venue)
 
     def hold(self, account: str, asset: str, amount: str, venue: str | None = None) -> None:
-        """Holds a part of what is available."""
+        """Holds a part of the available amount."""
         self._move("hold", account, asset, amount, venue)
 
     def release(self, account: str, asset: str, amount: str, venue: str | None = None) -> None:
-        """Releases a part of what is held."""
+        """Releases a part of the held amount."""
         self._move("release", account, asset, amount, venue)
 
     def event(self, event: str, **members: Any) -> None:
-        """Lets an event happen, ``event("withdrawal_confirmed", id=1)``; raises ValueError."""
-        told = {"event": event} | members
-        self._call("POST", f"/events/{self.provider.name}", told)
+        """Applies an event, e.g. ``event("withdrawal_confirmed", id=1)``; raises ValueError."""
+        self._call("POST", f"/events/{self.provider.name}", {"event": event} | members)
 
     def fail(self, name: str | None = None, **rule: Any) -> str:
-        """Sets a rule for this provider and returns its name; raises ValueError.
+        """Sets a fault rule for this provider and returns its name; raises ValueError.
 
-        What it matches: ``operation``, ``method``, ``path``, ``credential``, ``header``, ``query``.
-        When it fires: ``requests``, ``probability``, ``every``, ``times``, ``from_``, ``until``,
-        ``for_``, ``period``. What it does: ``reject``, ``page``, or ``status`` with ``headers``
-        and ``body``; ``mutate={...}``; ``deliver={...}``. All as in a scenario file.
+        sandbox.cpg.fail(credential="main", requests="2-3", reject="rate_limited")
+
+        The keywords are the members of a rule in a scenario file. To match: ``operation``,
+        ``method``, ``path``, ``credential``, ``header``, ``query``. To fire: ``requests``,
+        ``probability``, ``every``, ``times``, ``from_``, ``until``, ``for_``, ``period``. To
+        answer: ``reject``, ``page``, or ``status`` with ``headers`` and ``body``. To change
+        or disturb the response: ``mutate={...}``, ``deliver={...}``.
         """
         return fail(self._call, {"provider": self.provider.name}, name, rule)
 
     def client(self, label: str = "main", **settings: Any) -> Any:
-        """Returns an ``httpx.Client`` with the base URL, signing; settings are httpx's."""
+        """Returns an ``httpx.Client`` with the base URL that signs; settings are httpx's."""
         import httpx
 
         auth = self.auth_as(label)
         return httpx.Client(base_url=self.base_url, auth=auth, trust_env=False, **settings)
 
     def async_client(self, label: str = "main", **settings: Any) -> Any:
-        """Returns an ``httpx.AsyncClient`` with the base URL, signing."""
+        """Returns an ``httpx.AsyncClient`` with the base URL that signs; settings are httpx's."""
         import httpx
 
         auth = self.auth_as(label)
@@ -130,7 +145,7 @@ class ProviderHandle:
         self, movement: str, account: str, asset: str, amount: str, venue: str | None
     ) -> None:
         path = self._row(account, asset) + "/moves"
-        self._call("POST", path, {movement: _text(amount)}, _at(venue))
+        self._call("POST", path, {movement: _text(amount)}, _venue_query(venue))
 
     def _account(self, account: str) -> str:
         return f"/ledger/{self.provider.name}/{quoted(account)}"
@@ -140,14 +155,14 @@ class ProviderHandle:
 
 
 def quoted(text: str) -> str:
-    """Writes a text as one segment of a path."""
+    """Returns text, percent-encoded as one segment of a path."""
     return quote(text, safe="")
 
 
 def _text(value: Any) -> Any:
-    """Writes a decimal as the text that amounts are."""
+    """Returns a decimal as text, all else as it is."""
     return format(value, "f") if isinstance(value, Decimal) else value
 
 
-def _at(venue: str | None) -> dict[str, str]:
+def _venue_query(venue: str | None) -> dict[str, str]:
     return {} if venue is None else {"venue": venue}

@@ -1,6 +1,11 @@
-"""The pytest plugin: one server per session, a fresh sandbox per test.
+"""The pytest plugin: one server per session, a new sandbox per test.
 
-Nothing of the server is imported before a fixture is used.
+@pytest.mark.mockserver(world="empty", limits="off")
+def test_no_balances(sandbox):
+    with sandbox.cpg.client() as client:
+        assert client.get("/v1/balances").json()["data"] == []
+
+The package is not imported before a test uses a fixture.
 """
 
 import os
@@ -9,22 +14,22 @@ from typing import Any
 
 import pytest
 
-SHOWN_MAX = 50  # requests that a failing test's report shows
+REPORTED_MAX = 50  # requests in the report of a failing test
 OPTIONS = {
-    "url": "use the server at this gateway, which runs already",
-    "world": "a shipped world's name, or a file",
-    "scenario": "a shipped scenario's name, or a file",
-    "seed": "what generated ids depend on",
-    "limits": "default, or off: no rate limit at all",
+    "url": "URL of the gateway of a running server, to use that",
+    "world": "world (seed data): a shipped name or a file",
+    "scenario": "scenario to start with: a shipped name or a file",
+    "seed": "seed of generated ids and random decisions",
+    "limits": "all rate limits: default, or off for none",
 }
-MARKER = ("world", "scenario", "seed", "limits")  # options that say how a sandbox is made
-SETTINGS = ("world", "seed", "quirks", "limits", "scenario", "ttl")  # what the marker takes
+SANDBOX_OPTIONS = ("world", "scenario", "seed", "limits")
+SETTINGS = ("world", "seed", "quirks", "limits", "scenario", "ttl")  # of the marker
 MARKER_OPTIONS = ", ".join(f"{name}=" for name in SETTINGS)
-SANDBOX = pytest.StashKey[Any]()  # ours, whatever a project's own `sandbox` may be
+SANDBOX = pytest.StashKey[Any]()  # not set by a project's own fixture `sandbox`
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the options, each also a variable ``MOCKSERVER_URL``, ``MOCKSERVER_WORLD``, ..."""
+    """Adds the options; each can also be set by a variable, e.g. ``MOCKSERVER_URL``."""
     group = parser.getgroup("mockserver", "a fake exchange")
     for name, about in OPTIONS.items():
         variable = f"MOCKSERVER_{name.upper()}"
@@ -32,52 +37,53 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declares the marker."""
+    """Registers the marker."""
     config.addinivalue_line(
-        "markers", f"mockserver({MARKER_OPTIONS}): how the sandbox of a test is made"
+        "markers", f"mockserver({MARKER_OPTIONS}): settings of the test's sandbox"
     )
 
 
 def _option(config: pytest.Config, name: str) -> str | None:
-    given: str | None = config.getoption(f"--mockserver-{name}")
-    return os.environ.get(f"MOCKSERVER_{name.upper()}") if given is None else given
+    """Returns an option, or else its variable."""
+    value: str | None = config.getoption(f"--mockserver-{name}")
+    return os.environ.get(f"MOCKSERVER_{name.upper()}") if value is None else value
 
 
 def _seed(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise _wrong(f"a seed is a whole number, not {text!r}") from None
+        raise _error(f"a seed is a whole number, not {text!r}") from None
 
 
-def _wrong(told: object) -> BaseException:
-    """Returns what ends a test with one line, without a traceback of ours."""
-    return pytest.fail.Exception(f"mockserver: {told}", pytrace=False)
+def _error(message: object) -> BaseException:
+    """Returns an exception that fails a test with one line and no traceback."""
+    return pytest.fail.Exception(f"mockserver: {message}", pytrace=False)
 
 
 @pytest.fixture(scope="session")
 def mockserver(pytestconfig: pytest.Config) -> Iterator[Any]:
-    """A server for the session: started on free ports, or the one that runs already."""
+    """The server of the session: a new one on free ports, or the one at ``--mockserver-url``."""
     url = _option(pytestconfig, "url")
     if url:
-        yield _found(url)
+        yield _remote_server(url)
         return
-    with _made(pytestconfig) as server:
+    with _new_server(pytestconfig) as server:
         yield server
 
 
-def _found(url: str) -> Any:
+def _remote_server(url: str) -> Any:
     from mockserver.client.remote import RemoteServer
 
     try:
         server = RemoteServer(url)
-        server.greet()
+        server.check_connection()
     except (OSError, ValueError) as error:
-        raise _wrong(error) from None
+        raise _error(error) from None
     return server
 
 
-def _made(config: pytest.Config) -> Any:
+def _new_server(config: pytest.Config) -> Any:
     from mockserver.client.server import MockServer
 
     seed = _seed(_option(config, "seed") or "490")
@@ -87,54 +93,55 @@ def _made(config: pytest.Config) -> Any:
     try:
         return MockServer(world, seed=seed, limits=limits, scenario=scenario)
     except ValueError as error:
-        raise _wrong(error) from None
+        raise _error(error) from None
 
 
 @pytest.fixture
 def sandbox(request: pytest.FixtureRequest, mockserver: Any) -> Iterator[Any]:
-    """A sandbox of the test's own, made as its markers say; the nearest one counts."""
-    wish = _asked(request.config) | _marked(request.node)
+    """A new sandbox for each test; its settings come from the nearest marker that has them."""
+    settings = _option_settings(request.config) | _marker_settings(request.node)
     try:
-        made = mockserver.sandbox(**wish)
+        sandbox = mockserver.sandbox(**settings)
     except ValueError as error:
-        raise _wrong(error) from None
-    request.node.stash[SANDBOX] = made
-    yield made
+        raise _error(error) from None
+    request.node.stash[SANDBOX] = sandbox
+    yield sandbox
     try:
-        mockserver.drop(made)
+        mockserver.drop(sandbox)
     except (OSError, ValueError) as error:
-        if getattr(error, "status", None) != 404:  # the test or its ttl was faster
-            raise _wrong(error) from None
+        if getattr(error, "status", None) != 404:  # dropped by the test, or expired
+            raise _error(error) from None
 
 
-def _asked(config: pytest.Config) -> dict[str, Any]:
-    """Returns what the options say where the server was not started with them.
+def _option_settings(config: pytest.Config) -> dict[str, Any]:
+    """Returns the settings in the options if the server was not started with them.
 
-    The variables are those of the server too: one that runs already has had its own.
+    Variables are left out: a running server has read its own.
     """
     if not _option(config, "url"):
         return {}
-    given = {name: config.getoption(f"--mockserver-{name}") for name in MARKER}
-    wish: dict[str, Any] = {name: text for name, text in given.items() if text is not None}
-    return wish | {"seed": _seed(wish["seed"])} if "seed" in wish else wish
+    values = {name: config.getoption(f"--mockserver-{name}") for name in SANDBOX_OPTIONS}
+    settings: dict[str, Any] = {name: text for name, text in values.items() if text is not None}
+    return settings | {"seed": _seed(settings["seed"])} if "seed" in settings else settings
 
 
-def _marked(node: pytest.Item) -> dict[str, Any]:
-    wish: dict[str, Any] = {}
+def _marker_settings(node: pytest.Item) -> dict[str, Any]:
+    """Returns the settings in the markers; those of the nearest marker come first."""
+    settings: dict[str, Any] = {}
     for marker in node.iter_markers("mockserver"):
-        others = [f"{name}=" for name in marker.kwargs if name not in SETTINGS]
-        others += map(repr, marker.args)
-        if others:
-            raise _wrong(f"the marker takes {MARKER_OPTIONS}, not {', '.join(others)}")
-        wish = {**marker.kwargs, **wish}
-    return wish
+        unknown = [f"{name}=" for name in marker.kwargs if name not in SETTINGS]
+        unknown += map(repr, marker.args)
+        if unknown:
+            raise _error(f"the marker takes {MARKER_OPTIONS}, not {', '.join(unknown)}")
+        settings = {**marker.kwargs, **settings}
+    return settings
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Ends the report of a failing test with the journal of its sandbox."""
+    """Adds the journal of its sandbox to the report of a failing test."""
     report = yield
     sandbox = item.stash.get(SANDBOX, None)
     if sandbox is not None and report.failed and report.when != "teardown":
@@ -143,23 +150,26 @@ def pytest_runtest_makereport(
 
 
 def _journal(sandbox: Any) -> str:
+    """Returns the last requests of a sandbox, one per line, refusals with an explanation."""
     try:
         entries = sandbox.journal
     except (OSError, ValueError) as error:  # dropped by the test, or the server is gone
         return f"not there any more: {error}"
     lines = [] if entries else ["no request"]
-    if len(entries) > SHOWN_MAX:
-        lines.append(f"... {len(entries) - SHOWN_MAX} before")
-    for e in entries[-SHOWN_MAX:]:
-        mutate = f"[{', '.join(filter(None, (e.fault, e.delivery)))}]" if e.fault else ""
+    if len(entries) > REPORTED_MAX:
+        lines.append(f"... {len(entries) - REPORTED_MAX} earlier requests")
+    for e in entries[-REPORTED_MAX:]:
+        fault = f"[{', '.join(filter(None, (e.fault, e.delivery)))}]" if e.fault else ""
         key = e.credential and f"(key {e.credential})"
-        told = " ".join(filter(None, (e.reason, key, e.note, mutate)))
-        lines.append(f"{e.n} {e.provider} {e.method} {e.target} -> {e.status} {told}".rstrip())
+        details = " ".join(filter(None, (e.reason, key, e.note, fault)))
+        lines.append(f"{e.n} {e.provider} {e.method} {e.target} -> {e.status} {details}".rstrip())
         if e.explanation:
-            lines += _why(e.explanation)
+            lines += _explanation(e.explanation)
     return "\n".join(lines)
 
 
-def _why(told: dict[str, str]) -> list[str]:
-    lines = [f"    {told['rule']}: {told['fix']}"]
-    return lines + [f"    {name} {told[name]}" for name in ("expected", "received") if told[name]]
+def _explanation(explanation: dict[str, str]) -> list[str]:
+    """Returns an explanation as indented lines."""
+    parts = [(name, explanation[name]) for name in ("expected", "received") if explanation[name]]
+    lines = [f"    {name} {text}" for name, text in parts]
+    return [f"    {explanation['rule']}: {explanation['fix']}", *lines]

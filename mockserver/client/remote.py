@@ -1,4 +1,4 @@
-"""A server that runs elsewhere: its control API over HTTP, as the same Python face."""
+"""A server in another process: its control API over HTTP, behind the same handles."""
 
 import http.client
 import json
@@ -11,9 +11,9 @@ from urllib.parse import urlencode, urlsplit
 from mockserver.client.sandbox import ServerHandle
 from mockserver.errors import ControlError, InvalidCall, SettingError
 
-PATIENCE = 30  # seconds
-MEMBERS = {"error", "at", "hint"}  # of every refusal
-UNINTELLIGIBLE = (
+TIMEOUT = 30  # seconds
+ERROR_MEMBERS = {"error", "at", "hint"}
+NOT_A_GATEWAY = (  # what is raised when something else listens there
     OSError,
     http.client.HTTPException,
     json.JSONDecodeError,
@@ -24,7 +24,7 @@ UNINTELLIGIBLE = (
 class RemoteServer(ServerHandle):
     """The server at a gateway's URL; raises SettingError for what is no URL."""
 
-    transport = None  # as ``MockServer`` has one: httpx then takes its own
+    transport = None  # httpx then uses its own; ``MockServer`` has one without a socket
 
     def __init__(self, url: str, token: str | None = None) -> None:
         parts = urlsplit(url)
@@ -34,40 +34,41 @@ class RemoteServer(ServerHandle):
         self._address = (parts.hostname, parts.port or 80)
         self._prefix = parts.path.rstrip("/") + "/__admin"
         self._token = token or os.environ.get("MOCKSERVER_ADMIN_TOKEN")
-        super().__init__(self._carry_out, time.time_ns)
+        super().__init__(self._call_control, time.time_ns)
 
-    def greet(self) -> None:
-        """Raises OSError when no gateway is there, ControlError when it does not know the token."""
+    def check_connection(self) -> None:
+        """Raises OSError if there is no gateway at the URL, ControlError for a wrong token."""
         self._call("GET", "/health")
 
-    def _carry_out(
+    def _call_control(
         self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
     ) -> Any:
-        """Carries a call out; raises ControlError, and OSError when the server is not there."""
+        """Makes a call; raises ControlError, and OSError if there is no gateway at the URL."""
         headers = {"Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         target = self._prefix + path + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body)
         try:
-            status, told = self._exchange(method, target, data, headers)
-            found: Any = json.loads(told) if told else None
-        except UNINTELLIGIBLE as error:
+            status, text = self._exchange(method, target, data, headers)
+            answer: Any = json.loads(text) if text else None
+        except NOT_A_GATEWAY as error:
             raise OSError(f"no gateway answers at {self.url}: {error}") from None
         if status < 400:
-            return found
-        if not isinstance(found, dict) or not found.keys() >= MEMBERS:
-            raise OSError(f"what answers at {self.url} with {status} is no gateway")
-        raise _refused(status, found)
+            return answer
+        if not isinstance(answer, dict) or not answer.keys() >= ERROR_MEMBERS:
+            raise OSError(f"{self.url} is not a gateway: it answered with status {status}")
+        raise _refused(status, answer)
 
     def _exchange(
         self, method: str, target: str, data: str | None, headers: dict[str, str]
     ) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(*self._address, timeout=PATIENCE)
+        """Returns the status and the body of a response."""
+        connection = http.client.HTTPConnection(*self._address, timeout=TIMEOUT)
         try:
             connection.request(method, target, data, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+            response = connection.getresponse()
+            return response.status, response.read()
         finally:
             connection.close()
 

@@ -1,7 +1,7 @@
-"""A sandbox from Python: the control API's calls as methods.
+"""Sandboxes and servers as objects; every method maps to a call of the control API.
 
-The same handle serves a server in this process and one elsewhere: ``call`` carries a
-call out, directly or over HTTP.
+The handles are the same for a server in this process and a remote one: ``call`` makes the
+call, directly or over HTTP.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from mockserver.client.fault_keywords import fail, scenario_wish
+from mockserver.client.fault_keywords import fail, scenario_body
 from mockserver.client.provider import Caller, ProviderHandle, quoted
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Value
@@ -23,11 +23,11 @@ from mockserver.model.suggestions import nearest
 from mockserver.model.times import Duration, spelled
 from mockserver.providers import discover
 
-PAGE = 1_000  # entries of the journal that are asked for at once
+PAGE_SIZE = 1_000  # journal entries per call
 
 
 class JournalEntry(Struct, frozen=True):
-    """One request of the journal; times are RFC 3339, secrets are redacted."""
+    """A request and its response; times are RFC 3339 text, secrets are redacted."""
 
     n: int
     time: str
@@ -49,9 +49,11 @@ class JournalEntry(Struct, frozen=True):
 
 
 class ClockHandle:
-    """A sandbox's clocks.
+    """A sandbox's two clocks: the sandbox clock, and the auth clock that checks signatures.
 
-    A duration is a number of seconds, a text (``250ms``, ``61s``, ``1m30s``) or a timedelta;
+    sandbox.clock.advance("61s")
+
+    A duration is a number of seconds, text (``250ms``, ``61s``, ``1m30s``) or a timedelta;
     an instant is RFC 3339 text or an aware datetime.
     """
 
@@ -63,19 +65,19 @@ class ClockHandle:
         self._call("POST", "/clock", {"advance": spelled(duration)})
 
     def freeze(self, frozen: bool = True) -> None:
-        """Stops the sandbox clock, or lets it run on."""
+        """Stops the sandbox clock; ``freeze(False)`` starts it again."""
         self._call("POST", "/clock", {"freeze": frozen})
 
     def set(self, time: str | datetime) -> None:
-        """Puts the sandbox clock at a time such as ``2026-01-01T00:00:00Z``, never backwards."""
+        """Sets the sandbox clock to an instant, ``2026-01-01T00:00:00Z``, never backwards."""
         self._call("POST", "/clock", {"set": spelled(time)})
 
     def rate(self, rate: float) -> None:
-        """Lets the sandbox clock run so many times as fast as real time."""
+        """Sets the speed of the sandbox clock: 1 is real time, 60 a minute per second."""
         self._call("POST", "/clock", {"rate": rate})
 
     def skew(self, duration: Duration) -> None:
-        """Sets the auth clock off real time."""
+        """Sets how far the auth clock is ahead of real time; negative is behind."""
         self._call("POST", "/clock", {"skew": spelled(duration)})
 
     @property
@@ -90,40 +92,47 @@ class ClockHandle:
 
     @property
     def auth_now(self) -> datetime:
-        """The time that judges signatures, in UTC, to the microsecond."""
+        """The time of the auth clock, in UTC, to the microsecond."""
         return times.to_datetime(times.parse_instant(self._call("GET", "/clock")["auth_now"]))
 
 
 class SandboxHandle:
-    """One sandbox: each provider is an attribute, ``clock`` moves time."""
+    """One sandbox: an isolated state of all providers, each of which is an attribute.
+
+    with sandbox.cpg.client() as client:
+        client.get("/v1/balances")
+    sandbox.verify(provider="cpg", exactly=1)
+    """
 
     def __init__(self, id: str, call: Caller, real: Callable[[], int]) -> None:
         self.id = id
-        self._whole = call
+        self._call_server = call
         self._real = real
         self._handles: dict[str, ProviderHandle] = {}
         self.clock = ClockHandle(self._call)
 
     def _call(self, method: str, path: str, body: Any = None, query: Any = None) -> Any:
-        return self._whole(method, f"/sandboxes/{self.id}{path}", body, query)
+        return self._call_server(method, f"/sandboxes/{self.id}{path}", body, query)
 
     def reset(self) -> None:
-        """Puts everything back to how the sandbox was made; the credentials stay."""
+        """Restores the state in which the sandbox was created; its credentials stay."""
         self._call("POST", "/reset")
 
     @property
     def journal(self) -> list[JournalEntry]:
-        """What was asked, oldest first."""
-        found: list[JournalEntry] = []
+        """The requests that the sandbox received, oldest first."""
+        entries: list[JournalEntry] = []
         after: int | None = 0
         while after is not None:
-            told = self._call("GET", "/requests", None, {"after": str(after), "limit": str(PAGE)})
-            found += msgspec.convert(told["requests"], list[JournalEntry])
-            after = told["next"]
-        return found
+            page = self._call(
+                "GET", "/requests", None, {"after": str(after), "limit": str(PAGE_SIZE)}
+            )
+            entries += msgspec.convert(page["requests"], list[JournalEntry])
+            after = page["next"]
+        return entries
 
     def clear_journal(self) -> None:
-        """Forgets what was asked."""
+        """Removes all entries from the journal."""
         self._call("DELETE", "/requests")
 
     def verify(
@@ -136,120 +145,126 @@ class SandboxHandle:
     ) -> int:
         """Counts the requests that match; raises VerificationError when it is not the right number.
 
+        sandbox.verify(provider="cpg", reason="bad_signature", exactly=0)
+
         ``match`` takes provider, operation, method, target, status, reason, credential, header.
-        Without a number at least one is expected.
+        Without a number at least one request must match. Returns the count.
         """
-        __tracebackhide__ = True  # for pytest: the mistake is not in here
+        __tracebackhide__ = True  # pytest then shows the caller
         numbers = {"exactly": exactly, "at_least": at_least, "at_most": at_most}
-        given = {k: v for k, v in numbers.items() if v is not None} or {"at_least": 1}
+        expected = {k: v for k, v in numbers.items() if v is not None} or {"at_least": 1}
         try:
-            answer = self._call("POST", "/requests/verify", {"match": match, **given})
+            answer = self._call("POST", "/requests/verify", {"match": match, **expected})
         except ControlError as error:
             if error.status != 409:
                 raise
-            message, facts = _missed(match, given, error), error.facts
+            message, facts = _mismatch(match, expected, error), error.facts
             raise VerificationError(message, facts["count"], facts["nearest"]) from None
         return int(answer["count"])
 
     @property
     def faults(self) -> list[dict[str, Any]]:
-        """The rules, in order, each with how often it matched and fired."""
+        """The fault rules in order, each with the numbers of its matches and firings."""
         return self._call("GET", "/faults")["rules"]  # type: ignore[no-any-return]
 
     def fail(self, name: str | None = None, **rule: Any) -> str:
-        """Sets a rule for every provider; as a provider's ``fail``, which see."""
+        """Sets a fault rule for every provider; keywords as for ``ProviderHandle.fail``."""
         return fail(self._call, {}, name, rule)
 
     def clear_faults(self, name: str | None = None) -> None:
-        """Takes one rule away, or all, with a scenario that plays."""
+        """Removes one rule; without a name, all rules, and stops the scenario."""
         self._call("DELETE", "/faults" if name is None else f"/faults/{quoted(name)}")
 
     def play(self, scenario: str | Path | Mapping[str, Any]) -> None:
-        """Starts a scenario: a shipped one's name, a file's path, or its plain data."""
-        self._call("PUT", "/scenario", scenario_wish(scenario))
+        """Starts a scenario: the name of a shipped one, the path of a file, or its data."""
+        self._call("PUT", "/scenario", scenario_body(scenario))
 
     def stop_scenario(self) -> None:
-        """Ends the scenario that plays."""
+        """Stops the scenario; its rules no longer fire."""
         self._call("DELETE", "/scenario")
 
     def coverage(self) -> dict[str, Any]:
-        """Tells which operations and reasons were met, and which not."""
+        """Returns how often each operation and reason occurred, and which are missing."""
         return self._call("GET", "/coverage")  # type: ignore[no-any-return]
 
     @property
     def quirks(self) -> dict[str, str]:
-        """Every quirk in force, by ``provider.name``."""
+        """The values of all quirks, by ``provider.name``."""
         return self._call("GET", "/quirks")  # type: ignore[no-any-return]
 
     def set_quirks(self, quirks: Mapping[str, Value | None]) -> None:
-        """Changes quirks; None is the default."""
+        """Changes quirks by ``provider.name``; None restores the default."""
         self._call("PATCH", "/quirks", spelled(dict(quirks)))
 
     @property
     def limits(self) -> dict[str, str]:
-        """Every limit in force, by ``provider.name``."""
+        """The values of all rate limits, by ``provider.name``."""
         return self._call("GET", "/limits")  # type: ignore[no-any-return]
 
     def set_limits(self, limits: Mapping[str, str | None] | str) -> None:
-        """Changes limits, None is the default; ``default`` or ``off`` changes all."""
+        """Changes rate limits, None restores the default; ``default`` or ``off`` changes all."""
         self._call("PATCH", "/limits", limits if isinstance(limits, str) else dict(limits))
 
     def __getattr__(self, name: str) -> ProviderHandle:
         """Returns a provider by its name."""
         providers = discover()
         if name.startswith("_") or name not in providers:
-            near = nearest(name, providers)
-            meant = f"; did you mean {near}?" if near else ""
+            similar = nearest(name, providers)
+            hint = f"; did you mean {similar}?" if similar else ""
             known = ", ".join(providers)
-            raise AttributeError(f"a sandbox has no {name}: providers are {known}{meant}")
+            raise AttributeError(f"a sandbox has no {name}: providers are {known}{hint}")
         if not self._handles:
-            told = self._call("GET", "")["providers"]
+            descriptions = self._call("GET", "")["providers"]
             self._handles = {
-                n: ProviderHandle(p, told[n], self._call, self._real) for n, p in providers.items()
+                n: ProviderHandle(p, descriptions[n], self._call, self._real)
+                for n, p in providers.items()
             }
         return self._handles[name]
 
 
 class ServerHandle:
-    """A server that runs: the sandbox ``default`` as attributes, and more sandboxes."""
+    """A server: the sandbox ``default`` as attributes, and more sandboxes on demand."""
 
     def __init__(self, call: Caller, real: Callable[[], int]) -> None:
         self._call = call
         self._real = real
         self.default = SandboxHandle(DEFAULT, call, real)
 
-    def sandbox(self, id: str | None = None, **wish: Any) -> SandboxHandle:
-        """Makes a sandbox: ``world``, ``scenario``, ``seed``, ``quirks``, ``limits``, ``ttl``.
+    def sandbox(self, id: str | None = None, **settings: Any) -> SandboxHandle:
+        """Creates a sandbox and returns its handle; raises ValueError.
 
-        A world and a scenario may be a shipped one's name, a file's path or the plain data
-        of one; without one it is the server's. Raises ValueError.
+        sandbox = server.sandbox(world="whale", quirks={"cpg.replay": "off"}, ttl="1h")
+
+        The settings are ``world``, ``scenario``, ``seed``, ``quirks``, ``limits``, ``ttl``;
+        those left out are the server's. A world or scenario is the name of a shipped one, the
+        path of a file, or data. An existing sandbox with the same ``id`` is replaced.
         """
-        if "scenario" in wish:
-            wish["scenario"] = scenario_wish(wish["scenario"])
-        world = wish.get("world")
+        if "scenario" in settings:
+            settings["scenario"] = scenario_body(settings["scenario"])
+        world = settings.get("world")
         if isinstance(world, str | Path) and str(world) not in worlds.shipped():
-            wish["world"] = worlds.data(worlds.find(str(world)))
-        if "quirks" in wish and isinstance(wish["quirks"], Mapping):
-            wish["quirks"] = spelled(dict(wish["quirks"]))
-        if "ttl" in wish:
-            wish["ttl"] = spelled(wish["ttl"])
+            settings["world"] = worlds.data(worlds.find(str(world)))
+        if "quirks" in settings and isinstance(settings["quirks"], Mapping):
+            settings["quirks"] = spelled(dict(settings["quirks"]))
+        if "ttl" in settings:
+            settings["ttl"] = spelled(settings["ttl"])
         path = "/sandboxes" if id is None else f"/sandboxes/{quoted(id)}"
-        told = self._call("POST" if id is None else "PUT", path, wish)
-        return SandboxHandle(told["id"], self._call, self._real)
+        created = self._call("POST" if id is None else "PUT", path, settings)
+        return SandboxHandle(created["id"], self._call, self._real)
 
     def drop(self, sandbox: SandboxHandle) -> None:
-        """Forgets a sandbox."""
+        """Deletes a sandbox."""
         self._call("DELETE", f"/sandboxes/{sandbox.id}")
 
     def __getattr__(self, name: str) -> Any:
-        """Returns what the sandbox ``default`` has: a provider, ``clock``, ``journal``, ..."""
+        """Returns an attribute of the sandbox ``default``: a provider, ``clock``, ``journal``."""
         if name.startswith("_") or "default" not in self.__dict__:
             raise AttributeError(f"a server has no {name}")
         return getattr(self.default, name)
 
 
-def _missed(match: Mapping[str, Any], given: Mapping[str, int], error: ControlError) -> str:
-    lines = [f"{error.error}, expected {given} of {dict(match)}"]
+def _mismatch(match: Mapping[str, Any], expected: Mapping[str, int], error: ControlError) -> str:
+    lines = [f"{error.error}, expected {expected} of {dict(match)}"]
     for miss in error.facts["nearest"]:
         request = miss["request"]
         lines.append(

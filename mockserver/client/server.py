@@ -1,4 +1,4 @@
-"""The Python face: a server for the length of a ``with`` block.
+"""Runs a server inside a Python process, for the length of a ``with`` block.
 
 with MockServer() as server:
     requests.get(server.cpg.base_url + "/v1/balances", auth=server.cpg.auth)
@@ -26,7 +26,14 @@ from mockserver.model.times import Duration, parse_duration
 
 
 class HandClock:
-    """Real time wound by hand: give it as ``real`` and nothing passes until you say so."""
+    """A real time that you control: it stands still until you advance it.
+
+    clock = HandClock()
+    with MockServer(real=clock) as server:
+        clock.advance("61s")
+
+    ``now`` is in nanoseconds since the epoch, the current time by default.
+    """
 
     def __init__(self, now: int | None = None) -> None:
         self.now = time.time_ns() if now is None else now
@@ -36,17 +43,22 @@ class HandClock:
         return self.now
 
     def advance(self, duration: Duration) -> None:
-        """Moves on by a duration such as ``61s``, a number of seconds or a timedelta."""
+        """Moves the time forward by a duration: ``61s``, a number of seconds or a timedelta."""
         self.now += parse_duration(duration)
 
 
 class MockServer(ServerHandle):
-    """A server on free ports, in a thread, sync or async; settings as ``create_app``.
+    """A server on free ports, in a thread of its own; also for ``async with``.
 
-    Each provider of the sandbox ``default`` is an attribute: ``server.cpg.base_url``;
-    ``sandbox()`` makes another one. ``real`` replaces real time, ``HandClock()`` for
-    example; ``clock`` moves the sandbox clock. ``head_timeout`` and ``body_timeout`` are seconds
-    in which the parts of a request must come; ``max_connections`` bounds connections.
+    with MockServer(quirks={"cpg.replay": "off"}) as server:
+        requests.get(server.cpg.base_url + "/v1/balances", auth=server.cpg.auth)
+        server.clock.advance("61s")
+
+    Each provider of the sandbox ``default`` is an attribute; ``sandbox()`` creates more
+    sandboxes. Settings are those of ``create_app``. ``real`` returns real time in nanoseconds
+    since the epoch, e.g. ``HandClock()``; ``head_timeout`` and ``body_timeout`` are the seconds
+    that a client may take to send the parts of a request; ``max_connections`` limits open
+    connections. Raises ValueError for a wrong setting.
     """
 
     def __init__(  # noqa: PLR0913 - settings, each by name
@@ -87,14 +99,14 @@ class MockServer(ServerHandle):
         self.url = "http://mockserver"
         self._host, self._port = host, port
         self._stack = contextlib.ExitStack()
-        super().__init__(self._carry_out, real)
+        super().__init__(self._call_control, real)
 
-    def _carry_out(self, method: str, path: str, body: Any = None, query: Any = None) -> Any:
+    def _call_control(self, method: str, path: str, body: Any = None, query: Any = None) -> Any:
         return control.call(self.app, method, path, body, query, self.url)[1]
 
     @property
     def transport(self) -> Any:
-        """For httpx clients that want no socket: ``server.cpg.client(transport=...)``."""
+        """Connects httpx clients without a socket: ``server.cpg.client(transport=...)``."""
         from mockserver.client.httpx_transport import Transport
 
         return Transport(self.app)
@@ -102,7 +114,7 @@ class MockServer(ServerHandle):
     def start(self) -> None:
         """Binds the ports and serves; raises PortInUse, and RuntimeError under gevent."""
         check_threads()
-        self.default = SandboxHandle(DEFAULT, self._carry_out, self._real)  # with new addresses
+        self.default = SandboxHandle(DEFAULT, self._call_control, self._real)  # with new addresses
         sockets = bind(self._host, self._port, self.app.providers)
         self.url = address(self.app, sockets)
         self._stack.enter_context(in_thread(self.app, sockets, self._bounds))
@@ -123,12 +135,12 @@ class MockServer(ServerHandle):
         self.stop()
 
     async def __aenter__(self) -> Self:
-        """Starts, without holding up the event loop."""
+        """Starts without blocking the event loop."""
         await asyncio.to_thread(self.start)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
-        """Stops, without holding up the event loop."""
+        """Stops without blocking the event loop."""
         await asyncio.to_thread(self.stop)

@@ -1,0 +1,72 @@
+"""Calls of the control API over HTTP, each answer checked against the OpenAPI document."""
+
+import json
+import re
+from typing import Any
+
+import requests
+
+from mockserver.control.endpoint import document
+from mockserver.files.openapi import Document
+from mockserver.model.http import Response
+
+WAIT = 30  # seconds, for each answer
+JSON = {"Content-Type": "application/json"}
+
+DOCUMENT = Document(document())
+# Fixed paths before those with parameters, as they are found.
+OPERATIONS = sorted(
+    (
+        (method, re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), id)
+        for id, (method, path, _) in DOCUMENT.operations().items()
+    ),
+    key=lambda row: row[1].pattern.count("[^/]+"),
+)
+
+
+def operation(method: str, path: str) -> str | None:
+    return next((id for m, p, id in OPERATIONS if m == method and p.fullmatch(path)), None)
+
+
+def witnessed_answer(method: str, path: str, answer: requests.Response) -> None:
+    """Checks an answer against the document; a path or method it lacks must be refused."""
+    found = operation(method, path)
+    declared = DOCUMENT.operations()[found or "health"][2]["responses"]
+    if method == "HEAD" or declared.get(str(answer.status_code), {}).keys() == {"description"}:
+        assert answer.content == b""
+        return
+    assert found or answer.status_code in (401, 403, 404, 405), answer.text
+    status = answer.status_code if found else 400
+    media_type = answer.headers["content-type"].encode()
+    told = Response(status, ((b"content-type", media_type),), answer.content)
+    DOCUMENT.check(found or "health", told)
+
+
+class Steer:
+    """Calls the control API; the body is sent as JSON, bytes as they are."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def __call__(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> requests.Response:
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        if headers is None:
+            headers = JSON if method in ("POST", "PUT", "PATCH") else {}
+        url = f"{self.url}/__admin{path}"
+        answer = self.session.request(method, url, data=data, headers=headers, timeout=WAIT)
+        witnessed_answer(method, path.partition("?")[0], answer)
+        return answer
+
+    def good(self, method: str, path: str, body: Any = None, status: int = 200) -> Any:
+        answer = self(method, path, body)
+        assert answer.status_code == status, answer.text
+        return answer.json() if answer.content else None
+
+    def refused(self, method: str, path: str, body: Any = None) -> tuple[Any, ...]:
+        answer = self(method, path, body)
+        told = answer.json()
+        return answer.status_code, told["error"], told["at"], told["hint"]

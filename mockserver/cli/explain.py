@@ -1,0 +1,47 @@
+"""``mockserver explain``."""
+
+import sys
+import time
+
+import click
+
+from mockserver.cli import options
+from mockserver.http.routing import Routing
+from mockserver.model import suggestions
+from mockserver.model.times import parse_instant
+from mockserver.providers import discover
+from mockserver.tools import pasted_request
+from mockserver.tools.offline_check import check_offline, verdict
+
+
+@click.command(params=[options.WORLD])
+@click.option("--provider", help="Provider, if the request's URL does not name one.")
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="When the request arrived, e.g. 2026-01-01T00:00:00Z. Default: now.",
+)
+def explain(provider: str | None, at: str | None, world: str) -> int:
+    """Explain why a pasted request would be refused.
+
+    Reads a curl line, a HAR entry or a raw request from stdin. Exits with 0 if the request
+    would be accepted, with 1 if it would be refused.
+    """
+    if provider is not None and provider not in discover():
+        raise click.UsageError(suggestions.unknown("provider", provider, discover()))
+    try:
+        now = time.time_ns() if at is None else parse_instant(at)
+        request = pasted_request.read(sys.stdin.buffer.read(pasted_request.SIZE_MAX + 1))
+        entry = check_offline(request, world, provider, _routing().find, lambda: now)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    print(verdict(entry))
+    return 1 if entry.reason else 0
+
+
+def _routing() -> Routing:
+    """Returns the routing of a gateway that was started from here with no flags."""
+    providers, port = discover(), options.gateway_port()
+    routing = Routing(providers)
+    routing.ports = {port + provider.port: name for name, provider in providers.items()}
+    return routing

@@ -1,0 +1,72 @@
+"""``mockserver serve``."""
+
+import gc
+import os
+from functools import partial
+from typing import Any
+
+import click
+
+from mockserver.cli import options
+
+
+@click.command(params=[*options.SERVE])
+@click.pass_context
+def serve(context: click.Context, /, **flags: Any) -> None:
+    """Serve every provider until stopped."""
+    import json
+
+    from mockserver.cli import banner
+    from mockserver.errors import PortInUse
+    from mockserver.http import bounds, log, server
+
+    merged = options.merged(context, flags)
+    token = os.environ.get("MOCKSERVER_ADMIN_TOKEN") or None
+    with merged.at("host"):
+        server.check_host(merged["host"], token)
+    options.check(merged)
+    with merged.at(""):  # the message names the option
+        allowed = bounds.bounds_for(**{name: merged[name] for name in bounds.OPTIONS})
+    log.set_up(merged["log_format"])
+    app = _application(merged, token)
+    try:
+        sockets = server.bind(merged["host"], merged["port"], app.providers)
+    except PortInUse as error:
+        raise click.ClickException(str(error)) from None
+    summary = banner.summary(app, server.address(app, sockets), merged["world"])
+    text = json.dumps(summary) if merged["as_json"] else banner.table(summary)
+    gc.freeze()  # objects made so far live as long as the process: do not scan them again
+    failures: list[OSError] = []
+
+    def fail(error: OSError) -> None:
+        failures.append(error)
+        running.should_exit = True
+
+    ready = partial(banner.write, text, fail)
+    running = server.Server(app, sockets, ready, bounds=allowed, warm=True)
+    running.serve_forever()
+    if failures:
+        raise failures[0]
+
+
+def _application(merged: options.Options, token: str | None) -> Any:
+    """Returns the application for the options; raises UsageError."""
+    from mockserver.http.exchange import create_exchange
+
+    try:
+        return create_exchange(
+            merged["world"],
+            seed=merged["seed"],
+            quirks=merged["quirks"],
+            limits=merged["limits"],
+            watch=merged["watch"],
+            scenario=merged["scenario"],
+            explain_header=merged["explain_header"],
+            admin_token=token,
+            public_url=merged["public_url"],
+            cors=merged["cors"],
+            memory_budget=merged["memory_budget"],
+            max_sandboxes=merged["max_sandboxes"],
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
