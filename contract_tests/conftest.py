@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from support.openapi import Document, Mismatch
 
 from mockserver import MockServer
 from mockserver.engine import pipeline
@@ -10,7 +11,6 @@ from mockserver.engine.pipeline import Outcome
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.files.documents import openapi_document
-from mockserver.files.openapi import Document, Mismatch
 from mockserver.model.http import Request
 from mockserver.providers import discover
 

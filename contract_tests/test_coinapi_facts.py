@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from raw import exchange, get, without_noise
+from support.openapi import Document
 from test_coinapi import HEADER, KEY, PATH, ask, exchanges
 from test_fixtures import rows
 
 from mockserver import HandClock, MockServer
 from mockserver.files.documents import openapi_document
-from mockserver.files.openapi import Document
 from mockserver.model.http import Response
 
 UNKNOWN_KEY = {"X-CoinAPI-Key": "unknown"}

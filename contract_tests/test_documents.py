@@ -13,10 +13,10 @@ import pytest
 from msgspec.structs import replace
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from raw import exchange, wire
+from support.openapi import Document, Mismatch
 
 from mockserver.client.provider import ProviderHandle
 from mockserver.files.documents import Fact, facts, openapi_document
-from mockserver.files.openapi import Document, Mismatch
 from mockserver.model.http import Response
 from mockserver.model.provider import ErrorContext, Provider, Route
 from mockserver.model.reject import Reject

@@ -18,7 +18,7 @@ from benchmarks import growth
 from benchmarks.growth.counted import Counted, complaints, counted
 from mockserver.engine import cache as kept
 from mockserver.engine import ledger
-from mockserver.engine.cache import AnswerCache
+from mockserver.engine.answer_cache import AnswerCache
 from mockserver.engine.world import CredentialStore
 from mockserver.model.amounts import Amount
 from mockserver.model.http import Response

@@ -24,12 +24,12 @@ from clients.coinw import CoinWClient, CoinWError
 from clients.cpg import LEAD, CpgClient, CpgError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from support.openapi import Document
 from test_documents import examples, resolved
 from test_fixtures import rows
 
 from mockserver import HandClock, MockServer
 from mockserver.files.documents import openapi_document
-from mockserver.files.openapi import Document
 from mockserver.model.http import Response
 from mockserver.providers import discover
 

@@ -993,7 +993,7 @@ def test_scenarios_are_played_and_stopped(steer: Steer) -> None:
     assert steer.good("GET", FAULTS) == {"scenario": None, "rules": []}
 
 
-CHAPTER = "see the chapter on faults"
+CHAPTER = "see Faults and scenarios in the README"
 SHIPPED = "there are " + ", ".join(sorted(p.stem for p in STORM.parent.glob("*.yaml")))
 REFUSED: list[tuple[str, str, Any, int, str, str, str]] = [
     ("POST", FAULTS, {}, 400, "Object missing required field `name`", "$", CHAPTER),

@@ -32,6 +32,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from support.openapi import Document
 from support.processes import CLEAN, serving
 from test_clients import state
 from test_documents import resolved
@@ -42,7 +43,6 @@ from mockserver.client.provider import ProviderHandle
 from mockserver.client.remote import RemoteServer
 from mockserver.engine.journal import JournalEntry
 from mockserver.files.documents import facts, openapi_document
-from mockserver.files.openapi import Document
 from mockserver.http.asgi import ProviderApp
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.times import SECOND

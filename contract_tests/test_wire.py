@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from support.openapi import Document, Mismatch
 
 from mockserver.engine.ledger import LedgerAccounts
 from mockserver.engine.world import random_like
 from mockserver.errors import DataError, json_path
 from mockserver.files import strict_yaml
-from mockserver.files.openapi import Document, Mismatch
 from mockserver.model import amounts as amount
 from mockserver.model import paging, query, redaction, secret_index, signing, times, typed_data
 from mockserver.model.amounts import Amount, decode_hook

@@ -1,5 +1,7 @@
 """The caches of the process: results of pure functions, each within a bound of bytes.
 
+Encoded responses are cached in each sandbox by ``engine/answer_cache``.
+
 ``bounds()`` lists them by name. Together they take at most CACHES_MAX.
 """
 

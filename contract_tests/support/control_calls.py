@@ -7,8 +7,8 @@ from typing import Any
 import requests
 
 from mockserver.control.endpoint import document
-from mockserver.files.openapi import Document
 from mockserver.model.http import Response
+from support.openapi import Document
 
 WAIT = 30  # seconds, for each answer
 JSON = {"Content-Type": "application/json"}

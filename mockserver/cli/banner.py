@@ -16,6 +16,8 @@ from mockserver.http.exchange import Exchange
 from mockserver.model.provider import Provider
 from mockserver.tools.credentials import credentials
 
+NO_EXAMPLES = "No example lines: no provider has a credential labelled main."
+
 
 def base_url(provider: Provider, gateway_port: int = DEFAULT_PORT) -> str:
     """Returns a provider's base URL beside a gateway on this machine."""
@@ -78,7 +80,9 @@ def table(summary: Mapping[str, Any]) -> str:
             "",
             *(line for name, p in providers.items() for line in _lines(name, p)),
             "",
-            "Paste at any time:" if examples else "No example lines: no provider has a key main.",
+            "Paste at any time:"
+            if examples
+            else "No example lines: no provider has a credential labelled main.",
             *(f"  {line}" for line in examples),
         )
     )

@@ -1,4 +1,7 @@
-"""Builds fault rules from keyword arguments, and scenarios from a name, a file or data."""
+"""Turns the keywords of ``fail()`` into the body of ``POST /faults``, and scenarios into data.
+
+``faults/parsing`` makes the rule of that body.
+"""
 
 import hashlib
 import json
@@ -31,14 +34,14 @@ def fail(
     Without a ``name`` the rule gets one that is derived from its content. ``call`` sends a
     request to the control API.
     """
-    rule = rule_from_keywords(match, keywords)
+    rule = rule_body(match, keywords)
     rule["name"] = _json_copy(name) or _content_name(rule)
     call("POST", "/faults", rule)
     return str(rule["name"])
 
 
-def rule_from_keywords(match: Mapping[str, str], keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a rule without a name; raises SettingError for an unknown or repeated keyword."""
+def rule_body(match: Mapping[str, str], keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a rule as JSON data, without a name; raises SettingError for a wrong keyword."""
     rule: dict[str, Any] = {"match": dict(match)}
     for keyword, value in keywords.items():
         member = KEYWORDS.get(keyword, keyword)  # from_ stands for from, a reserved word

@@ -57,7 +57,7 @@ ROUTES = (
     ControlRoute("GET", SANDBOX + "/clock", clock.show),
     ControlRoute("POST", SANDBOX + "/clock", clock.change, clock.ClockChange, large=True),
     ControlRoute("GET", SANDBOX + "/faults", faults.index, large=True),
-    ControlRoute("POST", SANDBOX + "/faults", faults.put, dict[str, Any], large=True),
+    ControlRoute("POST", SANDBOX + "/faults", faults.create, dict[str, Any], large=True),
     ControlRoute("DELETE", SANDBOX + "/faults", faults.clear, status=204),
     ControlRoute("DELETE", SANDBOX + "/faults/{name}", faults.delete, status=204),
     ControlRoute("PUT", SANDBOX + "/scenario", faults.play, dict[str, Any], large=True),

@@ -13,7 +13,7 @@ from mockserver.engine.clock import Clock
 from mockserver.errors import InvalidCall
 from mockserver.model import times
 
-HINT = "see the table of what moves time"
+HINT = "see Moving time in the README"
 
 
 class ClockChange(Struct, frozen=True, forbid_unknown_fields=True):

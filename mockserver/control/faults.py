@@ -15,7 +15,7 @@ from mockserver.faults.scenario import Scenario
 from mockserver.files import scenarios
 from mockserver.model.suggestions import choices
 
-HINT = "see the chapter on faults"
+HINT = "see Faults and scenarios in the README"
 
 
 def index(call: ControlCall) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _rule_document(active: ActiveRule, now: int) -> dict[str, Any]:
     }
 
 
-def put(call: ControlCall) -> dict[str, Any]:
+def create(call: ControlCall) -> dict[str, Any]:
     """Sets a rule; replaces the one with its name."""
     try:
         rule = RuleParser(call.app.providers).parse(call.body)

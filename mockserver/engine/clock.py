@@ -71,17 +71,17 @@ class Clock:
         """Moves the clock forward; raises SettingError for a duration below 0 or over 100 years."""
         if not 0 <= duration <= CENTURY:
             raise SettingError("advance takes a duration between 0 and 100 years")
-        self._restart()
+        self._rebase()
         self._move_to(self._then + duration)
 
     def freeze(self, frozen: bool = True) -> None:
         """Stops the clock, or starts it again from where it stopped."""
-        self._restart()
+        self._rebase()
         self.frozen = frozen
 
     def set(self, now: int) -> None:
         """Sets the clock forward to ``now``; raises SettingError for an earlier time."""
-        self._restart()
+        self._rebase()
         if not 0 <= now - self._then <= CENTURY:
             raise SettingError("the clock is never set backwards, nor 100 years ahead")
         self._move_to(now)
@@ -90,7 +90,7 @@ class Clock:
         """Runs the clock ``rate`` times as fast as real time; raises ValueError."""
         if not 0 < rate <= RATE_MAX:
             raise SettingError(f"rate must lie above 0, up to {RATE_MAX}")
-        self._restart()
+        self._rebase()
         self.rate = Fraction(rate) if rate != 1 else REAL
 
     def skew_by(self, duration: int) -> None:
@@ -107,7 +107,7 @@ class Clock:
             raise SettingError("the clock ends with the year 9999")
         self._then = now
 
-    def _restart(self) -> None:
-        """Makes this moment the one from which passed time is measured."""
+    def _rebase(self) -> None:
+        """Measures passed time from this moment on."""
         monotonic = self.monotonic()
         self._then, self._anchor = self._at(monotonic), monotonic

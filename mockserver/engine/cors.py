@@ -1,6 +1,7 @@
-"""Requests of web pages of another origin: refused, or allowed by the quirk ``cors``.
+"""Requests that a web page of another origin sends: with a body they are refused.
 
-A provider without the quirk refuses them.
+The provider's quirk ``cors`` allows them. The explanation of a refusal is in
+``explain/foreign_origin``.
 """
 
 import re
@@ -8,7 +9,7 @@ from ipaddress import ip_address
 
 from msgspec.structs import replace
 
-from mockserver.explain.foreign_origin import allow_pages, origin_of
+from mockserver.explain.foreign_origin import how_to_allow, origin_of
 from mockserver.faults.plan import RawAnswer
 from mockserver.model.http import Request, Response
 from mockserver.model.reject import Reject
@@ -30,13 +31,12 @@ _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::[0-9]{1,5})?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(.+)", re.IGNORECASE)
 
 
-def check(request: Request, pages: bool) -> None:
-    """Checks a request for the quirk ``cors``, which is on when ``pages`` is true.
+def check_origin(request: Request, allow_pages: bool) -> None:
+    """Refuses a body with a foreign Origin unless the quirk ``cors`` allows web pages.
 
-    Raises RawAnswer with the response to a preflight request when it is on, Reject for a body with
-    a foreign Origin when it is off.
+    Raises Reject; where pages are allowed, RawAnswer with the response to a preflight request.
     """
-    if not pages:
+    if not allow_pages:
         if (request.body or request.oversize) and _is_foreign(request):
             raise Reject(FOREIGN)
     elif request.method == "OPTIONS" and _is_preflight(request):
@@ -62,7 +62,7 @@ def with_allow_origin(request: Request, response: Response) -> Response:
 
 def refuse(request: Request, provider: str) -> Response:
     """Returns the response to a refused page, in plain text."""
-    text = f"foreign origin {origin_of(request)}: {allow_pages(provider)}\n"
+    text = f"foreign origin {origin_of(request)}: {how_to_allow(provider)}\n"
     return Response(403, PLAIN, text.encode())
 
 

@@ -1,4 +1,7 @@
-"""The journal: the last requests with their responses, redacted, and counts of all requests."""
+"""The journal: the last requests with their responses, and counts of all requests.
+
+The pipeline redacts an entry before it adds it here.
+"""
 
 import threading
 from collections import Counter, OrderedDict, deque

@@ -1,4 +1,6 @@
-"""One provider's part of a sandbox's ledger: accounts with rows, records, and scheduled events.
+"""One provider's part of a sandbox's ledger: accounts with rows, records, and an event queue.
+
+Providers define the events; ``ProviderState.run_due_events`` applies them when they are due.
 
 Accounts are shared with the world, and so by its sandboxes, until one is first changed.
 A list of changes is applied as a whole or not at all.

@@ -160,7 +160,7 @@ def _with_header(response: Response, explanation: Explanation) -> Response:
 def _accept(call: RequestContext) -> Response:
     state, request, now = call.state, call.request, call.now
     state.run_due_events(now, call.auth_now)
-    cors.check(request, state.cors)
+    cors.check_origin(request, state.cors)
     if state.rulebook.rules:
         _apply_rules(call, None, BEFORE_GATES)
     for gate in state.provider.outer:

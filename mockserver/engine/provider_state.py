@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from mockserver.engine.cache import AnswerCache
+from mockserver.engine.answer_cache import AnswerCache
 from mockserver.engine.ledger import Ledger
 from mockserver.engine.limits import BanList, Window, window
 from mockserver.engine.memory_budget import MemoryShare

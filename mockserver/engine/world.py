@@ -51,7 +51,7 @@ class ProviderWorld(Struct, frozen=True):
                 label: fresh_key(self.provider, key, entropy(64))
                 for label, key in self.keys.items()
             }
-            credentials = _index(self.provider, keys)
+            credentials = _by_presented_text(self.provider, keys)
         except ValueError as error:
             raise ValueError(f"no new keys for {self.provider.name}: {error}") from error
         return replace(self, keys=keys, credentials=credentials)
@@ -78,26 +78,32 @@ def build(provider: Provider, section: Section) -> ProviderWorld:
     accounts = ledger_accounts(provider, section)
     router = Router(provider.routes, provider.full_path())
     keys = {label: replace(key, label=label) for label, key in section.credentials().items()}
-    return ProviderWorld(provider, section, router, accounts, keys, _index(provider, keys))
+    return ProviderWorld(
+        provider, section, router, accounts, keys, _by_presented_text(provider, keys)
+    )
 
 
-def _index(provider: Provider, keys: Mapping[str, Any]) -> dict[bytes, Any]:
-    """Returns keys by the text that a client presents, with a ``reject-REASON`` for each reason."""
+def _with_reject_keys(provider: Provider, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns keys by label, with a ``reject-REASON`` added for each of the provider's reasons."""
     keys = dict(keys)
     main = keys.get("main")
     if main is not None:
         for reason in provider.errors:
             label = f"reject-{reason}"
-            keys.setdefault(
-                label, replace(main, label=label, rejects=reason, **{provider.key: label})
-            )
-    index: dict[bytes, Any] = {}
-    for key in keys.values():
-        presented = getattr(key, provider.key).encode()
-        if index.setdefault(presented, key) is not key:
-            message = f"keys {index[presented].label} and {key.label} are the same"
+            reject_key = replace(main, label=label, rejects=reason, **{provider.key: label})
+            keys.setdefault(label, reject_key)
+    return keys
+
+
+def _by_presented_text(provider: Provider, keys: Mapping[str, Any]) -> dict[bytes, Any]:
+    """Returns keys by the text that a client presents; raises DataError for two alike."""
+    by_text: dict[bytes, Any] = {}
+    for key in _with_reject_keys(provider, keys).values():
+        text = getattr(key, provider.key).encode()
+        if by_text.setdefault(text, key) is not key:
+            message = f"keys {by_text[text].label} and {key.label} are the same"
             raise DataError(message, ("keys", key.label))
-    return index
+    return by_text
 
 
 def fresh_key(provider: Provider, credential: Any, entropy: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""Explains requests that a web page of another origin sent."""
+"""Explains why a web page of another origin was refused; ``engine/cors`` refuses it."""
 
 from mockserver.explain.text import printable
 from mockserver.explain.vocabulary import Explanation
@@ -13,7 +13,7 @@ def foreign_origin(request: Request, provider: str) -> Explanation:
         "foreign origin",
         "no Origin, a loopback one, or the server's own",
         origin_of(request),
-        allow_pages(provider),
+        how_to_allow(provider),
     )
 
 
@@ -22,6 +22,6 @@ def origin_of(request: Request) -> str:
     return printable(request.header(b"origin"), ORIGIN_MAX)
 
 
-def allow_pages(provider: str) -> str:
+def how_to_allow(provider: str) -> str:
     """Returns the sentence that says how to allow web pages."""
     return f"A web page sent this; set the quirk {provider}.cors=on, or --cors, to allow pages."

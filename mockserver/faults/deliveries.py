@@ -38,7 +38,7 @@ LENGTH_DIFFERENCE = re.compile(r"[+-][0-9]{1,7}")
 
 
 def delivery(parse: Any, order: int = 0) -> Decorator:
-    """Registers the decorated function as a delivery."""
+    """Registers the decorated function as a delivery; its name is the keyword in a rule."""
     return register(DELIVERIES, parse, order)
 
 

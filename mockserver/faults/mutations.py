@@ -22,7 +22,8 @@ from mockserver.faults.response_body import (
     text_of,
 )
 
-FIRST, JSON, BYTES = -1, 0, 1  # order: the body's bytes change after the JSON in them
+# The order of mutations: FIRST replaces the whole body, JSON changes members, BYTES the encoding.
+FIRST, JSON, BYTES = -1, 0, 1
 
 NEW_WORD = "SOMETHING_NEW"
 NEW_MEMBER = "somethingNew"
@@ -37,7 +38,7 @@ FIRST_BODIES_SIZE_MAX = 4 * 1024 * 1024  # bytes of them together
 
 
 def mutation(parse: Any, order: int = JSON, watch: Any = None) -> Decorator:
-    """Registers the decorated function as a mutation."""
+    """Registers the decorated function as a mutation; its name is the keyword in a rule."""
     return register(MUTATIONS, parse, order, watch)
 
 

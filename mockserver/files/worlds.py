@@ -1,4 +1,8 @@
-"""World files: the seed data of a sandbox, with a section that each provider parses."""
+"""World files: the seed data of a sandbox, with a section that each provider parses.
+
+Of an error, ``model/typed_data`` finds the path in the data, ``strict_yaml.located`` the line, and
+``lookup.read_file`` adds the file.
+"""
 
 from collections.abc import Mapping
 from functools import cache

@@ -1,4 +1,8 @@
-"""How long the parts of a request may take, and how many connections may be open."""
+"""Bounds of connections: seconds for a head and a body, and how many may be open.
+
+The largest head and URL are in ``http/parsing``, the largest body of a request to a provider is
+``REQUEST_BODY_MAX`` in ``model/http``; ``engine/pipeline`` refuses a larger one.
+"""
 
 from msgspec import Struct
 

@@ -16,10 +16,11 @@ from mockserver.faults.matching import Rulebook
 from mockserver.faults.script import CloseStep, Script, SendStep, WaitStep
 from mockserver.model.times import SECOND
 
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no goodbye
-POLL_MAX = 60.0  # seconds after which a wait looks again at the clock and at the client
-POLL_MANUAL_CLOCK = 0.02  # the same where real time is wound by hand, which wakes no wait
-PROBE = 15.0  # the same for a client that sends no more
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends a TCP RST
+# Seconds after which a wait looks again at the clock and at the client: at most POLL_MAX; for
+# a client that closed its sending side, POLL_HALF_CLOSED; where a test moves real time by hand,
+# which wakes no wait, POLL_MANUAL_CLOCK.
+POLL_MAX, POLL_HALF_CLOSED, POLL_MANUAL_CLOCK = 60.0, 15.0, 0.02
 TICK = 0.001  # seconds; uvloop's timers know nothing shorter, and may be early by a part of it
 TCP_CLOSE = 7  # in the kernel's list of states
 
@@ -120,7 +121,7 @@ class Player(Pause):
     @property
     def longest(self) -> float:
         """The seconds after which a wait looks again."""
-        return min(PROBE, POLL_MAX) if self._connection.half_closed else POLL_MAX
+        return min(POLL_HALF_CLOSED, POLL_MAX) if self._connection.half_closed else POLL_MAX
 
     @property
     def _socket(self) -> Any:

@@ -57,7 +57,7 @@ class Request(Struct, frozen=True, gc=False):
     ) -> Self:
         """Returns the request that a client sent; every way to a provider builds it here.
 
-        ``body`` may be cut off behind BODY_MAX bytes and one more: it is too large then.
+        A body of more than REQUEST_BODY_MAX bytes is dropped, and ``oversize`` is set.
         """
         if len(body) > REQUEST_BODY_MAX:
             return cls(method, path, query, headers, b"", peer, raw_target_path, True)

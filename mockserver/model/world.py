@@ -136,7 +136,7 @@ class View(Struct, frozen=True):
 
 
 class Move(Struct, frozen=True):
-    """Adds to a row's total and held; either may be negative."""
+    """Changes a row's total and held by these differences, negative to lower them."""
 
     account: str
     asset: str

@@ -1,4 +1,4 @@
-"""Explains why CDP rejected a request; its own response to a failed authentication never does."""
+"""Explains why CDP rejected a request, which its own 401 never says."""
 
 from mockserver.explain import Explanation, RejectedRequest
 from mockserver.providers.cdp.mistakes import (
