@@ -245,14 +245,13 @@ def test_every_cache_is_known_and_all_have_room_in_the_process() -> None:
 
 @pytest.mark.parametrize("name", FILL)
 def test_a_cache_takes_no_more_than_it_says(name: str) -> None:
-    mine = [cache for cache in caches._CACHES.values() if cache.name == name]
-    for cache in mine:  # what other tests left is of other sizes
+    for cache in caches._CACHES.values():  # what other tests left is of other sizes
         cache.clear()
         cache._used = 0
     for n in range(40):
         for _ in range(3):
             FILL[name](n)
-    filled = [cache for cache in mine if cache]
+    filled = [cache for cache in caches._CACHES.values() if cache.name == name and cache]
     assert filled
     for cache in filled:
         assert deep(cache) <= cache._used

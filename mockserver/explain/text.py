@@ -88,7 +88,7 @@ Labelled = tuple[tuple[str, str], ...]  # secrets, each with its label
 
 
 def _finder_size(secrets: Labelled) -> int:
-    return sum([1000 + 24 * len(secret) for secret, _ in secrets])
+    return sum([1200 + 27 * len(secret) for secret, _ in secrets])
 
 
 @cached("explanations: encodings", size=_finder_size, room=4 * MIB, at_once=True, keys_min=8)
