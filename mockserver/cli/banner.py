@@ -80,9 +80,7 @@ def table(summary: Mapping[str, Any]) -> str:
             "",
             *(line for name, p in providers.items() for line in _lines(name, p)),
             "",
-            "Paste at any time:"
-            if examples
-            else "No example lines: no provider has a credential labelled main.",
+            "Paste at any time:" if examples else NO_EXAMPLES,
             *(f"  {line}" for line in examples),
         )
     )

@@ -43,6 +43,7 @@ def _assignments(name: str, form: tuple[str, str], about: str) -> click.Option:
 
 JSON = _flag("--json", "Print JSON.")
 WORLD = _option("--world", default="default", help="World (seed data): a shipped name or a file.")
+# A new option also goes into config.OPTIONS (mockserver.toml) and serve._application.
 SERVE = [
     _option("--host", default="127.0.0.1", help="Address; others than loopback need a token."),
     _option(

@@ -76,7 +76,9 @@ class JournalEntry(Struct, frozen=True, gc=False):
 
 
 class RequestCounts:
-    """Counts of requests: ``exact`` by every key, ``rest`` by few where keys are too many.
+    """Counts of all requests: ``exact`` by provider, operation, status, reason and credential.
+
+    Beyond KEYS_MAX such keys, ``rest`` counts new ones without status and credential.
 
     ``earlier`` are those before the journal was last cleared, which coverage includes.
     ``applied_rules`` counts the requests on which a rule had an effect, by the rule's name.

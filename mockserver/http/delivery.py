@@ -161,7 +161,7 @@ class Player(Pause):
                 case WaitStep():
                     await self.wait(step, self._sandbox)
                 case CloseStep(reset):
-                    await self._end(reset)
+                    await self._close_or_reset(reset)
                     return False
         return self._keep_alive
 
@@ -170,7 +170,8 @@ class Player(Pause):
         self._transport.write(data)
         await self._connection.drain()
 
-    async def _end(self, reset: bool) -> None:
+    async def _close_or_reset(self, reset: bool) -> None:
+        """Closes the connection, or resets it by a TCP RST once everything is written."""
         if not reset:
             self._transport.close()
             return

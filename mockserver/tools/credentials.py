@@ -1,4 +1,7 @@
-"""The credentials that a sandbox hands out to clients."""
+"""Lists a sandbox's credentials with the members that a client needs.
+
+``engine/world`` makes them.
+"""
 
 from typing import Any
 
