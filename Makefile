@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix prove bench lock wheel clean
+.PHONY: help run test check fix prove fuzz bench lock wheel clean
 
 help: ## List the chores
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,9 @@ fix: $(VENV)/installed-test ## Format, and mend what the linter can
 
 prove: $(VENV)/installed-test ## Plant every defect, and see its proof fail (ARGS="cpg")
 	@$(BIN)/python contract_tests/prove.py $(ARGS)
+
+fuzz: $(VENV)/installed-test ## Fuzz a server in a process of its own (ARGS="--requests 1000000 --seed 490")
+	@$(BIN)/python -m contract_tests.fuzz $(ARGS)
 
 bench: $(VENV)/installed-test ## Measure speed against every target (needs wrk; ARGS="--quick")
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
