@@ -148,14 +148,21 @@ class Pipeline:
 
 
 def heard(url: str, parts: list[bytes]) -> bytes:
-    """Sends parts over a connection of their own and ends sending; returns all that comes back."""
+    """Sends parts over a connection of their own and ends sending; returns all that comes back.
+
+    Raises Wrong when the server does not end the connection.
+    """
     received = bytearray()
     with dial(url) as connection:
         with contextlib.suppress(OSError):  # the server may have ended the connection
             for part in parts:
                 connection.sendall(part)
             connection.shutdown(socket.SHUT_WR)
-        with contextlib.suppress(ConnectionResetError):
+        try:
             while part := connection.recv(1 << 18):
                 received += part
+        except TimeoutError:
+            raise Wrong(f"no end in {DEADLINE} s\n{b''.join(parts)!r}") from None
+        except ConnectionResetError:
+            pass  # it ended with data unread
     return bytes(received)
