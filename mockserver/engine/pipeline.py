@@ -294,7 +294,7 @@ def _refuse(call: RequestContext, reject: Reject) -> Response:
             offenders.offend(caller, call.now)
     if reject.reason == cors.FOREIGN:
         return cors.refuse(request, state.provider.name)
-    asked = ErrorContext(state.quirks, request.path, request.query, state.seed, state.count)
+    asked = ErrorContext(state.quirks, request.full_path, request.query, state.seed, state.count)
     return state.provider.refuse(reject, asked)
 
 

@@ -23,12 +23,12 @@ class Router:
     ``bad_method``, with what is allowed.
     """
 
-    def __init__(self, routes: Sequence[Route], base_path: str = "") -> None:
+    def __init__(self, routes: Sequence[Route]) -> None:
         self._exact: dict[tuple[str, bytes], Route | Choice] = {}
         self._templates: list[tuple[list[str], str, Route | Choice]] = []
         for route in routes:
             for path in (route.path, *route.aliases):
-                self._add(base_path + path, route)
+                self._add(path, route)
         self._templates.sort(key=lambda row: any(part.startswith("{") for part in row[0]))
         self._known = Memo(self._find, size=lambda asked: len(asked[1]))
 

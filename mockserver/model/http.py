@@ -5,7 +5,7 @@ those bytes and every client encodes them in its own way.
 """
 
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from msgspec import Struct
 
@@ -25,11 +25,29 @@ def path_below(raw: bytes, root: str) -> bytes:
     return below or b"/" if raw.startswith(prefix) and below[:1] in (b"", b"/") else raw
 
 
+def split_base_path(path: bytes, base_path: bytes) -> tuple[bytes, bytes]:
+    """Splits a raw path behind the base path, which may have escapes in it.
+
+    What lies below is empty where the path lies outside the base path.
+    """
+    length = len(base_path)
+    if path[length : length + 1] == b"/" and path.startswith(base_path):
+        return path[:length], path[length:]
+    count = base_path.count(b"/") + 1
+    segments = path.split(b"/", count)
+    before = b"/".join(segments[:count])
+    if len(segments) > count and unquote_to_bytes(before) == base_path:
+        return before, path[len(before) :]
+    return path, b""
+
+
 class Request(Struct, frozen=True, gc=False):
     """One request as a provider sees it.
 
-    ``path`` is the raw path below the provider's base URL; ``raw_target_path`` is the raw
-    path on the request line (they differ when a prefix or ``/~id`` was in front).
+    ``path`` is the raw path below the provider's base path, ``before_path`` what stands before
+    it: the base path as sent. Of a path outside the base path, ``path`` is empty and all of it
+    in ``before_path``. ``raw_target_path`` is the raw path on the request line, which a prefix
+    or ``/~id`` may begin.
     ``query`` is raw and without ``?``. Header names are in lower case.
     ``oversize`` is set when the body was larger than we read; ``body`` is then empty.
     """
@@ -42,6 +60,7 @@ class Request(Struct, frozen=True, gc=False):
     peer: str
     raw_target_path: bytes
     oversize: bool = False
+    before_path: bytes = b""
 
     @classmethod
     def of(
@@ -52,16 +71,32 @@ class Request(Struct, frozen=True, gc=False):
         headers: list[tuple[bytes, bytes]],
         body: bytes,
         *,
+        base_path: bytes,
         raw_target_path: bytes,
         peer: str = PEER,
     ) -> Self:
         """Returns the request that a client sent; every way to a provider builds it here.
 
-        ``body`` may be cut off behind BODY_MAX bytes and one more: it is too large then.
+        ``path`` is all that is the provider's, its ``base_path`` included. ``body`` may be cut
+        off behind REQUEST_BODY_MAX bytes and one more: it is too large then.
         """
-        if len(body) > REQUEST_BODY_MAX:
-            return cls(method, path, query, headers, b"", peer, raw_target_path, True)
-        return cls(method, path, query, headers, body, peer, raw_target_path)
+        before_path = b""
+        if base_path:
+            before_path, path = split_base_path(path, base_path)
+        oversize = len(body) > REQUEST_BODY_MAX
+        if oversize:
+            body = b""
+        return cls(method, path, query, headers, body, peer, raw_target_path, oversize, before_path)
+
+    @property
+    def full_path(self) -> bytes:
+        """The raw path with the provider's base path: what clients sign and errors repeat."""
+        return self.before_path + self.path if self.before_path else self.path
+
+    @property
+    def paths(self) -> tuple[bytes, ...]:
+        """The raw path with the base path, and below it where that is another."""
+        return (self.full_path, self.path) if self.before_path else (self.path,)
 
     def header(self, name: bytes) -> bytes:
         """Returns the first value of a header, or nothing; ``name`` in lower case."""
