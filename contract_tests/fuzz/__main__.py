@@ -1,6 +1,7 @@
 """``python -m contract_tests.fuzz --requests 1000000 --seed 490``."""
 
 import argparse
+import signal
 import sys
 
 from contract_tests.fuzz.run import Run
@@ -14,6 +15,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=490, help="what every draw depends on")
     parser.add_argument("--seconds", type=float, default=3600, help="ends the run earlier")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the server ends with the fuzz
     with serving() as server:
         run = Run(server, options.seed)
         try:
