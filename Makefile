@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix prove bench lock wheel clean
+.PHONY: help run test check fix prove fuzz compat compat-latest bench lock wheel clean
 
 help: ## List the chores
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/installed ## Install, serve, print the table (ARGS="--port 0" passes options)
 	@exec $(BIN)/mockserver serve $(ARGS)
@@ -29,6 +29,15 @@ fix: $(VENV)/installed-test ## Format, and mend what the linter can
 prove: $(VENV)/installed-test ## Plant every defect, and see its proof fail (ARGS="cpg")
 	@$(BIN)/python contract_tests/prove.py $(ARGS)
 
+fuzz: $(VENV)/installed-test ## Fuzz a server in a process of its own (ARGS="--requests 1000000 --seed 490")
+	@$(BIN)/python -m contract_tests.fuzz $(ARGS)
+
+compat: ## Socket tests with the oldest and newest libraries (PYTHONS="python3.12 python3.13")
+	@$(PYTHON) -m contract_tests.compat oldest newest $(PYTHONS:%=--python %)
+
+compat-latest: ## The same with what the registry has today, pinned nowhere
+	@$(PYTHON) -m contract_tests.compat latest $(PYTHONS:%=--python %)
+
 bench: $(VENV)/installed-test ## Measure speed against every target (needs wrk; ARGS="--quick")
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
 
@@ -41,12 +50,17 @@ lock: ## Pin the dependencies anew (needs uv)
 	  --no-annotate --extra test --extra dev --constraint requirements.lock \
 	  --constraint requirements-build.lock \
 	  --output-file contract_tests/requirements.lock pyproject.toml
+	for set in oldest newest; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --constraint requirements-build.lock \
+	    --output-file contract_tests/compat/$$set.txt \
+	    pyproject.toml contract_tests/compat/tests.in contract_tests/compat/$$set.in || exit 1; done
 
 wheel: $(VENV)/installed-test ## Build the wheel into dist/
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## Remove the environment and what was built
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) .venv-compat-* dist build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, this is " + sys.version.split()[0] + ": make run PYTHON=python3.12")'

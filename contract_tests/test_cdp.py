@@ -415,6 +415,7 @@ def test_a_forwarded_host_is_not_the_one_received(server: MockServer) -> None:
 
 
 ESCAPED = BALANCES.replace("account_", "%61ccount%5F")
+ESCAPED_BASE = BALANCES.replace("/platform", "/%70latform")
 ESCAPES = [
     # the path dialled, the one in the claim
     (ESCAPED, ESCAPED, GOOD),
@@ -423,6 +424,8 @@ ESCAPES = [
     (ESCAPED, ESCAPED.replace("%5F", "%5f"), (401, BAD, "")),
     (f"{BALANCES}/b%74c", f"{BALANCES}/b%74c", GOOD),
     (f"{BALANCES}/b%74c", f"{BALANCES}/btc", (401, BAD, "")),
+    (ESCAPED_BASE, ESCAPED_BASE, GOOD),
+    (ESCAPED_BASE, BALANCES, (401, BAD, "")),
 ]
 
 

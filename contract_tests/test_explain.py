@@ -36,6 +36,7 @@ from mockserver.explain.time_budget import RESERVE, SHARE, SHED, TimeBudget
 from mockserver.http import log
 from mockserver.model import jwt
 from mockserver.model.http import Request
+from mockserver.model.provider import Provider
 from mockserver.model.secret_index import SecretIndex
 from mockserver.model.times import SECOND
 from mockserver.providers import discover
@@ -744,7 +745,7 @@ def test_ten_thousand_paths_take_few_calls_each(server: MockServer) -> None:
         for _ in range(chance.randrange(4)):
             path[chance.randrange(len(path))] = chance.randrange(33, 127)
         state = states[list(states)[n % len(states)]]
-        request = Request("GET", bytes(path), b"", [], b"", "", bytes(path))
+        request = asked("GET", bytes(path), b"", [], state.provider)
         rejected = RejectedRequest(request, "no_route", {}, state.keyring, state.quirks, 0)
         with calls_of_at_most(CALLS) if n % 10 == 0 else contextlib.nullcontext():
             explanation = no_route(rejected, state.provider, PROVIDERS)
@@ -814,9 +815,7 @@ def test_no_secret_is_in_any_explanation_log_line_or_header(
                 target = quote(path, safe="/%:") + ("?" + quote(query, safe="=%") if query else "")
                 method = handle.example.method
                 scope = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
-                request = Request(
-                    method, *raw_target(target), scope, b"", "127.0.0.1", raw_target(target)[0]
-                )
+                request = asked(method, *raw_target(target), scope, handle.provider)
                 answer = pipeline.respond(server.app.sandboxes.default, name, request).response
                 entry = server.app.sandboxes.default.journal.entries[-1]
                 texts.append(repr(entry.explanation))
@@ -826,6 +825,17 @@ def test_no_secret_is_in_any_explanation_log_line_or_header(
     lines = "\n".join(log._why(r.entry) for r in caplog.records if hasattr(r, "entry"))  # noqa: SLF001
     leaked = {known[s] for s in known for form in forms(s) if form in text or form in lines}
     assert leaked == set()
+
+
+def asked(
+    method: str,
+    path: bytes,
+    query: bytes,
+    headers: list[tuple[bytes, bytes]],
+    provider: Provider,
+) -> Request:
+    base_path = provider.base_path.encode()
+    return Request.of(method, path, query, headers, b"", base_path=base_path, raw_target_path=path)
 
 
 def raw_target(target: str) -> tuple[bytes, bytes]:

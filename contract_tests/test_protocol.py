@@ -5,13 +5,14 @@ import logging
 import random
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from raw import get, wire
 
+from contract_tests.fuzz.damage import OFFER, cut, damaged
 from mockserver import MockServer
 from mockserver.client.provider import ProviderHandle
 from mockserver.http.connection import ANSWERS_MAX, Connection
@@ -98,7 +99,6 @@ def many(count: int, line: bytes) -> bytes:
 
 
 EXPECTING = b"Expect: 100-continue"
-OFFER = b"Connection: Upgrade\r\nUpgrade: h2c"
 CLOSED, OPEN = True, False
 
 # About, what is sent, the statuses of what comes back (100 is an interim one), and whether the
@@ -322,11 +322,6 @@ def good_ones(handle: ProviderHandle) -> list[tuple[bytes, int]]:
     ]
 
 
-def cut(data: bytes, chance: random.Random) -> list[bytes]:
-    at = sorted(chance.sample(range(len(data)), min(len(data), chance.randrange(6))))
-    return [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True)]
-
-
 @pytest.mark.parametrize("seed", range(SEED, SEED + 60))
 def test_good_requests_in_any_order_and_pieces_are_all_answered_in_order(
     server: MockServer, seed: int
@@ -341,29 +336,6 @@ def test_good_requests_in_any_order_and_pieces_are_all_answered_in_order(
     assert statuses(received) == [status for _, status in chosen]
 
 
-def flipped(data: bytearray, chance: random.Random) -> None:
-    data[chance.randrange(len(data))] = chance.randrange(256)
-
-
-def dropped(data: bytearray, chance: random.Random) -> None:
-    at = chance.randrange(len(data))
-    del data[at : at + chance.randrange(1, 9)]
-
-
-def doubled(data: bytearray, chance: random.Random) -> None:
-    at = chance.randrange(len(data))
-    data[at:at] = data[at : at + chance.randrange(1, 60)]
-
-
-def inserted(data: bytearray, chance: random.Random) -> None:
-    words = [b"\r\n", b"\r\n\r\n", b"\0", b": ", b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"Expect: 100-continue\r\n", OFFER + b"\r\n", b"HTTP/1.0", b"Host: y\r\n", b"%zz", b"Connection: close\r\n"]  # fmt: skip
-    at = chance.choice([chance.randrange(len(data)), data.find(b"\r\n") + 2])
-    data[at:at] = chance.choice(words)
-
-
-DAMAGE: list[Callable[[bytearray, random.Random], None]] = [flipped, dropped, doubled, inserted]
-
-
 @pytest.mark.parametrize("place", ["coinapi", "cpg", "gateway"])
 @pytest.mark.parametrize("seed", range(SEED, SEED + 20))
 def test_damaged_requests_are_answered_or_refused_and_the_server_lives_on(
@@ -374,10 +346,8 @@ def test_damaged_requests_are_answered_or_refused_and_the_server_lives_on(
     url = server.url if place == "gateway" else getattr(server, place).base_url
     rows = [data for data, _ in good_ones(server.coinapi)]
     for _ in range(20):
-        data = bytearray(b"".join(chance.choices(rows, k=chance.randrange(1, 6))))
-        for _ in range(chance.randrange(1, 4)):
-            chance.choice(DAMAGE)(data, chance)
-        received = heard(url, *cut(bytes(data), chance))
+        data = damaged(b"".join(chance.choices(rows, k=chance.randrange(1, 6))), chance)
+        received = heard(url, *cut(data, chance))
         found = [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", received)]
-        assert all(status < 500 for status in found), (bytes(data), received)
+        assert all(status < 500 for status in found), (data, received)
     assert statuses(heard(url, HEALTH)) == [200]

@@ -79,8 +79,16 @@ class Bench:
         more = [(k.encode(), v.encode()) for k, v in ask.headers.items() if k not in kind]
         named = ((b"host", PEER.encode()), *draft.headers, *more)
         headers = [(k.lower(), v) for k, v in named]
-        path, raw_target_path = draft.path, ask.before.encode() + draft.path
-        return Request(draft.method, path, draft.query, headers, draft.body, PEER, raw_target_path)
+        return Request.of(
+            draft.method,
+            draft.path,
+            draft.query,
+            headers,
+            draft.body,
+            base_path=base.encode(),
+            raw_target_path=ask.before.encode() + draft.path,
+            peer=PEER,
+        )
 
     def send(self, provider: str, request: Request) -> Response:
         outcome = pipeline.respond(self.sandbox, provider, request)

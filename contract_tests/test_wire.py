@@ -322,6 +322,36 @@ def request(
     return Request("POST", b"/p", query, headers or [], body, "192.0.2.1", b"/p")
 
 
+# A raw path, the base path, what stands before the path below it, that path
+SPLITS = [
+    (b"/v1/b", b"", b"", b"/v1/b"),
+    (b"/api/v1/b", b"/api", b"/api", b"/v1/b"),
+    (b"/api/", b"/api", b"/api", b"/"),
+    (b"/api//v1", b"/api", b"/api", b"//v1"),
+    (b"/%61pi/v1%2Fb", b"/api", b"/%61pi", b"/v1%2Fb"),
+    (b"/a/b/c", b"/a/b", b"/a/b", b"/c"),
+    (b"/a/%62/c", b"/a/b", b"/a/%62", b"/c"),
+    (b"/a%2Fb/c/d", b"/a/b", b"/a%2Fb/c/d", b""),
+    (b"/api", b"/api", b"/api", b""),
+    (b"/apis/v1", b"/api", b"/apis/v1", b""),
+    (b"/v1/b", b"/api", b"/v1/b", b""),
+    (b"//api/v1", b"/api", b"//api/v1", b""),
+    (b"/API/v1", b"/api", b"/API/v1", b""),
+    (b"*", b"/api", b"*", b""),
+]
+
+
+@pytest.mark.parametrize(("path", "base_path", "before", "below"), SPLITS)
+def test_a_request_has_its_path_below_the_base_path_and_keeps_the_full_one(
+    path: bytes, base_path: bytes, before: bytes, below: bytes
+) -> None:
+    dialled = b"/~x" + path
+    asked = Request.of("GET", path, b"", [], b"", base_path=base_path, raw_target_path=dialled)
+    assert (asked.before_path, asked.path) == (before, below)
+    assert (asked.full_path, asked.raw_target_path) == (path, dialled)
+    assert asked.paths == ((path,) if not before else (path, below))
+
+
 FORM = [(b"content-type", b"application/x-www-form-urlencoded")]
 
 PARAMETERS = [

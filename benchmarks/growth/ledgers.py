@@ -79,7 +79,7 @@ def records(provider: Provider, size: int) -> Asks:
     main = next(iter(credentials(sandbox, provider).values()))
     row = {"currency": "T000000", "network": "ETH", "to_address": "0x" + 40 * "0", "amount": "1"}
     draft = Auth(provider, main).sign("POST", "/v1/withdrawals", msgspec.json.encode(row))
-    answered(sandbox, provider.name, request(draft))
+    answered(sandbox, provider.name, request(draft, provider))
     kind, known = next(iter(sandbox.states[provider.name].ledger.records.items()))
     made = [PutRecord(kind, n, replace(known[1], id=n)) for n in range(2, size + 1)]
     sandbox.change(provider.name, *made)

@@ -16,12 +16,21 @@ Ask = tuple[Sandbox, Request]
 Asks = Callable[[int], Sequence[Ask]]  # makes so many requests that the sandbox will accept
 
 
-def request(draft: UnsignedRequest, peer: str = "127.0.0.1") -> Request:
+def request(draft: UnsignedRequest, provider: Provider, peer: str = "127.0.0.1") -> Request:
     """Returns a request as the server would receive it."""
     headers = [(b"host", b"127.0.0.1"), (b"user-agent", b"python-requests/2.32")]
     headers += [(name.lower(), _read(value)) for name, value in draft.headers]
     path = _read(draft.path)
-    return Request(draft.method, path, _read(draft.query), headers, _read(draft.body), peer, path)
+    return Request.of(
+        draft.method,
+        path,
+        _read(draft.query),
+        headers,
+        _read(draft.body),
+        base_path=provider.base_path.encode(),
+        raw_target_path=path,
+        peer=peer,
+    )
 
 
 def _read(data: bytes) -> bytes:
@@ -68,7 +77,7 @@ def asks(
         caller = n % callers
         if anew or caller not in made:
             made[caller] = draft(auths[caller], n)
-        return sandbox, request(made[caller], _address(n % peers))
+        return sandbox, request(made[caller], provider, _address(n % peers))
 
     return lambda many: [one(n) for n in itertools.islice(numbers, many)]
 

@@ -95,7 +95,16 @@ class Bench:
         """Sends a draft as it is to the sandbox of a handle."""
         path, body = draft.path, draft.body
         headers = [(b"host", HOST.encode()), *((k.lower(), v) for k, v in draft.headers)]
-        asked = Request(draft.method, path, draft.query, headers, body, peer, path)
+        asked = Request.of(
+            draft.method,
+            path,
+            draft.query,
+            headers,
+            body,
+            base_path=handle.provider.base_path.encode(),
+            raw_target_path=path,
+            peer=peer,
+        )
         sandbox = self.server.app.sandboxes.get(_sandbox(handle))
         told = pipeline.respond(sandbox, handle.provider.name, asked).response
         named = {name.decode(): value.decode() for name, value in told.headers}

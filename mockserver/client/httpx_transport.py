@@ -33,7 +33,13 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if destination is None:
             return httpx.Response(404, text=NOT_A_PROVIDER, request=request)
         received = Request.of(
-            request.method, destination.path, query, headers, body, raw_target_path=path
+            request.method,
+            destination.path,
+            query,
+            headers,
+            body,
+            base_path=self._app.routing.base_paths[destination.provider],
+            raw_target_path=path,
         )
         sandbox = self._app.sandboxes.get(destination.sandbox)
         outcome = (

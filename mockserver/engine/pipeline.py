@@ -301,7 +301,7 @@ def _refuse(call: RequestContext, reject: Reject) -> Response:
             bans.count_reject(caller, call.now)
     if reject.reason == cors.FOREIGN:
         return cors.refuse(request, state.provider.name)
-    context = ErrorContext(state.quirks, request.path, request.query, state.seed, state.count)
+    context = ErrorContext(state.quirks, request.full_path, request.query, state.seed, state.count)
     return state.provider.refuse(reject, context)
 
 

@@ -23,12 +23,12 @@ class Router:
     rejected as ``no_route``, one that only other methods have as ``bad_method`` with these methods.
     """
 
-    def __init__(self, routes: Sequence[Route], base_path: str = "") -> None:
+    def __init__(self, routes: Sequence[Route]) -> None:
         self._exact: dict[tuple[str, bytes], Route | Choice] = {}
         self._templates: list[tuple[list[str], str, Route | Choice]] = []
         for route in routes:
             for path in (route.path, *route.aliases):
-                self._add(base_path + path, route)
+                self._add(path, route)
         self._templates.sort(key=lambda row: any(part.startswith("{") for part in row[0]))
 
     def _add(self, path: str, route: Route) -> None:

@@ -76,7 +76,7 @@ class World(Struct, frozen=True):
 def build(provider: Provider, section: Section) -> ProviderWorld:
     """Builds a provider's part; raises DataError for a section that contradicts itself."""
     accounts = ledger_accounts(provider, section)
-    router = Router(provider.routes, provider.full_path())
+    router = Router(provider.routes)
     keys = {label: replace(key, label=label) for label, key in section.credentials().items()}
     return ProviderWorld(
         provider, section, router, accounts, keys, _by_presented_text(provider, keys)

@@ -27,7 +27,7 @@ def no_route(rejected: RejectedRequest, provider: Provider, providers: Providers
     """Explains a path that the provider does not have, or an operation of it."""
     if "parameter" in rejected.facts:
         return _unknown_operation(rejected, provider)
-    path = rejected.request.path.decode("latin-1")
+    path = rejected.request.full_path.decode("latin-1")
     rule, expected, fix = (
         _join_mistake(path, provider)
         or _path_of_another(path, provider, providers)
@@ -40,13 +40,13 @@ def no_route(rejected: RejectedRequest, provider: Provider, providers: Providers
 def bad_method(rejected: RejectedRequest, provider: Provider, providers: Providers) -> Explanation:
     """Explains a method that the path does not have."""
     allowed = ", ".join(rejected.facts.get("allow", ()))
-    path = printable(rejected.request.path)
+    path = printable(rejected.request.full_path)
     received = _request_line(rejected)
     return Explanation("wrong method", f"{allowed} {path}", received, f"Use {allowed}.")
 
 
 def _request_line(rejected: RejectedRequest) -> str:
-    method, path = rejected.request.method, rejected.request.path
+    method, path = rejected.request.method, rejected.request.full_path
     return f"{printable(method.encode())} {printable(path)}"
 
 

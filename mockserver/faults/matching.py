@@ -229,7 +229,7 @@ class Rulebook:
         if index is None:
             return []
         matching, finished = [], False
-        request_input = MatchInput(request, index.provider.names_of(request.path))
+        request_input = MatchInput(request)
         for active in index.candidates(request_input):
             if active.is_over(now):
                 finished = True

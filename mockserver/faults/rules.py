@@ -30,9 +30,9 @@ class MatchInput:
 
     __slots__ = ("_parameters", "paths", "request")
 
-    def __init__(self, request: Request, paths: tuple[bytes, ...]) -> None:
+    def __init__(self, request: Request) -> None:
         self.request = request
-        self.paths = paths
+        self.paths = request.paths
         self._parameters: dict[bytes, bytes] | None = None
 
     @property

@@ -41,6 +41,7 @@ class ProviderApp:
             scope["query_string"],
             [(name, value) for name, value in scope["headers"]],
             body,
+            base_path=self._exchange.routing.base_paths[self._provider],
             raw_target_path=raw,
             peer=client[0] if client else PEER,
         )

@@ -236,8 +236,8 @@ class Connection(Parsing):
         self, destination: Destination, message: Message, path: bytes, query: bytes
     ) -> None:
         """Answers a request for a provider."""
-        common, body = self.context.common, message.body
-        sandbox = self.context.app.sandboxes.get(destination.sandbox)
+        common, body, app = self.context.common, message.body, self.context.app
+        sandbox = app.sandboxes.get(destination.sandbox)
         if sandbox is None:
             self._send(no_sandbox(destination.sandbox), message, common)
             return
@@ -247,6 +247,7 @@ class Connection(Parsing):
             query,
             message.headers,
             body,
+            base_path=app.routing.base_paths[destination.provider],
             raw_target_path=path,
             peer=self.peer,
         )

@@ -32,6 +32,7 @@ class Routing:
 
     def __init__(self, providers: Mapping[str, Provider]) -> None:
         self.ports: dict[int | None, str] = {}
+        self.base_paths = {name: p.base_path.encode() for name, p in providers.items()}
         self._prefixes = {name.encode(): name for name in providers}
         self._hosts = {f"{name}.localhost".encode(): name for name in providers}
         for name, provider in providers.items():

@@ -5,7 +5,7 @@ them in different ways.
 """
 
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from msgspec import Struct
 
@@ -25,11 +25,28 @@ def path_below(raw: bytes, root: str) -> bytes:
     return below or b"/" if raw.startswith(prefix) and below[:1] in (b"", b"/") else raw
 
 
+def split_base_path(path: bytes, base_path: bytes) -> tuple[bytes, bytes]:
+    """Splits a raw path behind the base path, which may have escapes in it.
+
+    What lies below is empty where the path lies outside the base path.
+    """
+    length = len(base_path)
+    if path[length : length + 1] == b"/" and path.startswith(base_path):
+        return path[:length], path[length:]
+    count = base_path.count(b"/") + 1
+    segments = path.split(b"/", count)
+    before = b"/".join(segments[:count])
+    if len(segments) > count and unquote_to_bytes(before) == base_path:
+        return before, path[len(before) :]
+    return path, b""
+
+
 class Request(Struct, frozen=True, gc=False):
     """One request as a provider sees it.
 
-    ``path`` is the raw path below the provider's base URL; ``raw_target_path`` is the raw path of
-    the request line, which may have a prefix or ``/~id`` in front. ``query`` is raw, without
+    ``path`` is the raw path below the provider's base path, ``before_path`` the base path as
+    sent; of a path outside the base path, ``path`` is empty. ``raw_target_path`` is the raw path
+    of the request line, which may have a prefix or ``/~id`` in front. ``query`` is raw, without
     ``?``. Header names are in lower case. ``oversize`` says that the body exceeded the maximum;
     ``body`` is then empty.
     """
@@ -42,6 +59,7 @@ class Request(Struct, frozen=True, gc=False):
     peer: str
     raw_target_path: bytes
     oversize: bool = False
+    before_path: bytes = b""
 
     @classmethod
     def of(
@@ -52,16 +70,32 @@ class Request(Struct, frozen=True, gc=False):
         headers: list[tuple[bytes, bytes]],
         body: bytes,
         *,
+        base_path: bytes,
         raw_target_path: bytes,
         peer: str = PEER,
     ) -> Self:
         """Returns the request that a client sent; every way to a provider builds it here.
 
-        A body of more than REQUEST_BODY_MAX bytes is dropped, and ``oversize`` is set.
+        ``path`` is all that is the provider's, its ``base_path`` included. A body of more than
+        REQUEST_BODY_MAX bytes is dropped, and ``oversize`` is set.
         """
-        if len(body) > REQUEST_BODY_MAX:
-            return cls(method, path, query, headers, b"", peer, raw_target_path, True)
-        return cls(method, path, query, headers, body, peer, raw_target_path)
+        before_path = b""
+        if base_path:
+            before_path, path = split_base_path(path, base_path)
+        oversize = len(body) > REQUEST_BODY_MAX
+        if oversize:
+            body = b""
+        return cls(method, path, query, headers, body, peer, raw_target_path, oversize, before_path)
+
+    @property
+    def full_path(self) -> bytes:
+        """The raw path with the provider's base path: what clients sign and errors repeat."""
+        return self.before_path + self.path if self.before_path else self.path
+
+    @property
+    def paths(self) -> tuple[bytes, ...]:
+        """The raw path with the base path, and below it where that is another."""
+        return (self.full_path, self.path) if self.before_path else (self.path,)
 
     def header(self, name: bytes) -> bytes:
         """Returns the first value of a header, b"" without one; ``name`` is in lower case."""

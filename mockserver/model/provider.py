@@ -279,8 +279,9 @@ class Error(Struct, frozen=True):
 class ErrorContext(Struct, frozen=True):
     """What an error response may depend on beside the reject.
 
-    ``path`` and ``query`` are raw, as the provider sees them. ``seed`` and ``number`` make ids;
-    ``number`` counts the requests to the provider in a sandbox since its start or reset.
+    ``path`` (with the base path) and ``query`` are raw, as the provider sees them. ``seed`` and
+    ``number`` make ids; ``number`` counts the requests to the provider in a sandbox since its
+    start or reset.
     """
 
     quirks: Quirks
@@ -339,11 +340,6 @@ class Provider(Struct, frozen=True, kw_only=True):
     def full_path(self, path: str = "") -> str:
         """Returns a path below the base URL as it stands behind the host."""
         return self.base_path + path
-
-    def names_of(self, path: bytes) -> tuple[bytes, ...]:
-        """Returns a raw path behind the host, and below the base URL where that is another."""
-        base = self.base_path.encode()
-        return (path, path.removeprefix(base)) if base else (path,)
 
     @property
     def all_events(self) -> tuple[type[Event], ...]:

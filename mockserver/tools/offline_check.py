@@ -50,13 +50,20 @@ def check_offline(
     if destination is not None and destination.provider == name:
         path = destination.path
     sandbox = Sandbox(DEFAULT, worlds.load(world), real, Settings())
-    pipeline.respond(sandbox, name, _request(parsed, path))
+    base_path = discover()[name].base_path.encode()
+    pipeline.respond(sandbox, name, _request(parsed, path, base_path))
     return sandbox.journal.entries[-1]
 
 
-def _request(parsed: ParsedRequest, path: bytes) -> Request:
+def _request(parsed: ParsedRequest, path: bytes, base_path: bytes) -> Request:
     return Request.of(
-        parsed.method, path, parsed.query, parsed.headers, parsed.body, raw_target_path=parsed.path
+        parsed.method,
+        path,
+        parsed.query,
+        parsed.headers,
+        parsed.body,
+        base_path=base_path,
+        raw_target_path=parsed.path,
     )
 
 

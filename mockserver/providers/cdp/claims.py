@@ -19,6 +19,8 @@ from mockserver.model.world import Quirks
 HOST = "api.cdp.coinbase.com"
 HOSTS = (HOST, "sandbox.cdp.coinbase.com")  # fact: cdp-host-canonical, cdp-sandbox-host
 
+BASE_PATH = "/platform"  # fact: cdp-base-url
+
 ISSUER = "cdp"
 LIFETIME = 120  # seconds
 LEEWAY = 5 * SECOND  # fact: cdp-leeway
@@ -104,7 +106,7 @@ def _entries(claims: Claims, quirks: Quirks) -> list[Any]:
 def _has_exact_entry(entries: list[Any], request: Request, quirks: Quirks) -> bool:
     """Returns whether an entry names the Host header and the path: the fast, common case."""
     received = request.header(b"host").decode("latin-1")
-    path = request.path.decode("latin-1")
+    path = request.full_path.decode("latin-1")
     if not received or "/" in received or f"{request.method} {received}{path}" not in entries:
         return False
     return received.lower() in _allowed_hosts(received.lower(), quirks)
@@ -125,7 +127,7 @@ def _entry_note(entry: Any, request: Request, quirks: Quirks) -> str | None:
 
 def _path_note(path: str, request: Request, quirks: Quirks) -> str | None:
     raw = path.encode("latin-1", "replace")
-    if raw == request.path:  # fact: cdp-uris-query, cdp-uris-with-query
+    if raw == request.full_path:  # fact: cdp-uris-query, cdp-uris-with-query
         return ""
     if raw == request.raw_target_path and quirks["strict_host"] == "false":
         return NOTE_FULL_PATH  # fact: cdp-path-as-dialled

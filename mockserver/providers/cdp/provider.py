@@ -32,7 +32,7 @@ PROVIDER = Provider(
     title="Coinbase CDP",
     port=1,
     hosts=claims.HOSTS,
-    base_path="/platform",  # fact: cdp-base-url
+    base_path=claims.BASE_PATH,
     main="listBalances",
     routes=(
         Route(

@@ -86,9 +86,9 @@ def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -
     _check_timestamp(timestamp, now, quirks["timestamp_window"])  # fact: cpg-timestamp-clock
     if quirks["signature_case"] == "any":  # fact: cpg-signature-case
         signature = signature.lower()
-    if same(_signature(request, timestamp, key, request.path), signature):
+    if same(_signature(request, timestamp, key, request.full_path), signature):
         return key, ""
-    if request.raw_target_path != request.path:  # fact: cpg-path-as-dialled
+    if request.raw_target_path != request.full_path:  # fact: cpg-path-as-dialled
         if same(_signature(request, timestamp, key, request.raw_target_path), signature):
             return key, "signed the path exactly as requested"
     raise Reject("bad_signature", credential=key.label)

@@ -23,7 +23,7 @@ def path_parameters(request: Request) -> tuple[str, str]:
     """Returns account and asset of the path, each empty if the path has none."""
     parts = [unquote(part) for part in request.path.decode("latin-1").split("/")]
     parts += [""] * 3
-    return parts[4], parts[6]
+    return parts[3], parts[5]
 
 
 def _printable_value(rejected: RejectedRequest, text: str) -> str:

@@ -17,11 +17,10 @@ from mockserver.explain import (
     solve,
 )
 from mockserver.model.http import Request
-from mockserver.providers.cdp.claims import HOST, HOSTS
+from mockserver.providers.cdp.claims import BASE_PATH, HOST, HOSTS
 from mockserver.providers.cdp.mistakes.lookup import read_token
 
-BASE_PATH = "/platform"
-API_PATH = re.compile(r"/platform/v2/accounts(/[^/]+(/balances(/[^/]+)?)?)?")
+API_PATH = re.compile(rf"{BASE_PATH}/v2/accounts(/[^/]+(/balances(/[^/]+)?)?)?")
 HOST_TEXT = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,253}")
 PORT_ONLY = re.compile(r":?[0-9]{1,5}")
 BEFORE_HOST = re.compile(
@@ -130,7 +129,7 @@ def _right_entry(rejected: RejectedRequest, entry: Entry | None) -> str:
     host = _preferred_host(rejected)
     if entry is not None and entry.host.lower() in hosts:
         host = entry.host
-    return f"{request.method} {host}{request.path.decode('latin-1')}"
+    return f"{request.method} {host}{request.full_path.decode('latin-1')}"
 
 
 def _preferred_host(rejected: RejectedRequest) -> str:
@@ -216,12 +215,12 @@ def _query_rules(entry: Entry) -> Rules:
 
 
 def _path_rules(rejected: RejectedRequest, entry: Entry) -> Rules:
-    path = rejected.request.path.decode("latin-1")
+    path = rejected.request.full_path.decode("latin-1")
     with_prefix = entry.path == rejected.request.raw_target_path.decode("latin-1")
     if entry.path == path or (with_prefix and rejected.quirks["strict_host"] == "false"):
         return []
     if with_prefix:
-        fix = "Omit the part of the base URL before /platform, or set strict_host to false."
+        fix = f"Omit the part of the base URL before {BASE_PATH}, or set strict_host to false."
         return [("path with this mock's prefix", fix)]
     solution = solve(path, PATH_MISTAKES, entry.path.__eq__)
     if solution is not None:

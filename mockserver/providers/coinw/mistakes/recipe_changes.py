@@ -193,7 +193,7 @@ def raw_query(recipe: SigningRecipe) -> Recipes:
 
 def with_path(recipe: SigningRecipe) -> Recipes:
     """Signs the path before the parameters."""
-    path = recipe.inputs.request.path
+    path = recipe.inputs.request.full_path
     return [replace(recipe, prefix=prefix) for prefix in (path + b"?", path)]
 
 
@@ -242,7 +242,7 @@ def futures_scheme(recipe: SigningRecipe) -> Recipes:
     time = request.header(b"timestamp") or parameter(request, b"timestamp")
     if recipe.algorithm != FUTURES or not time:
         return []
-    start = time + request.method.encode() + request.path
+    start = time + request.method.encode() + request.full_path
     query = [part for part in request.query.split(b"&") if not part.startswith(b"sign=")]
     bare = [part for part in query if not part.startswith(b"api_key=")]
     body = b"" if request.header(b"content-type").startswith(FORM) else request.body

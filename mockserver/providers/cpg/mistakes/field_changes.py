@@ -116,7 +116,7 @@ def base_path_twice(recipe: SigningRecipe) -> Recipes:
 
 def _base_path(recipe: SigningRecipe) -> bytes:
     """Returns the path's first segment between its slashes."""
-    return b"/" + recipe.inputs.request.path[1:].partition(b"/")[0] + b"/"
+    return b"/" + recipe.inputs.request.full_path[1:].partition(b"/")[0] + b"/"
 
 
 def trailing_slash(recipe: SigningRecipe) -> Recipes:

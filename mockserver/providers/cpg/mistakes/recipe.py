@@ -85,7 +85,7 @@ def right_recipes(rejected: RejectedRequest, key: Key) -> list[SigningRecipe]:
             key.key_id.encode(),
             key.secret.encode(),
         )
-        for path in dict.fromkeys((request.path, request.raw_target_path))
+        for path in dict.fromkeys((request.full_path, request.raw_target_path))
     ]
 
 
