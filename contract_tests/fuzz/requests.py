@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from mockserver.model.durations import SECOND
 from msgspec.structs import replace
 
 from mockserver.client.provider import ProviderHandle
 from mockserver.model.http import UnsignedRequest
+from mockserver.model.times import SECOND
 
 SENDABLE = re.compile(rb"[^\x21-\x7e]|#")  # what a target may not have, for HTTP's own sake
 VALUES = [
