@@ -18,7 +18,7 @@ from mockserver.model.durations import SECOND
 from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import Route, parse_nothing
 from mockserver.model.reject import Reject
-from mockserver.model.signing_recipe import SigningInputs, message_builder, parameters_builder
+from mockserver.model.signing_recipe import message_builder, parameters_builder
 from mockserver.providers import discover
 from mockserver.providers.cdp import auth as cdp
 from mockserver.providers.cdp import claims, keys
@@ -472,8 +472,8 @@ def test_a_cpg_draft_is_signed_in_three_headers() -> None:
 
 def test_the_canonical_string_of_cpg_has_five_lines() -> None:
     empty = b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    inputs = SigningInputs("post", b"/p%2F", b"a=%20", b"", timestamp=b"1")
-    assert message_builder(cpg.RECIPE)(inputs) == b"1\nPOST\n/p%2F\na=%20\n" + empty
+    build = message_builder(cpg.RECIPE)
+    assert build(b"1", "post", b"/p%2F", b"a=%20", b"", b"") == b"1\nPOST\n/p%2F\na=%20\n" + empty
 
 
 SIGNED = cpg_signature(b"%d" % NOW)

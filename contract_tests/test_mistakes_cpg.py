@@ -20,9 +20,8 @@ import requests
 from raw import exchange, get
 
 from mockserver import HandClock, MockServer
-from mockserver.explain import TRIES_MAX
-from mockserver.providers.cpg.mistakes import signature
-from mockserver.providers.cpg.mistakes.recipe import digest, message
+from mockserver.explain import TRIES_MAX, signature
+from mockserver.explain.attempts import digest, message
 
 NOW = 1_747_444_800
 SECOND = 10**9
@@ -757,9 +756,9 @@ def test_no_more_ways_are_tried_than_the_bound_allows(
 ) -> None:
     sizes: list[int] = []
 
-    def counted_digest(recipe: Any) -> bytes:
-        sizes.append(len(message(recipe)))
-        return digest(recipe)
+    def counted_digest(attempt: Any) -> bytes:
+        sizes.append(len(message(attempt)))
+        return digest(attempt)
 
     monkeypatch.setattr(signature, "digest", counted_digest)
     for right in (READ, ASKED, POSTED, NUMBERED):

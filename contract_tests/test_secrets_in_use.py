@@ -24,7 +24,7 @@ from test_secrets import DEADLINE
 from mockserver import MockServer
 from mockserver.engine.redactor import BODY_MAX, HEADERS_MAX, TARGET_MAX, JournalRedactor
 from mockserver.engine.sandboxes import Sandboxes
-from mockserver.explain.general import TimeBudget
+from mockserver.explain.time_budget import TimeBudget
 from mockserver.model import jwt
 from mockserver.model.http import Request
 from mockserver.model.redaction import HIDDEN_MIN, Redactor

@@ -23,7 +23,7 @@ from mockserver.engine.bans import BanList
 from mockserver.engine.limits import FixedWindow, RollingWindow
 from mockserver.engine.sandbox import Sandbox
 from mockserver.explain import Explanation
-from mockserver.explain.general import RESERVE, SHED, TimeBudget
+from mockserver.explain.time_budget import RESERVE, SHED, TimeBudget
 from mockserver.model.durations import SECOND
 from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import BanPolicy, Limit

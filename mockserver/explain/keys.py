@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from mockserver.explain.solver import Mistake, explanation_for, solve
 from mockserver.explain.text import common_prefix, fingerprinted, printable
-from mockserver.explain.vocabulary import Explanation
+from mockserver.explain.vocabulary import Explanation, RejectedRequest
 from mockserver.model.http import Request
 from mockserver.model.query import raw_pairs
 
@@ -104,6 +104,17 @@ def explain_unknown_key(
         fix = f"Send the {id_name} itself: {label} is only its label in this sandbox."
         return Explanation(f"label for the {id_name}", f"the {id_name} of {label}", label, fix)
     return None
+
+
+def explain_revoked_key(rejected: RejectedRequest) -> Explanation:
+    """Explains a revoked key."""
+    label = rejected.facts.get("credential", "")
+    return Explanation(
+        "revoked key",
+        "a key that is not revoked",
+        f"the key {label}, which is revoked",
+        "Use another key: a revoked key stays revoked.",
+    )
 
 
 # How a key is taken out of what surrounds it: each returns the inner values, or none

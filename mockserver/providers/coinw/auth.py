@@ -52,6 +52,7 @@ RECIPE = SigningRecipe(
     parts=(),  # fact: coinw-sorted-by-name, coinw-sorted-by-bytes
     # fact: coinw-signed-parameters, coinw-raw-values, coinw-encoded-values, coinw-empty-value
     left_out=("sign", "command"),
+    operation="command",
     joiner=b"&",
     placement="last",  # fact: coinw-secret-last
     placed_as="secret_key",
@@ -86,7 +87,7 @@ def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -
     if quirks["signature_case"] == "any":  # fact: coinw-signature-case
         signature = signature.upper()
     secret = key.secret_key.encode()
-    build = canonical if recipe_in_force(quirks) is RECIPE else canonical_covering
+    build = canonical_covering if quirks["sign_covers_command"] == "true" else canonical
     if not same(digest(secret, build(params, secret)), signature):  # fact: coinw-private
         raise Reject("bad_signature", credential=key.label)
     return key, ""

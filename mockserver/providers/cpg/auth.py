@@ -50,17 +50,13 @@ class Key(Credential, frozen=True, kw_only=True):
         return replace(self, key_id=f"cpg_{entropy[:8].hex()}", secret=entropy[8:40].hex())
 
 
-KEY_AT = KeyPlacement("header", "X-CPG-Key")
-TIMESTAMP_AT = KeyPlacement("header", "X-CPG-Timestamp")
-SIGNATURE_AT = KeyPlacement("header", "X-CPG-Signature")
-
 # fact: cpg-canonical-order, cpg-signature-form
 RECIPE = SigningRecipe(
     key="key_id",
     secret="secret",  # noqa: S106 a member's name  # fact: cpg-secret-as-text
-    key_at=KEY_AT,
-    timestamp_at=TIMESTAMP_AT,
-    signature_at=SIGNATURE_AT,
+    key_at=KeyPlacement("header", "X-CPG-Key"),
+    timestamp_at=KeyPlacement("header", "X-CPG-Timestamp"),
+    signature_at=KeyPlacement("header", "X-CPG-Signature"),
     parts=(
         "timestamp",
         "method",
@@ -74,9 +70,6 @@ RECIPE = SigningRecipe(
     written="hex",
 )
 sign, verify = signer(RECIPE), verifier(RECIPE)  # fact: cpg-path-as-dialled
-read_key, read_timestamp, read_signature = map(
-    KeyPlacement.reader, (KEY_AT, TIMESTAMP_AT, SIGNATURE_AT)
-)
 
 
 def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -> tuple[Key, str]:
@@ -87,8 +80,9 @@ def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -
     the journal; raises Reject.
     """
     # fact: cpg-three-headers
-    presented = read_key(request)
-    timestamp, signature = read_timestamp(request), read_signature(request)
+    presented = request.header(b"x-cpg-key")
+    timestamp = request.header(b"x-cpg-timestamp")
+    signature = request.header(b"x-cpg-signature")
     # fact: cpg-missing-headers, cpg-empty-header
     if not (presented and timestamp and signature):
         raise Reject("missing_credential")

@@ -4,23 +4,28 @@ import re
 from collections.abc import Callable, Mapping
 from itertools import islice
 
+from msgspec.structs import replace
+
 from mockserver.explain import (
     Explanation,
     Mistake,
     RejectedRequest,
     SentValue,
     clock_drift,
+    explain_revoked_key,
     explain_unknown_key,
     match_altered_key,
     printable,
     redact_secrets,
     sent_values,
 )
+from mockserver.explain.attempts import Attempt, value
+from mockserver.explain.part_changes import REWRITTEN_BODY_MAX
+from mockserver.explain.part_mistakes import Fixes
+from mockserver.explain.signature import explain_signature, secret_labels
 from mockserver.model.durations import SECOND
 from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
-from mockserver.providers.cpg.auth import Key
-from mockserver.providers.cpg.mistakes.recipe import secret_labels
-from mockserver.providers.cpg.mistakes.signature import explain_signature
+from mockserver.providers.cpg.auth import RECIPE, Key
 
 KEY, TIMESTAMP, SIGNATURE = "X-CPG-Key", "X-CPG-Timestamp", "X-CPG-Signature"
 HEADERS = (KEY, TIMESTAMP, SIGNATURE)
@@ -124,16 +129,6 @@ SECRET_SENT = Mistake(
 )
 
 
-def _explain_revoked_key(rejected: RejectedRequest) -> Explanation:
-    label = rejected.facts.get("credential", "")
-    return Explanation(
-        "revoked key",
-        "a key that is not revoked",
-        f"the key {label}, which is revoked",
-        "Use another key: a revoked key stays revoked.",
-    )
-
-
 # The time
 
 UNITS = (("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9))
@@ -157,7 +152,7 @@ def _explain_timestamp(rejected: RejectedRequest) -> Explanation:
     now = rejected.auth_now // SECOND
     window = rejected.quirks["timestamp_window"] // SECOND
     expected = f"Unix seconds between {now - window} and {now + window}"
-    shown = printable(redact_secrets(text, secret_labels(rejected)), SHOWN_MAX)
+    shown = printable(redact_secrets(text, secret_labels(rejected, RECIPE)), SHOWN_MAX)
     received = f"{TIMESTAMP}: {shown}"
     if not text.isdigit():
         return _malformed_time(text, expected, received)
@@ -207,6 +202,28 @@ def _malformed_time(text: bytes, expected: str, received: str) -> Explanation:
     return Explanation("timestamp is no number", expected, received, fix)
 
 
+# The signature
+
+
+def _webhook_string(attempt: Attempt) -> list[Attempt]:
+    """Signs as the gateway signs its own webhooks: the timestamp, and the body itself."""
+    body = attempt.of.request.body
+    if len(body) > REWRITTEN_BODY_MAX:
+        return []
+    parts = ((b"timestamp", value(attempt, "timestamp")), (b"body", body))
+    return [replace(attempt, parts=parts)]
+
+
+OWN = (Mistake("the webhooks' string signed", Fixes(RECIPE).parts, _webhook_string, no_pairs=True),)
+
+
+def _explain_signature(rejected: RejectedRequest) -> Explanation:
+    request = rejected.request
+    key: Key = rejected.keyring.find(request.header(KEY.lower().encode()))
+    signature = request.header(SIGNATURE.lower().encode())
+    return explain_signature(rejected, RECIPE, key, signature, OWN)
+
+
 # Checks after the signature
 
 
@@ -249,9 +266,9 @@ def _explain_permission(rejected: RejectedRequest) -> Explanation:
 EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
     "missing_credential": _explain_missing,
     "unknown_credential": _explain_unknown_key,
-    "revoked_credential": _explain_revoked_key,
+    "revoked_credential": explain_revoked_key,
     "outside_window": _explain_timestamp,
-    "bad_signature": explain_signature,
+    "bad_signature": _explain_signature,
     "replayed": _explain_replay,
     "ip_not_allowed": _explain_address,
     "forbidden": _explain_permission,

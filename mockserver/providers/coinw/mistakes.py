@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
+from msgspec.structs import replace
+
 from mockserver.explain import (
     Explanation,
     Mistake,
     RejectedRequest,
     SentValue,
+    explain_revoked_key,
     explain_unknown_key,
     explanation_for,
     fingerprinted,
@@ -16,13 +19,13 @@ from mockserver.explain import (
     redact_secrets,
     sent_values,
 )
+from mockserver.explain.attempts import Attempt, form_of
+from mockserver.explain.signature import explain_signature, secret_labels
 from mockserver.model.query import FORM, parameter, raw_pairs
 from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
-from mockserver.providers.coinw.auth import Key
-from mockserver.providers.coinw.mistakes.recipe import form_of, secret_labels, too_long
-from mockserver.providers.coinw.mistakes.signature import explain_signature
-from mockserver.providers.coinw.mistakes.table import FUTURES
+from mockserver.providers.coinw.auth import RECIPE, Key, recipe_in_force
 
+EXPLAINED_MAX = 16 * 1024  # bytes of query and form that are parsed for an explanation
 EXPECTED = "api_key and sign, each once, in the query or in a form"
 VALUES_MAX = 64  # headers, parameters and members that are searched
 NAMES_MAX = 12  # names of parameters that are shown
@@ -32,7 +35,8 @@ SHOWN_MAX = 80  # bytes of a value that are shown
 def explain(rejected: RejectedRequest) -> Explanation | None:
     """Explains a rejected request; returns None where the general explanation is enough."""
     explainer = EXPLAINERS.get(rejected.reason)
-    if explainer is None or too_long(rejected.request):
+    request = rejected.request
+    if explainer is None or len(request.query) + len(form_of(request)) > EXPLAINED_MAX:
         return None
     return explainer(rejected)
 
@@ -65,7 +69,10 @@ MISPLACED = {
         f"Send a form with Content-Type: {FORM.decode()}, or use the query; JSON is not read.",
     ),
 }
-FUTURES_SCHEME = Mistake("the futures' scheme", FUTURES)
+FUTURES_SCHEME = Mistake(
+    "the futures' scheme",
+    "This is the scheme of the futures API: spot takes api_key and sign as parameters.",
+)
 UNSET = "Check that the variable that holds {} is set."
 
 
@@ -103,7 +110,7 @@ def _misplaced(rejected: RejectedRequest, value: SentValue) -> Mistake:
 
 def _names_text(rejected: RejectedRequest, names: Sequence[bytes]) -> str:
     """Writes the first names of parameters, without secrets."""
-    secrets = secret_labels(rejected)
+    secrets = secret_labels(rejected, RECIPE)
     few = islice(dict.fromkeys(names), NAMES_MAX + 1)
     shown = [printable(redact_secrets(name, secrets), SHOWN_MAX) for name in few]
     more = ["..."] if len(shown) > NAMES_MAX else []
@@ -123,17 +130,25 @@ SECRET_SENT = Mistake(
 )
 
 
-def _explain_revoked_key(rejected: RejectedRequest) -> Explanation:
-    label = rejected.facts.get("credential", "")
-    return Explanation(
-        "revoked key",
-        "a key that is not revoked",
-        f"the key {label}, which is revoked",
-        "Use another key: a revoked key stays revoked.",
-    )
-
-
 # The signature
+
+
+def _futures_scheme(attempt: Attempt) -> list[Attempt]:
+    """Signs as for the futures API: an HMAC of timestamp, method, path and parameters."""
+    request = attempt.of.request
+    time = request.header(b"timestamp") or parameter(request, b"timestamp")
+    if attempt.algorithm != "sha256" or not time:
+        return []
+    start = time + request.method.encode() + request.path
+    query = [part for part in request.query.split(b"&") if not part.startswith(b"sign=")]
+    bare = [part for part in query if not part.startswith(b"api_key=")]
+    body = b"" if request.header(b"content-type").startswith(FORM) else request.body
+    tails = {b"", *(b"?" + b"&".join(parts) for parts in (query, sorted(query), bare) if parts)}
+    texts = [start + tail + more for tail in sorted(tails) for more in dict.fromkeys((b"", body))]
+    return [replace(attempt, text=text, construction="HMAC") for text in texts]
+
+
+OWN = (replace(FUTURES_SCHEME, change=_futures_scheme, no_pairs=True),)
 
 
 def _explain_signature(rejected: RejectedRequest) -> Explanation:
@@ -141,7 +156,7 @@ def _explain_signature(rejected: RejectedRequest) -> Explanation:
     if not signature:
         return _explain_missing_sign(rejected)
     key: Key = rejected.keyring.find(parameter(rejected.request, b"api_key"))
-    return explain_signature(rejected, key, signature)
+    return explain_signature(rejected, recipe_in_force(rejected.quirks), key, signature, OWN)
 
 
 SIGN_NAMES = ("sign", "signature", "sig")
@@ -165,7 +180,7 @@ def _explain_contradiction(rejected: RejectedRequest) -> Explanation | None:
     name = rejected.facts.get("parameter", "")
     request = rejected.request
     places = {"query": raw_pairs(request.query), "form": raw_pairs(form_of(request))}
-    secrets = secret_labels(rejected)
+    secrets = secret_labels(rejected, RECIPE)
     received = []
     for place, pairs in places.items():
         values = [value for n, value in pairs if n.decode("utf-8", "replace") == name]
@@ -188,7 +203,7 @@ def _explain_contradiction(rejected: RejectedRequest) -> Explanation | None:
 EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
     "missing_credential": _explain_missing_key,
     "unknown_credential": _explain_unknown_key,
-    "revoked_credential": _explain_revoked_key,
+    "revoked_credential": explain_revoked_key,
     "bad_signature": _explain_signature,
     "bad_request": _explain_contradiction,
 }
