@@ -75,18 +75,21 @@ class Fixes:
         listed = ", ".join(parts[:-1]) + " and " * (len(parts) > 1) + parts[-1]
         time = recipe.timestamp_at.name if recipe.timestamp_at else "the request"
         self.key = recipe.key.replace("_", " ")
-        self.parts = f"Sign {listed}: all {count}, in this order."
+        every = "both" if len(parts) == 2 else f"all {count}"
+        self.parts = f"Sign {listed}: {every}, in this order."
         self.join = _join_text(recipe.joiner, count)
         self.hmac = f"Use {algorithm_text(recipe)}: the secret is its key, the string its message."
         self.time = f"Sign the same text that you send in {time}: make it once."
         self.secret = (
             f"Sign with the secret that belongs to the {self.key} in {recipe.key_at.name}."
         )
+        self.hash = "hash"
         self.body = "Sign the body's bytes exactly as they are sent"
         self.nothing = f"{self.body}; without a body, nothing."
         for part in recipe.parts:
             if isinstance(part, Hashed) and part.parts == ("body",):
                 empty = hashlib.new(part.algorithm, usedforsecurity=False).hexdigest()
+                self.hash = "body hash"
                 name = f"the {part.written} {NAMES[part.algorithm]}"
                 self.body = f"Sign {name} of the body's bytes exactly as they are sent"
                 self.nothing = (
@@ -131,6 +134,10 @@ def _likely(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
     yield Mistake("newline after the string", fix.join, with_values(suffix=b"\n"))
     yield Mistake("? signed", fix.QUERY, sets("query", lambda q, of: [b"?" + q]))
     yield SECRETS[0]
+    if recipe.encoding != "text":
+        undecoded = f"secret not decoded from {recipe.encoding}"
+        decode = f"Decode the secret from {recipe.encoding} before you sign with it."
+        yield Mistake(undecoded, decode, lambda a: [replace(a, secret=a.of.secret_text)])
     yield Mistake("milliseconds signed", fix.time, sets("timestamp", lambda t, of: [t + b"000"]))
     yield Mistake(
         "query sorted",
@@ -212,8 +219,12 @@ def _rare(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
         fix.SENT_BODY,
         sets("body", lambda b, of: [uncompressed(b)] if uncompressed(b) else []),
     )
-    yield Mistake("body hash in another encoding", f"{fix.body}.", body_hash_recoded)
-    yield Mistake("body hashed by another algorithm", f"{fix.body}.", other_body_hash)
+    yield Mistake(f"{fix.hash} in another encoding", f"{fix.body}.", body_hash_recoded)
+    yield Mistake(
+        f"{fix.hash.replace('hash', 'hashed')} by another algorithm",
+        f"{fix.body}.",
+        other_body_hash,
+    )
     yield Mistake(
         "hash of an empty value", fix.nothing, sets("body", lambda b, of: [b'""', b"[]", b"None"])
     )
