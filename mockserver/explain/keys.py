@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -20,6 +21,10 @@ BODY_MAX = 16 * 1024  # bytes of a body in which keys are looked for
 NAME_MAX = 40  # bytes of a name that are shown
 KEY_MAX = 512  # bytes of a value that may be a key
 PART_MIN = 6  # bytes of a key that identify it
+GZIP = b"\x1f\x8b"
+MULTIPART = re.compile(
+    rb'form-data; name="([^"\r\n]{1,64})"(?:\r\n[^\r\n]{0,200}){0,8}?\r\n\r\n([^\r\n]{0,512})'
+)
 
 
 class SentValue(Struct, frozen=True):
@@ -41,12 +46,27 @@ def sent_values(request: Request) -> Iterator[SentValue]:
         yield SentValue("header", name.decode("latin-1"), value)
     for name, value in raw_pairs(request.query):
         yield SentValue("parameter", name.decode("utf-8", "replace"), value)
-    if len(request.body) <= BODY_MAX:
-        yield from _body_values(request.body)
+    body = uncompressed(request.body) or request.body
+    if len(body) <= BODY_MAX:
+        yield from _body_values(body)
+
+
+def uncompressed(body: bytes) -> bytes:
+    """Returns the first BODY_MAX bytes of a body in gzip; empty for any other body."""
+    if not body.startswith(GZIP):
+        return b""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(body, BODY_MAX)
+    except zlib.error:
+        return b""
 
 
 def _body_values(body: bytes) -> Iterator[SentValue]:
-    """Yields the texts of a JSON object, or the fields of a form."""
+    """Yields the texts of a JSON object, or the fields of a form of either kind."""
+    if body.startswith(b"--") and MULTIPART.search(body):
+        for field in MULTIPART.finditer(body):
+            yield SentValue("member", field[1].decode("utf-8", "replace"), field[2])
+        return
     try:
         members = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -149,14 +169,15 @@ QUOTES = Mistake(
 WHITESPACE = Mistake(
     "whitespace around the key", "Strip whitespace and line ends.", lambda v: [v.strip()]
 )
+SCHEME = Mistake(
+    "a scheme such as Bearer before the key",
+    "Send the key without a scheme before it.",
+    _without_scheme,
+)
 WRAPPERS = (
     QUOTES,
     WHITESPACE,
-    Mistake(
-        "a scheme such as Bearer before the key",
-        "Send the key without a scheme before it.",
-        _without_scheme,
-    ),
+    SCHEME,
     Mistake("name before the key", "Send the value alone, without its name.", _without_name),
     Mistake(
         "key URL-encoded", "Send the key without encoding it.", lambda v: [unquote_to_bytes(v)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import permutations
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
@@ -16,6 +17,7 @@ from mockserver.explain.spelling import lower_escapes
 from mockserver.model.query import parameter
 from mockserver.model.signing_recipe import SigningRecipe
 
+SHUFFLED_MAX = 4  # parameters that are tried in every order
 PARAMETERS_MAX = 16  # parameters up to which each is omitted as a trial
 
 Attempts = Iterable[Attempt]
@@ -48,10 +50,14 @@ def parameter_mistakes(
     secret = f"Append the secret that belongs to the {key}."
     plain = plain_text(recipe)
     operation = recipe.operation
+    unordered: tuple[Row, ...] = ()
     covered: Row = (f"{operation} not signed", every, without_operation)
     if operation in recipe.left_out:
         fix = f"Do not sign {operation}: it only names the operation."
         covered = (f"{operation} signed", fix, with_operation)
+        unordered = (
+            (f"{operation} signed + parameters not sorted", f"{fix} {SORT}", unsorted_operation),
+        )
     rows: tuple[Row, ...] = (
         *((covered,) if operation else ()),
         ("parameters not sorted", SORT, in_sent_order),
@@ -93,7 +99,9 @@ def parameter_mistakes(
     )
     return (
         *first,
-        *(Mistake(*row) for row in rows),
+        *(Mistake(*row) for row in rows[:2]),
+        *(Mistake(*row, no_pairs=True) for row in unordered),
+        *(Mistake(*row) for row in rows[2:]),
         *(Mistake(*row, no_pairs=True) for row in rare),
         *last,
         *RARE_SECRETS,
@@ -195,6 +203,23 @@ def _in_order(attempt: Attempt, names: list[bytes]) -> Attempt:
     return replace(attempt, parts=tuple(parts))
 
 
+def unsorted_operation(attempt: Attempt) -> Attempts:
+    """Signs the parameter that names the operation, and sorts nothing."""
+    return [
+        changed
+        for covering in with_operation(attempt)
+        for changed in (*in_sent_order(covering), *in_any_order(covering))
+        if changed != covering
+    ]
+
+
+def in_any_order(attempt: Attempt) -> list[Attempt]:
+    """Tries every order of few parameters."""
+    if len(attempt.parts) > SHUFFLED_MAX:
+        return []
+    return [replace(attempt, parts=parts) for parts in permutations(attempt.parts)]
+
+
 def otherwise_sorted(attempt: Attempt) -> Attempts:
     """Sorts backwards, by value, without regard to case, or key and value as one text."""
     keys: tuple[Callable[[tuple[bytes, bytes]], Any], ...] = (
@@ -204,7 +229,7 @@ def otherwise_sorted(attempt: Attempt) -> Attempts:
     )
     signed = pairs(attempt)
     orders = (signed[::-1], *(sorted(signed, key=key) for key in keys))
-    return [replace(attempt, parts=tuple(order)) for order in orders]
+    return [*(replace(attempt, parts=tuple(o)) for o in orders), *in_any_order(attempt)]
 
 
 # Values

@@ -5,7 +5,6 @@ Each change takes an attempt and returns attempts with one mistake, none where i
 
 import hashlib
 import json
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import permutations, product
@@ -35,7 +34,6 @@ PARAMETERS_MAX = 16  # parameters of a query that is split
 SHUFFLED_MAX = 3  # parts or parameters that are tried in every order
 OTHERS_MAX = 16  # other keys whose secrets are tried
 COMPACT, SPACED = (",", ":"), (", ", ": ")
-GZIP = b"\x1f\x8b"
 
 Attempts = Iterable[Attempt]
 Values = Callable[[bytes, SignedRequest], Iterable[bytes | str]]
@@ -188,16 +186,6 @@ def _rewritten(body: bytes, separators: tuple[str, str], sort: bool) -> tuple[by
         return tuple(text.encode() for text in texts)
     except (ValueError, RecursionError):
         return ()
-
-
-def uncompressed(body: bytes) -> bytes:
-    """Returns the first bytes of a gzip body, at most REWRITTEN_BODY_MAX; empty for any other."""
-    if not body.startswith(GZIP):
-        return b""
-    try:
-        return zlib.decompressobj(wbits=31).decompress(body, REWRITTEN_BODY_MAX)
-    except zlib.error:
-        return b""
 
 
 def body_hash_recoded(attempt: Attempt) -> Attempts:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from mockserver.explain.attempts import NAMES, Attempt, Change, drop, leaves
 from mockserver.explain.digests import RARE_SECRETS, SECRETS
+from mockserver.explain.keys import uncompressed
 from mockserver.explain.part_changes import (
     COMPACT,
     SPACED,
@@ -32,7 +33,6 @@ from mockserver.explain.part_changes import (
     secret_of_another_key,
     sets,
     split,
-    uncompressed,
     unhashed,
     unusually_encoded,
     url_in_path,
@@ -56,8 +56,9 @@ def part_mistakes(
     recipe: SigningRecipe, first: Sequence[Mistake] = (), last: Sequence[Mistake] = ()
 ) -> tuple[Mistake, ...]:
     """Returns the mistakes against a recipe with parts; ``first`` and ``last`` are its own."""
-    likely, rare = _likely(recipe, Fixes(recipe)), _rare(recipe, Fixes(recipe))
-    unpaired = (replace(mistake, no_pairs=True) for mistake in rare)
+    fix = Fixes(recipe)
+    likely = (*_likely(recipe, fix), *_likely_in_whole(recipe, fix))
+    unpaired = (replace(mistake, no_pairs=True) for mistake in _rare(recipe, fix))
     return (*first, *likely, *RARE_SECRETS, *unpaired, *last)
 
 
@@ -120,8 +121,6 @@ def _join_text(joiner: bytes, count: str) -> str:
 
 
 def _likely(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
-    names = {name.decode() for name, _ in leaves(_named(recipe.parts))}
-    left_out = "no line for the query" if recipe.joiner == b"\n" else "query left out"
     alone = any(part.parts == ("body",) for part in recipe.parts if isinstance(part, Hashed))
     body = "body itself signed" if alone else "parts not hashed"
     verb = "hashed" if any(isinstance(part, Hashed) for part in recipe.parts) else "signed"
@@ -155,6 +154,11 @@ def _likely(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
     )
     yield Mistake("hash of {}", fix.nothing, sets("body", lambda b, of: [b"{}"]))
     yield Mistake("hash of null", fix.nothing, sets("body", lambda b, of: [b"null"]))
+
+
+def _likely_in_whole(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
+    names = {name.decode() for name, _ in leaves(_named(recipe.parts))}
+    left_out = "no line for the query" if recipe.joiner == b"\n" else "query left out"
     yield Mistake(
         "base path not signed",
         fix.PATH,

@@ -20,6 +20,7 @@ from mockserver.explain import (
     sent_values,
 )
 from mockserver.explain.attempts import Attempt, form_of
+from mockserver.explain.keys import uncompressed
 from mockserver.explain.signature import explain_signature, secret_labels
 from mockserver.model.query import FORM, parameter, raw_pairs
 from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
@@ -73,6 +74,7 @@ FUTURES_SCHEME = Mistake(
     "the futures' scheme",
     "This is the scheme of the futures API: spot takes api_key and sign as parameters.",
 )
+UNCOMPRESSED = "Send the form without compressing it: only a plain form has parameters."
 UNSET = "Check that the variable that holds {} is set."
 
 
@@ -81,6 +83,8 @@ def _explain_missing_key(rejected: RejectedRequest) -> Explanation | None:
     if b"api_key" in names:
         return Explanation("empty api_key", EXPECTED, "api_key is empty", UNSET.format("api_key"))
     candidates, labels = _candidates(rejected), _labels_by_api_key(rejected)
+    if uncompressed(rejected.request.body):
+        return Explanation("compressed body", EXPECTED, "a body in gzip", UNCOMPRESSED)
     for value in candidates:
         match = match_altered_key(value.value, labels, whole=True)
         if match is not None:

@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from mockserver.explain import Explanation, RejectedRequest
 from mockserver.model import jwt
+from mockserver.providers.cdp.auth import read_bearer
 from mockserver.providers.cdp.mistakes.lookup import (
     EXPECTED_HEADER,
     FIX_SIGN_JWT,
-    bearer_token,
     describe_key_value,
     json_type,
 )
@@ -97,7 +97,7 @@ PARTS = ("header", "payload", "signature")
 
 def explain_form(rejected: RejectedRequest) -> Explanation:
     """Explains a token that cannot be read, or has no key id."""
-    token = bearer_token(rejected.request)
+    token = read_bearer(rejected.request)
     key = describe_key_value(rejected, token)
     if key:
         return Explanation("key in place of a token", EXPECTED_HEADER, key, FIX_SIGN_JWT)

@@ -109,6 +109,7 @@ class WrongFormat(Struct, frozen=True):
 
 WRONG_FORMATS = (
     WrongFormat("empty body", "nothing", lambda body: not body.strip()),
+    WrongFormat("compressed body", "a body in gzip", lambda body: body.startswith(b"\x1f\x8b")),
     WrongFormat("UTF-16", "a body in UTF-16", lambda body: body[:2] in (b"\xff\xfe", b"\xfe\xff")),
     WrongFormat(
         "byte order mark",
