@@ -143,6 +143,12 @@ def _likely(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
         fix.QUERY,
         sets("query", lambda q, of: [b"&".join(sorted(split(q)))] if split(q) else []),
     )
+    yield Mistake(
+        "& after the query",
+        fix.QUERY,
+        sets("query", lambda q, of: [q.rstrip(b"&") if q.endswith(b"&") else q + b"&"]),
+        no_pairs=True,
+    )
     yield Mistake("query decoded", fix.QUERY, sets("query", decoded))
     yield Mistake("query re-encoded", fix.QUERY, sets("query", encoded))
     yield Mistake(f"spaced JSON {verb}", fix.json, rewritten_json(SPACED))
@@ -209,11 +215,6 @@ def _rare(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
         "another method signed", fix.METHOD, sets("method", lambda m, of: [*METHODS, m.title()])
     )
     yield Mistake("query signed twice", fix.PATH, query_in_path_too)
-    yield Mistake(
-        "& after the query",
-        fix.QUERY,
-        sets("query", lambda q, of: [q.rstrip(b"&") if q.endswith(b"&") else q + b"&"]),
-    )
     yield Mistake("empty parameters not signed", fix.QUERY, sets("query", without_empty))
     yield Mistake("query re-encoded", fix.QUERY, sets("query", unusually_encoded))
     yield Mistake("a parameter not signed", fix.QUERY, sets("query", without_one))
