@@ -257,7 +257,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("the query string", "query signed as it is sent", ("asked", "posted"), query_string),
     ("the path in front", "path signed", ANY, lambda c: replace(c, head=f"{PRIVATE}?")),
     ("all in capitals", "string in one case", ANY, whole_case(bytes.upper)),
-    ("all in small letters", "string in one case", ("asked", "posted"), whole_case(bytes.lower)),
+    ("all in small letters", "string in one case", ("posted",), whole_case(bytes.lower)),
     ("JSON", "JSON signed", ANY, lambda c: replace(c, text=json.dumps(dict(c.signed) | {"secret_key": SECRET}, separators=(",", ":")).encode())),
     ("a line end from a file", "newline after the secret", ANY, put(secret=SECRET + "\n")),
     ("a line end of Windows", "newline after the secret", ANY, put(secret=SECRET + "\r\n")),

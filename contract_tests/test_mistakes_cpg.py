@@ -477,6 +477,16 @@ def test_what_differs_beside_the_string_is_said_in_words(
     )
 
 
+def test_what_differs_inside_a_redacted_value_is_said_in_words(server: MockServer) -> None:
+    wrong = replace(call(query="secret=abcdef%2Fghi"), query=b"secret=abcdef/ghi")
+    explanation = explanation_of(server, wrong)
+    assert explanation["rule"] == "query decoded"
+    assert explanation["expected"].endswith("; exactly as sent")
+    assert explanation["received"].endswith("; query decoded")
+    for name in ("expected", "received"):
+        assert "abcdef" not in explanation[name]
+
+
 def test_a_body_that_was_signed_is_not_shown(server: MockServer) -> None:
     explanation = explanation_of(server, replace(POSTED, body=ORDER))
     assert explanation["received"] == (

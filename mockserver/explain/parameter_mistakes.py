@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 from msgspec.structs import replace
 
-from mockserver.explain.attempts import Attempt, Change, Part, label, pairs
+from mockserver.explain.attempts import Attempt, Change, Part, label, message, pairs
 from mockserver.explain.digests import RARE_SECRETS, SECRETS
 from mockserver.explain.part_changes import each, secret_of_another_key, with_values
 from mockserver.explain.part_mistakes import algorithm_text
@@ -83,7 +83,7 @@ def parameter_mistakes(
         (f"only {key} signed", every, key_alone),
         ("another separator between parameters", join, each("joiner", b"", b",", b"\n", b"|")),
         ("secret first", place, each("place", "first, without its name", "prepended")),
-        ("string in one case", join, each("case", "lower", "upper")),
+        ("string in one case", join, in_one_case),
     )
     rare: tuple[Row, ...] = (
         ("secret under another name", place, each("secret_name", *RARE_SECRET_NAMES)),
@@ -304,6 +304,18 @@ def with_newline(attempt: Attempt) -> Attempts:
     is_last = attempt.place in ("last", "last, without its name", "appended")
     explained = is_last and attempt.secret == attempt.of.secret and attempt.construction == "hash"
     return [] if explained else [replace(attempt, suffix=b"\n")]
+
+
+def in_one_case(attempt: Attempt) -> Attempts:
+    """Signs the string in lower or upper case, where that changes several letters."""
+    text = message(attempt)
+    cased = {case: getattr(text, case)() for case in ("lower", "upper")}
+    several = {
+        case: sum(map(int.__ne__, text, other)) > 1
+        for case, other in cased.items()
+        if other != text
+    }
+    return [replace(attempt, case=case) for case in several if several[case]]
 
 
 def values_alone(attempt: Attempt) -> Attempts:

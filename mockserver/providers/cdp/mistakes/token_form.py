@@ -3,13 +3,12 @@
 import base64
 import json
 import re
-from collections.abc import Callable
 from typing import Any
-
-from msgspec import Struct
+from urllib.parse import unquote_to_bytes
 
 from mockserver.explain import Explanation, RejectedRequest
 from mockserver.model import jwt
+from mockserver.model.rule_table import Rule, first_rule
 from mockserver.providers.cdp.auth import read_bearer
 from mockserver.providers.cdp.mistakes.lookup import (
     EXPECTED_HEADER,
@@ -19,77 +18,89 @@ from mockserver.providers.cdp.mistakes.lookup import (
 )
 
 
-class FormMistake(Struct, frozen=True):
-    """A value that is not a token; ``matches`` recognizes it."""
+def _is_readable(token: bytes) -> bool:
+    try:
+        jwt.read(token)
+    except ValueError:
+        return False
+    return True
 
-    rule: str
-    received: str
-    fix: str
-    matches: Callable[[bytes], Any]
 
+def _has_json(parts: list[bytes]) -> bool:
+    """Returns whether each part is JSON in base64url."""
+    try:
+        return all(isinstance(jwt.decode(_decode_base64url(part)), dict) for part in parts)
+    except ValueError:
+        return False
+
+
+FIX_UNCHANGED = "Send the token unchanged."
+PLACEHOLDER = re.compile(
+    rb"\[object \w+\]|undefined|null|none|nil|<[^<>]*>|\$\{?\w+\}?|\{\{[^{}]*\}\}", re.IGNORECASE
+)
 
 FORM_MISTAKES = (
-    FormMistake(
+    Rule(
         "Bearer twice",
         "Bearer twice before the token",
         "Put Bearer before the token once, in your code or in the library.",
         lambda t: t.lower().startswith(b"bearer"),
     ),
-    FormMistake(
+    Rule(
         "placeholder in place of a token",
         "the text of a missing value",
         "Await the token, and check that the variable is set and expanded.",
-        re.compile(
-            rb"\[object \w+\]|undefined|null|none|nil|<[^<>]*>|\$\{?\w+\}?|\{\{[^{}]*\}\}",
-            re.IGNORECASE,
-        ).fullmatch,
+        PLACEHOLDER.fullmatch,
     ),
-    FormMistake(
+    Rule(
         "Python bytes in place of a string",
         "b and quotes around the token",
         "Decode the token to a string before you put it into the header.",
         re.compile(rb"b['\"]").match,
     ),
-    FormMistake(
+    Rule(
         "quotes around the token",
         "quotes",
         "Send the token without quotes.",
-        lambda t: t[:1] in (b'"', b"'") or t[-1:] in (b'"', b"'"),
+        lambda t: t != t.strip(b"\"'") and _is_readable(t.strip(b"\"'")),
     ),
-    FormMistake(
+    Rule(
         "two tokens in one header",
         "a comma",
         "Send one Authorization header with one token.",
-        lambda t: b"," in t,
+        lambda t: t.count(b",") and t.count(b".") > 2,
     ),
-    FormMistake(
+    Rule(
         "whitespace inside the token",
         "whitespace",
         "Send the token without whitespace.",
         re.compile(rb"\S+\s").match,
     ),
-    FormMistake(
-        "token URL-encoded", "a percent sign", "Send the token unchanged.", lambda t: b"%" in t
+    Rule(
+        "token URL-encoded",
+        "a percent sign",
+        FIX_UNCHANGED,
+        lambda t: b"%" in t and _is_readable(unquote_to_bytes(t)),
     ),
-    FormMistake(
+    Rule(
         "token too long",
         f"more than {jwt.TOKEN_MAX} bytes",
         f"Omit claims: a token has at most {jwt.TOKEN_MAX} bytes.",
         lambda t: len(t) > jwt.TOKEN_MAX,
     ),
-    FormMistake(
+    Rule(
         "encrypted token",
         "five parts",
         "Sign the token (JWS) instead of encrypting it (JWE).",
         lambda t: t.count(b".") == 4,
     ),
-    FormMistake(
+    Rule(
         "unsigned token",
         "two parts: the signature is missing",
         "Sign the token, and send all three parts.",
-        lambda t: t.count(b".") == 1,
+        lambda t: t.count(b".") == 1 and _has_json(t.split(b".")),
     ),
-    FormMistake("not a JWT", "not three parts", FIX_SIGN_JWT, lambda t: t.count(b".") != 2),
+    Rule("not a JWT", "not three parts", FIX_SIGN_JWT, lambda t: t.count(b".") != 2),
 )
 
 PARTS = ("header", "payload", "signature")
@@ -101,9 +112,9 @@ def explain_form(rejected: RejectedRequest) -> Explanation:
     key = describe_key_value(rejected, token)
     if key:
         return Explanation("key in place of a token", EXPECTED_HEADER, key, FIX_SIGN_JWT)
-    for mistake in FORM_MISTAKES:
-        if mistake.matches(token):
-            return Explanation(mistake.rule, EXPECTED_HEADER, mistake.received, mistake.fix)
+    mistake = first_rule(FORM_MISTAKES, token)
+    if mistake is not None:
+        return Explanation(mistake.name, EXPECTED_HEADER, mistake.received, mistake.fix)
     return _explain_parts(token.split(b"."))
 
 
@@ -119,11 +130,11 @@ def _explain_parts(parts: list[bytes]) -> Explanation:
 
 
 def _explain_encoding(name: str, part: bytes) -> Explanation | None:
+    rule = first_rule(ENCODING_MISTAKES, part)
+    if rule is None:
+        return None
     expected = f"the {name} in base64url without padding"
-    for rule, received, fix, matches in ENCODING_MISTAKES:
-        if matches(part):
-            return Explanation(rule, expected, f"{received} in the {name}", fix)
-    return None
+    return Explanation(rule.name, expected, f"{rule.received} in the {name}", rule.fix)
 
 
 def _decode_base64url(part: bytes) -> bytes:
@@ -135,28 +146,40 @@ def _has_unused_bits(part: bytes) -> bool:
     return base64.urlsafe_b64encode(_decode_base64url(part)).rstrip(b"=") != part
 
 
-# Rule, what was received, fix, and the test of the part.
-ENCODING_MISTAKES: tuple[tuple[str, str, str, Callable[[bytes], Any]], ...] = (
-    ("padding in the token", "=", "Strip the padding from each part.", lambda p: b"=" in p),
-    (
+def _is_standard(part: bytes) -> bool:
+    """Returns whether a part is base64 of the other alphabet: JSON, or with several such signs."""
+    signs = re.findall(rb"[+/]", part)
+    if not signs or re.search(rb"[^\w+/]", part):
+        return False
+    return len(signs) > 1 or _has_json([part.translate(bytes.maketrans(b"+/", b"-_"))])
+
+
+ENCODING_MISTAKES = (
+    Rule(
+        "padding in the token",
+        "=",
+        "Strip the padding from each part.",
+        re.compile(rb"[^=]+={1,2}").fullmatch,
+    ),
+    Rule(
         "standard base64 for base64url",
         "+ or /",
         "Use - in place of + and _ in place of /.",
-        lambda p: re.search(rb"[+/]", p) and not re.search(rb"[^\w+/-]", p),
+        _is_standard,
     ),
-    (
+    Rule(
         "characters that are not base64url",
         "a character outside the alphabet",
-        "Send the token unchanged.",
+        FIX_UNCHANGED,
         re.compile(rb"[^A-Za-z0-9_-]").search,
     ),
-    (
+    Rule(
         "part of the token cut short",
         "a length that base64url cannot have",
         "Send the whole token.",
         lambda p: len(p) % 4 == 1,
     ),
-    (
+    Rule(
         "part of the token cut or changed",
         "unused bits that are set",
         "Send the whole token, unchanged.",
