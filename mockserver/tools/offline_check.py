@@ -1,7 +1,7 @@
 """Checks one request as a server would, without running one."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec.structs import asdict
 
@@ -10,10 +10,13 @@ from mockserver.engine.journal import JournalEntry
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Settings
+from mockserver.explain.addresses import has_path
 from mockserver.files import worlds
 from mockserver.http.asgi import PEER, REQUEST_BODY_MAX
 from mockserver.http.routing import Routing
 from mockserver.model.http import Request
+from mockserver.model.provider import Provider
+from mockserver.model.query import parameters
 from mockserver.providers import discover
 from mockserver.tools.curl_line import UnreadableRequest
 from mockserver.tools.pasted_request import ParsedRequest
@@ -26,17 +29,18 @@ def check_offline(
 ) -> JournalEntry:
     """Returns the journal entry of a request; raises FileError and UnreadableRequest.
 
-    ``provider`` may be None where the URL selects it. ``port`` is the gateway's, ``real``
-    returns the time of the request in nanoseconds since the epoch.
+    ``provider`` may be None where the URL or a credential selects it. ``port`` is the gateway's,
+    ``real`` returns the time of the request in nanoseconds since the epoch.
     """
     providers = discover()
     routing = Routing(providers)
     routing.ports = {port + p.port: name for name, p in providers.items()}
     destination = routing.find(parsed.port, parsed.headers, parsed.path)
-    name = provider or (destination.provider if destination else None)
+    name = provider or (destination.provider if destination else _by_credential(parsed, providers))
     if name is None:
         raise UnreadableRequest(
-            "the URL does not select a provider: add --provider " + " or ".join(providers)
+            "neither the URL nor a credential selects a provider: add --provider "
+            + " or ".join(providers)
         )
     path = SANDBOX_PREFIX.sub(b"", parsed.path)
     if destination is not None and destination.provider == name:
@@ -44,6 +48,19 @@ def check_offline(
     sandbox = Sandbox(DEFAULT, worlds.load(world), real, Settings())
     pipeline.answer(sandbox, name, _request(parsed, path))
     return sandbox.journal.entries[-1]
+
+
+def _by_credential(parsed: ParsedRequest, providers: Mapping[str, Provider]) -> str | None:
+    """Returns the provider whose headers or parameters a request has; of several by its path."""
+    headers = {name for name, _ in parsed.headers}
+    media_type = dict(parsed.headers).get(b"content-type", b"")
+    names = {name for name, _ in parameters(parsed.query, media_type, parsed.body)}
+    path = SANDBOX_PREFIX.sub(b"", parsed.path).decode("latin-1")
+    matching = [
+        p for p in providers.values() if headers & p.secrets.headers or names & p.secrets.query
+    ]
+    found = [p for p in matching if has_path(p, path)] or matching
+    return found[0].name if len(found) == 1 else None
 
 
 def _request(parsed: ParsedRequest, path: bytes) -> Request:
