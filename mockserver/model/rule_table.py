@@ -9,12 +9,12 @@ from mockserver.model.key_placement import KeyPlacement
 
 
 class Rule(Struct, frozen=True):
-    """A row: the name of what is wrong with a value, what was received, the fix, and the test."""
+    """A row: the name of what is wrong with a value, the test, the fix, and what was received."""
 
     name: str
-    received: str
-    fix: str
     matches: Callable[..., Any]
+    fix: str = ""
+    received: str = ""
 
 
 def first_rule(table: Iterable[Rule], *values: Any) -> Rule | None:

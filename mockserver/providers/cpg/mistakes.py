@@ -25,6 +25,7 @@ from mockserver.explain.part_mistakes import Fixes
 from mockserver.explain.signature import explain_signature, secret_labels
 from mockserver.model.durations import SECOND
 from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
+from mockserver.model.rule_table import Rule, first_rule
 from mockserver.providers.cpg.auth import RECIPE, Key
 
 KEY, TIMESTAMP, SIGNATURE = "X-CPG-Key", "X-CPG-Timestamp", "X-CPG-Signature"
@@ -137,14 +138,18 @@ SHOWN_MAX = 80  # bytes of a timestamp that are shown
 HALF_HOUR = 1800
 DAY = 24 * 3600
 
-MALFORMED_TIMES = (
-    (r"[+-]?[0-9]+\.[0-9]*", "timestamp with a fraction", "Send whole seconds, no fraction."),
-    (r"-[0-9]+", "negative timestamp", "Send the seconds since 1970, a positive number."),
-    (r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", "timestamp is a date", "Send Unix seconds, not ISO 8601."),
-    (r"[A-Z][a-z]{2}, .*", "timestamp is a date", "Send Unix seconds, not an HTTP date."),
-    (r"([\"']).*\1", "quotes around the timestamp", "Send the digits alone, without quotes."),
-    (r"[0-9]+[eE][0-9.+]+|[0-9.]+[eE]\+?[0-9]+", "timestamp with an exponent", "Send an integer."),
-)  # fmt: skip
+MALFORMED_TIMES = tuple(
+    Rule(name, re.compile(pattern).fullmatch, fix)
+    for pattern, name, fix in (
+        (r"[+-]?[0-9]+\.[0-9]*", "timestamp with a fraction", "Send whole seconds, no fraction."),
+        (r"-[0-9]+", "negative timestamp", "Send the seconds since 1970, a positive number."),
+        (r"\d{4}-\d{2}-\d{2}.*", "timestamp is a date", "Send Unix seconds, not ISO 8601."),
+        (r"[A-Z][a-z]{2}, .*", "timestamp is a date", "Send Unix seconds, not an HTTP date."),
+        (r"([\"']).*\1", "quotes around the timestamp", "Send the digits alone, without quotes."),
+        (r"\d+[eE][\d.+]+|[\d.]+[eE]\+?\d+", "timestamp with an exponent", "Send an integer."),
+        (r".*", "timestamp is no number", "Send the seconds since 1970 as digits, nothing else."),
+    )
+)
 
 
 def _explain_timestamp(rejected: RejectedRequest) -> Explanation:
@@ -155,7 +160,8 @@ def _explain_timestamp(rejected: RejectedRequest) -> Explanation:
     shown = printable(redact_secrets(text, secret_labels(rejected, RECIPE)), SHOWN_MAX)
     received = f"{TIMESTAMP}: {shown}"
     if not text.isdigit():
-        return _malformed_time(text, expected, received)
+        row = first_rule(MALFORMED_TIMES, text.decode("latin-1")) or MALFORMED_TIMES[-1]
+        return Explanation(row.name, expected, received, row.fix)
     other_unit = _other_unit(int(text), now, expected, received) if len(text) <= 20 else None
     if other_unit is not None:
         return other_unit
@@ -191,15 +197,6 @@ def _time_zone_hint(drift: int, window: int) -> str:
         hours = halves / 2
         return f" It differs by {hours:+g} h: is local time used as UTC, or UTC as local time?"
     return ""
-
-
-def _malformed_time(text: bytes, expected: str, received: str) -> Explanation:
-    timestamp = text.decode("latin-1")
-    for pattern, rule, fix in MALFORMED_TIMES:
-        if re.fullmatch(pattern, timestamp):
-            return Explanation(rule, expected, received, fix)
-    fix = "Send the seconds since 1970 as digits, nothing else."
-    return Explanation("timestamp is no number", expected, received, fix)
 
 
 # The signature
