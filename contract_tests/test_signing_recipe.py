@@ -85,10 +85,10 @@ def test_it_verifies_what_was_signed_and_nothing_else() -> None:
         verify(RIGHT, MAIN, NONCE + b"0", SIGNATURE)
 
 
-def explained(signature: str, request: Request = RIGHT) -> Any:
+def explained(signature: str, request: Request = RIGHT, recipe: SigningRecipe = RECIPE) -> Any:
     labels: Any = SimpleNamespace(labels={key.label: key for key in KEYS})
     rejected = RejectedRequest(request, "bad_signature", {}, labels, {}, NOW)
-    return explain_signature(rejected, RECIPE, MAIN, signature.encode())
+    return explain_signature(rejected, recipe, MAIN, signature.encode())
 
 
 def of(message: bytes, secret: bytes = SECRET) -> Callable[[], str]:
@@ -144,6 +144,17 @@ def test_fixes_say_what_this_scheme_wants() -> None:
     assert explained(of(INNER + PATH)()).fix == (
         "Sign path and the SHA-256 of timestamp and body: both, in this order."
     )
+
+
+def test_a_signature_in_base64_has_mistakes_of_its_own() -> None:
+    recipe = replace(RECIPE, written="base64")
+    right = bytes.fromhex(GOOD())
+    draft = signer(recipe)(DRAFT, MAIN, NOW)
+    assert dict(draft.headers)[b"API-Sign"] == base64.b64encode(right)
+    explanation = explained(right.hex(), recipe=recipe)
+    assert (explanation.rule, explanation.expected[-9:]) == ("hex for base64", "in base64")
+    upside_down = base64.b64encode(bytes.fromhex(of(INNER + PATH)())).decode()
+    assert explained(upside_down, recipe=recipe).rule == "fields in another order"
 
 
 def test_a_query_in_the_path_is_named() -> None:
