@@ -14,18 +14,16 @@ from msgspec import Struct
 
 from mockserver.explain.foreign_keys import OwnerOf, foreign_key
 from mockserver.explain.foreign_origin import foreign_origin
-from mockserver.explain.keys import SentValue, sent_values
+from mockserver.explain.keys import candidates, is_named_like_key
 from mockserver.explain.limits import rate_limited
 from mockserver.explain.text import SHOWN_MAX, printable
 from mockserver.explain.vocabulary import Explanation, RejectedRequest
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import Limit, Provider
 from mockserver.model.query import pairs
-from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
 from mockserver.model.secret_index import SecretIndex
 
-VALUES_MAX = 64  # headers, parameters and members that are searched
-PLACES_MAX = 5  # of them that are named
+PLACES_MAX = 5  # headers and parameters that are named
 TEXT_MAX = 4 * SHOWN_MAX  # bytes of one text of an explanation
 
 
@@ -141,7 +139,7 @@ def _default(rejected: RejectedRequest, provider: Provider) -> Explanation:
 def _missing_credential(rejected: RejectedRequest, provider: Provider) -> Explanation:
     """Names the headers and parameters that a signed request has, and what may stand for them."""
     places = _credential_places(rejected, provider)
-    sent = (v for v in islice(sent_values(rejected.request), VALUES_MAX) if _may_be_credential(v))
+    sent = filter(is_named_like_key, candidates(rejected.request))
     received = ", ".join(value.place for value in islice(sent, PLACES_MAX)) or "none of them"
     return Explanation(rejected.reason, f"a credential in {places}", received, f"Send {places}.")
 
@@ -163,12 +161,6 @@ def _credential_places(rejected: RejectedRequest, provider: Provider) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def _may_be_credential(value: SentValue) -> bool:
-    if value.where == "header" and value.name.encode("latin-1") in PUBLIC_HEADERS:
-        return False
-    return is_secret_name(value.name.encode()) or "key" in value.name.lower()
 
 
 # Redaction

@@ -5,6 +5,7 @@ import binascii
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -16,9 +17,12 @@ from mockserver.explain.text import common_prefix, fingerprinted, printable
 from mockserver.explain.vocabulary import Explanation, RejectedRequest
 from mockserver.model.http import Request
 from mockserver.model.query import raw_pairs
+from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
+from mockserver.model.signing_recipe import SigningRecipe
 
 BODY_MAX = 16 * 1024  # bytes of a body in which keys are looked for
 NAME_MAX = 40  # bytes of a name that are shown
+VALUES_MAX = 64  # headers, parameters and members that are searched
 KEY_MAX = 512  # bytes of a value that may be a key
 PART_MIN = 6  # bytes of a key that identify it
 GZIP = b"\x1f\x8b"
@@ -49,6 +53,21 @@ def sent_values(request: Request) -> Iterator[SentValue]:
     body = uncompressed(request.body) or request.body
     if len(body) <= BODY_MAX:
         yield from _body_values(body)
+
+
+def candidates(request: Request) -> list[SentValue]:
+    """Returns the first values that are not empty, and not in a header of every client."""
+    return [
+        sent
+        for sent in islice(sent_values(request), VALUES_MAX)
+        if sent.value
+        and not (sent.where == "header" and sent.name.encode("latin-1") in PUBLIC_HEADERS)
+    ]
+
+
+def is_named_like_key(sent: SentValue) -> bool:
+    """Returns whether the name of a value says that it is a key, or another credential."""
+    return is_secret_name(sent.name.encode()) or "key" in sent.name.lower()
 
 
 def uncompressed(body: bytes) -> bytes:
@@ -96,33 +115,26 @@ def match_altered_key(
     return solution and (solution[0], keys[solution[1]])
 
 
-def explain_unknown_key(
-    presented: bytes,
-    ids: Mapping[bytes, str],
-    secrets: Mapping[bytes, str],
-    names: tuple[str, str],
-    secret_sent: Mistake,
-) -> Explanation | None:
-    """Explains an unknown key id: one that was altered, a secret, or the label of a key.
-
-    ``ids`` and ``secrets`` map values to labels; ``names`` are the provider's names of the two.
-    """
-    id_name, secret_name = names
+def explain_unknown_key(rejected: RejectedRequest, recipe: SigningRecipe) -> Explanation | None:
+    """Explains an unknown key of a recipe: one that was altered, a secret, or a label."""
+    presented, name = recipe.key_at.reader()(rejected.request), recipe.key_text
+    ids = {getattr(key, recipe.key).encode(): key.label for key in rejected.keys}
     match = match_altered_key(presented, ids)
     if match is not None:
-        mistakes, label = match
-        return explanation_for(
-            mistakes, f"the {id_name} of {label}", f"{fingerprinted(presented)}, not quite it"
-        )
+        received = f"{fingerprinted(presented)}, not quite it"
+        return explanation_for(match[0], f"the {name} of {match[1]}", received)
+    secrets = {getattr(key, recipe.secret).encode(): key.label for key in rejected.keys}
     match = match_altered_key(presented, secrets)
     if match is not None:
-        mistakes, label = match
-        received = f"{fingerprinted(presented)}, the {secret_name} of the key {label}"
-        return explanation_for((secret_sent, *mistakes), f"the {id_name} of {label}", received)
+        place = f" in {recipe.key_at.name}" if recipe.key_at.where == "header" else ""
+        fix = f"Send the {name}{place}; never send the secret, only sign with it."
+        sent = Mistake(f"secret for the {name}", fix)
+        received = f"{fingerprinted(presented)}, the {recipe.secret} of the key {match[1]}"
+        return explanation_for((sent, *match[0]), f"the {name} of {match[1]}", received)
     label = presented.decode("latin-1")
     if label in ids.values():
-        fix = f"Send the {id_name} itself: {label} is only its label in this sandbox."
-        return Explanation(f"label for the {id_name}", f"the {id_name} of {label}", label, fix)
+        fix = f"Send the {name} itself: {label} is only its label in this sandbox."
+        return Explanation(f"label for the {name}", f"the {name} of {label}", label, fix)
     return None
 
 

@@ -75,7 +75,7 @@ class Fixes:
         count = COUNTS[len(parts)]
         listed = ", ".join(parts[:-1]) + " and " * (len(parts) > 1) + parts[-1]
         time = recipe.timestamp_at.name if recipe.timestamp_at else "the request"
-        self.key = recipe.key.replace("_", " ")
+        self.key = recipe.key_text
         every = "both" if len(parts) == 2 else f"all {count}"
         self.parts = f"Sign {listed}: {every}, in this order."
         self.join = _join_text(recipe.joiner, count)

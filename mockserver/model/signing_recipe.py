@@ -62,6 +62,11 @@ class SigningRecipe(Struct, frozen=True, kw_only=True):
     written: str = "hex"
 
     @property
+    def key_text(self) -> str:
+        """What the key is called: ``key id``, or the name of its parameter."""
+        return self.key.replace("_", " ") if self.key_at.where == "header" else self.key_at.name
+
+    @property
     def is_hmac(self) -> bool:
         """Whether the secret is the key of an HMAC; otherwise it is part of what is hashed."""
         return self.placement == "HMAC key"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from itertools import islice
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -17,20 +17,18 @@ from mockserver.explain import (
     match_altered_key,
     printable,
     redact_secrets,
-    sent_values,
 )
 from mockserver.explain.attempts import Attempt, value
+from mockserver.explain.keys import candidates, is_named_like_key
 from mockserver.explain.part_changes import REWRITTEN_BODY_MAX
 from mockserver.explain.part_mistakes import Fixes
 from mockserver.explain.signature import explain_signature, secret_labels
 from mockserver.model.durations import SECOND
-from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
 from mockserver.model.rule_table import Rule, first_rule
 from mockserver.providers.cpg.auth import RECIPE, Key
 
 KEY, TIMESTAMP, SIGNATURE = "X-CPG-Key", "X-CPG-Timestamp", "X-CPG-Signature"
 HEADERS = (KEY, TIMESTAMP, SIGNATURE)
-VALUES_MAX = 64  # headers, parameters and members that are searched
 ALL_THREE = f"the headers {KEY}, {TIMESTAMP} and {SIGNATURE}, none of them empty"
 
 
@@ -38,10 +36,6 @@ def explain(rejected: RejectedRequest) -> Explanation | None:
     """Explains a rejected request; returns None where the general explanation is enough."""
     explainer = EXPLAINERS.get(rejected.reason)
     return None if explainer is None else explainer(rejected)
-
-
-def _labels_by_key_id(rejected: RejectedRequest) -> Mapping[bytes, str]:
-    return {key.key_id.encode(): key.label for key in rejected.keys}
 
 
 def _caller(rejected: RejectedRequest) -> Key | None:
@@ -70,8 +64,8 @@ def _explain_missing(rejected: RejectedRequest) -> Explanation | None:
         fix = f"Check that the variables that hold {', '.join(empty)} are set."
         return Explanation(f"empty {', '.join(empty)}", ALL_THREE, _list(received_names), fix)
     stand_ins = _stand_ins(rejected, missing_names)
-    values = islice(sent_values(request), VALUES_MAX)
-    if not received_names and not stand_ins and any(map(_may_be_key, values)):
+    values = filter(_may_stand_in, candidates(request))
+    if not received_names and not stand_ins and any(map(is_named_like_key, values)):
         return None  # it may be another exchange's key
     fixes = [f"Send {name}, not {value.place}." for name, value in stand_ins.items()]
     fixes += [f"Send {name}." for name in missing_names if name not in stand_ins]
@@ -85,8 +79,8 @@ def _list(names: list[str]) -> str:
 
 def _stand_ins(rejected: RejectedRequest, missing_names: list[str]) -> dict[str, SentValue]:
     """Returns the values that were probably sent in place of the missing headers, by header."""
-    labels = _labels_by_key_id(rejected)
-    values = [v for v in islice(sent_values(rejected.request), VALUES_MAX) if _may_stand_in(v)]
+    labels = {key.key_id.encode(): key.label for key in rejected.keys}
+    values = [value for value in candidates(rejected.request) if _may_stand_in(value)]
     stand_ins = {
         name: value for name in missing_names for value in values[::-1] if _role(value) == name
     }
@@ -99,35 +93,12 @@ def _stand_ins(rejected: RejectedRequest, missing_names: list[str]) -> dict[str,
 
 
 def _may_stand_in(value: SentValue) -> bool:
-    plain = value.where == "header" and value.name.encode("latin-1") in PUBLIC_HEADERS
-    return bool(value.value) and not plain and value.name.lower() not in NAMES
-
-
-def _may_be_key(value: SentValue) -> bool:
-    named = is_secret_name(value.name.encode()) or "key" in value.name.lower()
-    return named and _may_stand_in(value)
+    return value.name.lower() not in NAMES
 
 
 def _role(value: SentValue) -> str:
     """Returns the header that a value's name stands for, or nothing."""
     return next((header for name, header in ROLES if name.search(value.name)), "")
-
-
-# The key
-
-
-def _explain_unknown_key(rejected: RejectedRequest) -> Explanation | None:
-    presented = rejected.request.header(KEY.lower().encode())
-    secrets = {key.secret.encode(): key.label for key in rejected.keys}
-    return explain_unknown_key(
-        presented, _labels_by_key_id(rejected), secrets, ("key id", "secret"), SECRET_SENT
-    )
-
-
-SECRET_SENT = Mistake(
-    "secret for the key id",
-    f"Send the key id in {KEY}; never send the secret, only sign with it.",
-)
 
 
 # The time
@@ -262,7 +233,7 @@ def _explain_permission(rejected: RejectedRequest) -> Explanation:
 
 EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
     "missing_credential": _explain_missing,
-    "unknown_credential": _explain_unknown_key,
+    "unknown_credential": partial(explain_unknown_key, recipe=RECIPE),
     "revoked_credential": explain_revoked_key,
     "outside_window": _explain_timestamp,
     "bad_signature": _explain_signature,

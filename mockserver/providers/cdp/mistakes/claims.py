@@ -28,6 +28,15 @@ ZONES_MAX = 14
 ZONE_TOLERANCE = 60  # seconds that a request may take
 
 
+def _unit(value: Any, now: int) -> str:
+    """Returns the unit in which a value is near ``now`` (nanoseconds), or an empty string."""
+    if type(value) not in (int, float):
+        return ""
+    seconds = now // SECOND
+    near = (u for u, size in UNITS.items() if abs(value / size - seconds) < NEAR_NOW)
+    return next(near, "") if TIME_MAX <= value < CONVERTIBLE_MAX else ""
+
+
 # Rows with a test of a claim and of the time; the braces are filled in.
 FIX_TIME = "Set {name} to seconds since 1970, as a number."
 TIME_RULES = (
@@ -40,7 +49,7 @@ TIME_RULES = (
     ),
     Rule(
         "{unit} instead of seconds",
-        lambda value, now: _unit(value, now),
+        _unit,
         "Divide {name} by {size}.",
         "{name} {value}",
     ),
@@ -96,15 +105,6 @@ def _describe_claim(rejected: RejectedRequest, value: Any) -> str:
 
 
 # The time
-
-
-def _unit(value: Any, now: int) -> str:
-    """Returns the unit in which a value is near ``now`` (nanoseconds), or an empty string."""
-    if type(value) not in (int, float):
-        return ""
-    seconds = now // SECOND
-    near = (u for u, size in UNITS.items() if abs(value / size - seconds) < NEAR_NOW)
-    return next(near, "") if TIME_MAX <= value < CONVERTIBLE_MAX else ""
 
 
 def explain_expired(rejected: RejectedRequest) -> Explanation:
