@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 from msgspec.structs import replace
 
-from mockserver.explain.attempts import Attempt, Change, Part, label, message, pairs
+from mockserver.explain.attempts import Attempt, Change, label, message, pairs
 from mockserver.explain.digests import RARE_SECRETS, SECRETS
 from mockserver.explain.part_changes import each, secret_of_another_key, with_values
 from mockserver.explain.part_mistakes import algorithm_text
@@ -35,10 +35,8 @@ RARE_SECRET_NAMES = (
 
 
 @lru_cache(16)
-def parameter_mistakes(
-    recipe: SigningRecipe, first: Sequence[Mistake] = (), last: Sequence[Mistake] = ()
-) -> tuple[Mistake, ...]:
-    """Returns the mistakes against a recipe of parameters; ``first`` and ``last`` are its own."""
+def parameter_mistakes(recipe: SigningRecipe, own: Sequence[Mistake] = ()) -> tuple[Mistake, ...]:
+    """Returns the mistakes against a recipe of parameters; ``own`` are those of its provider."""
     key, sign, joiner = recipe.key_at.name, recipe.signature_at.name, recipe.joiner.decode()
     named = f"{recipe.placed_as}{recipe.equals.decode()}"
     place = f"Append {joiner}{named} and the secret at the very end."
@@ -51,10 +49,10 @@ def parameter_mistakes(
     plain = plain_text(recipe)
     operation = recipe.operation
     unordered: tuple[Row, ...] = ()
-    covered: Row = (f"{operation} not signed", every, without_operation)
+    covered: Row = (f"{operation} not signed", every, omits(lambda a: _operation(a)[:1]))
     if operation in recipe.left_out:
         fix = f"Do not sign {operation}: it only names the operation."
-        covered = (f"{operation} signed", fix, with_operation)
+        covered = (f"{operation} signed", fix, lambda a: with_pair(a, _operation(a)))
         unordered = (
             (f"{operation} signed + parameters not sorted", f"{fix} {SORT}", unsorted_operation),
         )
@@ -66,21 +64,33 @@ def parameter_mistakes(
         ("secret under another name", place, each("secret_name", *SECRET_NAMES)),
         ("secret sorted in", SORT, with_values(place="sorted in")),
         ("secret first", place, with_values(place="first")),
-        ("values URL-encoded", RAW, encoded_values),
-        (f"{key} not signed", every, lambda a: _without(a, {key.encode()})),
+        ("values URL-encoded", RAW, respells(quote_plus, lambda text: quote(text, safe=""))),
+        (f"{key} not signed", every, omits(lambda a: [key.encode()])),
         (f"{sign} signed", every, lambda a: with_pair(a, (sign.encode(), b""))),
-        ("query not signed", every, without_query),
-        ("form not signed", every, without_form),
+        ("query not signed", every, omits(lambda a: {n for n, _ in a.of.query} - _unsplit(a))),
+        ("form not signed", every, omits(lambda a: {n for n, _ in a.of.form} - _unsplit(a))),
         (f"{joiner} after the string", join, with_values(suffix=recipe.joiner)),
         (SECRETS[0].name, NOTHING, SECRETS[0].change),
         *((mistake.name, mistake.fix, mistake.change) for mistake in SECRETS[1:]),
-        (f"HMAC-{algorithm_text(recipe)} for {algorithm_text(recipe)}", plain, hmac_instead),
+        (
+            f"HMAC-{algorithm_text(recipe)} for {algorithm_text(recipe)}",
+            plain,
+            hmac_instead,
+        ),
         (f"{key} and secret swapped", secret, key_and_secret_swapped),
         ("another key's secret", secret, secret_of_another_key),
         ("newline after the string", NOTHING, with_newline),
         ("query signed as it is sent", RAW, raw_query),
-        ("values decoded twice", RAW, decoded_values),
-        (f"only {key} signed", every, key_alone),
+        (
+            "values decoded twice",
+            RAW,
+            respells(unquote_to_bytes, lambda t: unquote_to_bytes(t.replace(b"+", b" "))),
+        ),
+        (
+            f"only {key} signed",
+            every,
+            omits(lambda a: {label(p) for p in a.parts} - {key.encode()}),
+        ),
         ("another separator between parameters", join, each("joiner", b"", b",", b"\n", b"|")),
         ("secret first", place, each("place", "first, without its name", "prepended")),
         ("string in one case", join, in_one_case),
@@ -88,22 +98,29 @@ def parameter_mistakes(
     rare: tuple[Row, ...] = (
         ("secret under another name", place, each("secret_name", *RARE_SECRET_NAMES)),
         ("parameters in another order", SORT, otherwise_sorted),
-        ("empty parameters not signed", every, empty_params_omitted),
+        ("empty parameters not signed", every, omits(lambda a: [n for n, v in pairs(a) if not v])),
         ("a parameter not signed", every, param_omitted),
-        ("values URL-encoded", RAW, unusually_encoded_values),
-        ("plus signed for a space", RAW, plus_for_space),
-        ("path signed", join, with_path),
-        ("names not signed", join, values_alone),
+        ("values URL-encoded", RAW, respells(*SPELLINGS)),
+        ("plus signed for a space", RAW, respells(lambda text: text.replace(b" ", b"+"))),
+        (
+            "path signed",
+            join,
+            lambda a: each("prefix", a.of.request.path + b"?", a.of.request.path)(a),
+        ),
+        (
+            "names not signed",
+            join,
+            lambda a: each("joiner", b"", a.joiner)(replace(a, equals=None)),
+        ),
         ("= missing or another character", join, each("equals", b"", b":")),
         ("JSON signed", join, each("json_style", (",", ":"), (", ", ": "))),
     )
     return (
-        *first,
         *(Mistake(*row) for row in rows[:2]),
         *(Mistake(*row, no_pairs=True) for row in unordered),
         *(Mistake(*row) for row in rows[2:]),
         *(Mistake(*row, no_pairs=True) for row in rare),
-        *last,
+        *own,
         *RARE_SECRETS,
     )
 
@@ -121,8 +138,20 @@ def with_pair(attempt: Attempt, pair: tuple[bytes, bytes]) -> list[Attempt]:
     return [replace(attempt, parts=tuple(sorted(parts, key=label)) if is_sorted else parts)]
 
 
-def _without(attempt: Attempt, names: Iterable[bytes]) -> list[Attempt]:
-    return [replace(attempt, parts=tuple(p for p in attempt.parts if label(p) not in names))]
+def omits(names: Callable[[Attempt], Iterable[bytes]]) -> Change:
+    """Does not sign some parameters."""
+
+    def change(attempt: Attempt) -> Attempts:
+        omitted = set(names(attempt))
+        return [replace(attempt, parts=tuple(p for p in attempt.parts if label(p) not in omitted))]
+
+    return change
+
+
+def _operation(attempt: Attempt) -> tuple[bytes, bytes]:
+    """Returns the parameter that names the operation."""
+    name = attempt.of.recipe.operation.encode()
+    return name, parameter(attempt.of.request, name)
 
 
 # Which parameters
@@ -134,43 +163,10 @@ def _unsplit(attempt: Attempt) -> set[bytes]:
     return {recipe.key_at.name.encode(), recipe.operation.encode()}
 
 
-def with_operation(attempt: Attempt) -> Attempts:
-    """Signs the parameter that names the operation."""
-    name = attempt.of.recipe.operation.encode()
-    return with_pair(attempt, (name, parameter(attempt.of.request, name)))
-
-
-def without_operation(attempt: Attempt) -> Attempts:
-    """Does not sign the parameter that names the operation."""
-    return _without(attempt, {attempt.of.recipe.operation.encode()})
-
-
-def without_query(attempt: Attempt) -> Attempts:
-    """Signs only the form."""
-    return _without(attempt, {name for name, _ in attempt.of.query} - _unsplit(attempt))
-
-
-def without_form(attempt: Attempt) -> Attempts:
-    """Signs only the query."""
-    return _without(attempt, {name for name, _ in attempt.of.form} - _unsplit(attempt))
-
-
-def key_alone(attempt: Attempt) -> Attempts:
-    """Signs nothing but the key."""
-    names = {label(part) for part in attempt.parts}
-    return _without(attempt, names - {attempt.of.recipe.key_at.name.encode()})
-
-
 def param_omitted(attempt: Attempt) -> Attempts:
     """Does not sign one parameter."""
-    if len(attempt.parts) > PARAMETERS_MAX:
-        return []
-    return [one for part in attempt.parts for one in _without(attempt, {label(part)})]
-
-
-def empty_params_omitted(attempt: Attempt) -> Attempts:
-    """Does not sign empty parameters."""
-    return _without(attempt, {name for name, value in pairs(attempt) if not value})
+    few = attempt.parts if len(attempt.parts) <= PARAMETERS_MAX else ()
+    return [replace(attempt, parts=tuple(p for p in attempt.parts if p is not one)) for one in few]
 
 
 # Order
@@ -207,7 +203,7 @@ def unsorted_operation(attempt: Attempt) -> Attempts:
     """Signs the parameter that names the operation, and sorts nothing."""
     return [
         changed
-        for covering in with_operation(attempt)
+        for covering in with_pair(attempt, _operation(attempt))
         for changed in (*in_sent_order(covering), *in_any_order(covering))
         if changed != covering
     ]
@@ -235,49 +231,31 @@ def otherwise_sorted(attempt: Attempt) -> Attempts:
 # Values
 
 
-def _respelt(attempt: Attempt, *changes: Callable[[bytes], bytes | str]) -> list[Attempt]:
-    """Applies each change to every name and value."""
+Spelling = Callable[[bytes], bytes | str]
 
-    def changed(text: bytes, change: Callable[[bytes], bytes | str]) -> bytes:
-        new = change(text)
-        return new if isinstance(new, bytes) else new.encode()
 
-    results: list[tuple[Part, ...]] = [
-        tuple((changed(name, change), changed(value, change)) for name, value in pairs(attempt))
-        for change in changes
+def respells(*spellings: Spelling) -> Change:
+    """Spells every name and value in other ways."""
+    return lambda attempt: [
+        replace(attempt, parts=tuple((_text(n, way), _text(v, way)) for n, v in pairs(attempt)))
+        for way in spellings
     ]
-    return [replace(attempt, parts=parts) for parts in results]
 
 
-def encoded_values(attempt: Attempt) -> Attempts:
-    """Encodes names and values, a space as a plus or as %20."""
-    return _respelt(attempt, quote_plus, lambda text: quote(text, safe=""))
+def _text(text: bytes, spelling: Spelling) -> bytes:
+    new = spelling(text)
+    return new if isinstance(new, bytes) else new.encode()
 
 
-def unusually_encoded_values(attempt: Attempt) -> Attempts:
-    """Encodes fewer characters than usual, a tilde too, or with lower-case escapes."""
-    few = (quote, lambda text: quote(text, safe="!'()*,:"))
-    return _respelt(attempt, *few, *SPELLINGS)
-
-
-SPELLINGS: tuple[Callable[[bytes], bytes | str], ...] = (
+SPELLINGS: tuple[Spelling, ...] = (  # unusual ones
+    quote,
+    lambda text: quote(text, safe="!'()*,:"),
     lambda text: quote_plus(text).replace("~", "%7E"),
     lambda text: quote(text, safe="").replace("~", "%7E"),
     lambda text: lower_escapes(quote_plus(text).encode()),
     lambda text: lower_escapes(quote(text, safe="").encode()),
     lambda text: lower_escapes(quote_plus(text).replace("~", "%7E").encode()),
 )
-
-
-def decoded_values(attempt: Attempt) -> Attempts:
-    """Decodes the decoded values once more, a plus to itself or to a space."""
-    spaced = lambda text: unquote_to_bytes(text.replace(b"+", b" "))  # noqa: E731
-    return _respelt(attempt, unquote_to_bytes, spaced)
-
-
-def plus_for_space(attempt: Attempt) -> Attempts:
-    """Signs a plus where the query's plus stands for a space."""
-    return _respelt(attempt, lambda text: text.replace(b" ", b"+"))
 
 
 # The string as a whole
@@ -291,12 +269,6 @@ def raw_query(attempt: Attempt) -> Attempts:
     signature = of.recipe.signature_at.name.encode() + b"="
     split = (param.partition(b"=") for param in params if not param.startswith(signature))
     return [replace(attempt, parts=tuple((name, value) for name, _, value in split))]
-
-
-def with_path(attempt: Attempt) -> Attempts:
-    """Signs the path before the parameters."""
-    path = attempt.of.request.path
-    return [replace(attempt, prefix=prefix) for prefix in (path + b"?", path)]
 
 
 def with_newline(attempt: Attempt) -> Attempts:
@@ -316,12 +288,6 @@ def in_one_case(attempt: Attempt) -> Attempts:
         if other != text
     }
     return [replace(attempt, case=case) for case in several if several[case]]
-
-
-def values_alone(attempt: Attempt) -> Attempts:
-    """Joins the values alone."""
-    bare = replace(attempt, equals=None)
-    return [replace(bare, joiner=joiner) for joiner in (b"", attempt.joiner)]
 
 
 # Secret and digest

@@ -282,6 +282,12 @@ def base_path(of: SignedRequest) -> bytes:
     return b"/" + of.request.path[1:].partition(b"/")[0] + b"/"
 
 
+def twice_in_base(path: bytes, of: SignedRequest) -> list[bytes]:
+    """Writes the base path twice."""
+    base = base_path(of)
+    return [path.replace(base, base[:-1] + base, 1)]
+
+
 def hosts(of: SignedRequest) -> list[bytes]:
     """Returns the host, with and without its port."""
     host = of.request.header(b"host")

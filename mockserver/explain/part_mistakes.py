@@ -1,13 +1,13 @@
 """The known mistakes of clients that sign the parts of a request, the likeliest first."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 from msgspec.structs import replace
 
-from mockserver.explain.attempts import NAMES, Attempt, Change, drop, leaves
+from mockserver.explain.attempts import NAMES, Attempt, Change, drop
 from mockserver.explain.digests import RARE_SECRETS, SECRETS
 from mockserver.explain.keys import uncompressed
 from mockserver.explain.part_changes import (
@@ -33,6 +33,7 @@ from mockserver.explain.part_changes import (
     secret_of_another_key,
     sets,
     split,
+    twice_in_base,
     unhashed,
     unusually_encoded,
     url_in_path,
@@ -52,14 +53,12 @@ Attempts = Iterable[Attempt]
 
 
 @lru_cache(16)
-def part_mistakes(
-    recipe: SigningRecipe, first: Sequence[Mistake] = (), last: Sequence[Mistake] = ()
-) -> tuple[Mistake, ...]:
-    """Returns the mistakes against a recipe with parts; ``first`` and ``last`` are its own."""
+def part_mistakes(recipe: SigningRecipe, own: Sequence[Mistake] = ()) -> tuple[Mistake, ...]:
+    """Returns the mistakes against a recipe with parts; ``own`` are those of its provider."""
     fix = Fixes(recipe)
     likely = (*_likely(recipe, fix), *_likely_in_whole(recipe, fix))
     unpaired = (replace(mistake, no_pairs=True) for mistake in _rare(recipe, fix))
-    return (*first, *likely, *RARE_SECRETS, *unpaired, *last)
+    return (*likely, *RARE_SECRETS, *unpaired, *own)
 
 
 class Fixes:
@@ -163,7 +162,7 @@ def _likely(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
 
 
 def _likely_in_whole(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
-    names = {name.decode() for name, _ in leaves(_named(recipe.parts))}
+    names = set(_names(recipe.parts))
     left_out = "no line for the query" if recipe.joiner == b"\n" else "query left out"
     yield Mistake(
         "base path not signed",
@@ -191,9 +190,7 @@ def _likely_in_whole(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
     yield Mistake(
         "host in the path", fix.PATH, sets("path", lambda p, of: [host + p for host in hosts(of)])
     )
-    yield Mistake(
-        "base path signed twice", fix.PATH, sets("path", lambda p, of: [base_path(of)[:-1] + p])
-    )
+    yield Mistake("base path signed twice", fix.PATH, sets("path", twice_in_base))
     yield Mistake(
         "no slash before the path", fix.PATH, sets("path", lambda p, of: [p.lstrip(b"/")])
     )
@@ -245,11 +242,9 @@ def _rare(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
 SEPARATOR = "another separator between fields"
 
 
-def _named(parts: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(
-        (p.encode(), b"") if isinstance(p, str) else replace(p, parts=_named(p.parts))
-        for p in parts
-    )
+def _names(parts: Iterable[Any]) -> Iterator[str]:
+    for part in parts:
+        yield from [part] if isinstance(part, str) else _names(part.parts)
 
 
 def plain(*places: str) -> Change:

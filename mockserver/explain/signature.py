@@ -58,7 +58,7 @@ def explain_signature(
     case = "any" if any_case else CASES.get(recipe.written, recipe.written)
     writing, raw = digest_of(signature, case.encode())
     rights = right_attempts(rejected, recipe, credential)
-    table = (part_mistakes if recipe.parts else parameter_mistakes)(recipe, (), own)
+    table = (part_mistakes if recipe.parts else parameter_mistakes)(recipe, own)
     solution = _solve(rights, table, raw) if raw else None
     if solution is None:
         mistakes, client = _partial(rights, signature)
