@@ -31,7 +31,6 @@ from mockserver.providers import discover
 from mockserver.providers.cdp import balances as cdp
 from mockserver.providers.cdp import keys
 from mockserver.providers.coinstats import query as coinstats
-from mockserver.providers.cpg.mistakes import message_changes
 
 
 @pytest.fixture(autouse=True)
@@ -222,9 +221,6 @@ FILL: dict[str, Callable[[int], Any]] = {
     ),
     "cdp pages": lambda n: cdp._parse_query(b"pageSize=%d&pageToken=a%d" % (1 + n % 9, n)),
     "cdp keys": lambda n: keys.parse(keys.ed25519_secret(b"%032d" % n)),
-    "cpg body hashes": lambda n: message_changes._rewritten_hashes(
-        (b'{"n":%d}' % n, (",", ":"), True)
-    ),
 }
 KEY_OBJECTS = {  # their bytes are OpenSSL's, which the interpreter does not count
     "Ed25519 signing keys",

@@ -324,14 +324,15 @@ def test_the_body_of_a_raw_request_is_what_was_signed(
     assert result == CommandResult(0, "accepted: 200 cpg submitWithdrawal as key main\n", "")
 
 
-def test_without_a_host_the_option_provider_is_required(explain: Explain) -> None:
-    request = raw(sign("GET", "/v1/balances"), "\n")
-    result = explain(request)
+def test_without_host_and_credential_the_option_provider_is_required(explain: Explain) -> None:
+    result = explain(raw({"X-Other": "1"}, "\n"))
     assert (result.status, result.out) == (2, "")
     assert result.err == (
-        "mockserver: the URL does not select a provider: "
+        "mockserver: neither the URL nor a credential selects a provider: "
         "add --provider cdp or coinapi or coinstats or coinw or cpg\n"
     )
+    request = raw(sign("GET", "/v1/balances"), "\n")
+    accepted(explain(request), "cpg")
     accepted(explain(request, "--provider", "cpg"), "cpg")
 
 
@@ -360,7 +361,7 @@ def test_a_port_of_the_environment_selects_the_provider(
     monkeypatch.setenv("MOCKSERVER_PORT", "9000")
     headers = header_words(sign("GET", "/v1/balances"))
     accepted(explain(f"curl {headers} http://127.0.0.1:9005/v1/balances"), "cpg")
-    assert explain(f"curl {headers} {CPG}/v1/balances").status == 2
+    assert explain(f"curl {CPG}/v1/balances").status == 2
 
 
 # HAR
@@ -528,7 +529,7 @@ LINES = {
     "a configuration": (b"curl http://h -K file", "curl's --config is not supported here"),
     "a raw header without a colon": (b"GET / HTTP/1.1\nno\n\n", "the header 'no' has no colon"),
     "a raw request without a path": (b"GET HTTP/1.1\n\n", "'GET HTTP/1.1' is not a request line"),
-    "a URL of no provider": (b"curl http://h/", "the URL does not select a provider"),
+    "a URL of no provider": (b"curl http://h/", "neither the URL nor a credential selects a provider"),
 }  # fmt: skip
 
 
@@ -572,3 +573,68 @@ def test_the_command_exits_with_the_documented_status(tmp_path: Path) -> None:
     status, out, err = run(f"curl {CPG}/v1/balances".encode())
     assert (status, out.splitlines()[0], err) == (1, b"refused: 401 cpg missing_credential", b"")
     assert run(b"\xff") == (2, b"", b"mockserver: this is not UTF-8 from byte 0 on\n")
+
+
+# The Windows command prompt, and the lines of other tools
+
+
+def in_cmd(text: str) -> str:
+    """Returns an argument as a browser's "Copy as cURL (cmd)" writes it."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = "".join(c if c.isalnum() or c in " -_./:" else f"^{c}" for c in quoted)
+    return '^"' + escaped.replace("^\n", "^\n\n") + '^"'
+
+
+BODIES_IN_CMD = {
+    "JSON": ORDER,
+    "JSON on two lines": ORDER.replace(",", ",\n", 1),
+    "a percent sign and a backslash": ORDER.replace("}", ',"note":"50 % \\\\ & |"}'),
+}
+
+
+@pytest.mark.parametrize(("about", "body"), BODIES_IN_CMD.items(), ids=BODIES_IN_CMD)
+def test_a_line_of_the_windows_command_prompt_is_read(
+    explain: Explain, about: str, body: str
+) -> None:
+    headers = sign("POST", "/v1/withdrawals", body=body.encode())
+    options = [f"-H {in_cmd(f'{name}: {value}')}" for name, value in headers.items()]
+    options += [f"-H {in_cmd('Content-Type: application/json')}", f"--data-raw {in_cmd(body)}"]
+    line = f"curl {in_cmd(CPG + '/v1/withdrawals')} ^\n  " + " ^\n  ".join(options)
+    result = explain(line if "\n" in body else line.replace("\n", "\r\n"))
+    assert result.err == ""
+    assert " cpg bad_signature" not in result.out
+    assert result.out.startswith(("accepted: 200 cpg", "refused: 400 cpg bad_request"))
+
+
+OTHER_TOOLS = {
+    "PowerShell": 'Invoke-WebRequest -Uri "http://h/v1" -Headers @{"X-CPG-Key"="k"}',
+    "PowerShell's session": "$session = New-Object Microsoft.PowerShell.Commands.WebRequestSession",
+    "PowerShell's prompt": "PS C:\\> irm http://h/v1",
+    "wget": "wget --header='X-CPG-Key: k' http://h/v1",
+    "HTTPie": "http POST http://h/v1 X-CPG-Key:k a=b",
+    "HTTPie for https": "$ https h/v1",
+    "JavaScript": 'await fetch("http://h/v1", {})',
+}
+
+
+@pytest.mark.parametrize(("tool", "line"), OTHER_TOOLS.items())
+def test_a_line_of_another_tool_is_named(explain: Explain, tool: str, line: str) -> None:
+    result = explain(line)
+    name = tool.partition("'")[0].partition(" ")[0]
+    assert (result.status, result.out) == (2, "")
+    assert f"this is a line of {name}, which cannot be read here: copy it as cURL" in result.err
+
+
+@pytest.mark.parametrize("provider", discover())
+def test_a_credential_selects_the_provider_where_the_url_does_not(
+    explain: Explain, provider: str
+) -> None:
+    line = line_of(provider)
+    described = discover()[provider]
+    here = base_url(described, PORT).removesuffix(described.base_path)
+    elsewhere = line.replace(here, "https://staging.example:9999")
+    assert elsewhere != line
+    result = explain(elsewhere)
+    assert f" {provider} " in result.out, result
+    if provider != "cdp":  # which signs the host
+        accepted(result, provider)

@@ -647,7 +647,7 @@ SHAPES = [
     ("one part", "abc", "not a JWT"),
     ("four parts", f"{BODY}.e30", "not a JWT"),
     ("padded", BODY + "==", "padding in the token"),
-    ("standard base64", "+" + BODY[1:], "standard base64 for base64url"),
+    ("standard base64", "+/" + BODY[2:], "standard base64 for base64url"),
     ("both alphabets and more", "+*" + BODY[2:], "characters that are not base64url"),
     ("a sign of no base64", "*" + BODY[1:], "characters that are not base64url"),
     ("a header cut short", BODY[: BODY.index(".")][:5] + BODY[BODY.index(".") :], "part of the token cut short"),

@@ -4,6 +4,7 @@ The requests are signed by a signer of our own that takes the mistake as a param
 """
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -18,9 +19,8 @@ import pytest
 from raw import exchange, get
 
 from mockserver import HandClock, MockServer
-from mockserver.explain import TRIES_MAX
-from mockserver.providers.coinw.mistakes import signature
-from mockserver.providers.coinw.mistakes.recipe import digest, message
+from mockserver.explain import TRIES_MAX, signature
+from mockserver.explain.attempts import digest, message
 
 NOW = 1_747_444_800
 SECOND = 10**9
@@ -107,7 +107,9 @@ READ = call()
 ASKED = call(query=(("zone", "a b/c,d"), ("note", "1+1"), ("Market", "btc")))
 POSTED = call(form=(("symbol", "BTC_USDT"), ("amount", "1,2"), ("empty", "")))
 BOTH = call(query=(("zone", "1"),), form=(("note", "2"),))
-REQUESTS = {"read": READ, "asked": ASKED, "posted": POSTED, "both": BOTH}
+TILDE = call(query=(("note", "~1, 2"),))
+THREE = call(query=(("zone", "1"), ("amount", "2")))
+REQUESTS = {"read": READ, "asked": ASKED, "posted": POSTED, "both": BOTH, "tilde": TILDE, "three": THREE}  # fmt: skip
 
 
 def target_and_body(wrong: Call) -> tuple[str, bytes]:
@@ -201,6 +203,7 @@ def whole_case(change: Callable[[bytes], bytes]) -> Change:
 
 
 ANY = ("read", "asked", "posted", "both")
+UNSORTED = "command signed + parameters not sorted"
 SEVERAL = ("asked", "posted", "both")
 LAST = 99
 
@@ -225,6 +228,11 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("values encoded", "values URL-encoded", ("asked", "posted"), written(quote_plus)),
     ("values encoded, a space as %20", "values URL-encoded", ("asked",), written(lambda text: quote(text, safe=""))),
     ("values encoded, the slash left", "values URL-encoded", ("asked",), written(quote)),
+    ("escapes in lower case", "values URL-encoded", ("tilde",), written(lambda text: quote_plus(text).replace("%2C", "%2c"))),
+    ("a tilde escaped", "values URL-encoded", ("tilde",), written(lambda text: quote(text, safe="").replace("~", "%7E"))),
+    ("the command first, nothing sorted", UNSORTED, ("read", "three"), lambda c: replace(c, signed=(COMMAND, *c.query, KEY))),
+    ("the command last, nothing sorted", UNSORTED, ("three",), lambda c: replace(c, signed=(*c.query, KEY, COMMAND))),
+    ("the command amid, nothing sorted", UNSORTED, ("three",), lambda c: replace(c, signed=(*c.query[:1], COMMAND, KEY, *c.query[1:]))),
     ("values decoded", "values decoded twice", ("asked",), written(lambda text: text.replace("+", " "))),
     ("a plus for a space", "plus signed for a space", ("asked",), written(lambda text: text.replace(" ", "+"))),
     ("the key forgotten", "api_key not signed", ("asked", "posted", "both"), left_out("api_key")),
@@ -249,7 +257,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("the query string", "query signed as it is sent", ("asked", "posted"), query_string),
     ("the path in front", "path signed", ANY, lambda c: replace(c, head=f"{PRIVATE}?")),
     ("all in capitals", "string in one case", ANY, whole_case(bytes.upper)),
-    ("all in small letters", "string in one case", ("asked", "posted"), whole_case(bytes.lower)),
+    ("all in small letters", "string in one case", ("posted",), whole_case(bytes.lower)),
     ("JSON", "JSON signed", ANY, lambda c: replace(c, text=json.dumps(dict(c.signed) | {"secret_key": SECRET}, separators=(",", ":")).encode())),
     ("a line end from a file", "newline after the secret", ANY, put(secret=SECRET + "\n")),
     ("a line end of Windows", "newline after the secret", ANY, put(secret=SECRET + "\r\n")),
@@ -440,6 +448,10 @@ READING = f"{PRIVATE}?command=returnBalances"
 IN_HEADER = "Send api_key as a parameter, not as a header."
 NO_FORM = "Send a form with Content-Type: application/x-www-form-urlencoded, or use the query; JSON is not read."
 IS_FUTURES = "This is the scheme of the futures API: spot takes api_key and sign as parameters."
+MULTIPART = (
+    '--b\r\nContent-Disposition: form-data; name="api_key"\r\n\r\nmain-api-key\r\n'
+    f'--b\r\nContent-Disposition: form-data; name="sign"\r\n\r\n{SIGN}\r\n--b--\r\n'
+)
 NO_KEY = [
     # about, target, headers, body, rule, received, fix
     ("nothing", READING, {}, "", "missing api_key", "command", "Send api_key."),
@@ -452,6 +464,7 @@ NO_KEY = [
     ("the futures' headers", READING, {"api_key": "main-api-key", "sign": SIGN, "timestamp": str(NOW)}, "", "the futures' scheme", "the key main in the header api_key", IS_FUTURES),
     ("the futures' body", READING, {"X-COINW-APIKEY": "main-api-key", **dict([JSON])}, f'{{"timestamp":{NOW}000,"signature":"{SIGN}"}}', "api_key in a header", "the key main in the header x-coinw-apikey", IN_HEADER),
     ("another name", f"{READING}&apiKey=main-api-key&sign={SIGN}", {}, "", "api_key under another name", "the key main in the parameter apiKey", "Call the parameter api_key."),
+    ("multipart", READING, {"Content-Type": "multipart/form-data; boundary=b"}, MULTIPART, "api_key in a body that is not a form", "the key main in the member api_key", NO_FORM),
     ("another name in the form", READING, dict([FORM]), f"API_KEY=main-api-key&sign={SIGN}", "api_key under another name", "the key main in the member API_KEY", "Call the parameter api_key."),
 ]  # fmt: skip
 
@@ -478,6 +491,13 @@ def test_a_key_that_is_not_where_it_belongs_is_told(  # noqa: PLR0917
         "received": received,
         "fix": fix,
     }
+
+
+def test_a_form_in_gzip_is_named(server: MockServer) -> None:
+    form = gzip.compress(f"api_key=main-api-key&sign={SIGN}".encode(), mtime=0)
+    exchange(server.coinw.base_url, get(READING, dict([FORM]), "POST", form))
+    explanation = server.journal[-1].explanation
+    assert (explanation["rule"], explanation["received"]) == ("compressed body", "a body in gzip")
 
 
 NO_SIGN = [
@@ -665,9 +685,9 @@ def test_no_more_ways_are_tried_than_the_bound_allows(
 ) -> None:
     sizes: list[int] = []
 
-    def counted_digest(recipe: Any) -> bytes:
-        sizes.append(len(message(recipe)))
-        return digest(recipe)
+    def counted_digest(attempt: Any) -> bytes:
+        sizes.append(len(message(attempt)))
+        return digest(attempt)
 
     monkeypatch.setattr(signature, "digest", counted_digest)
     for right in (ASKED, POSTED, BOTH):

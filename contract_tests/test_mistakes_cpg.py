@@ -4,6 +4,7 @@ The requests are signed by a signer of our own that takes the mistake as a param
 """
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -20,9 +21,8 @@ import requests
 from raw import exchange, get
 
 from mockserver import HandClock, MockServer
-from mockserver.explain import TRIES_MAX
-from mockserver.providers.cpg.mistakes import signature
-from mockserver.providers.cpg.mistakes.recipe import digest, message
+from mockserver.explain import TRIES_MAX, signature
+from mockserver.explain.attempts import digest, message
 
 NOW = 1_747_444_800
 SECOND = 10**9
@@ -111,7 +111,24 @@ ASKED = call(query="network=ETH&currency=USDT%20%2F")
 POSTED = call("POST", "/v1/withdrawals", body=ORDER)
 NUMBERED = call("POST", "/v1/withdrawals", "n=1", ORDER)
 SHOWN = call(path="/v1/withdrawals/12345")
-REQUESTS = {"read": READ, "asked": ASKED, "posted": POSTED, "numbered": NUMBERED}
+TILDE = call(path="/v1/withdrawals/~1")
+ESCAPED_QUERY = call(query="a=x%2Cy&b=~z")
+PLAIN_QUERY = call(query="a=~x,y")
+GAPS = call(query="a=&b=1&c=")
+ENDED = call(query="a=1&")
+ZIPPED = call("POST", "/v1/withdrawals", body=gzip.compress(ORDER, mtime=0))
+REQUESTS = {
+    "read": READ,
+    "asked": ASKED,
+    "posted": POSTED,
+    "numbered": NUMBERED,
+    "escaped": ESCAPED_QUERY,
+    "plain": PLAIN_QUERY,
+    "gaps": GAPS,
+    "ended": ENDED,
+    "zipped": ZIPPED,
+    "tilde": TILDE,
+}
 
 
 def send(server: MockServer, wrong: Call, host: str = "127.0.0.1:8495") -> bytes:
@@ -198,6 +215,15 @@ MISTAKES: list[tuple[str, str, tuple[str, ...], Change]] = [
     ("encoded twice", "query re-encoded", QUERY, put(query=b"network=ETH&currency=USDT%2520%252F")),
     ("the whole query encoded", "query re-encoded", QUERY, lambda c: replace(c, query=quote(c.query, safe="").encode())),
     ("one parameter forgotten", "a parameter not signed", QUERY, put(query=b"network=ETH")),
+    ("escapes in lower case", "query re-encoded", ("escaped",), put(query=b"a=x%2cy&b=~z")),
+    ("an escaped tilde", "query re-encoded", ("escaped",), put(query=b"a=x%2Cy&b=%7Ez")),
+    ("an escaped tilde, lower case", "query re-encoded", ("escaped",), put(query=b"a=x%2cy&b=%7ez")),
+    ("tilde and comma escaped", "query re-encoded", ("plain",), put(query=b"a=%7Ex%2Cy")),
+    ("an ampersand at the end", "& after the query", QUERY, lambda c: replace(c, query=c.query + b"&")),
+    ("no ampersand at the end", "& after the query", ("ended",), put(query=b"a=1")),
+    ("empty parameters left out", "empty parameters not signed", ("gaps",), put(query=b"b=1")),
+    ("an escaped digit in the path", "path re-encoded", ("tilde",), put(path=b"/v1/withdrawals/%7E1")),
+    ("the body before gzip", "body signed before it was compressed", ("zipped",), put(body=sha(ORDER))),
     ("milliseconds signed, seconds sent", "milliseconds signed", ANY, lambda c: replace(c, timestamp=c.timestamp + b"000")),
     ("microseconds signed, seconds sent", "microseconds signed", ANY, lambda c: replace(c, timestamp=c.timestamp + b"000000")),
     ("a float signed", "timestamp signed with a fraction", ANY, lambda c: replace(c, timestamp=c.timestamp + b".0")),
@@ -449,6 +475,16 @@ def test_what_differs_beside_the_string_is_said_in_words(
         f"{string}; {expected}",
         f"{string}; {received}",
     )
+
+
+def test_what_differs_inside_a_redacted_value_is_said_in_words(server: MockServer) -> None:
+    wrong = replace(call(query="secret=abcdef%2Fghi"), query=b"secret=abcdef/ghi")
+    explanation = explanation_of(server, wrong)
+    assert explanation["rule"] == "query decoded"
+    assert explanation["expected"].endswith("; exactly as sent")
+    assert explanation["received"].endswith("; query decoded")
+    for name in ("expected", "received"):
+        assert "abcdef" not in explanation[name]
 
 
 def test_a_body_that_was_signed_is_not_shown(server: MockServer) -> None:
@@ -749,7 +785,7 @@ def test_the_right_request_is_good_after_every_wrong_one(server: MockServer) -> 
         send(server, replace(wrong, sent_query=right.sent_query))
         assert server.journal[-1].reason
         send(server, right)
-        assert server.journal[-1].reason in ("", "business_rule")
+        assert server.journal[-1].reason in ("", "business_rule", "bad_request")
 
 
 def test_no_more_ways_are_tried_than_the_bound_allows(
@@ -757,9 +793,9 @@ def test_no_more_ways_are_tried_than_the_bound_allows(
 ) -> None:
     sizes: list[int] = []
 
-    def counted_digest(recipe: Any) -> bytes:
-        sizes.append(len(message(recipe)))
-        return digest(recipe)
+    def counted_digest(attempt: Any) -> bytes:
+        sizes.append(len(message(attempt)))
+        return digest(attempt)
 
     monkeypatch.setattr(signature, "digest", counted_digest)
     for right in (READ, ASKED, POSTED, NUMBERED):

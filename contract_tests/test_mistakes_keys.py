@@ -1,6 +1,7 @@
 """Why CoinAPI and CoinStats refused: keys, exchanges and bodies as clients send them wrong."""
 
 import base64
+import gzip
 import json
 import logging
 import random
@@ -681,3 +682,63 @@ def test_a_secret_is_veiled_wherever_it_is_sent(server: MockServer) -> None:
             {text: text},
         ):
             told(server, server.coinstats.base_url, asking(body))
+
+
+# No credential at all, or none that is one of ours
+
+THREE_HEADERS = "the headers X-CPG-Key, X-CPG-Timestamp and X-CPG-Signature"
+NOT_OURS = [
+    # provider, method, target, where its credentials belong
+    ("coinapi", "GET", READ, "the header X-CoinAPI-Key"),
+    ("coinstats", "GET", "/v1/usage/credits", "the header X-API-KEY"),
+    ("cpg", "GET", READ, THREE_HEADERS),
+    ("cdp", "GET", "/platform/v2/accounts", "the header Authorization"),
+    ("coinw", "POST", "/api/v1/private?command=returnBalances", "the parameters api_key and sign"),
+]
+
+
+@pytest.mark.parametrize(("provider", "method", "target", "places"), NOT_OURS)
+def test_a_missing_credential_names_where_it_belongs(
+    server: MockServer, provider: str, method: str, target: str, places: str
+) -> None:
+    url = getattr(server, provider).base_url.removesuffix("/platform")
+    mark = "&" if "?" in target else "?"
+    found = told(server, url, get(f"{target}{mark}token=x", {"X-My-Key": "unknown"}, method))
+    assert found == {
+        "rule": "missing_credential",
+        "expected": f"a credential in {places}",
+        "received": "the header x-my-key, the parameter token",
+        "fix": f"Send {places}.",
+    }
+
+
+BASIC_LOGIN = {"Authorization": "Basic " + base64.b64encode(b"user:password").decode()}
+
+
+@pytest.mark.parametrize(
+    ("provider", "target", "rule"),
+    [
+        ("coinstats", "/v1/usage/credits", "Basic in place of Bearer"),
+        ("cdp", "/platform/v2/accounts", "scheme is not Bearer"),
+    ],
+)
+def test_a_login_from_netrc_in_place_of_the_token_is_named(
+    server: MockServer, provider: str, target: str, rule: str
+) -> None:
+    url = getattr(server, provider).base_url.removesuffix("/platform")
+    found = told(server, url, get(target, BASIC_LOGIN))
+    assert found["rule"] == rule
+    assert "~/.netrc" in found["fix"]
+
+
+def test_a_body_in_gzip_is_named(server: MockServer) -> None:
+    body = gzip.compress(b'{"connectionId": "binance"}', mtime=0)
+    request = get(BALANCE, {"X-API-KEY": OWN, **typed("{}")}, "POST", body)
+    found = told(server, server.coinstats.base_url, request)
+    assert (found["rule"], found["received"]) == ("compressed body", "a body in gzip")
+
+
+def test_a_key_in_a_body_in_gzip_is_found(server: MockServer) -> None:
+    body = gzip.compress(json.dumps({"apikey": KEY}).encode(), mtime=0)
+    found = told(server, server.coinapi.base_url, get(READ, {}, "GET", body))
+    assert found["rule"] == BODY

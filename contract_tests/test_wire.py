@@ -25,6 +25,7 @@ from mockserver.model.jwt import Token, genuine, read, sign
 from mockserver.model.provider import Limit, Quirk, by_address, by_key
 from mockserver.model.redaction import Secrets
 from mockserver.model.reject import Reject
+from mockserver.model.signing_recipe import digest_builder
 from mockserver.model.times import MILLISECOND, SECOND
 from mockserver.model.typed_data import at, convert
 from mockserver.model.world import (
@@ -39,6 +40,7 @@ from mockserver.model.world import (
     View,
     key_with_label,
 )
+from mockserver.providers.cpg import auth as cpg
 
 TENTH = SECOND // 10
 
@@ -396,9 +398,10 @@ LONG_KEY = b"60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
 
 def test_digests_are_those_of_the_standards() -> None:
     assert (signing.sha256_hex(b""), signing.sha256_hex(b"abc")) == (EMPTY, ABC)
-    assert signing.hmac_sha256_hex(b"Jefe", b"what do ya want for nothing?") == JEFE
+    digest = digest_builder(cpg.RECIPE)
+    assert digest(b"Jefe", b"what do ya want for nothing?") == JEFE
     message = b"Test Using Larger Than Block-Size Key - Hash Key First"
-    assert signing.hmac_sha256_hex(b"\xaa" * 131, message) == LONG_KEY
+    assert digest(b"\xaa" * 131, message) == LONG_KEY
 
 
 @pytest.mark.parametrize(("a", "b", "same"), [(b"a", b"a", True), (b"a", b"b", False), (b"a", b"", False), (b"", b"", True)])  # fmt: skip

@@ -1,30 +1,20 @@
 """Explanations: why the server rejected a request, for the developer of the client.
 
 Journal, log and report show them; the response never does, unless the header is switched on.
-For a signature, the solver applies known mistakes to the correct way of signing, one at a time
+For a signature, the solver applies known mistakes to the right way of signing, one at a time
 and in pairs, until one of them reproduces the signature that the client sent.
 """
 
-from mockserver.explain.digests import (
-    RARE_SECRETS,
-    SECRETS,
-    WRITING,
-    digest_of,
-)
 from mockserver.explain.keys import (
     KEY_MAX,
     SentValue,
+    explain_revoked_key,
     explain_unknown_key,
     match_altered_key,
     nearest,
     sent_values,
 )
-from mockserver.explain.solver import (
-    TRIES_MAX,
-    Mistake,
-    explanation_for,
-    solve,
-)
+from mockserver.explain.solver import TRIES_MAX, Mistake, explanation_for, solve
 from mockserver.explain.text import (
     SHOWN_MAX,
     fingerprinted,
@@ -33,25 +23,18 @@ from mockserver.explain.text import (
     redact_secrets,
     redacting,
 )
-from mockserver.explain.vocabulary import (
-    Explanation,
-    RejectedRequest,
-    clock_drift,
-)
+from mockserver.explain.vocabulary import Explanation, RejectedRequest, clock_drift
 
 __all__ = [
     "KEY_MAX",
-    "RARE_SECRETS",
-    "SECRETS",
     "SHOWN_MAX",
     "TRIES_MAX",
-    "WRITING",
     "Explanation",
     "Mistake",
     "RejectedRequest",
     "SentValue",
     "clock_drift",
-    "digest_of",
+    "explain_revoked_key",
     "explain_unknown_key",
     "explanation_for",
     "fingerprinted",

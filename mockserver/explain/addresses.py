@@ -93,7 +93,7 @@ def _double_slash(path: str, provider: Provider) -> Finding | None:
 
 def _base_path_missing(path: str, provider: Provider) -> Finding | None:
     base = provider.full_path()
-    if not base or path.startswith(base + "/") or not _has_path(provider, base + path):
+    if not base or path.startswith(base + "/") or not has_path(provider, base + path):
         return None
     return "base path missing", base + path, f"The base URL ends in {base}: it is missing here."
 
@@ -101,14 +101,14 @@ def _base_path_missing(path: str, provider: Provider) -> Finding | None:
 def _base_path_twice(path: str, provider: Provider) -> Finding | None:
     base = provider.full_path()
     once = path.removeprefix(base)
-    if not base or not path.startswith(base + base + "/") or not _has_path(provider, once):
+    if not base or not path.startswith(base + base + "/") or not has_path(provider, once):
         return None
     fix = f"The base URL ends in {base} already: do not repeat it in the path."
     return "base path twice", once, fix
 
 
 def _trailing_slash(path: str, provider: Provider) -> Finding | None:
-    if not path.endswith("/") or not _has_path(provider, path[:-1]):
+    if not path.endswith("/") or not has_path(provider, path[:-1]):
         return None
     return "trailing slash", path[:-1], "Drop the slash at the end of the path."
 
@@ -139,7 +139,7 @@ JOIN_CHECKS: tuple[Callable[[str, Provider], Finding | None], ...] = (
 def _path_of_another(path: str, provider: Provider, providers: Providers) -> Finding | None:
     for other in providers.values():
         if other is not provider and any(
-            _has_path(other, base + path) for base in {"", other.full_path()}
+            has_path(other, base + path) for base in {"", other.full_path()}
         ):
             fix = f"This is an operation of {other.name}: use its base URL."
             return "another provider's path", f"a path of {provider.name}", fix
@@ -162,7 +162,8 @@ def _documented_paths(provider: Provider) -> Iterator[tuple[str, Route]]:
             yield provider.full_path(path.partition("?")[0]), route
 
 
-def _has_path(provider: Provider, path: str) -> bool:
+def has_path(provider: Provider, path: str) -> bool:
+    """Returns whether a provider has a path, its base path included."""
     segments = path.split("/")
     return any(
         _matches(documented.split("/"), segments) for documented, _ in _documented_paths(provider)

@@ -34,6 +34,7 @@ WRAPPERS = (
 URL_ENCODED = Mistake("signature URL-encoded", "Send the signature without URL-encoding it.")
 BASE64 = Mistake("base64 for hex", "Write the digest in hex, not in base64.")
 URLSAFE_BASE64 = Mistake("urlsafe base64 for hex", "Write the digest in hex, not in base64.")
+HEX_FOR_BASE64 = Mistake("hex for base64", "Write the digest in base64, not in hex.")
 ENCODED_TWICE = Mistake("base64 of the hex", "Send the hex itself, encode it only once.")
 WRONG_CASE = {
     b"lower": Mistake("upper-case hex", "Write the hex in lower case."),
@@ -43,6 +44,7 @@ WRITING = frozenset(
     {
         URL_ENCODED,
         BASE64,
+        HEX_FOR_BASE64,
         URLSAFE_BASE64,
         ENCODED_TWICE,
         *WRONG_CASE.values(),
@@ -54,8 +56,8 @@ WRITING = frozenset(
 def digest_of(text: bytes, case: bytes) -> tuple[tuple[Mistake, ...], bytes]:
     """Returns the mistakes in how a signature is encoded, and its digest.
 
-    Correct is hex whose ``case`` is lower, upper or any. Returns nothing and an empty digest
-    where the text does not contain a digest.
+    Correct is hex whose ``case`` is lower, upper or any, or base64. Returns nothing and an empty
+    digest where the text does not contain a digest.
     """
     mistakes: list[Mistake] = []
     if b"%" in text:
@@ -69,12 +71,15 @@ def digest_of(text: bytes, case: bytes) -> tuple[tuple[Mistake, ...], bytes]:
     if not _is_hex(text):
         decoded = _decode_base64(text)
         if len(decoded) in DIGEST_SIZES and not _is_hex(decoded):
-            mistakes.append(URLSAFE_BASE64 if re.search(rb"[-_]", text) else BASE64)
+            if case != b"base64":
+                mistakes.append(URLSAFE_BASE64 if re.search(rb"[-_]", text) else BASE64)
             return tuple(mistakes), decoded
         mistakes.append(ENCODED_TWICE)
         text = decoded
     if not _is_hex(text):
         return (), b""
+    if case == b"base64":
+        mistakes.append(HEX_FOR_BASE64)
     if case in WRONG_CASE and getattr(text, case.decode())() != text:
         mistakes.append(WRONG_CASE[case])
     return tuple(mistakes), bytes.fromhex(text.decode())

@@ -7,18 +7,23 @@ or in the modules beside this one; everything else by the provider's own ``mista
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from itertools import islice
 
 from msgspec import Struct
 
 from mockserver.caches import MIB, cached
 from mockserver.explain.foreign_keys import OwnerOf, foreign_key
 from mockserver.explain.foreign_origin import foreign_origin
+from mockserver.explain.keys import candidates, is_named_like_key
 from mockserver.explain.limits import rate_limited
 from mockserver.explain.text import SHOWN_MAX, printable
 from mockserver.explain.vocabulary import Explanation, RejectedRequest
+from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import Limit, Provider
+from mockserver.model.query import pairs
 from mockserver.model.secret_index import SecretIndex
 
+PLACES_MAX = 5  # headers and parameters that are named
 TEXT_MAX = 4 * SHOWN_MAX  # bytes of one text of an explanation
 
 
@@ -41,7 +46,7 @@ def explain(rejected: RejectedRequest, context: RejectContext) -> Explanation:
     explanation = _common(rejected, context)
     if explanation is None and context.provider.mistakes:
         explanation = import_module(context.provider.mistakes).explain(rejected)
-    return explanation or _default(rejected)
+    return explanation or _default(rejected, context.provider)
 
 
 def _common(rejected: RejectedRequest, context: RejectContext) -> Explanation | None:
@@ -84,10 +89,6 @@ def by_key(label: str, reason: str) -> Explanation:
 
 # Expected value and fix by reason.
 DEFAULTS: Mapping[str, tuple[str, str]] = {
-    "missing_credential": (
-        "a credential",
-        "Send the headers or parameters that authenticate the request.",
-    ),
     "unknown_credential": ("a key that exists", "Use a key of this sandbox's world."),
     "revoked_credential": ("a key that is not revoked", "The key is revoked: use another key."),
     "bad_signature": ("the signature of exactly this request", "Sign exactly what is sent."),
@@ -123,7 +124,9 @@ DEFAULTS: Mapping[str, tuple[str, str]] = {
 SHOWN_FACTS = ("parameter", "message", "permission", "exchange_id", "claim", "drift")
 
 
-def _default(rejected: RejectedRequest) -> Explanation:
+def _default(rejected: RejectedRequest, provider: Provider) -> Explanation:
+    if rejected.reason == "missing_credential":
+        return _missing_credential(rejected, provider)
     expected, fix = DEFAULTS.get(rejected.reason, ("", "See the message in the response."))
     received = ", ".join(
         f"{name} {printable(str(value).encode('utf-8', 'replace'))}"
@@ -131,6 +134,33 @@ def _default(rejected: RejectedRequest) -> Explanation:
         if name in SHOWN_FACTS and isinstance(value, str | int)
     )
     return Explanation(rejected.reason, expected, received, fix)
+
+
+def _missing_credential(rejected: RejectedRequest, provider: Provider) -> Explanation:
+    """Names the headers and parameters that a signed request has, and what may stand for them."""
+    places = _credential_places(rejected, provider)
+    sent = filter(is_named_like_key, candidates(rejected.request))
+    received = ", ".join(value.place for value in islice(sent, PLACES_MAX)) or "none of them"
+    return Explanation(rejected.reason, f"a credential in {places}", received, f"Send {places}.")
+
+
+def _credential_places(rejected: RejectedRequest, provider: Provider) -> str:
+    headers = sorted(name.decode() for name in provider.secrets.headers)
+    parameters = sorted(name.decode() for name in provider.secrets.query)
+    if rejected.keys:
+        bare = UnsignedRequest("GET", "", b"/")
+        signed = provider.sign(bare, rejected.keys[0], rejected.auth_now)
+        headers = [name.decode() for name, _ in signed.headers]
+        parameters = [name for name, _ in pairs(signed.query)]
+    kinds = (("header", headers), ("parameter", parameters))
+    texts = [
+        f"the {kind}{'s' * (len(names) > 1)} {_listed(names)}" for kind, names in kinds if names
+    ]
+    return " or ".join(texts) or "the request"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 # Redaction

@@ -3,7 +3,9 @@
 import base64
 import binascii
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -12,14 +14,21 @@ from msgspec import Struct
 
 from mockserver.explain.solver import Mistake, explanation_for, solve
 from mockserver.explain.text import common_prefix, fingerprinted, printable
-from mockserver.explain.vocabulary import Explanation
+from mockserver.explain.vocabulary import Explanation, RejectedRequest
 from mockserver.model.http import Request
 from mockserver.model.query import raw_pairs
+from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
+from mockserver.model.signing_recipe import SigningRecipe
 
 BODY_MAX = 16 * 1024  # bytes of a body in which keys are looked for
 NAME_MAX = 40  # bytes of a name that are shown
+VALUES_MAX = 64  # headers, parameters and members that are searched
 KEY_MAX = 512  # bytes of a value that may be a key
 PART_MIN = 6  # bytes of a key that identify it
+GZIP = b"\x1f\x8b"
+MULTIPART = re.compile(
+    rb'form-data; name="([^"\r\n]{1,64})"(?:\r\n[^\r\n]{0,200}){0,8}?\r\n\r\n([^\r\n]{0,512})'
+)
 
 
 class SentValue(Struct, frozen=True):
@@ -41,12 +50,42 @@ def sent_values(request: Request) -> Iterator[SentValue]:
         yield SentValue("header", name.decode("latin-1"), value)
     for name, value in raw_pairs(request.query):
         yield SentValue("parameter", name.decode("utf-8", "replace"), value)
-    if len(request.body) <= BODY_MAX:
-        yield from _body_values(request.body)
+    body = uncompressed(request.body) or request.body
+    if len(body) <= BODY_MAX:
+        yield from _body_values(body)
+
+
+def candidates(request: Request) -> list[SentValue]:
+    """Returns the first values that are not empty, and not in a header of every client."""
+    return [
+        sent
+        for sent in islice(sent_values(request), VALUES_MAX)
+        if sent.value
+        and not (sent.where == "header" and sent.name.encode("latin-1") in PUBLIC_HEADERS)
+    ]
+
+
+def is_named_like_key(sent: SentValue) -> bool:
+    """Returns whether the name of a value says that it is a key, or another credential."""
+    return is_secret_name(sent.name.encode()) or "key" in sent.name.lower()
+
+
+def uncompressed(body: bytes) -> bytes:
+    """Returns the first BODY_MAX bytes of a body in gzip; empty for any other body."""
+    if not body.startswith(GZIP):
+        return b""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(body, BODY_MAX)
+    except zlib.error:
+        return b""
 
 
 def _body_values(body: bytes) -> Iterator[SentValue]:
-    """Yields the texts of a JSON object, or the fields of a form."""
+    """Yields the texts of a JSON object, or the fields of a form of either kind."""
+    if body.startswith(b"--") and MULTIPART.search(body):
+        for field in MULTIPART.finditer(body):
+            yield SentValue("member", field[1].decode("utf-8", "replace"), field[2])
+        return
     try:
         members = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -76,34 +115,38 @@ def match_altered_key(
     return solution and (solution[0], keys[solution[1]])
 
 
-def explain_unknown_key(
-    presented: bytes,
-    ids: Mapping[bytes, str],
-    secrets: Mapping[bytes, str],
-    names: tuple[str, str],
-    secret_sent: Mistake,
-) -> Explanation | None:
-    """Explains an unknown key id: one that was altered, a secret, or the label of a key.
-
-    ``ids`` and ``secrets`` map values to labels; ``names`` are the provider's names of the two.
-    """
-    id_name, secret_name = names
+def explain_unknown_key(rejected: RejectedRequest, recipe: SigningRecipe) -> Explanation | None:
+    """Explains an unknown key of a recipe: one that was altered, a secret, or a label."""
+    presented, name = recipe.key_at.reader()(rejected.request), recipe.key_text
+    ids = {getattr(key, recipe.key).encode(): key.label for key in rejected.keys}
     match = match_altered_key(presented, ids)
     if match is not None:
-        mistakes, label = match
-        return explanation_for(
-            mistakes, f"the {id_name} of {label}", f"{fingerprinted(presented)}, not quite it"
-        )
+        received = f"{fingerprinted(presented)}, not quite it"
+        return explanation_for(match[0], f"the {name} of {match[1]}", received)
+    secrets = {getattr(key, recipe.secret).encode(): key.label for key in rejected.keys}
     match = match_altered_key(presented, secrets)
     if match is not None:
-        mistakes, label = match
-        received = f"{fingerprinted(presented)}, the {secret_name} of the key {label}"
-        return explanation_for((secret_sent, *mistakes), f"the {id_name} of {label}", received)
+        place = f" in {recipe.key_at.name}" if recipe.key_at.where == "header" else ""
+        fix = f"Send the {name}{place}; never send the secret, only sign with it."
+        sent = Mistake(f"secret for the {name}", fix)
+        received = f"{fingerprinted(presented)}, the {recipe.secret} of the key {match[1]}"
+        return explanation_for((sent, *match[0]), f"the {name} of {match[1]}", received)
     label = presented.decode("latin-1")
     if label in ids.values():
-        fix = f"Send the {id_name} itself: {label} is only its label in this sandbox."
-        return Explanation(f"label for the {id_name}", f"the {id_name} of {label}", label, fix)
+        fix = f"Send the {name} itself: {label} is only its label in this sandbox."
+        return Explanation(f"label for the {name}", f"the {name} of {label}", label, fix)
     return None
+
+
+def explain_revoked_key(rejected: RejectedRequest) -> Explanation:
+    """Explains a revoked key."""
+    label = rejected.facts.get("credential", "")
+    return Explanation(
+        "revoked key",
+        "a key that is not revoked",
+        f"the key {label}, which is revoked",
+        "Use another key: a revoked key stays revoked.",
+    )
 
 
 # How a key is taken out of what surrounds it: each returns the inner values, or none
@@ -138,14 +181,15 @@ QUOTES = Mistake(
 WHITESPACE = Mistake(
     "whitespace around the key", "Strip whitespace and line ends.", lambda v: [v.strip()]
 )
+SCHEME = Mistake(
+    "a scheme such as Bearer before the key",
+    "Send the key without a scheme before it.",
+    _without_scheme,
+)
 WRAPPERS = (
     QUOTES,
     WHITESPACE,
-    Mistake(
-        "a scheme such as Bearer before the key",
-        "Send the key without a scheme before it.",
-        _without_scheme,
-    ),
+    SCHEME,
     Mistake("name before the key", "Send the value alone, without its name.", _without_name),
     Mistake(
         "key URL-encoded", "Send the key without encoding it.", lambda v: [unquote_to_bytes(v)]

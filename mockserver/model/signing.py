@@ -11,11 +11,6 @@ def sha256_hex(data: bytes) -> bytes:
     return hashlib.sha256(data).hexdigest().encode() if data else EMPTY_SHA256
 
 
-def hmac_sha256_hex(secret: bytes, message: bytes) -> bytes:
-    """Returns the lower-case hex HMAC-SHA256 of ``message``."""
-    return hmac.digest(secret, message, "sha256").hex().encode()
-
-
 def same(a: bytes, b: bytes) -> bool:
     """Compares in constant time."""
     return hmac.compare_digest(a, b)

@@ -16,7 +16,9 @@ from mockserver.errors import UnreadableRequest
 
 LINE_MAX = 128 * 1024  # characters: more than a shell passes in one word
 
-PREFIX = re.compile(r"(?:\$\s*)?curl\s")
+PREFIX = re.compile(r"(?:\$\s*)?curl(?:\.exe)?\s")
+CMD_LINE = re.compile(r'\^(?:"|\r?\n)')  # the Windows command prompt, as browsers copy it
+CARET = re.compile(r"\^(?:(\r?\n){2}|\r?\n|(.))", re.DOTALL)
 LINE_CONTINUATION = re.compile(r"\\\r?\n")
 ANSI_QUOTED = re.compile(r"(?<=\s)\$'((?:[^'\\]|\\.)*)'", re.DOTALL)  # as browsers copy it
 
@@ -91,12 +93,19 @@ def shorten(text: str) -> str:
 
 
 def _words(line: str) -> list[str]:
+    if CMD_LINE.search(line):
+        line = CARET.sub(_without_caret, line)
     plain = ANSI_QUOTED.sub(_requote, LINE_CONTINUATION.sub(" ", line))
     try:
         words = shlex.split(PREFIX.sub("", plain, count=1))
     except ValueError as error:
         raise UnreadableRequest(f"this curl line cannot be read: {error}") from None
     return words[: words.index("|")] if "|" in words else words
+
+
+def _without_caret(escape: re.Match[str]) -> str:
+    """Returns what a caret of the Windows command prompt escapes: two line ends are one."""
+    return "\n" if escape[1] else escape[2] or " "
 
 
 def _requote(quoted: re.Match[str]) -> str:

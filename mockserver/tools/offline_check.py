@@ -1,7 +1,7 @@
 """Checks one request as a server would, without running one."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec.structs import asdict
@@ -12,8 +12,11 @@ from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Settings
 from mockserver.errors import UnreadableRequest
+from mockserver.explain.addresses import has_path
 from mockserver.files import worlds
 from mockserver.model.http import Request
+from mockserver.model.provider import Provider
+from mockserver.model.query import parameters
 from mockserver.providers import discover
 from mockserver.tools.pasted_request import ParsedRequest
 
@@ -37,15 +40,18 @@ def check_offline(
 ) -> JournalEntry:
     """Returns the journal entry of a request; raises FileError and UnreadableRequest.
 
-    ``provider`` may be None where the URL selects it. ``find(port, headers, path)`` routes a
-    request as the server does; ``real`` returns the time of the request in nanoseconds since
-    the epoch.
+    ``provider`` may be None where the URL or a credential selects it. ``find(port, headers,
+    path)`` routes a request as the server does; ``real`` returns the time of the request in
+    nanoseconds since the epoch.
     """
+    providers = discover()
     destination = find(parsed.port, parsed.headers, parsed.path)
-    name = provider or (destination.provider if destination else None)
+    name = provider or (destination.provider if destination else _by_credential(parsed, providers))
     if name is None:
-        known = " or ".join(discover())
-        raise UnreadableRequest(f"the URL does not select a provider: add --provider {known}")
+        known = " or ".join(providers)
+        raise UnreadableRequest(
+            f"neither the URL nor a credential selects a provider: add --provider {known}"
+        )
     path = SANDBOX_PREFIX.sub(b"", parsed.path)
     if destination is not None and destination.provider == name:
         path = destination.path
@@ -53,6 +59,19 @@ def check_offline(
     base_path = discover()[name].base_path.encode()
     pipeline.respond(sandbox, name, _request(parsed, path, base_path))
     return sandbox.journal.entries[-1]
+
+
+def _by_credential(parsed: ParsedRequest, providers: Mapping[str, Provider]) -> str | None:
+    """Returns the provider whose headers or parameters a request has; of several by its path."""
+    headers = {name for name, _ in parsed.headers}
+    media_type = dict(parsed.headers).get(b"content-type", b"")
+    names = {name for name, _ in parameters(parsed.query, media_type, parsed.body)}
+    path = SANDBOX_PREFIX.sub(b"", parsed.path).decode("latin-1")
+    matching = [
+        p for p in providers.values() if headers & p.secrets.headers or names & p.secrets.query
+    ]
+    candidates = [p for p in matching if has_path(p, path)] or matching
+    return candidates[0].name if len(candidates) == 1 else None
 
 
 def _request(parsed: ParsedRequest, path: bytes, base_path: bytes) -> Request:

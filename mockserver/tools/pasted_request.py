@@ -14,6 +14,12 @@ from mockserver.tools.curl_line import shorten
 
 SIZE_MAX = 4 * 1024 * 1024  # bytes of the input; one HAR entry with the largest body fits
 REDACTED = re.compile(rb"\bredacted(?::|%3A)[0-9a-f]{8}\b", re.IGNORECASE)
+OTHER_TOOLS = (
+    (re.compile(r"(PS [^>]*>\s*)?(\$\w+\s*=|Invoke-|iwr\s|irm\s)", re.IGNORECASE), "PowerShell"),
+    (re.compile(r"(\$\s*)?wget(\.exe)?\s"), "wget"),
+    (re.compile(r"(\$\s*)?(https?|xhs?)\s"), "HTTPie"),
+    (re.compile(r"(await\s+)?fetch\("), "JavaScript"),
+)
 BLANK_LINE = re.compile(r"\r?\n\r?\n")
 
 
@@ -58,6 +64,12 @@ def _parse(text: str) -> ParsedRequest:
     if curl.PREFIX.match(text):
         method, url, headers, body = curl.parse_curl(text)
         return _from_url(method, url, headers, body)
+    foreign = next((name for pattern, name in OTHER_TOOLS if pattern.match(text)), None)
+    if foreign is not None:
+        raise UnreadableRequest(
+            f"this is a line of {foreign}, which cannot be read here:"
+            " copy it as cURL, or paste the raw request"
+        )
     return _parse_raw(text)
 
 

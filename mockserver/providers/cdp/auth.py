@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from mockserver.model import jwt
 from mockserver.model.http import Request, UnsignedRequest
+from mockserver.model.key_placement import KeyPlacement
 from mockserver.model.provider import Keyring
 from mockserver.model.reject import Reject
 from mockserver.model.signing import seeded
@@ -17,6 +18,8 @@ from mockserver.model.world import Credential, Quirks
 from mockserver.providers.cdp import claims, keys
 
 NONCE_DIGITS = 16
+TOKEN_AT = KeyPlacement("header", "Authorization", "Bearer")  # fact: cdp-two-headers
+read_bearer = TOKEN_AT.reader()
 
 
 class Key(Credential, frozen=True, kw_only=True):
@@ -61,7 +64,7 @@ def sign(request: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
     header = {"kid": key.key_id, "typ": "JWT", "nonce": f"{nonce:0{NONCE_DIGITS}}"}
     payload = claims.claims_for(request.method, request.host, request.path, key.key_id, now)
     token = jwt.sign(header, payload, keys.parse(key.key_secret))
-    return replace(request, headers=(*request.headers, (b"Authorization", b"Bearer " + token)))
+    return TOKEN_AT.put(request, token)
 
 
 def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -> tuple[Key, str]:
@@ -84,20 +87,14 @@ def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -
 
 
 def _read_token(request: Request) -> jwt.Token:
+    bearer = read_bearer(request)
+    if not bearer:
+        raise Reject("missing_credential")  # fact: cdp-missing-token
     try:
         # fact: cdp-token-form, cdp-member-twice, cdp-critical-header
-        token = jwt.read(_bearer_token(request))
+        token = jwt.read(bearer)
     except ValueError:
         raise Reject("bad_signature") from None
     if not isinstance(token.header.get("kid"), str):
         raise Reject("bad_signature")
-    return token
-
-
-def _bearer_token(request: Request) -> bytes:
-    # fact: cdp-two-headers
-    scheme, _, token = request.header(b"authorization").partition(b" ")
-    token = token.strip()
-    if scheme.lower() != b"bearer" or not token:
-        raise Reject("missing_credential")  # fact: cdp-missing-token
     return token

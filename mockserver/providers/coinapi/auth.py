@@ -5,8 +5,8 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from mockserver.model.http import Request, UnsignedRequest
+from mockserver.model.key_placement import KeyPlacement, first_reader
 from mockserver.model.provider import Keyring
-from mockserver.model.query import first
 from mockserver.model.reject import Reject
 from mockserver.model.world import Credential, Quirks
 
@@ -27,9 +27,17 @@ def new_key(entropy: bytes) -> str:
     return str(UUID(bytes=entropy[:16])).upper()
 
 
+# fact: coinapi-header-before-query, coinapi-empty-header
+PLACES = (
+    KeyPlacement("header", "X-CoinAPI-Key"),  # fact: coinapi-key-in-header, coinapi-repeated-key
+    KeyPlacement("query", "apikey"),  # fact: coinapi-key-in-query
+)
+read_key = first_reader(PLACES)
+
+
 def sign(request: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
     """Returns the request with the key in its header."""
-    return replace(request, headers=(*request.headers, (b"X-CoinAPI-Key", key.api_key.encode())))
+    return PLACES[0].put(request, key.api_key.encode())
 
 
 def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -> tuple[Key, str]:
@@ -43,9 +51,7 @@ def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -
         if key is None:
             raise Reject("missing_credential")
         return key, ""
-    # fact: coinapi-key-in-header, coinapi-key-in-query, coinapi-repeated-key
-    # fact: coinapi-header-before-query, coinapi-empty-header
-    presented = request.header(b"x-coinapi-key") or first(request.query, "apikey").encode()
+    presented = read_key(request)
     if not presented:
         raise Reject("missing_credential")
     return keyring.find(presented), ""

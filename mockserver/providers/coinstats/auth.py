@@ -6,6 +6,7 @@
 from msgspec.structs import replace
 
 from mockserver.model.http import Request, UnsignedRequest
+from mockserver.model.key_placement import KeyPlacement, first_reader
 from mockserver.model.provider import Keyring
 from mockserver.model.reject import Reject
 from mockserver.model.world import Credential, Quirks
@@ -29,23 +30,24 @@ class ClientKey(Key, frozen=True, kw_only=True):
     connection_fields: dict[str, str]
 
 
+# fact: coinstats-key-header-first, coinstats-empty-key-header
+PLACES = (
+    KeyPlacement("header", "X-API-KEY"),  # fact: coinstats-key-header
+    # fact: coinstats-bearer, coinstats-bearer-case
+    KeyPlacement("header", "Authorization", "Bearer"),
+)
+read_key = first_reader(PLACES)
+
+
 def sign(request: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
     """Returns the request with the key in its header."""
-    return replace(request, headers=(*request.headers, (b"X-API-KEY", key.api_key.encode())))
+    return PLACES[0].put(request, key.api_key.encode())
 
 
 # fact: coinstats-token-in-key-header, coinstats-key-as-bearer
 def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -> tuple[Key, str]:
     """Returns the key and an empty note for the journal; raises Reject."""
-    # fact: coinstats-key-header, coinstats-key-header-first, coinstats-empty-key-header
-    presented = request.header(b"x-api-key") or bearer_token(request.header(b"authorization"))
+    presented = read_key(request)
     if not presented:
         raise Reject("missing_credential")
     return keyring.find(presented), ""  # fact: coinstats-key-form
-
-
-def bearer_token(value: bytes) -> bytes:
-    """Returns the token of an ``Authorization`` header, or nothing."""
-    scheme, _, token = value.partition(b" ")
-    # fact: coinstats-bearer, coinstats-bearer-case
-    return token.strip() if scheme.lower() == b"bearer" else b""

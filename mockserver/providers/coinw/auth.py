@@ -6,16 +6,20 @@ string has all of them but ``sign`` and ``command``, decoded, sorted by name, wr
 so a signature never expires.
 """
 
-import hashlib
-from collections.abc import Mapping
-
 from msgspec.structs import replace
 
-from mockserver.model.http import Request, UnsignedRequest
+from mockserver.model.http import Request
+from mockserver.model.key_placement import KeyPlacement
 from mockserver.model.provider import Keyring
 from mockserver.model.query import parameters
 from mockserver.model.reject import Reject
 from mockserver.model.signing import same
+from mockserver.model.signing_recipe import (
+    SigningRecipe,
+    digest_builder,
+    parameters_builder,
+    signer,
+)
 from mockserver.model.world import Credential, Quirks
 
 
@@ -40,29 +44,31 @@ def new_key(entropy: bytes) -> dict[str, str]:
     return {"api_key": entropy[:16].hex(), "secret_key": entropy[16:48].hex()}
 
 
-def canonical(params: Mapping[bytes, bytes], secret: bytes, covers_command: bool = False) -> bytes:
-    """Returns the canonical string; ``params`` are decoded."""
+RECIPE = SigningRecipe(
+    key="api_key",
+    secret="secret_key",  # noqa: S106 a member's name
+    key_at=KeyPlacement("form", "api_key"),
+    signature_at=KeyPlacement("form", "sign"),
+    parts=(),  # fact: coinw-sorted-by-name, coinw-sorted-by-bytes
     # fact: coinw-signed-parameters, coinw-raw-values, coinw-encoded-values, coinw-empty-value
-    left_out = (b"sign",) if covers_command else (b"sign", b"command")
-    # fact: coinw-sorted-by-name, coinw-sorted-by-bytes
-    signed = [name + b"=" + params[name] for name in sorted(params) if name not in left_out]
-    return b"&".join([*signed, b"secret_key=" + secret])  # fact: coinw-secret-last
+    left_out=("sign", "command"),
+    operation="command",
+    joiner=b"&",
+    placement="last",  # fact: coinw-secret-last
+    placed_as="secret_key",
+    algorithm="md5",  # fact: coinw-md5, coinw-md5-utf8, coinw-example-signature
+    written="HEX",  # fact: coinw-signature-upper
+)
+COVERING = replace(RECIPE, left_out=("sign",))  # fact: coinw-sign-covers-command
+
+canonical, canonical_covering = parameters_builder(RECIPE), parameters_builder(COVERING)
+digest = digest_builder(RECIPE)
+sign = signer(RECIPE)
 
 
-def digest(message: bytes) -> bytes:
-    """Returns the MD5 in upper-case hex."""
-    # fact: coinw-md5, coinw-md5-utf8, coinw-signature-upper, coinw-example-signature
-    return hashlib.md5(message, usedforsecurity=False).hexdigest().upper().encode()
-
-
-def sign(request: UnsignedRequest, key: Key, now: int) -> UnsignedRequest:
-    """Returns the request with ``api_key`` and ``sign`` at the end of its query."""
-    headers = {name.lower(): value for name, value in request.headers}
-    params = dict(parameters(request.query, headers.get(b"content-type", b""), request.body))
-    params[b"api_key"] = key.api_key.encode()
-    signature = digest(canonical(params, key.secret_key.encode()))
-    query = b"api_key=%b&sign=%b" % (key.api_key.encode(), signature)
-    return replace(request, query=request.query + b"&" + query if request.query else query)
+def recipe_in_force(quirks: Quirks) -> SigningRecipe:
+    """Returns the recipe that the quirk ``sign_covers_command`` selects."""
+    return COVERING if quirks["sign_covers_command"] == "true" else RECIPE
 
 
 # fact: coinw-no-timestamp, coinw-no-headers
@@ -80,9 +86,9 @@ def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -
     signature = params.get(b"sign", b"")  # fact: coinw-signature-missing
     if quirks["signature_case"] == "any":  # fact: coinw-signature-case
         signature = signature.upper()
-    covers_command = quirks["sign_covers_command"] == "true"  # fact: coinw-sign-covers-command
-    message = canonical(params, key.secret_key.encode(), covers_command)
-    if not same(digest(message), signature):  # fact: coinw-private
+    secret = key.secret_key.encode()
+    build = canonical_covering if quirks["sign_covers_command"] == "true" else canonical
+    if not same(digest(secret, build(params, secret)), signature):  # fact: coinw-private
         raise Reject("bad_signature", credential=key.label)
     return key, ""
 

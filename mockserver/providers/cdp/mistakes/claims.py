@@ -3,6 +3,7 @@
 from typing import Any
 
 from mockserver.explain import Explanation, RejectedRequest
+from mockserver.model.rule_table import Rule, first_rule
 from mockserver.model.times import SECOND, duration_text, instant_text
 from mockserver.providers.cdp.claims import ISSUER, LEEWAY, TIME_MAX
 from mockserver.providers.cdp.mistakes import uris
@@ -26,38 +27,74 @@ ZONES_MAX = 14
 ZONE_TOLERANCE = 60  # seconds that a request may take
 
 
+def _unit(value: Any, now: int) -> str:
+    """Returns the unit in which a value is near ``now`` (nanoseconds), or an empty string."""
+    if type(value) not in (int, float):
+        return ""
+    seconds = now // SECOND
+    near = (u for u, size in UNITS.items() if abs(value / size - seconds) < NEAR_NOW)
+    return next(near, "") if TIME_MAX <= value < CONVERTIBLE_MAX else ""
+
+
+# Rows with a test of a claim and of the time; the braces are filled in.
+FIX_TIME = "Set {name} to seconds since 1970, as a number."
+TIME_RULES = (
+    Rule("{name} missing", lambda value, now: value is None, FIX_TIME, "no {name}"),
+    Rule(
+        "{name} is not a number",
+        lambda value, now: type(value) not in (int, float),
+        FIX_TIME,
+        "{type}",
+    ),
+    Rule(
+        "{unit} instead of seconds",
+        _unit,
+        "Divide {name} by {size}.",
+        "{name} {value}",
+    ),
+    Rule("{name} is not a time", lambda value, now: True, FIX_TIME, "{name} {value}"),
+)
+
+
+def _caller_rules(rule: str, fix: str) -> tuple[Rule, Rule]:
+    return (
+        Rule("{name} missing", lambda value, now: value is None, fix, "no {name}"),
+        Rule(rule, lambda value, now: True, fix, "{name} {text}"),
+    )
+
+
+# Expected value and rows by claim.
+CLAIMS = {
+    "iss": (f"iss {ISSUER}", _caller_rules(f"iss is not {ISSUER}", f"Set iss to {ISSUER}.")),
+    "sub": (
+        "sub {key_id}, the key id that kid names",
+        _caller_rules("sub differs from kid", "Set sub to the key id in the header's kid."),
+    ),
+}
+TIME = ("{name} in whole seconds since 1970, about {seconds}", TIME_RULES)
+
+
 def explain_claim(rejected: RejectedRequest) -> Explanation:
     """Explains the first bad claim, named by the fact ``claim``."""
-    claim = rejected.facts["claim"]
-    if claim == "uris":
+    name = rejected.facts["claim"]
+    if name == "uris":
         return uris.explain_uris(rejected)
-    claims = read_token(rejected).claims
-    if claim == "iss":
-        return _explain_issuer(rejected, claims)
-    if claim == "sub":
-        return _explain_subject(rejected, claims)
-    return _explain_bad_time(rejected, claim, claims.get(claim))
-
-
-# The caller
-
-
-def _explain_issuer(rejected: RejectedRequest, claims: Any) -> Explanation:
-    fix = f"Set iss to {ISSUER}."
-    if claims.get("iss") is None:
-        return Explanation("iss missing", f"iss {ISSUER}", "no iss", fix)
-    issuer = _describe_claim(rejected, claims["iss"])
-    return Explanation(f"iss is not {ISSUER}", f"iss {ISSUER}", f"iss {issuer}", fix)
-
-
-def _explain_subject(rejected: RejectedRequest, claims: Any) -> Explanation:
-    key = key_of_token(rejected)
-    expected = f"sub {key.key_id}, the key id that kid names"
-    fix = "Set sub to the key id in the header's kid."
-    if claims.get("sub") is None:
-        return Explanation("sub missing", expected, "no sub", fix)
-    subject = _describe_claim(rejected, claims["sub"])
-    return Explanation("sub differs from kid", expected, f"sub {subject}", fix)
+    value, now = read_token(rejected).claims.get(name), rejected.auth_now
+    expected, table = CLAIMS.get(name, TIME)
+    row = first_rule(table, value, now) or table[-1]
+    unit = _unit(value, now)
+    texts = {
+        "name": name,
+        "value": str(value)[:40],
+        "type": json_type(value),
+        "text": _describe_claim(rejected, value),
+        "unit": unit,
+        "size": UNITS.get(unit, 0),
+        "seconds": now // SECOND,
+        "key_id": key_of_token(rejected).key_id,
+    }
+    filled = (text.format(**texts) for text in (row.name, expected, row.received, row.fix))
+    return Explanation(*filled)
 
 
 def _describe_claim(rejected: RejectedRequest, value: Any) -> str:
@@ -67,28 +104,6 @@ def _describe_claim(rejected: RejectedRequest, value: Any) -> str:
 
 
 # The time
-
-
-def _explain_bad_time(rejected: RejectedRequest, name: str, value: Any) -> Explanation:
-    """Explains a claim that is not a time in seconds."""
-    expected = f"{name} in whole seconds since 1970, about {rejected.auth_now // SECOND}"
-    fix = f"Set {name} to seconds since 1970, as a number."
-    if value is None:
-        return Explanation(f"{name} missing", expected, f"no {name}", fix)
-    if type(value) not in (int, float):
-        return Explanation(f"{name} is not a number", expected, json_type(value), fix)
-    unit = _unit(value, rejected.auth_now)
-    if unit:
-        fix = f"Divide {name} by {UNITS[unit]}."
-        return Explanation(f"{unit} instead of seconds", expected, f"{name} {value}", fix)
-    return Explanation(f"{name} is not a time", expected, f"{name} {str(value)[:40]}", fix)
-
-
-def _unit(value: float, now: int) -> str:
-    """Returns the unit in which a value is near ``now`` (nanoseconds), or an empty string."""
-    seconds = now // SECOND
-    near = (u for u, size in UNITS.items() if abs(value / size - seconds) < NEAR_NOW)
-    return next(near, "") if TIME_MAX <= value < CONVERTIBLE_MAX else ""
 
 
 def explain_expired(rejected: RejectedRequest) -> Explanation:

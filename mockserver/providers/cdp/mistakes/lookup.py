@@ -8,7 +8,7 @@ from typing import Any
 
 from mockserver.explain import RejectedRequest, fingerprinted, printable
 from mockserver.model import jwt
-from mockserver.model.http import Request
+from mockserver.providers.cdp.auth import read_bearer
 
 KEY_ID = re.compile(r"(?:organizations/[0-9a-f-]{36}/apiKeys/)?[0-9a-f-]{36}")
 LABELS_MAX = 5  # labels that are listed
@@ -72,14 +72,9 @@ def key_labels(rejected: RejectedRequest) -> str:
     return ", ".join(labels[:LABELS_MAX]) + more
 
 
-def bearer_token(request: Request) -> bytes:
-    """Returns the token of the Authorization header, as authentication reads it."""
-    return request.header(b"authorization").partition(b" ")[2].strip()
-
-
 def read_token(rejected: RejectedRequest) -> jwt.Token:
     """Returns the token; raises ValueError for one that cannot be read."""
-    return jwt.read(bearer_token(rejected.request))
+    return jwt.read(read_bearer(rejected.request))
 
 
 def key_of_token(rejected: RejectedRequest) -> Any:

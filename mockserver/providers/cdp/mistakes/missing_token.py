@@ -3,6 +3,7 @@
 import re
 
 from mockserver.explain import Explanation, RejectedRequest, SentValue, printable, sent_values
+from mockserver.explain.plain_keys import NETRC
 from mockserver.model import jwt
 from mockserver.model.http import Request
 from mockserver.model.redaction import is_secret_name
@@ -117,8 +118,8 @@ def _explain_authorization(rejected: RejectedRequest, value: bytes) -> Explanati
     if value.lower() == b"bearer":
         return Explanation("empty token", EXPECTED_HEADER, "Bearer without a token", FIX_VARIABLE)
     if known_scheme:
-        rule = "scheme is not Bearer"
-        return Explanation(rule, EXPECTED_HEADER, printable(scheme), FIX_SIGN_JWT)
+        rule, hint = "scheme is not Bearer", NETRC if scheme.lower() == b"basic" else ""
+        return Explanation(rule, EXPECTED_HEADER, printable(scheme), FIX_SIGN_JWT + hint)
     return None
 
 

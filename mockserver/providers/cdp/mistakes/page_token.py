@@ -2,14 +2,13 @@
 
 import base64
 import binascii
-from collections.abc import Callable
-from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 
 from mockserver.explain import Explanation, RejectedRequest
 from mockserver.model.paging import SEAL_SIZE, TOKEN_MAX
+from mockserver.model.rule_table import Rule, first_rule
 from mockserver.model.times import SECOND, duration_text, instant_text
 from mockserver.providers.cdp.mistakes.lookup import key_of_token
 from mockserver.providers.cdp.mistakes.parameters import path_parameters
@@ -28,9 +27,9 @@ def explain_page_token(rejected: RejectedRequest) -> Explanation:
     """Explains a page token that is malformed, altered, expired or of another list or size."""
     token = query_parameters(rejected.request.query)["pageToken"]
     expected = f"the nextPageToken of the page before, of {_requested_list(rejected)}"
-    for rule, received, fix, matches in FORM_MISTAKES:
-        if matches(token):
-            return Explanation(rule, expected, received, fix)
+    row = first_rule(FORM_MISTAKES, token)
+    if row is not None:
+        return Explanation(row.name, expected, row.received, row.fix)
     position = _read_position(token)
     if position is None:
         received = "a text without a page token of this server"
@@ -117,30 +116,29 @@ def _lacks_padding(token: str) -> bool:
     return not token.endswith("=") and any(_read_position(t) is not None for t in padded)
 
 
-# Rule, what was received, fix, and the test of the token.
-FORM_MISTAKES: tuple[tuple[str, str, str, Callable[[str], Any]], ...] = (
-    (
+FORM_MISTAKES = (
+    Rule(
         "page token too long",
-        f"more than {TOKEN_MAX} characters",
-        FIX_UNCHANGED,
         lambda token: len(token) > TOKEN_MAX,
-    ),
-    (
-        "page token escaped twice",
-        "a token that still contains %3D",
-        "Escape the token once, in your code or in the HTTP library.",
-        lambda token: "%" in token and _read_position(unquote(token)) is not None,
-    ),
-    (
-        "whitespace or quotes around the page token",
-        "whitespace or quotes",
         FIX_UNCHANGED,
-        _is_quoted,
+        f"more than {TOKEN_MAX} characters",
     ),
-    (
+    Rule(
+        "page token escaped twice",
+        lambda token: "%" in token and _read_position(unquote(token)) is not None,
+        "Escape the token once, in your code or in the HTTP library.",
+        "a token that still contains %3D",
+    ),
+    Rule(
+        "whitespace or quotes around the page token",
+        _is_quoted,
+        FIX_UNCHANGED,
+        "whitespace or quotes",
+    ),
+    Rule(
         "padding of the page token lost",
-        "a token without its =",
-        "Send the token with its padding, escaped as %3D.",
         _lacks_padding,
+        "Send the token with its padding, escaped as %3D.",
+        "a token without its =",
     ),
 )

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from mockserver.explain import Explanation, RejectedRequest, nearest, printable
 from mockserver.model.http import Request
+from mockserver.model.rule_table import Rule, first_rule
 from mockserver.providers.cdp.mistakes.lookup import (
     describe_value,
     key_of_token,
@@ -51,11 +52,11 @@ def explain_parameter(rejected: RejectedRequest) -> Explanation:
 def _explain_account_id(rejected: RejectedRequest) -> Explanation:
     account, _ = path_parameters(rejected.request)
     key = key_of_token(rejected)
-    rule, fix = "malformed account id", "Send accountId as GET /v2/accounts lists it."
-    for mistake, matches in ACCOUNT_ID_MISTAKES:
-        for label, id in key.accounts.items():
-            if matches(account, label, id):
-                rule, fix = mistake, f"Send {id}."
+    ids = [(account, label, id) for label, id in key.accounts.items()]
+    matching = ((first_rule(ACCOUNT_ID_MISTAKES, *row), row) for row in ids)
+    row, of = next((match for match in matching if match[0]), (None, ("", "", "")))
+    rule = row.name if row else "malformed account id"
+    fix = f"Send {of[2]}." if row else "Send accountId as GET /v2/accounts lists it."
     if PLACEHOLDER.fullmatch(account):
         rule, fix = "account id not filled in", "Put the account's id into the path."
     if account == key.owner:
@@ -65,33 +66,38 @@ def _explain_account_id(rejected: RejectedRequest) -> Explanation:
 
 
 # Each with a test of the text that was sent, the label and the id of an account.
-ACCOUNT_ID_MISTAKES: tuple[tuple[str, Callable[[str, str, str], bool]], ...] = (
-    ("label in place of the account id", lambda sent, label, own_id: sent == label),
-    ("account id in upper case", lambda sent, label, own_id: sent.lower() == own_id),
-    (f"{PREFIX} missing", lambda sent, label, own_id: PREFIX + sent == own_id),
-    (
+ACCOUNT_ID_MISTAKES = (
+    Rule("label in place of the account id", lambda sent, label, own: sent == label),
+    Rule("account id in upper case", lambda sent, label, own: sent.lower() == own),
+    Rule(f"{PREFIX} missing", lambda sent, label, own: PREFIX + sent == own),
+    Rule(
         "whitespace or quotes around the account id",
-        lambda sent, label, own_id: sent.strip(" \t\r\n\"'") == own_id,
+        lambda sent, label, own: sent.strip(" \t\r\n\"'") == own,
     ),
+)
+
+NUMBER = re.compile(r"[0-9]+")
+PAGE_SIZES = (
+    Rule("pageSize is empty", lambda size: not size, "Omit pageSize, or send a number."),
+    Rule(
+        "pageSize is 0", re.compile(r"0+").fullmatch, "Request one item or more, or omit pageSize."
+    ),
+    Rule(
+        f"pageSize above {PAGE_SIZE_MAX}",
+        NUMBER.fullmatch,
+        f"Request {PAGE_SIZE_MAX} at most, in pages.",
+    ),
+    Rule("pageSize is negative", re.compile(r"-[0-9]+").fullmatch, "Request one item or more."),
+    Rule("semicolon between parameters", lambda size: ";" in size, "Separate parameters by &."),
+    Rule("pageSize is not a number", lambda size: True, "Send pageSize as digits only."),
 )
 
 
 def _explain_page_size(rejected: RejectedRequest) -> Explanation:
     size = query_parameters(rejected.request.query)["pageSize"]
-    rule, fix = "pageSize is not a number", "Send pageSize as digits only."
-    is_number = size.isascii() and size.isdigit()
-    if is_number and size.strip("0"):
-        rule, fix = f"pageSize above {PAGE_SIZE_MAX}", f"Request {PAGE_SIZE_MAX} at most, in pages."
-    elif is_number:
-        rule, fix = "pageSize is 0", "Request one item or more, or omit pageSize."
-    elif not size:
-        rule, fix = "pageSize is empty", "Omit pageSize, or send a number."
-    elif re.fullmatch(r"-[0-9]+", size):
-        rule, fix = "pageSize is negative", "Request one item or more."
-    elif ";" in size:
-        rule, fix = "semicolon between parameters", "Separate parameters by &."
+    row = first_rule(PAGE_SIZES, size) or PAGE_SIZES[-1]
     expected = f"a whole number from 1 to {PAGE_SIZE_MAX}"
-    return Explanation(rule, expected, _printable_value(rejected, size), fix)
+    return Explanation(row.name, expected, _printable_value(rejected, size), row.fix)
 
 
 def _explain_account_type(rejected: RejectedRequest) -> Explanation:

@@ -3,93 +3,104 @@
 import base64
 import json
 import re
-from collections.abc import Callable
 from typing import Any
-
-from msgspec import Struct
+from urllib.parse import unquote_to_bytes
 
 from mockserver.explain import Explanation, RejectedRequest
 from mockserver.model import jwt
+from mockserver.model.rule_table import Rule, first_rule
+from mockserver.providers.cdp.auth import read_bearer
 from mockserver.providers.cdp.mistakes.lookup import (
     EXPECTED_HEADER,
     FIX_SIGN_JWT,
-    bearer_token,
     describe_key_value,
     json_type,
 )
 
 
-class FormMistake(Struct, frozen=True):
-    """A value that is not a token; ``matches`` recognizes it."""
+def _is_readable(token: bytes) -> bool:
+    try:
+        jwt.read(token)
+    except ValueError:
+        return False
+    return True
 
-    rule: str
-    received: str
-    fix: str
-    matches: Callable[[bytes], Any]
 
+def _has_json(parts: list[bytes]) -> bool:
+    """Returns whether each part is JSON in base64url."""
+    try:
+        return all(isinstance(jwt.decode(_decode_base64url(part)), dict) for part in parts)
+    except ValueError:
+        return False
+
+
+FIX_UNCHANGED = "Send the token unchanged."
+PLACEHOLDER = re.compile(
+    rb"\[object \w+\]|undefined|null|none|nil|<[^<>]*>|\$\{?\w+\}?|\{\{[^{}]*\}\}", re.IGNORECASE
+)
 
 FORM_MISTAKES = (
-    FormMistake(
+    Rule(
         "Bearer twice",
-        "Bearer twice before the token",
-        "Put Bearer before the token once, in your code or in the library.",
         lambda t: t.lower().startswith(b"bearer"),
+        "Put Bearer before the token once, in your code or in the library.",
+        "Bearer twice before the token",
     ),
-    FormMistake(
+    Rule(
         "placeholder in place of a token",
-        "the text of a missing value",
+        PLACEHOLDER.fullmatch,
         "Await the token, and check that the variable is set and expanded.",
-        re.compile(
-            rb"\[object \w+\]|undefined|null|none|nil|<[^<>]*>|\$\{?\w+\}?|\{\{[^{}]*\}\}",
-            re.IGNORECASE,
-        ).fullmatch,
+        "the text of a missing value",
     ),
-    FormMistake(
+    Rule(
         "Python bytes in place of a string",
-        "b and quotes around the token",
-        "Decode the token to a string before you put it into the header.",
         re.compile(rb"b['\"]").match,
+        "Decode the token to a string before you put it into the header.",
+        "b and quotes around the token",
     ),
-    FormMistake(
+    Rule(
         "quotes around the token",
-        "quotes",
+        lambda t: t != t.strip(b"\"'") and _is_readable(t.strip(b"\"'")),
         "Send the token without quotes.",
-        lambda t: t[:1] in (b'"', b"'") or t[-1:] in (b'"', b"'"),
+        "quotes",
     ),
-    FormMistake(
+    Rule(
         "two tokens in one header",
-        "a comma",
+        lambda t: t.count(b",") and t.count(b".") > 2,
         "Send one Authorization header with one token.",
-        lambda t: b"," in t,
+        "a comma",
     ),
-    FormMistake(
+    Rule(
         "whitespace inside the token",
-        "whitespace",
-        "Send the token without whitespace.",
         re.compile(rb"\S+\s").match,
+        "Send the token without whitespace.",
+        "whitespace",
     ),
-    FormMistake(
-        "token URL-encoded", "a percent sign", "Send the token unchanged.", lambda t: b"%" in t
+    Rule(
+        "token URL-encoded",
+        lambda t: b"%" in t and _is_readable(unquote_to_bytes(t)),
+        FIX_UNCHANGED,
+        "a percent sign",
     ),
-    FormMistake(
+    Rule(
         "token too long",
-        f"more than {jwt.TOKEN_MAX} bytes",
-        f"Omit claims: a token has at most {jwt.TOKEN_MAX} bytes.",
         lambda t: len(t) > jwt.TOKEN_MAX,
+        f"Omit claims: a token has at most {jwt.TOKEN_MAX} bytes.",
+        f"more than {jwt.TOKEN_MAX} bytes",
     ),
-    FormMistake(
+    Rule(
         "encrypted token",
-        "five parts",
-        "Sign the token (JWS) instead of encrypting it (JWE).",
         lambda t: t.count(b".") == 4,
+        "Sign the token (JWS) instead of encrypting it (JWE).",
+        "five parts",
     ),
-    FormMistake(
+    Rule(
         "unsigned token",
-        "two parts: the signature is missing",
+        lambda t: t.count(b".") == 1 and _has_json(t.split(b".")),
         "Sign the token, and send all three parts.",
-        lambda t: t.count(b".") == 1,
+        "two parts: the signature is missing",
     ),
-    FormMistake("not a JWT", "not three parts", FIX_SIGN_JWT, lambda t: t.count(b".") != 2),
+    Rule("not a JWT", lambda t: t.count(b".") != 2, FIX_SIGN_JWT, "not three parts"),
 )
 
 PARTS = ("header", "payload", "signature")
@@ -97,13 +108,13 @@ PARTS = ("header", "payload", "signature")
 
 def explain_form(rejected: RejectedRequest) -> Explanation:
     """Explains a token that cannot be read, or has no key id."""
-    token = bearer_token(rejected.request)
+    token = read_bearer(rejected.request)
     key = describe_key_value(rejected, token)
     if key:
         return Explanation("key in place of a token", EXPECTED_HEADER, key, FIX_SIGN_JWT)
-    for mistake in FORM_MISTAKES:
-        if mistake.matches(token):
-            return Explanation(mistake.rule, EXPECTED_HEADER, mistake.received, mistake.fix)
+    mistake = first_rule(FORM_MISTAKES, token)
+    if mistake is not None:
+        return Explanation(mistake.name, EXPECTED_HEADER, mistake.received, mistake.fix)
     return _explain_parts(token.split(b"."))
 
 
@@ -119,11 +130,11 @@ def _explain_parts(parts: list[bytes]) -> Explanation:
 
 
 def _explain_encoding(name: str, part: bytes) -> Explanation | None:
+    rule = first_rule(ENCODING_MISTAKES, part)
+    if rule is None:
+        return None
     expected = f"the {name} in base64url without padding"
-    for rule, received, fix, matches in ENCODING_MISTAKES:
-        if matches(part):
-            return Explanation(rule, expected, f"{received} in the {name}", fix)
-    return None
+    return Explanation(rule.name, expected, f"{rule.received} in the {name}", rule.fix)
 
 
 def _decode_base64url(part: bytes) -> bytes:
@@ -135,32 +146,44 @@ def _has_unused_bits(part: bytes) -> bool:
     return base64.urlsafe_b64encode(_decode_base64url(part)).rstrip(b"=") != part
 
 
-# Rule, what was received, fix, and the test of the part.
-ENCODING_MISTAKES: tuple[tuple[str, str, str, Callable[[bytes], Any]], ...] = (
-    ("padding in the token", "=", "Strip the padding from each part.", lambda p: b"=" in p),
-    (
+def _is_standard(part: bytes) -> bool:
+    """Returns whether a part is base64 of the other alphabet: JSON, or with several such signs."""
+    signs = re.findall(rb"[+/]", part)
+    if not signs or re.search(rb"[^\w+/]", part):
+        return False
+    return len(signs) > 1 or _has_json([part.translate(bytes.maketrans(b"+/", b"-_"))])
+
+
+ENCODING_MISTAKES = (
+    Rule(
+        "padding in the token",
+        re.compile(rb"[^=]+={1,2}").fullmatch,
+        "Strip the padding from each part.",
+        "=",
+    ),
+    Rule(
         "standard base64 for base64url",
-        "+ or /",
+        _is_standard,
         "Use - in place of + and _ in place of /.",
-        lambda p: re.search(rb"[+/]", p) and not re.search(rb"[^\w+/-]", p),
+        "+ or /",
     ),
-    (
+    Rule(
         "characters that are not base64url",
-        "a character outside the alphabet",
-        "Send the token unchanged.",
         re.compile(rb"[^A-Za-z0-9_-]").search,
+        FIX_UNCHANGED,
+        "a character outside the alphabet",
     ),
-    (
+    Rule(
         "part of the token cut short",
-        "a length that base64url cannot have",
-        "Send the whole token.",
         lambda p: len(p) % 4 == 1,
+        "Send the whole token.",
+        "a length that base64url cannot have",
     ),
-    (
+    Rule(
         "part of the token cut or changed",
-        "unused bits that are set",
-        "Send the whole token, unchanged.",
         _has_unused_bits,
+        "Send the whole token, unchanged.",
+        "unused bits that are set",
     ),
 )
 

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from mockserver.explain import (
     Explanation,
@@ -16,7 +17,7 @@ from mockserver.explain import (
     printable,
     solve,
 )
-from mockserver.model.http import Request
+from mockserver.model.rule_table import Rule, first_rule
 from mockserver.providers.cdp.claims import BASE_PATH, HOST, HOSTS
 from mockserver.providers.cdp.mistakes.lookup import read_token
 
@@ -139,76 +140,91 @@ def _preferred_host(rejected: RejectedRequest) -> str:
     return [*others, *hosts, HOST][0]
 
 
-# The parts of an entry; each function returns the rules that the part breaks
-
-
-def _broken_rules(rejected: RejectedRequest, entry: Entry) -> Rules:
-    request = rejected.request
-    whole = entry.scheme + entry.host + entry.path
-    if "://" in whole[len(entry.scheme) :] or entry.host.endswith(("http:", "https:")):
-        fix = "Pass a path: a client with a base URL appends a whole URL to it and signs both."
-        return [*_method_rules(request, entry), ("whole URL in the path", fix)]
-    parts = (
-        _method_rules(request, entry),
-        _separator_rules(entry),
-        _scheme_rules(entry),
-        _host_rules(rejected, entry),
-        _path_rules(rejected, entry),
-        _query_rules(entry),
-    )
-    return [rule for part in parts for rule in part]
-
-
-def _method_rules(request: Request, entry: Entry) -> Rules:
-    if entry.method == request.method:
-        return []
-    fix = f"Start the entry with {request.method} and one space."
-    if not entry.method:
-        return [("method missing", fix)]
-    if entry.method.upper() == request.method:
-        return [("method in lower case", f"Write {request.method} in upper case.")]
-    return [("another method", fix)]
-
-
-def _separator_rules(entry: Entry) -> Rules:
-    if entry.separator == " " or not entry.method:
-        return []
-    return [("separator is not one space", "Put one space between method and host.")]
-
-
-def _scheme_rules(entry: Entry) -> Rules:
-    if not entry.scheme:
-        return []
-    return [("scheme in the claim", f"Omit {entry.scheme}: the entry has no scheme.")]
-
-
-def _host_rules(rejected: RejectedRequest, entry: Entry) -> Rules:
-    hosts: tuple[str, ...] = rejected.facts["hosts"]
-    host = entry.host.lower()
-    if host and host in hosts:
-        return []
-    if not hosts:  # both strict quirks are true
-        return [("Host is not the real one", f"Send the header Host: {HOST}.")]
-    fix = f"Sign the host that the request is sent to: {_preferred_host(rejected)}."
-    if not host:
-        return [("host missing", fix)]
-    if PORT_ONLY.fullmatch(host):
-        fix = "Use 127.0.0.1 in place of localhost: this client parses a host name as a scheme."
-        return [("port in place of the host", fix)]
-    name = _without_port(host)
-    if name not in map(_without_port, hosts):
-        return [("another host", fix)]
-    return [("port missing" if name == host else "another port", fix)]
+# The parts of an entry
 
 
 def _without_port(host: str) -> str:
     return re.sub(r":[0-9]*$", "", host)
 
 
-def _query_rules(entry: Entry) -> Rules:
-    if not entry.query:
-        return []
-    return [("query in the claim", "End the entry before the question mark.")]
+class EntryContext(Struct, frozen=True):
+    """What an entry is compared with, and what fixes are filled in from."""
+
+    method: str
+    scheme: str
+    host: str
+    hosts: tuple[str, ...]
+
+
+FIX_METHOD = "Start the entry with {method} and one space."
+FIX_HOST = "Sign the host that the request is sent to: {host}."
+FIX_PORT = "Use 127.0.0.1 in place of localhost: this client parses a host name as a scheme."
+
+
+def _names(context: EntryContext) -> Iterable[str]:
+    return map(_without_port, context.hosts)
+
+
+# For each part of an entry, rows with a test of the entry and of the context; the first counts.
+METHOD_RULES = (
+    Rule("method missing", lambda e, c: not e.method, FIX_METHOD),
+    Rule(
+        "method in lower case",
+        lambda e, c: e.method != c.method == e.method.upper(),
+        "Write {method} in upper case.",
+    ),
+    Rule("another method", lambda e, c: e.method != c.method, FIX_METHOD),
+)
+SEPARATOR_RULES = (
+    Rule(
+        "separator is not one space",
+        lambda e, c: e.method and e.separator != " ",
+        "Put one space between method and host.",
+    ),
+)
+SCHEME_RULES = (
+    Rule("scheme in the claim", lambda e, c: e.scheme, "Omit {scheme}: the entry has no scheme."),
+)
+RIGHT_HOST = Rule("", lambda e, c: e.host and e.host.lower() in c.hosts)
+HOST_RULES = (
+    Rule("Host is not the real one", lambda e, c: not c.hosts, f"Send the header Host: {HOST}."),
+    Rule("host missing", lambda e, c: not e.host, FIX_HOST),
+    Rule("port in place of the host", lambda e, c: PORT_ONLY.fullmatch(e.host), FIX_PORT),
+    Rule("another host", lambda e, c: _without_port(e.host.lower()) not in _names(c), FIX_HOST),
+    Rule("port missing", lambda e, c: _without_port(e.host) == e.host, FIX_HOST),
+    Rule("another port", lambda e, c: True, FIX_HOST),
+)
+QUERY_RULES = (
+    Rule("query in the claim", lambda e, c: e.query, "End the entry before the question mark."),
+)
+WHOLE_URL = (
+    Rule(
+        "whole URL in the path",
+        lambda e, c: "://" in e.host + e.path or e.host.endswith(("http:", "https:")),
+        "Pass a path: a client with a base URL appends a whole URL to it and signs both.",
+    ),
+)
+
+
+def _broken_rules(rejected: RejectedRequest, entry: Entry) -> Rules:
+    hosts = rejected.facts["hosts"]
+    host = _preferred_host(rejected)
+    context = EntryContext(rejected.request.method, entry.scheme, host, hosts)
+
+    def broken(table: tuple[Rule, ...]) -> Rules:
+        row = first_rule(table, entry, context)
+        return [(row.name, row.fix.format(**asdict(context)))] if row else []
+
+    if first_rule(WHOLE_URL, entry, context):
+        return [*broken(METHOD_RULES), *broken(WHOLE_URL)]
+    return [
+        *broken(METHOD_RULES),
+        *broken(SEPARATOR_RULES),
+        *broken(SCHEME_RULES),
+        *([] if RIGHT_HOST.matches(entry, context) else broken(HOST_RULES)),
+        *_path_rules(rejected, entry),
+        *broken(QUERY_RULES),
+    ]
 
 
 # The path

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping
-from itertools import islice
+from functools import partial
+
+from msgspec.structs import replace
 
 from mockserver.explain import (
     Explanation,
@@ -10,21 +12,23 @@ from mockserver.explain import (
     RejectedRequest,
     SentValue,
     clock_drift,
+    explain_revoked_key,
     explain_unknown_key,
     match_altered_key,
     printable,
     redact_secrets,
-    sent_values,
 )
-from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
+from mockserver.explain.attempts import Attempt, value
+from mockserver.explain.keys import candidates, is_named_like_key
+from mockserver.explain.part_changes import REWRITTEN_BODY_MAX
+from mockserver.explain.part_mistakes import Fixes
+from mockserver.explain.signature import explain_signature, secret_labels
+from mockserver.model.rule_table import Rule, first_rule
 from mockserver.model.times import SECOND
-from mockserver.providers.cpg.auth import Key
-from mockserver.providers.cpg.mistakes.recipe import secret_labels
-from mockserver.providers.cpg.mistakes.signature import explain_signature
+from mockserver.providers.cpg.auth import RECIPE, Key
 
 KEY, TIMESTAMP, SIGNATURE = "X-CPG-Key", "X-CPG-Timestamp", "X-CPG-Signature"
 HEADERS = (KEY, TIMESTAMP, SIGNATURE)
-VALUES_MAX = 64  # headers, parameters and members that are searched
 ALL_THREE = f"the headers {KEY}, {TIMESTAMP} and {SIGNATURE}, none of them empty"
 
 
@@ -32,10 +36,6 @@ def explain(rejected: RejectedRequest) -> Explanation | None:
     """Explains a rejected request; returns None where the general explanation is enough."""
     explainer = EXPLAINERS.get(rejected.reason)
     return None if explainer is None else explainer(rejected)
-
-
-def _labels_by_key_id(rejected: RejectedRequest) -> Mapping[bytes, str]:
-    return {key.key_id.encode(): key.label for key in rejected.keys}
 
 
 def _caller(rejected: RejectedRequest) -> Key | None:
@@ -64,8 +64,8 @@ def _explain_missing(rejected: RejectedRequest) -> Explanation | None:
         fix = f"Check that the variables that hold {', '.join(empty)} are set."
         return Explanation(f"empty {', '.join(empty)}", ALL_THREE, _list(received_names), fix)
     stand_ins = _stand_ins(rejected, missing_names)
-    values = islice(sent_values(request), VALUES_MAX)
-    if not received_names and not stand_ins and any(map(_may_be_key, values)):
+    values = filter(_may_stand_in, candidates(request))
+    if not received_names and not stand_ins and any(map(is_named_like_key, values)):
         return None  # it may be another exchange's key
     fixes = [f"Send {name}, not {value.place}." for name, value in stand_ins.items()]
     fixes += [f"Send {name}." for name in missing_names if name not in stand_ins]
@@ -79,8 +79,8 @@ def _list(names: list[str]) -> str:
 
 def _stand_ins(rejected: RejectedRequest, missing_names: list[str]) -> dict[str, SentValue]:
     """Returns the values that were probably sent in place of the missing headers, by header."""
-    labels = _labels_by_key_id(rejected)
-    values = [v for v in islice(sent_values(rejected.request), VALUES_MAX) if _may_stand_in(v)]
+    labels = {key.key_id.encode(): key.label for key in rejected.keys}
+    values = [value for value in candidates(rejected.request) if _may_stand_in(value)]
     stand_ins = {
         name: value for name in missing_names for value in values[::-1] if _role(value) == name
     }
@@ -93,45 +93,12 @@ def _stand_ins(rejected: RejectedRequest, missing_names: list[str]) -> dict[str,
 
 
 def _may_stand_in(value: SentValue) -> bool:
-    plain = value.where == "header" and value.name.encode("latin-1") in PUBLIC_HEADERS
-    return bool(value.value) and not plain and value.name.lower() not in NAMES
-
-
-def _may_be_key(value: SentValue) -> bool:
-    named = is_secret_name(value.name.encode()) or "key" in value.name.lower()
-    return named and _may_stand_in(value)
+    return value.name.lower() not in NAMES
 
 
 def _role(value: SentValue) -> str:
     """Returns the header that a value's name stands for, or nothing."""
     return next((header for name, header in ROLES if name.search(value.name)), "")
-
-
-# The key
-
-
-def _explain_unknown_key(rejected: RejectedRequest) -> Explanation | None:
-    presented = rejected.request.header(KEY.lower().encode())
-    secrets = {key.secret.encode(): key.label for key in rejected.keys}
-    return explain_unknown_key(
-        presented, _labels_by_key_id(rejected), secrets, ("key id", "secret"), SECRET_SENT
-    )
-
-
-SECRET_SENT = Mistake(
-    "secret for the key id",
-    f"Send the key id in {KEY}; never send the secret, only sign with it.",
-)
-
-
-def _explain_revoked_key(rejected: RejectedRequest) -> Explanation:
-    label = rejected.facts.get("credential", "")
-    return Explanation(
-        "revoked key",
-        "a key that is not revoked",
-        f"the key {label}, which is revoked",
-        "Use another key: a revoked key stays revoked.",
-    )
 
 
 # The time
@@ -142,14 +109,18 @@ SHOWN_MAX = 80  # bytes of a timestamp that are shown
 HALF_HOUR = 1800
 DAY = 24 * 3600
 
-MALFORMED_TIMES = (
-    (r"[+-]?[0-9]+\.[0-9]*", "timestamp with a fraction", "Send whole seconds, no fraction."),
-    (r"-[0-9]+", "negative timestamp", "Send the seconds since 1970, a positive number."),
-    (r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", "timestamp is a date", "Send Unix seconds, not ISO 8601."),
-    (r"[A-Z][a-z]{2}, .*", "timestamp is a date", "Send Unix seconds, not an HTTP date."),
-    (r"([\"']).*\1", "quotes around the timestamp", "Send the digits alone, without quotes."),
-    (r"[0-9]+[eE][0-9.+]+|[0-9.]+[eE]\+?[0-9]+", "timestamp with an exponent", "Send an integer."),
-)  # fmt: skip
+MALFORMED_TIMES = tuple(
+    Rule(name, re.compile(pattern).fullmatch, fix)
+    for pattern, name, fix in (
+        (r"[+-]?[0-9]+\.[0-9]*", "timestamp with a fraction", "Send whole seconds, no fraction."),
+        (r"-[0-9]+", "negative timestamp", "Send the seconds since 1970, a positive number."),
+        (r"\d{4}-\d{2}-\d{2}.*", "timestamp is a date", "Send Unix seconds, not ISO 8601."),
+        (r"[A-Z][a-z]{2}, .*", "timestamp is a date", "Send Unix seconds, not an HTTP date."),
+        (r"([\"']).*\1", "quotes around the timestamp", "Send the digits alone, without quotes."),
+        (r"\d+[eE][\d.+]+|[\d.]+[eE]\+?\d+", "timestamp with an exponent", "Send an integer."),
+        (r".*", "timestamp is no number", "Send the seconds since 1970 as digits, nothing else."),
+    )
+)
 
 
 def _explain_timestamp(rejected: RejectedRequest) -> Explanation:
@@ -157,10 +128,11 @@ def _explain_timestamp(rejected: RejectedRequest) -> Explanation:
     now = rejected.auth_now // SECOND
     window = rejected.quirks["timestamp_window"] // SECOND
     expected = f"Unix seconds between {now - window} and {now + window}"
-    shown = printable(redact_secrets(text, secret_labels(rejected)), SHOWN_MAX)
+    shown = printable(redact_secrets(text, secret_labels(rejected, RECIPE)), SHOWN_MAX)
     received = f"{TIMESTAMP}: {shown}"
     if not text.isdigit():
-        return _malformed_time(text, expected, received)
+        row = first_rule(MALFORMED_TIMES, text.decode("latin-1")) or MALFORMED_TIMES[-1]
+        return Explanation(row.name, expected, received, row.fix)
     other_unit = _other_unit(int(text), now, expected, received) if len(text) <= 20 else None
     if other_unit is not None:
         return other_unit
@@ -198,13 +170,26 @@ def _time_zone_hint(drift: int, window: int) -> str:
     return ""
 
 
-def _malformed_time(text: bytes, expected: str, received: str) -> Explanation:
-    timestamp = text.decode("latin-1")
-    for pattern, rule, fix in MALFORMED_TIMES:
-        if re.fullmatch(pattern, timestamp):
-            return Explanation(rule, expected, received, fix)
-    fix = "Send the seconds since 1970 as digits, nothing else."
-    return Explanation("timestamp is no number", expected, received, fix)
+# The signature
+
+
+def _webhook_string(attempt: Attempt) -> list[Attempt]:
+    """Signs as the gateway signs its own webhooks: the timestamp, and the body itself."""
+    body = attempt.of.request.body
+    if len(body) > REWRITTEN_BODY_MAX:
+        return []
+    parts = ((b"timestamp", value(attempt, "timestamp")), (b"body", body))
+    return [replace(attempt, parts=parts)]
+
+
+OWN = (Mistake("the webhooks' string signed", Fixes(RECIPE).parts, _webhook_string, no_pairs=True),)
+
+
+def _explain_signature(rejected: RejectedRequest) -> Explanation:
+    request = rejected.request
+    key: Key = rejected.keyring.find(request.header(KEY.lower().encode()))
+    signature = request.header(SIGNATURE.lower().encode())
+    return explain_signature(rejected, RECIPE, key, signature, OWN)
 
 
 # Checks after the signature
@@ -248,10 +233,10 @@ def _explain_permission(rejected: RejectedRequest) -> Explanation:
 
 EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
     "missing_credential": _explain_missing,
-    "unknown_credential": _explain_unknown_key,
-    "revoked_credential": _explain_revoked_key,
+    "unknown_credential": partial(explain_unknown_key, recipe=RECIPE),
+    "revoked_credential": explain_revoked_key,
     "outside_window": _explain_timestamp,
-    "bad_signature": explain_signature,
+    "bad_signature": _explain_signature,
     "replayed": _explain_replay,
     "ip_not_allowed": _explain_address,
     "forbidden": _explain_permission,

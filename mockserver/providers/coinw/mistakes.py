@@ -1,30 +1,33 @@
 """Explains what CoinW spot rejects: the key, the signature, contradicting parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import islice
+
+from msgspec.structs import replace
 
 from mockserver.explain import (
     Explanation,
     Mistake,
     RejectedRequest,
     SentValue,
+    explain_revoked_key,
     explain_unknown_key,
     explanation_for,
     fingerprinted,
     match_altered_key,
     printable,
     redact_secrets,
-    sent_values,
 )
+from mockserver.explain.attempts import Attempt, form_of
+from mockserver.explain.keys import candidates, is_named_like_key, uncompressed
+from mockserver.explain.signature import explain_signature, secret_labels
 from mockserver.model.query import FORM, parameter, raw_pairs
-from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
-from mockserver.providers.coinw.auth import Key
-from mockserver.providers.coinw.mistakes.recipe import form_of, secret_labels, too_long
-from mockserver.providers.coinw.mistakes.signature import explain_signature
-from mockserver.providers.coinw.mistakes.table import FUTURES
+from mockserver.model.redaction import is_secret_name
+from mockserver.providers.coinw.auth import RECIPE, Key, recipe_in_force
 
+EXPLAINED_MAX = 16 * 1024  # bytes of query and form that are parsed for an explanation
 EXPECTED = "api_key and sign, each once, in the query or in a form"
-VALUES_MAX = 64  # headers, parameters and members that are searched
 NAMES_MAX = 12  # names of parameters that are shown
 SHOWN_MAX = 80  # bytes of a value that are shown
 
@@ -32,27 +35,14 @@ SHOWN_MAX = 80  # bytes of a value that are shown
 def explain(rejected: RejectedRequest) -> Explanation | None:
     """Explains a rejected request; returns None where the general explanation is enough."""
     explainer = EXPLAINERS.get(rejected.reason)
-    if explainer is None or too_long(rejected.request):
+    request = rejected.request
+    if explainer is None or len(request.query) + len(form_of(request)) > EXPLAINED_MAX:
         return None
     return explainer(rejected)
 
 
-def _labels_by_api_key(rejected: RejectedRequest) -> Mapping[bytes, str]:
-    return {key.api_key.encode(): key.label for key in rejected.keys}
-
-
 def _params(rejected: RejectedRequest) -> list[tuple[bytes, bytes]]:
     return [*raw_pairs(rejected.request.query), *raw_pairs(form_of(rejected.request))]
-
-
-def _candidates(rejected: RejectedRequest) -> list[SentValue]:
-    """Returns the values that may have been sent in place of a missing parameter."""
-    return [
-        value
-        for value in islice(sent_values(rejected.request), VALUES_MAX)
-        if value.value
-        and not (value.where == "header" and value.name.encode("latin-1") in PUBLIC_HEADERS)
-    ]
 
 
 # The key
@@ -65,7 +55,11 @@ MISPLACED = {
         f"Send a form with Content-Type: {FORM.decode()}, or use the query; JSON is not read.",
     ),
 }
-FUTURES_SCHEME = Mistake("the futures' scheme", FUTURES)
+FUTURES_SCHEME = Mistake(
+    "the futures' scheme",
+    "This is the scheme of the futures API: spot takes api_key and sign as parameters.",
+)
+UNCOMPRESSED = "Send the form without compressing it: only a plain form has parameters."
 UNSET = "Check that the variable that holds {} is set."
 
 
@@ -73,26 +67,25 @@ def _explain_missing_key(rejected: RejectedRequest) -> Explanation | None:
     names = [name for name, _ in _params(rejected)]
     if b"api_key" in names:
         return Explanation("empty api_key", EXPECTED, "api_key is empty", UNSET.format("api_key"))
-    candidates, labels = _candidates(rejected), _labels_by_api_key(rejected)
-    for value in candidates:
+    values = candidates(rejected.request)
+    labels = {key.api_key.encode(): key.label for key in rejected.keys}
+    if uncompressed(rejected.request.body):
+        return Explanation("compressed body", EXPECTED, "a body in gzip", UNCOMPRESSED)
+    for value in values:
         match = match_altered_key(value.value, labels, whole=True)
         if match is not None:
-            is_futures = _is_futures(candidates, value)
+            is_futures = _is_futures(values, value)
             mistake = FUTURES_SCHEME if is_futures else _misplaced(rejected, value)
             received = f"the key {match[1]} in {value.place}"
             return explanation_for((mistake, *match[0]), EXPECTED, received)
-    if b"sign" not in names and any(_is_key(value.name) for value in candidates):
+    if b"sign" not in names and any(map(is_named_like_key, values)):
         return None  # it may be another exchange's key
     return Explanation("missing api_key", EXPECTED, _names_text(rejected, names), "Send api_key.")
 
 
-def _is_key(name: str) -> bool:
-    return is_secret_name(name.encode()) or "key" in name.lower()
-
-
-def _is_futures(candidates: Sequence[SentValue], key: SentValue) -> bool:
+def _is_futures(values: Sequence[SentValue], key: SentValue) -> bool:
     """Returns whether a key comes in a header, with a timestamp, as the futures API wants it."""
-    names = {value.name.lower() for value in candidates if value.where in ("header", "member")}
+    names = {value.name.lower() for value in values if value.where in ("header", "member")}
     return key.where == "header" and any("time" in name for name in names)
 
 
@@ -103,37 +96,32 @@ def _misplaced(rejected: RejectedRequest, value: SentValue) -> Mistake:
 
 def _names_text(rejected: RejectedRequest, names: Sequence[bytes]) -> str:
     """Writes the first names of parameters, without secrets."""
-    secrets = secret_labels(rejected)
+    secrets = secret_labels(rejected, RECIPE)
     few = islice(dict.fromkeys(names), NAMES_MAX + 1)
     shown = [printable(redact_secrets(name, secrets), SHOWN_MAX) for name in few]
     more = ["..."] if len(shown) > NAMES_MAX else []
     return ", ".join([*shown[:NAMES_MAX], *more]) or "no parameter"
 
 
-def _explain_unknown_key(rejected: RejectedRequest) -> Explanation | None:
-    presented = parameter(rejected.request, b"api_key")
-    secrets = {key.secret_key.encode(): key.label for key in rejected.keys}
-    return explain_unknown_key(
-        presented, _labels_by_api_key(rejected), secrets, ("api_key", "secret_key"), SECRET_SENT
-    )
-
-
-SECRET_SENT = Mistake(
-    "secret for the api_key", "Send the api_key; never send the secret, only sign with it."
-)
-
-
-def _explain_revoked_key(rejected: RejectedRequest) -> Explanation:
-    label = rejected.facts.get("credential", "")
-    return Explanation(
-        "revoked key",
-        "a key that is not revoked",
-        f"the key {label}, which is revoked",
-        "Use another key: a revoked key stays revoked.",
-    )
-
-
 # The signature
+
+
+def _futures_scheme(attempt: Attempt) -> list[Attempt]:
+    """Signs as for the futures API: an HMAC of timestamp, method, path and parameters."""
+    request = attempt.of.request
+    time = request.header(b"timestamp") or parameter(request, b"timestamp")
+    if attempt.algorithm != "sha256" or not time:
+        return []
+    start = time + request.method.encode() + request.full_path
+    query = [part for part in request.query.split(b"&") if not part.startswith(b"sign=")]
+    bare = [part for part in query if not part.startswith(b"api_key=")]
+    body = b"" if request.header(b"content-type").startswith(FORM) else request.body
+    tails = {b"", *(b"?" + b"&".join(parts) for parts in (query, sorted(query), bare) if parts)}
+    texts = [start + tail + more for tail in sorted(tails) for more in dict.fromkeys((b"", body))]
+    return [replace(attempt, text=text, construction="HMAC") for text in texts]
+
+
+OWN = (replace(FUTURES_SCHEME, change=_futures_scheme, no_pairs=True),)
 
 
 def _explain_signature(rejected: RejectedRequest) -> Explanation:
@@ -141,7 +129,7 @@ def _explain_signature(rejected: RejectedRequest) -> Explanation:
     if not signature:
         return _explain_missing_sign(rejected)
     key: Key = rejected.keyring.find(parameter(rejected.request, b"api_key"))
-    return explain_signature(rejected, key, signature)
+    return explain_signature(rejected, recipe_in_force(rejected.quirks), key, signature, OWN)
 
 
 SIGN_NAMES = ("sign", "signature", "sig")
@@ -151,7 +139,7 @@ def _explain_missing_sign(rejected: RejectedRequest) -> Explanation:
     names = [name for name, _ in _params(rejected)]
     if b"sign" in names:
         return Explanation("empty sign", EXPECTED, "sign is empty", UNSET.format("sign"))
-    sent = next((v for v in _candidates(rejected) if v.name.lower() in SIGN_NAMES), None)
+    sent = next((v for v in candidates(rejected.request) if v.name.lower() in SIGN_NAMES), None)
     if sent is None:
         return Explanation("missing sign", EXPECTED, _names_text(rejected, names), "Send sign.")
     fix = f"Send the signature as the parameter sign, not as {sent.place}."
@@ -165,7 +153,7 @@ def _explain_contradiction(rejected: RejectedRequest) -> Explanation | None:
     name = rejected.facts.get("parameter", "")
     request = rejected.request
     places = {"query": raw_pairs(request.query), "form": raw_pairs(form_of(request))}
-    secrets = secret_labels(rejected)
+    secrets = secret_labels(rejected, RECIPE)
     received = []
     for place, pairs in places.items():
         values = [value for n, value in pairs if n.decode("utf-8", "replace") == name]
@@ -187,8 +175,8 @@ def _explain_contradiction(rejected: RejectedRequest) -> Explanation | None:
 
 EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
     "missing_credential": _explain_missing_key,
-    "unknown_credential": _explain_unknown_key,
-    "revoked_credential": _explain_revoked_key,
+    "unknown_credential": partial(explain_unknown_key, recipe=RECIPE),
+    "revoked_credential": explain_revoked_key,
     "bad_signature": _explain_signature,
     "bad_request": _explain_contradiction,
 }

@@ -1,0 +1,162 @@
+"""A signing scheme that no provider has: declared once, it signs, verifies and explains mistakes."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from mockserver.explain import RejectedRequest
+from mockserver.explain.signature import explain_signature
+from mockserver.model.http import Request, UnsignedRequest
+from mockserver.model.key_placement import KeyPlacement
+from mockserver.model.reject import Reject
+from mockserver.model.signing_recipe import Hashed, SigningRecipe, signer, verifier
+from mockserver.model.world import Credential
+
+
+class Key(Credential, frozen=True, kw_only=True):
+    api_key: str
+    api_secret: str
+
+
+RECIPE = SigningRecipe(
+    key="api_key",
+    secret="api_secret",
+    encoding="base64",
+    key_at=KeyPlacement("header", "API-Key"),
+    timestamp_at=KeyPlacement("header", "API-Nonce"),
+    signature_at=KeyPlacement("header", "API-Sign"),
+    unit=10**6,
+    parts=("path", Hashed(("timestamp", "body"), written="raw")),
+    algorithm="sha512",
+)
+sign, verify = signer(RECIPE), verifier(RECIPE)
+
+# No line below declares anything of the scheme.
+
+SECRET, OTHER = (hashlib.sha512(name).digest() for name in (b"main", b"other"))
+MAIN = Key(label="main", api_key="main-api-key", api_secret=base64.b64encode(SECRET).decode())
+KEYS = [
+    MAIN,
+    replace(MAIN, label="other", api_key="o", api_secret=base64.b64encode(OTHER).decode()),
+]
+NOW = 1_747_444_800 * 10**9
+BODY = b'{"pair": "XBT", "volume": 1}'
+PATH, HOST = b"/0/private/AddOrder", b"api.example"
+
+
+def sha256(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
+
+
+def sha512(secret: bytes, message: bytes) -> str:
+    return hmac.digest(secret, message, "sha512").hex()
+
+
+def received(draft: UnsignedRequest) -> Request:
+    headers = [(b"host", HOST), *((name.lower(), value) for name, value in draft.headers)]
+    return Request(draft.method, draft.path, draft.query, headers, draft.body, "", draft.path)
+
+
+DRAFT = UnsignedRequest("POST", "", PATH, b"", (), BODY)
+RIGHT = received(sign(DRAFT, MAIN, NOW))
+NONCE, SIGNATURE = RIGHT.header(b"api-nonce"), RIGHT.header(b"api-sign")
+
+
+def test_it_signs_as_written_by_hand() -> None:
+    assert RIGHT.header(b"api-key") == b"main-api-key"
+    assert int(NONCE) == NOW // 10**6
+    assert SIGNATURE.decode() == sha512(SECRET, PATH + sha256(NONCE + BODY))
+
+
+def test_it_verifies_what_was_signed_and_nothing_else() -> None:
+    assert verify(RIGHT, MAIN, NONCE, SIGNATURE) == ""
+    dialled = replace(RIGHT, path=b"/AddOrder", raw_target_path=PATH)
+    assert verify(dialled, MAIN, NONCE, SIGNATURE) == "signed the path exactly as requested"
+    for wrong in (replace(RIGHT, body=b"{}"), replace(RIGHT, path=b"/", raw_target_path=b"/")):
+        with pytest.raises(Reject, match="bad_signature"):
+            verify(wrong, MAIN, NONCE, SIGNATURE)
+    with pytest.raises(Reject, match="bad_signature"):
+        verify(RIGHT, MAIN, NONCE + b"0", SIGNATURE)
+
+
+def explained(signature: str, request: Request = RIGHT, recipe: SigningRecipe = RECIPE) -> Any:
+    labels: Any = SimpleNamespace(labels={key.label: key for key in KEYS})
+    rejected = RejectedRequest(request, "bad_signature", {}, labels, {}, NOW)
+    return explain_signature(rejected, recipe, MAIN, signature.encode())
+
+
+def of(message: bytes, secret: bytes = SECRET) -> Callable[[], str]:
+    return lambda: sha512(secret, message)
+
+
+INNER = sha256(NONCE + BODY)
+GOOD = of(PATH + INNER)
+MISTAKES = [
+    ("base64 for hex", lambda: base64.b64encode(bytes.fromhex(GOOD())).decode()),
+    ("upper-case hex", lambda: GOOD().upper()),
+    ("fields in another order", of(INNER + PATH)),
+    ("fields in another order", of(PATH + sha256(BODY + NONCE))),
+    ("hash in another encoding", of(PATH + INNER.hex().encode())),
+    ("hashed by another algorithm", of(PATH + hashlib.sha512(NONCE + BODY).digest())),
+    ("parts not hashed", of(PATH + NONCE + BODY)),
+    ("another separator between fields", of(PATH + b"\n" + INNER)),
+    ("URL in the path", of(b"https://" + HOST + PATH + INNER)),
+    ("host in the path", of(HOST + PATH + INNER)),
+    ("base path not signed", of(PATH.removeprefix(b"/0") + INNER)),
+    ("slash after the path", of(PATH + b"/" + INNER)),
+    ("path not signed", of(INNER)),
+    ("timestamp not signed", of(PATH + sha256(BODY))),
+    ("body not signed", of(PATH + sha256(NONCE))),
+    ("another timestamp signed", of(PATH + sha256(b"%d" % (int(NONCE) + 1) + BODY))),
+    ("compact JSON hashed", of(PATH + sha256(NONCE + b'{"pair":"XBT","volume":1}'))),
+    ("secret not decoded from base64", of(PATH + INNER, MAIN.api_secret.encode())),
+    ("another key's secret", of(PATH + INNER, OTHER)),
+    ("api key for the secret", of(PATH + INNER, b"main-api-key")),
+    ("api key signed", of(b"main-api-key" + PATH + INNER)),
+    ("newline after the string", of(PATH + INNER + b"\n")),
+    ("SHA-256 for SHA-512", lambda: hmac.new(SECRET, PATH + INNER, "sha256").hexdigest()),
+    ("plain hash, secret first", lambda: hashlib.sha512(SECRET + PATH + INNER).hexdigest()),
+    ("signature cut short", lambda: GOOD()[:64]),
+    ("fields in another order + upper-case hex", lambda: of(INNER + PATH)().upper()),
+    ("bad signature", of(PATH + b"nothing known")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "signature"), MISTAKES, ids=[f"{n}: {row[0]}" for n, row in enumerate(MISTAKES)])  # fmt: skip
+def test_mistakes_are_named_without_another_line(rule: str, signature: Callable[[], str]) -> None:
+    explanation = explained(signature())
+    assert sorted(explanation.rule.split(" + ")) == sorted(rule.split(" + "))
+    assert explanation.fix
+    texts = f"{explanation.expected} {explanation.received}"
+    assert MAIN.api_secret not in texts
+    assert SECRET.hex() not in texts
+    if rule != "bad signature":
+        assert explanation.expected != explanation.received
+
+
+def test_fixes_say_what_this_scheme_wants() -> None:
+    assert explained(of(INNER + PATH)()).fix == (
+        "Sign path and the SHA-256 of timestamp and body: both, in this order."
+    )
+
+
+def test_a_signature_in_base64_has_mistakes_of_its_own() -> None:
+    recipe = replace(RECIPE, written="base64")
+    right = bytes.fromhex(GOOD())
+    draft = signer(recipe)(DRAFT, MAIN, NOW)
+    assert dict(draft.headers)[b"API-Sign"] == base64.b64encode(right)
+    explanation = explained(right.hex(), recipe=recipe)
+    assert (explanation.rule, explanation.expected[-9:]) == ("hex for base64", "in base64")
+    upside_down = base64.b64encode(bytes.fromhex(of(INNER + PATH)())).decode()
+    assert explained(upside_down, recipe=recipe).rule == "fields in another order"
+
+
+def test_a_query_in_the_path_is_named() -> None:
+    asked = replace(RIGHT, query=b"a=1")
+    assert explained(of(PATH + b"?a=1" + INNER)(), asked).rule == "query in the path"

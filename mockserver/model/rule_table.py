@@ -1,0 +1,39 @@
+"""Tables of what clients do wrong: ``explain`` interprets them, providers fill them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from mockserver.model.key_placement import KeyPlacement
+
+
+class Rule(Struct, frozen=True):
+    """A row: the name of what is wrong with a value, the test, the fix, and what was received."""
+
+    name: str
+    matches: Callable[..., Any]
+    fix: str = ""
+    received: str = ""
+
+
+def first_rule(table: Iterable[Rule], *values: Any) -> Rule | None:
+    """Returns the first row whose test the values pass."""
+    return next((rule for rule in table if rule.matches(*values)), None)
+
+
+class KeyRules(Struct, frozen=True, kw_only=True):
+    """What is said of a key that is sent in plain text.
+
+    ``places`` are where it is read, the first that is not empty counts; ``expected`` says so.
+    ``misplaced`` has rule and fix by SentValue.where, ``no_scheme`` those for a header that lacks
+    its scheme, ``shadowed`` rule, what was received and fix where the first place has a wrong
+    value and the second the right one. ``empty`` is what was received in an empty place.
+    """
+
+    places: tuple[KeyPlacement, ...]
+    expected: str
+    misplaced: Mapping[str, tuple[str, str]]
+    shadowed: tuple[str, str, str]
+    empty: str
+    no_scheme: tuple[str, str] = ("", "")

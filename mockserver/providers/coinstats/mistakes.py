@@ -1,0 +1,349 @@
+"""Explains what CoinStats rejects: a key, a body, exchange credentials, a portfolio, credits.
+
+Neither the strings in a body nor unknown names are shown: they may be an exchange's secrets.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from mockserver.explain import (
+    Explanation,
+    RejectedRequest,
+    fingerprinted,
+    match_altered_key,
+    nearest,
+    printable,
+    sent_values,
+)
+from mockserver.explain.plain_keys import explain_missing_key, explain_wrong_key
+from mockserver.model.json_members import once_each
+from mockserver.model.query import first, raw_pairs
+from mockserver.model.rule_table import KeyRules, Rule, first_rule
+from mockserver.providers.coinstats.auth import PLACES, read_key
+from mockserver.providers.coinstats.exchanges import EXCHANGES, FIELDS
+from mockserver.providers.coinstats.usage import BALANCE_COST, STATUS_COST, SUPPORT_COST, SYNC_COST
+
+IN_HEADER = "Send the key in the header X-API-KEY."
+KEY_RULES = KeyRules(
+    places=PLACES,
+    expected="a key in X-API-KEY, or after Authorization: Bearer",
+    misplaced={
+        "header": ("key in another header", IN_HEADER),
+        "parameter": ("key in the query", IN_HEADER),
+        "member": ("key in the body", IN_HEADER),
+    },
+    shadowed=(
+        "X-API-KEY before Authorization",
+        "{sent} in X-API-KEY, the key {label} after Bearer",
+        "Omit X-API-KEY, or send the right key in it.",
+    ),
+    empty="no key in {}",
+    no_scheme=("no Bearer", "Write the word Bearer and one space before the key."),
+)
+
+COSTS = {"balance": BALANCE_COST, "support": SUPPORT_COST, "status": STATUS_COST, "sync": SYNC_COST}
+
+
+def explain(rejected: RejectedRequest) -> Explanation | None:
+    """Explains a rejected request; returns None where the general explanation is enough."""
+    explainer = EXPLAINERS.get(rejected.reason)
+    return None if explainer is None else explainer(rejected)
+
+
+# The key
+
+
+def _explain_unknown_key(rejected: RejectedRequest) -> Explanation | None:
+    """Explains an unknown key; an exchange's key in its place, too."""
+    explanation = explain_wrong_key(rejected, KEY_RULES)
+    if explanation is not None:
+        return explanation
+    presented = read_key(rejected.request).decode("latin-1")
+    exchange_values = {v: name for k in rejected.keys for name, v in k.connection_fields.items()}
+    exchange_values |= field_names(rejected.request.body)
+    if presented not in exchange_values:
+        return None
+    received = f"{fingerprinted(presented)}, the {exchange_values[presented]} of an exchange"
+    fix = "Send a key of CoinStats here; an exchange's keys belong in connectionFields."
+    return Explanation("exchange's key for the key", "a key of CoinStats", received, fix)
+
+
+# Portfolios and credits
+
+
+def _explain_portfolio(rejected: RejectedRequest) -> Explanation:
+    id = first(rejected.request.query, "portfolioId")
+    if id in EXCHANGES:
+        rule, fix = "connectionId for the portfolioId", "Send portfolio.id of the balance call."
+    else:
+        rule = "unknown portfolio"
+        fix = "Call POST /v1/exchange/balance with this key first: it creates the portfolio."
+    expected = "portfolio.id of a balance call with this key"
+    return Explanation(rule, expected, printable(id.encode()), fix)
+
+
+def _explain_credits(rejected: RejectedRequest) -> Explanation:
+    cost = COSTS[rejected.request.path.decode("latin-1").rpartition("/")[2]]
+    return Explanation(
+        "credits exhausted",
+        f"{cost} credits for this call",
+        f"{rejected.facts['left']} left of {rejected.quirks['credits']}",
+        "Reset the sandbox, use another key, or raise the quirk coinstats.credits.",
+    )
+
+
+def _explain_not_synced(rejected: RejectedRequest) -> Explanation:
+    return Explanation(
+        "not synced",
+        "a portfolio whose status is synced",
+        "one that is still syncing",
+        "Poll GET /v1/exchange/status until it says synced, then retry.",
+    )
+
+
+# The body and its parameters
+
+# Other names that clients use, in lower case and without separators.
+ALIASES = {
+    "connectionId": ("connectionid", "connection", "exchange", "exchangeid", "id"),
+    "connectionFields": ("connectionfields", "fields", "credentials", "connectionfield"),
+    "apiKey": ("apikey", "key", "accesskey", "publickey"),
+    "apiSecret": ("apisecret", "secret", "secretkey", "apisecretkey", "privatekey"),
+    "passphrase": ("passphrase", "password", "apipassphrase", "passwd"),
+    "portfolioId": ("portfolioid", "portfolio", "id"),
+}
+
+TYPE_NAMES = {
+    str: "a string",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+}
+
+
+def _type_name(value: Any) -> str:
+    """Returns the type of a JSON value, in words."""
+    return "null" if value is None else TYPE_NAMES.get(type(value), "an object")
+
+
+def field_names(body: bytes) -> dict[str, str]:
+    """Returns the names of the known ``connectionFields`` in a body, by their values."""
+    fields = parse_object(body).get("connectionFields")
+    items = fields.items() if isinstance(fields, dict) else ()
+    return {value: name for name, value in items if name in FIELDS and isinstance(value, str)}
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Parses a JSON object; returns an empty one for anything else, and where it nests too deep."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _misspelling_of(known: str, names: Iterable[str]) -> str:
+    """Returns the name that probably stands for a known one, or nothing."""
+    for name in names:
+        if "".join(c for c in name.lower() if c.isalnum()) in ALIASES.get(known, ()):
+            return name
+    return ""
+
+
+def explain_parameter(rejected: RejectedRequest) -> Explanation | None:
+    """Explains a body that is not an object, or the first wrong parameter."""
+    name = rejected.facts.get("parameter")
+    if name is None:
+        return _whole_body(rejected.request.body)
+    if name == "portfolioId":
+        return _portfolio_id(rejected)
+    outer, _, field = name.partition(".")
+    body = parse_object(rejected.request.body)
+    if field:
+        return _field(field, body) if body else None
+    if outer not in body:
+        return _missing(outer, body)
+    return _wrong_type(outer, body[outer])
+
+
+# The body as a whole
+
+
+def _whole_body(body: bytes) -> Explanation:
+    row = first_rule(WRONG_FORMATS, body)
+    rule, received = (row.name, row.received) if row else _syntax_error(body)
+    fix = "Send a JSON object, with Content-Type: application/json."
+    return Explanation(rule, "a JSON object in UTF-8, each member given once", received, fix)
+
+
+WRONG_FORMATS = (
+    Rule("empty body", lambda body: not body.strip(), "", "nothing"),
+    Rule("compressed body", lambda body: body[:2] == b"\x1f\x8b", "", "a body in gzip"),
+    Rule("UTF-16", lambda body: body[:2] in (b"\xff\xfe", b"\xfe\xff"), "", "a body in UTF-16"),
+    Rule(
+        "byte order mark",
+        lambda body: body[:3] == b"\xef\xbb\xbf",
+        "",
+        "a byte order mark before the JSON",
+    ),
+    Rule(
+        "form for JSON",
+        lambda body: body[:1].isalpha() and b"=" in body.partition(b"&")[0],
+        "",
+        "name=value, as in a form",
+    ),
+    Rule("Python for JSON", lambda body: body.lstrip()[:2] in (b"{'", b"['"), "", "single quotes"),
+)
+
+
+def _syntax_error(body: bytes) -> tuple[str, str]:
+    """Returns the rule of JSON that a body breaks, and the position; never the text there."""
+    try:
+        data = json.loads(body.decode(), object_pairs_hook=once_each)
+    except (ValueError, RecursionError) as error:
+        return _parse_error(error)
+    if isinstance(data, dict):
+        return "body is not JSON", "NaN or Infinity for a number"
+    if isinstance(data, str) and data[:1] == "{":
+        return "JSON encoded twice", "a string that contains JSON"
+    return "body is not an object", _type_name(data)
+
+
+def _parse_error(error: Exception) -> tuple[str, str]:
+    if isinstance(error, UnicodeDecodeError):
+        return "body is not UTF-8", f"byte {error.start} is not UTF-8"
+    if isinstance(error, json.JSONDecodeError):
+        return "body is not JSON", f"{error.msg}, at character {error.pos}"
+    return "body is not JSON", str(error)
+
+
+# Its members
+
+
+def _missing(name: str, members: Mapping[str, Any], inside: str = "") -> Explanation:
+    sent_name = _misspelling_of(name, members)
+    expected = f"the {inside or 'member'} {name}"
+    if sent_name:
+        return Explanation("misspelt name", expected, sent_name, f"Call it {name}.")
+    return Explanation(f"{name} missing", expected, "none", f"Add {name}.")
+
+
+def _wrong_type(name: str, value: Any) -> Explanation:
+    if name == "connectionId" and isinstance(value, str):
+        return _exchange(value)
+    if name == "connectionFields":
+        received = "a field that is not a string" if isinstance(value, dict) else _type_name(value)
+        fix = "Send an object whose values are strings."
+        return Explanation(f"{name} of another type", "an object of strings", received, fix)
+    if isinstance(value, str):
+        fix = "Send UTF-8 without halves of surrogate pairs."
+        return Explanation(f"{name} is not Unicode", "a string", "half of a surrogate pair", fix)
+    return Explanation(f"{name} of another type", "a string", _type_name(value), "Send a string.")
+
+
+def _exchange(value: str) -> Explanation:
+    ids = {known.name: id for id, known in EXCHANGES.items()} | {id: id for id in EXCHANGES}
+    suggestion = nearest(value, ids)
+    other_case = suggestion.lower() == value.lower()
+    rule = "connectionId in another case" if other_case else "unknown connectionId"
+    raw = value.encode("utf-8", "replace")
+    received = printable(raw) if suggestion else fingerprinted(raw)
+    fix = (
+        f"Did you mean {ids[suggestion]}?" if suggestion else "GET /v1/exchange/support lists them."
+    )
+    return Explanation(rule, f"one of {', '.join(EXCHANGES)}", received, fix)
+
+
+def _field(name: str, body: Mapping[str, Any]) -> Explanation:
+    fields = body["connectionFields"]
+    if fields.get(name, "") != "":
+        return _wrong_type(name, fields[name])
+    exchange = body["connectionId"]
+    if name in fields:
+        fix = "Check that the variable that holds it is set."
+        return Explanation(f"empty {name}", f"the {name} of {exchange}", "an empty string", fix)
+    if name in body:
+        fix = "Put the fields into connectionFields."
+        received = f"{name} next to connectionFields"
+        return Explanation("field in another place", f"connectionFields.{name}", received, fix)
+    return _missing(name, fields, f"field of {exchange}")
+
+
+def _portfolio_id(rejected: RejectedRequest) -> Explanation:
+    request = rejected.request
+    names = [name.decode("utf-8", "replace") for name, _ in raw_pairs(request.query)]
+    if "portfolioId" in names:
+        fix = "Send portfolio.id of the balance call."
+        return Explanation("empty portfolioId", "a portfolio's id", "an empty one", fix)
+    if any(v.where == "member" and v.name == "portfolioId" for v in sent_values(request)):
+        fix = "Send portfolioId in the query."
+        received = "portfolioId in the body"
+        return Explanation(received, "portfolioId in the query", received, fix)
+    return _missing("portfolioId", dict.fromkeys(names), "parameter")
+
+
+# Credentials of an exchange
+
+Connection = tuple[str, Mapping[str, str]]  # the exchange and its credential fields
+
+
+def explain_credentials(rejected: RejectedRequest) -> Explanation | None:
+    """Explains fields that belong to no connection of the caller."""
+    body = parse_object(rejected.request.body)
+    if not body:
+        return None
+    exchange, fields = body["connectionId"], body["connectionFields"]
+    connections: list[Connection] = rejected.facts["connections"]
+    for other, expected_fields in connections:
+        if other != exchange and expected_fields.items() <= fields.items():
+            return Explanation(
+                "fields of another connection",
+                f"the fields of {exchange}",
+                f"those of {other}",
+                f"Send connectionId {other}, or the fields of {exchange}.",
+            )
+    candidates = [expected_fields for other, expected_fields in connections if other == exchange]
+    if candidates:
+        closest = max(candidates, key=lambda candidate: len(candidate.items() & fields.items()))
+        return _wrong_fields(exchange, closest, fields)
+    return Explanation(
+        "no such connection",
+        f"the fields of a connection to {exchange} in this world",
+        ", ".join(f"{name} {fingerprinted(fields[name])}" for name in EXCHANGES[exchange].fields),
+        "Use the connectionId and the connectionFields of the world.",
+    )
+
+
+def _wrong_fields(
+    exchange: str, expected_fields: Mapping[str, str], fields: Mapping[str, str]
+) -> Explanation:
+    wrong = {name: value for name, value in expected_fields.items() if fields.get(name) != value}
+    swapped = sorted(fields.get(name, "") for name in wrong) == sorted(wrong.values())
+    received = ", ".join(_field_text(name, wrong[name], fields.get(name, "")) for name in wrong)
+    if swapped and len(wrong) > 1:
+        rule, fix = f"{' and '.join(wrong)} swapped", "Send each under its own name."
+    else:
+        rule = " + ".join(f"wrong {name}" for name in wrong)
+        fix = f"Send {' and '.join(wrong)} as the world has it for {exchange}."
+    return Explanation(rule, f"the fields of the connection {exchange}", received, fix)
+
+
+def _field_text(name: str, expected: str, sent: str) -> str:
+    """Returns a field's fingerprint, and how its value was altered where that is known."""
+    match = match_altered_key(sent.encode(), {expected.encode(): name})
+    alterations = " + ".join(mistake.name for mistake in match[0]) if match is not None else ""
+    return f"{name} {fingerprinted(sent)}" + (f" ({alterations})" if alterations else "")
+
+
+EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
+    "missing_credential": partial(explain_missing_key, rules=KEY_RULES),
+    "unknown_credential": _explain_unknown_key,
+    "bad_request": explain_parameter,
+    "bad_exchange_credentials": explain_credentials,
+    "not_found": _explain_portfolio,
+    "credits_exhausted": _explain_credits,
+    "not_synced": _explain_not_synced,
+}
