@@ -207,7 +207,7 @@ FILL: dict[str, Callable[[int], Any]] = {
     "redacted bodies": redacted,
     "routes": lambda n: ROUTER.find(
         replace(
-            asked_like([], b"", b""), method="GET", path=b"/platform/v2/accounts/%d/balances" % n
+            asked_like([], b"", b""), method="GET", path=b"/v2/accounts/%d/balances" % n
         )
     ),
     "explanations: hex and base64": lambda n: general._codes(
