@@ -143,9 +143,9 @@ def test_queries_and_paths_are_cached_within_their_bounds() -> None:
 
 
 def check_bounds() -> None:
-    bounds, used = caches.bounds(), caches.usage()
-    assert [name for name, size in used.items() if size > bounds[name]] == []
-    for cache in list(caches._CACHES.values()):
+    bounds = caches.bounds()
+    for cache in list(caches._CACHES.values()):  # other tests' servers have some, too
+        assert cache.used <= bounds[cache.name], cache.name
         assert deep(cache) <= bounds[cache.name], cache.name
 
 
