@@ -206,9 +206,7 @@ FILL: dict[str, Callable[[int], Any]] = {
     "redacted paths": redacted,
     "redacted bodies": redacted,
     "routes": lambda n: ROUTER.find(
-        replace(
-            asked_like([], b"", b""), method="GET", path=b"/v2/accounts/%d/balances" % n
-        )
+        replace(asked_like([], b"", b""), method="GET", path=b"/v2/accounts/%d/balances" % n)
     ),
     "explanations: hex and base64": lambda n: general._codes(
         frozenset(b"a-secret-%d-%d" % (n, m) for m in range(1 + n % 9))

@@ -10,7 +10,7 @@ from mockserver.errors import SettingError
 
 RESERVE = 8  # connections to the gateway beyond the bound, so that health and control answer
 FILES = 32  # descriptors for all else: listeners, the event loop, files opened for a moment
-CONNECTIONS_MAX = 10_000  # where nobody sets a bound
+CONNECTIONS_MAX = 10_000  # the default bound, where file descriptors allow it
 CONNECTIONS_MIN = 8
 SECONDS_MAX = 86_400
 OPTIONS = ("head_timeout", "body_timeout", "max_connections")  # of ``serve``

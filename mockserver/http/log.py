@@ -15,13 +15,13 @@ from mockserver.model.redaction import printable
 log = logging.getLogger("mockserver")
 TEXT = "%(message)s"
 
-# What a line of JSON tells of a request beside its message.
+# The members of a JSON line beside its message.
 FIELDS = ("provider", "operation", "method", "status", "reason", "credential")
 HURT = ("fault", "delivery")
 
 
 def follow(entry: JournalEntry) -> None:
-    """Tells a request that was refused, or hurt by a rule, in one line."""
+    """Logs a request that was refused, or on which a rule had an effect, in one line."""
     if not (entry.reason or entry.fault) or not log.isEnabledFor(logging.INFO):
         return
     target = entry.target.decode("latin-1")
@@ -39,8 +39,8 @@ def _told(entry: JournalEntry) -> str:
 
 
 def _why(entry: JournalEntry) -> str:
-    told = entry.explanation
-    return f": {told.rule}. {told.fix}" if told is not None else ""
+    why = entry.explanation
+    return f": {why.rule}. {why.fix}" if why is not None else ""
 
 
 class _Text(logging.Formatter):

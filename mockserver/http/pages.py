@@ -16,8 +16,8 @@ async def _health(request: Request) -> Response:
 async def not_found(request: Request, error: Exception) -> Response:
     """Answers a path that leads to no provider and no page."""
     prefixes = ", ".join(f"/{name}" for name in request.app.state.exchange.providers)
-    told = f"No provider here: start the path with {prefixes}, or call a provider's own port.\n"
-    return PlainTextResponse(told, status_code=404)
+    text = f"No provider here: start the path with {prefixes}, or call a provider's own port.\n"
+    return PlainTextResponse(text, status_code=404)
 
 
 async def _document(request: Request) -> Response:

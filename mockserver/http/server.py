@@ -68,7 +68,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def address(app: Exchange, sockets: Mapping[str, socket.socket]) -> str:
-    """Tells the application where it is served; returns the URL of the gateway.
+    """Stores in the exchange where it is served; returns the URL of the gateway.
 
     A public URL is the gateway's, seen from outside: providers hang below it.
     """
@@ -88,7 +88,7 @@ def _url(sock: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that tells when it is ready and exits with 0 when asked to stop."""
+    """A uvicorn server that calls ``ready`` and exits with 0 when asked to stop."""
 
     def __init__(
         self,
