@@ -17,7 +17,7 @@ TEXT = "%(message)s"
 
 # The members of a JSON line beside its message.
 FIELDS = ("provider", "operation", "method", "status", "reason", "credential")
-HURT = ("fault", "delivery")
+FAULT_FIELDS = ("fault", "delivery")
 
 
 def follow(entry: JournalEntry) -> None:
@@ -27,15 +27,15 @@ def follow(entry: JournalEntry) -> None:
     target = entry.target.decode("latin-1")
     log.info(
         "%s %s %s -> %d %s%s",
-        *(entry.provider, entry.method, target, entry.status, _told(entry), _why(entry)),
+        *(entry.provider, entry.method, target, entry.status, _outcome(entry), _why(entry)),
         extra={"entry": entry},
     )
 
 
-def _told(entry: JournalEntry) -> str:
+def _outcome(entry: JournalEntry) -> str:
     who = f"(key {entry.credential})" if entry.credential else ""
-    mutate = f"[{', '.join(filter(None, (entry.fault, entry.delivery)))}]" if entry.fault else ""
-    return " ".join(filter(None, (entry.reason, who, mutate)))
+    fault = f"[{', '.join(filter(None, (entry.fault, entry.delivery)))}]" if entry.fault else ""
+    return " ".join(filter(None, (entry.reason, who, fault)))
 
 
 def _why(entry: JournalEntry) -> str:
@@ -59,7 +59,7 @@ class _Json(logging.Formatter):
         }
         entry = getattr(record, "entry", None)
         if entry is not None:
-            names = (*FIELDS, *HURT) if entry.fault else FIELDS
+            names = (*FIELDS, *FAULT_FIELDS) if entry.fault else FIELDS
             line |= {name: getattr(entry, name) for name in names}
             if entry.explanation is not None:
                 line["explanation"] = asdict(entry.explanation)
