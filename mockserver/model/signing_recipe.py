@@ -22,7 +22,7 @@ from mockserver.model.reject import Reject
 from mockserver.model.signing import same, sha256_hex
 
 
-class Hashed(Struct, frozen=True):
+class Hashed(Struct, frozen=True, gc=False):
     """A part that is the digest of others, joined by nothing.
 
     In a recipe the others are names; ``explain`` puts names with values in their place.
