@@ -61,6 +61,10 @@ class SigningRecipe(Struct, frozen=True, kw_only=True):
     algorithm: str = "sha256"
     written: str = "hex"
 
+    def __post_init__(self) -> None:
+        if bool(self.parts) is not self.is_hmac:
+            raise ValueError("parts are signed by an HMAC, parameters by a hash over the secret")
+
     @property
     def key_text(self) -> str:
         """What the key is called: ``key id``, or the name of its parameter."""
