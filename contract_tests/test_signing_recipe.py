@@ -157,6 +157,12 @@ def test_a_signature_in_base64_has_mistakes_of_its_own() -> None:
     assert explained(upside_down, recipe=recipe).rule == "fields in another order"
 
 
+@pytest.mark.parametrize("members", [{"placement": "last"}, {"parts": ()}])
+def test_a_scheme_that_nothing_can_build_is_no_recipe(members: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="parts are signed by an HMAC"):
+        replace(RECIPE, **members)
+
+
 def test_a_query_in_the_path_is_named() -> None:
     asked = replace(RIGHT, query=b"a=1")
     assert explained(of(PATH + b"?a=1" + INNER)(), asked).rule == "query in the path"

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -50,7 +51,7 @@ class SignedRequest(Struct, frozen=True, eq=False):
     digests: dict[Hashed, bytes]
 
 
-class Attempt(Struct, frozen=True):
+class Attempt(Struct, frozen=True, gc=False):
     """A way to make a signature.
 
     ``equals`` stands between name and value; None writes values alone. ``place`` is a key of
@@ -118,7 +119,7 @@ def _right(of: SignedRequest) -> Attempt:
     recipe = of.recipe
     return Attempt(
         of,
-        right_parts(of) if recipe.parts else _right_parameters(of),
+        _right_parts(of) if recipe.parts else _right_parameters(of),
         of.secret,
         None if recipe.parts else recipe.equals,
         recipe.joiner,
@@ -129,7 +130,7 @@ def _right(of: SignedRequest) -> Attempt:
     )
 
 
-def right_parts(of: SignedRequest) -> tuple[Part, ...]:
+def _right_parts(of: SignedRequest) -> tuple[Part, ...]:
     """Returns the parts of a recipe with their values."""
     request = of.request
     values = {
@@ -182,6 +183,16 @@ def label(part: Part) -> bytes:
     return part[0] if isinstance(part, tuple) else b"+".join(map(label, part.parts))
 
 
+@lru_cache(16)
+def right_labels(recipe: SigningRecipe) -> tuple[bytes, ...]:
+    """Returns the names of a recipe's parts, as ``label`` writes them."""
+
+    def name(part: str | Hashed) -> bytes:
+        return part.encode() if isinstance(part, str) else b"+".join(map(name, part.parts))
+
+    return tuple(map(name, recipe.parts))
+
+
 def _sorted_in(parts: list[bytes], named: bytes, attempt: Attempt) -> list[bytes]:
     position = sum(label(part) <= attempt.secret_name for part in attempt.parts)
     return [*parts[:position], named, *parts[position:]]
@@ -210,7 +221,10 @@ def message(attempt: Attempt) -> bytes:
     if attempt.json_style:
         return _json(attempt)
     equals = attempt.equals
-    parts = [value if equals is None else name + equals + value for name, value in pairs(attempt)]
+    if equals is None:
+        parts = [p[1] if isinstance(p, tuple) else part_value(attempt, p) for p in attempt.parts]
+    else:
+        parts = [name + equals + value for name, value in pairs(attempt)]
     named = attempt.secret if equals is None else attempt.secret_name + equals + attempt.secret
     parts = PLACES[attempt.place](parts, named, attempt)
     whole = attempt.prefix + attempt.joiner.join(parts) + attempt.suffix
@@ -258,10 +272,16 @@ def _edited(parts: Iterable[Part], name: bytes, edit: Edit) -> tuple[Part, ...]:
     result: list[Part] = []
     for part in parts:
         if isinstance(part, tuple):
-            result += edit(part) if part[0] == name else (part,)
+            if part[0] == name:
+                result += edit(part)
+            else:
+                result.append(part)
         else:
             inner = _edited(part.parts, name, edit)
-            result += (replace(part, parts=inner),) if inner else ()
+            if inner == part.parts:
+                result.append(part)
+            elif inner:
+                result.append(replace(part, parts=inner))
     return tuple(result)
 
 
@@ -281,7 +301,11 @@ def drop(attempt: Attempt, *names: str) -> Attempt:
 
 def value(attempt: Attempt, name: str) -> bytes:
     """Returns the value of a part, empty where there is none."""
-    return dict(leaves(attempt.parts)).get(name.encode(), b"")
+    wanted = name.encode()
+    for part in attempt.parts:
+        if isinstance(part, tuple) and part[0] == wanted:
+            return part[1]
+    return dict(leaves(attempt.parts)).get(wanted, b"")
 
 
 def leaves(parts: Iterable[Part]) -> list[tuple[bytes, bytes]]:

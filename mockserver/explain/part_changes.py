@@ -22,7 +22,7 @@ from mockserver.explain.attempts import (
     label,
     part_value,
     put,
-    right_parts,
+    right_labels,
     swap,
     value,
 )
@@ -66,7 +66,7 @@ def where_body(change: Change, has_body: bool = True) -> Change:
 
 def _reordered(attempt: Attempt, order: Sequence[int]) -> Attempt:
     """Joins the parts in another order, given as positions among the right ones."""
-    labels = [label(part) for part in right_parts(attempt.of)]
+    labels = right_labels(attempt.of.recipe)
     ranks = {labels[at]: rank for rank, at in enumerate(order)}
     parts = sorted(attempt.parts, key=lambda part: ranks.get(label(part), len(ranks)))
     return replace(attempt, parts=tuple(parts))
@@ -74,13 +74,13 @@ def _reordered(attempt: Attempt, order: Sequence[int]) -> Attempt:
 
 def likely_orders(attempt: Attempt) -> Attempts:
     """Signs the first part last, or after the second."""
-    rest = list(range(len(right_parts(attempt.of))))[2:]
+    rest = list(range(len(attempt.of.recipe.parts)))[2:]
     return [_reordered(attempt, order) for order in ([1, *rest, 0], [1, 0, *rest]) if rest]
 
 
 def all_orders(attempt: Attempt) -> Attempts:
     """Moves one part, swaps two, or reverses all; tries all orders of few, in digests too."""
-    count = len(right_parts(attempt.of))
+    count = len(attempt.of.recipe.parts)
     orders = permutations(range(count)) if count <= SHUFFLED_MAX else _orders(count)
     inner = [
         swap(attempt, part, replace(part, parts=order))

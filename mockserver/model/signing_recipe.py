@@ -22,7 +22,7 @@ from mockserver.model.signing import same, sha256_hex
 from mockserver.model.times import SECOND
 
 
-class Hashed(Struct, frozen=True):
+class Hashed(Struct, frozen=True, gc=False):
     """A part that is the digest of others, joined by nothing.
 
     In a recipe the others are names; ``explain`` puts names with values in their place.
@@ -60,6 +60,10 @@ class SigningRecipe(Struct, frozen=True, kw_only=True):
     encoding: str = "text"
     algorithm: str = "sha256"
     written: str = "hex"
+
+    def __post_init__(self) -> None:
+        if bool(self.parts) is not self.is_hmac:
+            raise ValueError("parts are signed by an HMAC, parameters by a hash over the secret")
 
     @property
     def key_text(self) -> str:
