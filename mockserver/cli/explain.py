@@ -15,7 +15,7 @@ from mockserver.tools.offline_check import check_offline, verdict
 
 
 @click.command(params=[options.WORLD])
-@click.option("--provider", help="Provider, if the request's URL does not name one.")
+@click.option("--provider", help="Provider, if neither URL nor credential of the request selects one.")
 @click.option(
     "--at",
     metavar="TIME",
