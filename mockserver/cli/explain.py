@@ -15,7 +15,7 @@ from mockserver.tools.offline_check import check_offline, verdict
 
 
 @click.command(params=[options.WORLD])
-@click.option("--provider", help="Provider, if neither URL nor credential of the request selects one.")
+@click.option("--provider", help="Provider, if neither the URL nor a credential selects it.")
 @click.option(
     "--at",
     metavar="TIME",
