@@ -43,9 +43,9 @@ PUBLIC_HEADERS = frozenset(
 
 # A body in lower case is parsed only when it contains one of these words or a name of a key.
 # Searching for each word is much faster than one pattern.
-WORDS = (b"secret", b"sign", b"auth", b"token", b"jwt", b"pass", b"credential", b"cookie")
-SUSPECT = (*WORDS, b"\\u", b"\0")
-KEYS = re.compile(rb"api.?key|(?:access|private|secret)key|keyid")
+WORDS = ("secret", "sign", "auth", "token", "jwt", "pass", "credential", "cookie")
+SUSPECT = (*WORDS, "\\u", "\0")
+KEYS = re.compile(r"api.?key|(?:access|private|secret)key|keyid")
 FORM = re.compile(rb"[\w.%~+-]*=")
 SEPARATORS = re.compile(rb"([&;])")
 SEMICOLON, PERCENT = b";%"
@@ -235,10 +235,11 @@ class _Writer:
 
 
 def _suspect(body: bytes) -> bool:
-    small = body.lower()
-    if any(word in small for word in SUSPECT):
-        return True
-    return b"key" in small and KEYS.search(small) is not None
+    small = body.lower().decode("latin-1")  # searching str is several times faster than bytes
+    for word in SUSPECT:
+        if word in small:
+            return True
+    return "key" in small and KEYS.search(small) is not None
 
 
 @cached("secret values", size=lambda value: 100 + len(value), room=1 * MIB)
