@@ -225,6 +225,7 @@ FILL: dict[str, Callable[[int], Any]] = {
     ),
 }
 KEY_OBJECTS = {  # their bytes are OpenSSL's, which the interpreter does not count
+    "HMAC keys",
     "Ed25519 signing keys",
     "Ed25519 public keys",
     "P-256 signing keys",
