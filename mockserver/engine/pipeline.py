@@ -265,7 +265,7 @@ def _handle(call: RequestContext, params: Any, key: Any = None) -> Response:
 def _authenticate(gate: Authenticate, call: RequestContext) -> None:
     state = call.state
     call.credential, call.note = gate.by(call.request, state.keyring, call.auth_now, state.quirks)
-    if state.rulebook.rules:
+    if state.rulebook.rules and state.rulebook.has_labels:
         _apply_rules(call, call.credential.label, state.provider.gates.index(gate))
 
 
