@@ -2,12 +2,15 @@
 
 from msgspec import Struct
 
+from benchmarks.subject import BURDENED
 from benchmarks.targets import Target
 
 # Requests prepared for each second of a run, more than anybody answers: a bare server, and
 # one that verifies a token each time.
 REQUESTS = 80_000
 TOKENS = 20_000
+
+ROLES = ("bare", "floor", "ours")
 
 
 class Case(Struct, frozen=True):
@@ -19,7 +22,7 @@ class Case(Struct, frozen=True):
     name: str
     provider: str
     target: Target
-    roles: tuple[str, ...] = ("bare", "floor", "ours")
+    roles: tuple[str, ...] = ROLES
     regenerate: str = ""
 
     @property
@@ -40,8 +43,8 @@ CASES = (
     Case("cdp, one token", "cdp", READ),
     Case("cdp, fresh Ed25519 tokens", "cdp", TOKEN, ("floor", "ours"), "Ed25519"),
     Case("cdp, fresh ES256 tokens", "cdp", TOKEN, ("floor", "ours"), "ES256"),
-    Case("coinapi", "coinapi", READ),
+    Case("coinapi", "coinapi", READ, (*ROLES, *BURDENED)),
     Case("coinstats", "coinstats", Target(0.40, 0.50)),
     Case("coinw", "coinw", READ),
-    Case("cpg", "cpg", READ),
+    Case("cpg", "cpg", READ, (*ROLES, *BURDENED)),
 )

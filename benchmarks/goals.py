@@ -1,16 +1,18 @@
 """Every target beside what was reached: ratios in one run, starts, memory, growth, isolation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from statistics import median
 
 from benchmarks.cases import CASES, Case
 from benchmarks.found import Found
 from benchmarks.groups import OURS, PEERS
 from benchmarks.rows import Row
+from benchmarks.subject import BURDENED
 from benchmarks.targets import Goal, Target
 
 AT = 32  # connections at which ratios are held against their targets
 PEER = Target(3, 4)
+BURDEN = Target(0.91)  # of what ours answers without it: at most a tenth more work
 START = Target(0.30, 0.20, less=True)
 MEMORY = Target(60, 45, less=True)
 GROWTH = Target(1.5, 1.1, less=True)
@@ -23,6 +25,7 @@ def goals(found: Found) -> Iterator[Goal]:
     for case in CASES:
         if case.name in measured:
             yield _case(case, ours.get(case.name))
+            yield from _burdens(case, found)
     if found.comparable:
         yield _peers(found)
     if found.starts:
@@ -46,6 +49,24 @@ def _case(case: Case, row: Row | None) -> Goal:
         return Goal(name, None, case.target)
     by_cpu = f"{row.cpu_ratio:.2f} by CPU" if row.cpu_ratio else ""
     return Goal(name, row.ratio, case.target, note=by_cpu)
+
+
+def _burdens(case: Case, found: Found) -> Iterator[Goal]:
+    """Compares, round by round, ours with something more to do and ours without."""
+    rows = {r.entrant: r for r in found.rows if (r.group, r.connections) == (case.name, AT)}
+    plain = rows.get(OURS)
+    for role in BURDENED:
+        if role in case.roles:
+            row = rows.get(role)
+            ratio = _to(row.ratios, plain.ratios) if row and plain else None
+            by_cpu = _to(row.by_cpu, plain.by_cpu) if row and plain else None
+            note = f"{by_cpu:.2f} by CPU" if by_cpu else ""
+            yield Goal(f"{case.name}: {role} to {OURS}", ratio, BURDEN, note=note)
+
+
+def _to(ratios: Mapping[int, float], others: Mapping[int, float]) -> float | None:
+    both = [ratios[n] / others[n] for n in ratios if n in others]
+    return median(both) if both else None
 
 
 def _peers(found: Found) -> Goal:

@@ -1,5 +1,6 @@
-"""One server to be measured: ``python -m benchmarks.subject ours|floor|bare PROVIDER CORE``.
+"""One server to be measured: ``python -m benchmarks.subject ROLE PROVIDER CORE``.
 
+The role is ``bare``, ``floor``, ``ours``, or one of BURDENED: ours with something more to do.
 All run the product's own ``Server``, so all have its uvicorn settings; ours on the product's
 HTTP protocol, the others on uvicorn's own.
 """
@@ -15,9 +16,11 @@ from typing import Any
 from msgspec import Struct
 
 from benchmarks import bare, signed, tree
+from mockserver.faults.parsing import RuleParser
 from mockserver.http.exchange import Exchange, create_exchange
 from mockserver.http.server import Server, bind
 from mockserver.model.provider import Provider
+from mockserver.model.times import SECOND
 from mockserver.providers import discover
 from mockserver.tools.credentials import credentials
 
@@ -65,6 +68,31 @@ def raised(providers: Mapping[str, Provider]) -> dict[str, str]:
     return {f"{p.name}.{li.name}": "1000000000/60s" for p in providers.values() for li in p.limits}
 
 
+RULES = 10
+
+
+def rules(app: Exchange, name: str) -> None:
+    """Sets rules that every request of a provider is compared with, and none matches."""
+    made = [
+        {
+            "name": f"rule-{n}",
+            "match": {"provider": name, "header": {"x-rule": f"{n}"}},
+            "answer": {"reject": "internal_error"},
+        }
+        for n in range(RULES)
+    ]
+    sandbox, parser = app.sandboxes.default, RuleParser(app.providers)
+    sandbox.rulebook.put([parser.parse(rule) for rule in made], sandbox.clock.now())
+
+
+def skew(app: Exchange, name: str) -> None:
+    """Skews the clock that judges signatures, by less than any window."""
+    app.sandboxes.default.clock.skew_by(SECOND)
+
+
+BURDENED = {"ours, ten rules": rules, "ours, skewed clock": skew}
+
+
 def main(role: str, name: str, core: str) -> None:
     """Serves until told to stop; prints the port when ready."""
     os.sched_setaffinity(0, {int(core)})
@@ -72,9 +100,12 @@ def main(role: str, name: str, core: str) -> None:
     app: Any = create_exchange(limits=raised(providers), quirks=ENDLESS)
     sockets = bind(HOST, 0, providers)
     port = sockets[name].getsockname()[1]
-    if role != "ours":
+    ours = role == "ours" or role in BURDENED
+    if role in BURDENED:
+        BURDENED[role](app, name)
+    elif not ours:
         app = _least(role, app, providers[name])
-    http = None if role == "ours" else "httptools"
+    http = None if ours else "httptools"
     Server(app, sockets, lambda: print(port, flush=True), http).serve_forever()
 
 

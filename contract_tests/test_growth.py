@@ -180,6 +180,15 @@ def test_kept_answers_are_bounded_in_entries(monkeypatch: pytest.MonkeyPatch) ->
     assert answers.get(3, 1) is None, "and what held before is gone"
 
 
+def test_answers_of_ten_thousand_callers_are_kept() -> None:
+    """Else callers who take turns would each find the answer of the oldest one dropped."""
+    answers, body = AnswerCache(), bytes(4_500)  # coinapi's, of 20 rows
+    for n in range(10_000):
+        answers.get(n, 1)
+        answers.put(n, Response(200, (), body))
+    assert all(answers.get(n, 1) for n in range(10_000))
+
+
 def test_kept_answers_are_bounded_in_bytes_of_answers_and_of_what_was_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

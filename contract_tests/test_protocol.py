@@ -114,6 +114,7 @@ ROWS: list[tuple[str, bytes, list[int], bool]] = [
     ("a page that is the last", HEALTH.replace(HOST, HOST + b"Connection: close\r\n") + LOST, [200], CLOSED),
     ("HTTP/1.0", LOST.replace(b"1.1", b"1.0") + LOST, [404], CLOSED),
     ("HTTP/1.0 that wants to stay", LOST.replace(b"1.1", b"1.0").replace(HOST, b"Connection: keep-alive\r\n"), [404], CLOSED),
+    ("HTTP/1.0 that wants to stay, as old proxies say it", LOST.replace(b"1.1", b"1.0").replace(HOST, b"Proxy-Connection: keep-alive\r\n"), [404], CLOSED),
     ("a page by HTTP/1.0", HEALTH.replace(b"1.1", b"1.0"), [200], CLOSED),
     ("what is no request", LOST * 2 + BAD + LOST, [404, 404, 400], CLOSED),
     ("what is no request, behind a page", HEALTH + LOST + HEALTH + BAD, [200, 404, 200, 400], CLOSED),

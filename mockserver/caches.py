@@ -60,20 +60,18 @@ class Cache(dict[K, V], Generic[K, V]):
     def __missing__(self, key: K) -> V:
         """Calls the function; its exceptions are raised and not stored."""
         value = self._function(key)
-        if self._at_once or self._is_second(hash(key)):
-            size = self._size(key) + ENTRY_SIZE
-            if size <= self._size_max:
-                self._store(key, value, size)
+        if not self._at_once:
+            key_hash, seen = hash(key), self._seen
+            if key_hash not in seen:
+                if len(seen) >= self._seen_max:
+                    seen.clear()
+                seen.add(key_hash)
+                return value
+            seen.discard(key_hash)
+        size = self._size(key) + ENTRY_SIZE
+        if size <= self._size_max:
+            self._store(key, value, size)
         return value
-
-    def _is_second(self, key_hash: int) -> bool:
-        if key_hash in self._seen:
-            self._seen.discard(key_hash)
-            return True
-        if len(self._seen) >= self._seen_max:
-            self._seen.clear()
-        self._seen.add(key_hash)
-        return False
 
     def _store(self, key: K, value: V, size: int) -> None:
         if self._used + size > self._room:

@@ -8,7 +8,7 @@ from mockserver.engine.memory_budget import MemoryShare
 from mockserver.model.http import Response
 
 ENTRIES_MAX = 16_384
-BYTES_MAX = 32 * 1024 * 1024
+BYTES_MAX = 64 * 1024 * 1024  # holds the answers of 10,000 callers with 20 rows each
 ENTRY_SIZE = 512  # bytes of a response beside its body and its key
 
 

@@ -53,7 +53,10 @@ class Clock:
     def read(self) -> tuple[int, int, int]:
         """Returns sandbox time, auth time and monotonic time, all of one moment."""
         monotonic = self.monotonic()
-        return self._at(monotonic), self.real() + self.skew, monotonic
+        now = self._then + monotonic - self._anchor
+        if self.frozen or self.rate is not REAL or now > END:
+            now = self._at(monotonic)
+        return now, self.real() + self.skew, monotonic
 
     def now(self) -> int:
         """Returns the sandbox time."""

@@ -188,8 +188,9 @@ class Journal:
             size -= self.drop_oldest()
         exact = self.counts.exact
         key = (entry.provider, entry.operation, entry.status, entry.reason, entry.credential)
-        if key in exact:
-            exact[key] += 1
+        known = exact.get(key)
+        if known:
+            exact[key] = known + 1
         else:
             size += self.counts.add(key)
         self._share.add(size)

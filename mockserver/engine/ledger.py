@@ -158,7 +158,7 @@ class Ledger:
         self.records: dict[str, dict[Any, Any]] = {}
         self.version = 0
         self._copied: set[str] = set()  # ids of accounts that are this ledger's own
-        self._schedule: list[tuple[int, int, Any]] = []  # time, sequence number, event
+        self.schedule: list[tuple[int, int, Any]] = []  # a heap: time, sequence number, event
         self._scheduled = 0
         self.apply(tuple(section.records()))
 
@@ -176,7 +176,7 @@ class Ledger:
                 self.records.setdefault(change.kind, {})[change.id] = change.record
             elif isinstance(change, Schedule):
                 self._scheduled += 1
-                heapq.heappush(self._schedule, (change.at, self._scheduled, change.event))
+                heapq.heappush(self.schedule, (change.at, self._scheduled, change.event))
 
     def _stage(
         self, staged: dict[str, StagedRows], change: Move | SetRow | DropRow | SetRows, by: str
@@ -224,8 +224,8 @@ class Ledger:
 
     def due(self, now: int) -> Iterator[tuple[int, Any]]:
         """Yields the events scheduled up to ``now``, in order, each with its time."""
-        while self._schedule and self._schedule[0][0] <= now:
-            at, _, event = heapq.heappop(self._schedule)
+        while self.schedule and self.schedule[0][0] <= now:
+            at, _, event = heapq.heappop(self.schedule)
             yield at, event
 
     def _account(self, id: str) -> LedgerAccount:

@@ -10,7 +10,6 @@ from mockserver.model.provider import BanPolicy, Limit
 from mockserver.model.reject import Reject
 
 CALLERS_MAX = 65_536  # callers of one limit or one ban list; beyond it the oldest is forgotten
-EXPIRED_MAX = 2  # expired times that one charge removes
 
 
 class FixedWindow:
@@ -18,7 +17,7 @@ class FixedWindow:
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
-        self._window = -1
+        self._start = self._end = 0  # of the window that is counted
         self._counts: OrderedDict[str, int] = OrderedDict()
 
     def check(self, caller: str, now: int, divisor: int = 1) -> None:
@@ -29,8 +28,7 @@ class FixedWindow:
         limit = self.limit
         if limit.count is None:
             return
-        window = now // limit.window
-        used = self._counts.get(caller, 0) if window == self._window else 0
+        used = self._counts.get(caller, 0) if self._start <= now < self._end else 0
         if used >= limit.count // divisor:
             raise self.reject(now)
 
@@ -43,13 +41,14 @@ class FixedWindow:
         limit = self.limit
         if limit.count is None:
             return
-        window = now // limit.window
-        if window != self._window:
-            self._window = window
+        if not self._start <= now < self._end:
+            self._start = now // limit.window * limit.window
+            self._end = self._start + limit.window
             self._counts.clear()
         counts = self._counts
-        counts[caller] = counts.get(caller, 0) + 1
-        if len(counts) > CALLERS_MAX:
+        used = counts.get(caller, 0)
+        counts[caller] = used + 1
+        if not used and len(counts) > CALLERS_MAX:
             counts.popitem(last=False)
 
 
@@ -88,15 +87,18 @@ class RollingWindow:
             return
         times = self._times.get(caller)
         if times is None:
-            times = self._times[caller] = deque()
+            self._times[caller] = deque((now,))
+            if len(self._times) > CALLERS_MAX:
+                self._times.popitem(last=False)
+            return
+        expired = now - limit.window
         # Not all at once: the first request after a pause would take long.
-        for _ in range(EXPIRED_MAX):
-            if times and (times[0] <= now - limit.window or len(times) >= limit.count):
+        if times and (times[0] <= expired or len(times) >= limit.count):
+            times.popleft()
+            if times and (times[0] <= expired or len(times) >= limit.count):
                 times.popleft()
         times.append(now)
         self._times.move_to_end(caller)
-        if len(self._times) > CALLERS_MAX:
-            self._times.popitem(last=False)
 
 
 Window = FixedWindow | RollingWindow

@@ -158,23 +158,21 @@ def _with_header(response: Response, explanation: Explanation) -> Response:
 
 
 def _accept(call: RequestContext) -> Response:
-    state, request, now = call.state, call.request, call.now
-    state.run_due_events(now, call.auth_now)
-    cors.check_origin(request, state.cors)
-    if state.rulebook.rules:
-        _apply_rules(call, None, BEFORE_GATES)
-    for gate in state.provider.outer:
-        GATES[type(gate)](gate, call)
+    state, request = call.state, call.request
+    _check_outer(call)
     route, captured = state.router.find(request)
     call.route = route
     if request.oversize:
         raise Reject("too_large")
     if call.plan is not None:
         _reject_by_rule(call, AT_ROUTE)
-    for position, gate in enumerate(state.provider.gates):
+    for position, gate in state.gates:
         if call.plan is not None:
             _reject_by_rule(call, position)
-        GATES[type(gate)](gate, call)
+        if type(gate) is Check:
+            gate.rule(request, route, call.credential)
+        else:
+            GATES[type(gate)](gate, call)
     behind = len(state.provider.gates)
     if call.plan is not None:
         _reject_by_rule(call, behind)
@@ -183,8 +181,21 @@ def _accept(call: RequestContext) -> Response:
         _reject_by_rule(call, behind + 1)
     response = _from_cache(call, params) if route.cacheable else _handle(call, params)
     for counter, caller in call.charges:
-        counter.charge(caller, now)
+        counter.charge(caller, call.now)
     return response if call.plan is None else _mutated(call, call.plan, response)
+
+
+def _check_outer(call: RequestContext) -> None:
+    """Applies what is due, and checks what comes before the route is looked up."""
+    state, request = call.state, call.request
+    if state.ledger.schedule:
+        state.run_due_events(call.now, call.auth_now)
+    if state.cors or request.body or request.oversize:
+        cors.check_origin(request, state.cors)
+    if state.rulebook.rules:
+        _apply_rules(call, None, BEFORE_GATES)
+    for gate in state.outer:
+        GATES[type(gate)](gate, call)
 
 
 def _apply_rules(call: RequestContext, label: str | None, position: int) -> None:
@@ -254,7 +265,7 @@ def _handle(call: RequestContext, params: Any, key: Any = None) -> Response:
 def _authenticate(gate: Authenticate, call: RequestContext) -> None:
     state = call.state
     call.credential, call.note = gate.by(call.request, state.keyring, call.auth_now, state.quirks)
-    if state.rulebook.rules:
+    if state.rulebook.rules and state.rulebook.has_labels:
         _apply_rules(call, call.credential.label, state.provider.gates.index(gate))
 
 
@@ -274,15 +285,10 @@ def _check_limit(gate: RateLimit, call: RequestContext) -> None:
 
 
 def _check_ban(gate: BanCheck, call: RequestContext) -> None:
-    bans = call.state.ban_lists.get(gate.penalty.name)
-    if bans is not None:
-        caller = gate.per(call.request, call.credential)
-        call.bans_to_update.append((bans, caller))
-        call.divisor = max(call.divisor, bans.divisor(caller, call.now))
-
-
-def _check_rule(gate: Check, call: RequestContext) -> None:
-    gate.rule(call.request, call.route, call.credential)
+    bans = call.state.ban_lists[gate.penalty.name]
+    caller = gate.per(call.request, call.credential)
+    call.bans_to_update.append((bans, caller))
+    call.divisor = max(call.divisor, bans.divisor(caller, call.now))
 
 
 GATES: dict[type, Any] = {
@@ -290,7 +296,6 @@ GATES: dict[type, Any] = {
     ReplayCheck: _check_replay,
     RateLimit: _check_limit,
     BanCheck: _check_ban,
-    Check: _check_rule,
 }
 
 

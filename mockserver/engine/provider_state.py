@@ -12,7 +12,7 @@ from mockserver.engine.replay import ReplayMemory
 from mockserver.engine.settings import Settings, limit_of
 from mockserver.engine.world import CredentialStore, ProviderWorld
 from mockserver.faults.matching import Rulebook
-from mockserver.model.provider import BanCheck, RateLimit, Route
+from mockserver.model.provider import BanCheck, Gate, RateLimit, Route
 from mockserver.model.redaction import written_forms
 from mockserver.model.reject import Reject
 from mockserver.model.world import Change, SetKey, View
@@ -39,6 +39,8 @@ class ProviderState:
         self.quirks: dict[str, Any] = {}
         self.counters: dict[str, Window] = {}
         self.ban_lists: dict[str, BanList] = {}
+        self.outer: list[Gate] = []  # without the ban checks that are off
+        self.gates: list[tuple[int, Gate]] = []  # the same, with their positions
         self.configure(settings)
         self.replay = ReplayMemory()
         self.answers = AnswerCache(share)
@@ -68,7 +70,12 @@ class ProviderState:
             for gate in (*provider.outer, *provider.gates)
             if isinstance(gate, BanCheck) and self.quirks[gate.quirk] == "on"
         }
+        self.outer = [gate for gate in provider.outer if self._is_on(gate)]
+        self.gates = [(n, gate) for n, gate in enumerate(provider.gates) if self._is_on(gate)]
         self.ledger.version += 1  # cached answers depend on the quirks, too
+
+    def _is_on(self, gate: Gate) -> bool:
+        return not isinstance(gate, BanCheck) or gate.penalty.name in self.ban_lists
 
     def apply(self, changes: Sequence[Change], by: str = "exchange") -> None:
         """Applies all changes, or raises ValueError or KeyError and applies none."""

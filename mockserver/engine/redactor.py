@@ -18,6 +18,7 @@ REMOVED_MAX = 1024  # removed secrets after which the anchors are built anew
 
 Texts = tuple[bytes, bytes, bytes, bytes]
 Redacted = tuple[bytes, bool]  # and whether a secret was found by its value
+HeaderName = tuple[bytes, bool, bool]  # the same, and whether values of this name are secret
 
 
 class SecretsInUse(SecretIndex):
@@ -97,27 +98,27 @@ class JournalRedactor:
         self._bodies: Cache[bytes, Redacted] = Cache(
             "redacted bodies", self._body, size=_double, room=4 * MIB
         )
-        self._header_names: Cache[bytes, bytes] = Cache(
-            "redacted header names", self._header_name, size=_double, room=1 * MIB
+        self._header_names: Cache[bytes, HeaderName] = Cache(
+            "redacted header names", self._header_name, size=_name_size, room=1 * MIB
         )
         self._version = version  # last: until then other threads replace the caches, too
 
     def _line(self, header: tuple[bytes, bytes]) -> Redacted:
         name, value = header
-        new_name, new_value = self._header_names[name], self._names.header(name, value)
-        has_secret = new_name != name
-        if new_value is value:
-            new_value = self.index.redact(value)
-            has_secret = has_secret or new_value is not value
-        return new_name + b": " + new_value, has_secret
+        beginning, has_secret, is_secret = self._header_names[name]
+        if is_secret:
+            return beginning + fingerprint(value).encode(), has_secret
+        redacted = self.index.redact(value)
+        return beginning + redacted, has_secret or redacted is not value
 
-    def _header_name(self, name: bytes) -> bytes:
-        """Returns a header name redacted; HTTP libraries lower it, but not the escapes in it."""
+    def _header_name(self, name: bytes) -> HeaderName:
+        """Redacts a header name; HTTP libraries lower it, but not the escapes in it."""
         redacted = self.index.redact(name)
         if redacted is name and PERCENT in name:
             plain = unquote_to_bytes(name).lower()
-            return name if self.index.redact(plain) is plain else fingerprint(plain).encode()
-        return redacted
+            if self.index.redact(plain) is not plain:
+                redacted = fingerprint(plain).encode()
+        return redacted + b": ", redacted is not name, self._names.is_secret_header(name)
 
     def _body(self, body: bytes) -> Redacted:
         named = self._names.body(body, BODY_MAX + MARGIN)
@@ -136,17 +137,21 @@ class JournalRedactor:
         """
         if self._version != self.index.version:
             self._new_caches()
-        redact, names, lines = self.index.redact, self._names, self._lines
+        redact, lines = self.index.redact, self._lines
         if request.query:
-            plain = request.raw_target_path + b"?" + names.query(request.query)
+            plain = request.raw_target_path + b"?" + self._names.query(request.query)
             target = redact(plain, TARGET_MAX)
             search = refused or target is not plain
         else:
             target, has_secret = self._paths[request.raw_target_path]
             search = refused or has_secret
-        redacted = [lines[header] for header in request.headers]
-        headers = b"\r\n".join([line for line, _ in redacted])[:HEADERS_MAX]
-        search = search or True in [has_secret for _, has_secret in redacted]
+        texts = []
+        for header in request.headers:
+            line, has_secret = lines[header]
+            texts.append(line)
+            if has_secret:
+                search = True
+        headers = b"\r\n".join(texts)[:HEADERS_MAX]
         body = b""
         if request.body:
             body, has_secret = self._bodies[request.body]
@@ -157,6 +162,10 @@ class JournalRedactor:
 
 def _size(header: tuple[bytes, bytes]) -> int:
     return 200 + 2 * (len(header[0]) + len(header[1]))
+
+
+def _name_size(name: bytes) -> int:
+    return 300 + 2 * len(name)
 
 
 def _double(text: bytes) -> int:

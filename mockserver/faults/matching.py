@@ -5,7 +5,7 @@ or parameter that the fewest other rules name. A thousand rules for other reques
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mockserver.faults.chance import Chance
@@ -105,7 +105,7 @@ class RuleIndex:
         named = self.headers if kind == HEADER else self.parameters
         return named.setdefault(name, {}).setdefault(value, [])
 
-    def candidates(self, request_input: MatchInput) -> list[ActiveRule]:
+    def candidates(self, request_input: MatchInput) -> Sequence[ActiveRule]:
         """Returns the rules that a request may match, in their order."""
         matching: list[ActiveRule] = []
         if self.paths or self.prefixes:
@@ -114,21 +114,23 @@ class RuleIndex:
                 for length, prefixes in self.prefixes.items():
                     matching += prefixes.get(path[:length], ())
         if self.headers:
-            matching += _rules_by_value(self.headers, request_input.request.headers)
+            _add_by_value(matching, self.headers, request_input.request.headers)
         if self.parameters:
-            matching += _rules_by_value(self.parameters, request_input.parameters.items())
+            _add_by_value(matching, self.parameters, request_input.parameters.items())
         if not matching:
             return self.all
         # A repeated header, or a path below two prefixes, finds a rule twice.
         return sorted({*self.all, *matching}, key=lambda active: active.position)
 
 
-def _rules_by_value(
-    rules: Mapping[bytes, Mapping[bytes, list[ActiveRule]]], pairs: Iterable[NameValue]
-) -> Iterator[ActiveRule]:
+def _add_by_value(
+    matching: list[ActiveRule],
+    rules: Mapping[bytes, Mapping[bytes, list[ActiveRule]]],
+    pairs: Iterable[NameValue],
+) -> None:
     for name, value in pairs:
         if name in rules:
-            yield from rules[name].get(value, ())
+            matching += rules[name].get(value, ())
 
 
 class Rulebook:
@@ -142,6 +144,11 @@ class Rulebook:
         self._criterion_counts: Counter[Criterion] = Counter()  # rules with each criterion
         self._next_begin: int | None = None  # when the next rule begins that is not indexed yet
         self.rules: dict[str, ActiveRule] = {}
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether a rule names a credential."""
+        return bool(self._index_by_label) or self._next_begin is not None
 
     def put(self, rules: Iterable[Rule], now: int, scenario: str = "") -> None:
         """Adds rules, replacing those of the same names; raises ValueError for too many."""
@@ -223,9 +230,11 @@ class Rulebook:
         if self._next_begin is not None and now >= self._next_begin:
             self._rebuild(now)
         key = (provider.name, operation)
-        index = self._index.get(key)
-        if label is not None:
-            index = self._index_by_label.get(key, {}).get(label)
+        if label is None:
+            index = self._index.get(key)
+        else:
+            labels = self._index_by_label.get(key)
+            index = labels.get(label) if labels else None
         if index is None:
             return []
         matching, finished = [], False

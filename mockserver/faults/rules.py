@@ -26,14 +26,21 @@ Criterion = tuple[str, NameValue]
 
 
 class MatchInput:
-    """A request as rules match it; its parameters are read once, when a rule first needs them."""
+    """A request as rules match it; each part is read once, when a rule first needs it."""
 
-    __slots__ = ("_parameters", "paths", "request")
+    __slots__ = ("_parameters", "_paths", "request")
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.paths = request.paths
+        self._paths: tuple[bytes, ...] = ()
         self._parameters: dict[bytes, bytes] | None = None
+
+    @property
+    def paths(self) -> tuple[bytes, ...]:
+        """Returns the raw path, and the one below the base URL where that is another."""
+        if not self._paths:
+            self._paths = self.request.paths
+        return self._paths
 
     @property
     def parameters(self) -> dict[bytes, bytes]:

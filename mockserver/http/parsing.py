@@ -24,6 +24,7 @@ DRAIN_MAX = 16 * REQUEST_BODY_MAX  # bytes of a body that are read, so that the 
 INVALID = "Invalid HTTP request received."
 WITHOUT_HOST = ("0.9", "1.0")  # versions of HTTP that need no Host
 FRAMING = (b"content-length", b"transfer-encoding")
+PERSISTENCE = (b"connection", b"proxy-connection")  # both say to httptools what is kept alive
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -43,13 +44,14 @@ class Parsing(asyncio.Protocol):
     """Parses what comes, and hands over each request when it is complete.
 
     ``stage`` is what comes next, ``ended`` whether nothing more is read. ``offered`` says that a
-    request offered to upgrade and its body is still to come.
+    request offered to upgrade and its body is still to come, ``connection`` that a header speaks
+    of the connection's end.
     """
 
     context: Any
     method = url = target = expect = b""
     version = "1.1"
-    keep_alive = ended = offered = expecting = False
+    keep_alive = ended = offered = expecting = connection = False
     stage = HEAD
     since = 0.0
     hosts = size = pending = 0
@@ -108,7 +110,7 @@ class Parsing(asyncio.Protocol):
             self.headers = []
             self.hosts = self.pending = 0
             self.expect = b""
-            self.expecting = False
+            self.expecting = self.connection = False
             self.stage = HEAD
             self.since = self.context.now
 
@@ -123,6 +125,8 @@ class Parsing(asyncio.Protocol):
             self.hosts += 1
         elif name == b"expect":
             self.expect = value
+        elif name in PERSISTENCE:
+            self.connection = True
         self.headers.append((name, value.rstrip()))
 
     def on_headers_complete(self) -> None:
@@ -131,8 +135,12 @@ class Parsing(asyncio.Protocol):
             return
         parser = self.parser
         self.method = parser.get_method()
-        self.version = parser.get_http_version()
-        self.keep_alive = self.version == "1.1" and parser.should_keep_alive()
+        keep_alive = parser.should_keep_alive()
+        if not keep_alive or self.connection:  # else it is 1.1, and httptools formats a text
+            self.version = parser.get_http_version()
+        else:
+            self.version = "1.1"
+        self.keep_alive = keep_alive and self.version == "1.1"
         self.target, self.head, self.headers = self.url, self.headers, []
         self.parts = []
         self.size = self.pending = 0

@@ -104,6 +104,10 @@ class Request(Struct, frozen=True, gc=False):
                 return value
         return b""
 
+    def first_headers(self) -> dict[bytes, bytes]:
+        """Returns the first value of every header, for who reads several; names in lower case."""
+        return dict(reversed(self.headers))
+
 
 class Response(Struct, frozen=True, gc=False):
     """One response: status, headers (without Content-Length) and body."""

@@ -2,11 +2,10 @@
 
 from urllib.parse import unquote_to_bytes
 
-from mockserver.caches import KIB, cached
 from mockserver.model.http import Request
 
 PERCENT, PLUS = b"%+"  # as integers, with which `in` is fastest
-PAIR_SIZE = 200  # bytes of a decoded pair beside its text
+KEPT_MAX = 4096  # bytes of a query that is kept decoded
 
 FORM = b"application/x-www-form-urlencoded"
 
@@ -16,20 +15,27 @@ Pairs = tuple[tuple[bytes, bytes], ...]
 
 def raw_pairs(query: bytes) -> Pairs:
     """Decodes ``a=1&b=%2F`` in order, as bytes; ``+`` is a space."""
-    return _decoded(query) if query else ()
+    global _last  # noqa: PLW0603 - one assignment, so that threads see a query with its own pairs
+    last, decoded = _last
+    if query is not last:
+        decoded = _decoded(query) if query else ()
+        if len(query) <= KEPT_MAX:
+            _last = query, decoded
+    return decoded
 
 
-def _pairs_size(query: bytes) -> int:
-    return 2 * len(query) + PAIR_SIZE * (query.count(b"&") + 1)
+# The last query: one request reads its query several times, and it is the same object.
+_last: tuple[bytes, Pairs] = (b"", ())
 
 
-# Small: its use is that one request reads its query several times.
-@cached("query strings", size=_pairs_size, room=256 * KIB, at_once=True)
 def _decoded(query: bytes) -> Pairs:
-    parts = [part.partition(b"=") for part in query.split(b"&") if part]
-    if PERCENT not in query and PLUS not in query:
-        return tuple([(name, value) for name, _, value in parts])
-    return tuple([(_unquoted(name), _unquoted(value)) for name, _, value in parts])
+    plain = PERCENT not in query and PLUS not in query
+    pairs = []
+    for part in query.split(b"&"):
+        if part:
+            name, _, value = part.partition(b"=")
+            pairs.append((name, value) if plain else (_unquoted(name), _unquoted(value)))
+    return tuple(pairs)
 
 
 def pairs(query: bytes) -> list[tuple[str, str]]:

@@ -43,11 +43,12 @@ PUBLIC_HEADERS = frozenset(
 
 # A body in lower case is parsed only when it contains one of these words or a name of a key.
 # Searching for each word is much faster than one pattern.
-WORDS = (b"secret", b"sign", b"auth", b"token", b"jwt", b"pass", b"credential", b"cookie")
-SUSPECT = (*WORDS, b"\\u", b"\0")
-KEYS = re.compile(rb"api.?key|(?:access|private|secret)key|keyid")
+WORDS = ("secret", "sign", "auth", "token", "jwt", "pass", "credential", "cookie")
+SUSPECT = (*WORDS, "\\u", "\0")
+KEYS = re.compile(r"api.?key|(?:access|private|secret)key|keyid")
 FORM = re.compile(rb"[\w.%~+-]*=")
 SEPARATORS = re.compile(rb"([&;])")
+SEMICOLON, PERCENT = b";%"
 NO_LETTERS = bytes(byte for byte in range(256) if not chr(byte).isalnum())
 # The words in a text of a JSON body that may repeat a secret of the same body.
 WORD = re.compile(r"[^\s\"'`&;,=:?(){}<>\[\]|\\]{4,}")
@@ -109,16 +110,29 @@ class Redactor:
 
     def header(self, name: bytes, value: bytes) -> bytes:
         """Returns the value of a header, or its fingerprint when the name is secret."""
-        secret = name in self._headers or is_secret_name(name)
-        return fingerprint(value).encode() if secret else value
+        return fingerprint(value).encode() if self.is_secret_header(name) else value
+
+    def is_secret_header(self, name: bytes) -> bool:
+        """Returns whether the value of a header is secret, by its name in lower case."""
+        return name in self._headers or is_secret_name(name)
 
     def query(self, query: bytes, limit: int = NO_LIMIT) -> bytes:
         """Returns a query or a form with the values of secret parameters replaced.
 
         A longer result is cut somewhere behind ``limit`` bytes.
         """
-        if not query:
-            return query
+        if SEMICOLON in query or len(query) > limit:
+            return self._cut_query(query, limit)
+        secret_names, parts = self._query, []
+        for part in query.split(b"&"):
+            name, equals, value = part.partition(b"=")
+            if value and (name in secret_names or is_secret_name(name)):
+                parts.append(name + equals + _fingerprinted(value))
+            else:
+                parts.append(part)
+        return b"&".join(parts)
+
+    def _cut_query(self, query: bytes, limit: int) -> bytes:
         parts, size = [], 0
         for part in SEPARATORS.split(query):
             parts.append(self._pair(part))
@@ -221,15 +235,16 @@ class _Writer:
 
 
 def _suspect(body: bytes) -> bool:
-    small = body.lower()
-    if any(word in small for word in SUSPECT):
-        return True
-    return b"key" in small and KEYS.search(small) is not None
+    small = body.lower().decode("latin-1")  # searching str is several times faster than bytes
+    for word in SUSPECT:
+        if word in small:
+            return True
+    return "key" in small and KEYS.search(small) is not None
 
 
 @cached("secret values", size=lambda value: 100 + len(value), room=1 * MIB)
 def _fingerprinted(value: bytes) -> bytes:
-    return fingerprint(unquote_to_bytes(value)).encode()
+    return fingerprint(unquote_to_bytes(value) if PERCENT in value else value).encode()
 
 
 def written_forms(secret: str) -> list[bytes]:

@@ -22,6 +22,13 @@ MARGIN = 32 * 1024  # bytes searched beyond a cut, so that a secret across it is
 ANCHOR = re.compile(rb"[0-9_-](?=[A-Za-z])")
 ANCHOR_SIZE = 6  # bytes
 
+# A text is searched for anchors by the kinds of its bytes, which is several times faster.
+KINDS = bytes(
+    ord("0" if chr(byte) in "0123456789_-" else "a" if chr(byte).isalpha() and byte < 128 else " ")
+    for byte in range(256)
+)
+ANCHOR_KINDS = b"0a"
+
 PERCENT, BACKSLASH = b"%\\"
 ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})|\\u00([0-9A-Fa-f]{2})|\\([/\"\\])")
 
@@ -91,11 +98,17 @@ class SecretIndex:
         replacement: Callable[[bytes], str] = fingerprint,
     ) -> bytes:
         """Returns a text, at most ``limit`` bytes of it, with its secrets replaced."""
-        searched = text if limit is None else text[: limit + MARGIN]
-        spans = self.find(searched)
+        if limit is None or len(text) <= limit:
+            searched, end = text, len(text)
+        else:
+            searched, end = text[: limit + MARGIN], limit
+        if PERCENT not in searched and BACKSLASH not in searched:
+            spans = self._within(searched)
+        else:
+            spans = self._in_layers(searched)
         if not spans:
             return text[:limit]
-        end = len(text) if limit is None else limit
+        spans = _merged(spans)
         pieces, at = [], 0
         for span in spans:
             if span.start >= end:
@@ -107,9 +120,10 @@ class SecretIndex:
 
     def find(self, text: bytes) -> list[Span]:
         """Returns the secrets in a text in order; secrets that overlap are one span."""
-        if PERCENT not in text and BACKSLASH not in text:
-            spans = self._within(text)
-            return _merged(spans) if spans else spans
+        return _merged(self._in_layers(text))
+
+    def _in_layers(self, text: bytes) -> list[Span]:
+        """Returns the secrets in a text and below each layer of its escapes."""
         layers = [text]
         while True:
             plain = ESCAPE.sub(_unescaped, layers[-1])
@@ -122,9 +136,10 @@ class SecretIndex:
             for outer in reversed(layers[:depth] if in_layer else ()):
                 in_layer = _located(outer, in_layer)
             spans += in_layer
-        return _merged(spans) if spans else spans
+        return spans
 
     def _within(self, text: bytes) -> list[Span]:
+        """Returns the secrets in a text as it is, in any order."""
         as_text = text.decode("latin-1")  # searching str is several times faster than bytes
         spans: list[Span] = []
         few, anchors = self._few, self._anchors
@@ -135,12 +150,14 @@ class SecretIndex:
                 if plain in as_text:
                     starts = _starts(as_text, plain)
                     spans += [Span(at, at + len(plain), secret) for at in starts]
-        for match in ANCHOR.finditer(text):
-            at = match.start()
+        kinds = text.translate(KINDS)
+        at = kinds.find(ANCHOR_KINDS)
+        while at >= 0:
             gram = text[at : at + ANCHOR_SIZE]
             if gram in anchors:
                 spans += self._anchored(text, at, anchors[gram])
-        if ("ey" in as_text or "ew" in as_text) and JWT_START.search(text):
+            at = kinds.find(ANCHOR_KINDS, at + 1)
+        if "." in as_text and ("ey" in as_text or "ew" in as_text) and JWT_START.search(text):
             spans += _tokens(text)
         return spans
 

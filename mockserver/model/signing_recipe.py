@@ -18,7 +18,7 @@ from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.key_placement import KeyPlacement
 from mockserver.model.query import parameters
 from mockserver.model.reject import Reject
-from mockserver.model.signing import same, sha256_hex
+from mockserver.model.signing import hmac_sha256, same, sha256_hex
 from mockserver.model.times import SECOND
 
 
@@ -114,6 +114,7 @@ SECRET_READERS: Mapping[str, Callable[[str], bytes]] = {
 def _compiled(parameters: str, expression: str) -> Callable[..., bytes]:
     """Returns the function of an expression made of PARTS and WRITERS."""
     names = {"b64encode": base64.b64encode, "sha256_hex": sha256_hex, "hmac": hmac.digest}
+    names |= {"hmac_sha256": hmac_sha256}
     names |= {name: getattr(hashlib, name) for name in ALGORITHMS}
     function: Callable[..., bytes] = eval(f"lambda {parameters}: {expression}", names)  # noqa: S307
     return function
@@ -172,7 +173,12 @@ def parameters_builder(recipe: SigningRecipe) -> Callable[[Mapping[bytes, bytes]
 def digest_builder(recipe: SigningRecipe) -> Callable[[bytes, bytes], bytes]:
     """Returns the function that makes the signature of a secret and a message, as it is sent."""
     name = recipe.algorithm
-    make = f"hmac(secret, message, {name!r})" if recipe.is_hmac else _plain(name, "message")
+    if not recipe.is_hmac:
+        make = _plain(name, "message")
+    elif name == "sha256":
+        make = "hmac_sha256(secret, message)"
+    else:
+        make = f"hmac(secret, message, {name!r})"
     return _compiled("secret, message", WRITERS[recipe.written].format(make))
 
 

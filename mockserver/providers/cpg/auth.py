@@ -80,9 +80,10 @@ def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -
     the journal; raises Reject.
     """
     # fact: cpg-three-headers
-    presented = request.header(b"x-cpg-key")
-    timestamp = request.header(b"x-cpg-timestamp")
-    signature = request.header(b"x-cpg-signature")
+    headers = request.first_headers()
+    presented = headers.get(b"x-cpg-key")
+    timestamp = headers.get(b"x-cpg-timestamp")
+    signature = headers.get(b"x-cpg-signature")
     # fact: cpg-missing-headers, cpg-empty-header
     if not (presented and timestamp and signature):
         raise Reject("missing_credential")
@@ -108,8 +109,9 @@ def replay_digest(request: Request) -> bytes:
     Call it only for an accepted signature, which is hex.
     """
     # fact: cpg-replay-per-key, cpg-replay-within-a-second
-    signature = bytes.fromhex(request.header(b"x-cpg-signature").decode())
-    return request.header(b"x-cpg-key") + signature[:16]
+    headers = request.first_headers()
+    signature = bytes.fromhex(headers[b"x-cpg-signature"].decode())
+    return headers[b"x-cpg-key"] + signature[:16]
 
 
 def replay_window(quirks: Quirks) -> int:

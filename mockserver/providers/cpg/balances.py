@@ -21,11 +21,17 @@ class RowFilter(Struct, frozen=True):
     network: str | None
 
 
+EVERY_ROW = RowFilter(None, None)
+
+
 def parse_filter(request: Request, path: Mapping[str, str]) -> RowFilter:
     """Reads the filter from the query."""
     params = dict(raw_pairs(request.query))  # fact: cpg-repeated-parameter
     # fact: cpg-unknown-parameter
-    return RowFilter(_decode(params.get(b"currency")), _decode(params.get(b"network")))
+    currency, network = params.get(b"currency"), params.get(b"network")
+    if currency is None and network is None:
+        return EVERY_ROW
+    return RowFilter(_decode(currency), _decode(network))
 
 
 def _decode(value: bytes | None) -> str | None:
