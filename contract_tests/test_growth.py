@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).parent.parent))  # where `pytest` alone does 
 
 from benchmarks import growth
 from benchmarks.growth.counted import Counted, complaints, counted
-from mockserver.engine import cache as kept
+from mockserver.engine import answer_cache as kept
 from mockserver.engine import ledger
 from mockserver.engine.answer_cache import AnswerCache
 from mockserver.engine.world import CredentialStore
