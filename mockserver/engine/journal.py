@@ -64,9 +64,8 @@ class JournalEntry(Struct, frozen=True, gc=False):
     @property
     def size(self) -> int:
         """The bytes that the entry takes."""
-        sizes = len(self.target) + len(self.request_headers) + len(self.request_body)
-        sizes += len(self.response_body)
-        sizes += len(self.response_headers) * HEADER_SIZE
+        texts = len(self.target) + len(self.request_headers) + len(self.request_body)
+        sizes = texts + len(self.response_body) + len(self.response_headers) * HEADER_SIZE
         if self.fault:  # the headers of a rule have any size
             sizes += sum([len(name) + len(value) for name, value in self.response_headers])
             sizes += getsizeof(self.fault) + getsizeof(self.delivery)

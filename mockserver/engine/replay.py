@@ -19,7 +19,8 @@ class ReplayMemory:
 
     def accept(self, digest: bytes, now: int, window: int) -> bool:
         """Adds the digest; returns False when it is a replay. Times are nanoseconds."""
-        window = self._window = max(window, self._window)
+        if window != self._window:
+            window = self._window = max(window, self._window)
         if self._since is None:
             self._since = now
         elif now - self._since >= window or len(self._fresh) >= GENERATION_MAX:

@@ -137,7 +137,9 @@ class Connection(Parsing):
         if self.ended:
             return
         self.answers = 0
-        self.context.refresh()
+        context = self.context
+        if context.state.default_headers is not context.dated:
+            context.refresh()
         if self.unread or self.waiting or len(data) > SLICE:
             self.unread += data
             self._parse_unread()

@@ -4,6 +4,7 @@ Both are bytes exactly as on the wire, because signatures cover these bytes and 
 them in different ways.
 """
 
+from collections.abc import Mapping
 from typing import Self
 from urllib.parse import quote, unquote_to_bytes
 
@@ -104,9 +105,18 @@ class Request(Struct, frozen=True, gc=False):
                 return value
         return b""
 
-    def first_headers(self) -> dict[bytes, bytes]:
+    def first_headers(self) -> Mapping[bytes, bytes]:
         """Returns the first value of every header, for who reads several; names in lower case."""
-        return dict(reversed(self.headers))
+        global _last  # noqa: PLW0603 - one assignment, so that threads see headers with their own
+        headers, first = _last
+        if headers is not self.headers:
+            first = dict(reversed(self.headers))
+            _last = self.headers, first
+        return first
+
+
+# The last headers that were asked for: one request is asked several times.
+_last: tuple[list[tuple[bytes, bytes]], Mapping[bytes, bytes]] = ([], {})
 
 
 class Response(Struct, frozen=True, gc=False):
