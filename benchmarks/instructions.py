@@ -21,7 +21,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import bare, callgrind, signed
+from benchmarks import bare, callgrind, machine, signed
 from benchmarks.subject import ENDLESS, HOST, raised
 from mockserver.http.exchange import Exchange, create_exchange
 from mockserver.http.server import Server
@@ -79,6 +79,7 @@ def limits(found: Mapping[str, Count]) -> Iterator[str]:
     """Yields the lines of a file of limits that what was found stays under."""
     yield "# The most instructions per request, as a multiple of a bare application's."
     yield f"# {RESTATE}"
+    yield f"# {machine.summary()}"
     for provider, count in found.items():
         limit = count.ratio * (1 + MARGIN)
         yield f"{provider}: {limit:.2f}  # {count.ours:,.0f} / {count.bare:,.0f}"

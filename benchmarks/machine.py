@@ -21,6 +21,11 @@ def described() -> list[str]:
     ]
 
 
+def summary() -> str:
+    """Returns date, processor and interpreter, in one line."""
+    return f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, CPython {platform.python_version()}"
+
+
 def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
