@@ -229,8 +229,9 @@ HUGE: dict[str, Callable[[int], UnsignedRequest]] = {
 def _long(
     provider: str, made: Callable[[int], UnsignedRequest], size: int, counting: Counting
 ) -> None:
-    sandbox = box(world(discover()[provider]))
-    first, second = (request(made(size + n)) for n in (1000, 0))
+    asked = discover()[provider]
+    sandbox = box(world(asked))
+    first, second = (request(made(size + n), asked) for n in (1000, 0))
     pipeline.respond(sandbox, provider, first)
     with counting():
         pipeline.respond(sandbox, provider, second)
