@@ -23,16 +23,24 @@ from mockserver.explain.text import (
     redact_secrets,
     redacting,
 )
-from mockserver.explain.vocabulary import Explanation, RejectedRequest, clock_drift
+from mockserver.explain.vocabulary import (
+    Explainer,
+    Explanation,
+    RejectedRequest,
+    by_reason,
+    clock_drift,
+)
 
 __all__ = [
     "KEY_MAX",
     "SHOWN_MAX",
     "TRIES_MAX",
+    "Explainer",
     "Explanation",
     "Mistake",
     "RejectedRequest",
     "SentValue",
+    "by_reason",
     "clock_drift",
     "explain_revoked_key",
     "explain_unknown_key",

@@ -1,6 +1,6 @@
 """The values that explanations are made from, and the explanation itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -44,6 +44,19 @@ class RejectedRequest(Struct, frozen=True):
     def keys(self) -> list[Any]:
         """The credentials of the world, without the built-in ``reject-REASON`` ones."""
         return [key for key in self.keyring.labels.values() if not key.rejects]
+
+
+Explainer = Callable[[RejectedRequest], Explanation | None]
+
+
+def by_reason(explainers: Mapping[str, Explainer]) -> Explainer:
+    """Returns a function that explains a reject by its reason, None where no explainer has it."""
+
+    def explain(rejected: RejectedRequest) -> Explanation | None:
+        explainer = explainers.get(rejected.reason)
+        return None if explainer is None else explainer(rejected)
+
+    return explain
 
 
 def clock_drift(rejected: RejectedRequest, window: str) -> Explanation:

@@ -1,9 +1,16 @@
 """Explains why CoinAPI rejected a request: a misplaced or altered key, an exchange."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
-from mockserver.explain import Explanation, RejectedRequest, nearest, printable
+from mockserver.explain import (
+    Explainer,
+    Explanation,
+    RejectedRequest,
+    by_reason,
+    nearest,
+    printable,
+)
 from mockserver.explain.plain_keys import explain_missing_key, explain_wrong_key
 from mockserver.model.rule_table import KeyRules
 from mockserver.providers.coinapi.auth import PLACES
@@ -26,12 +33,6 @@ KEY_RULES = KeyRules(
 )
 
 
-def explain(rejected: RejectedRequest) -> Explanation | None:
-    """Returns the explanation, or None for reasons that are not specific to CoinAPI."""
-    explainer = EXPLAINERS.get(rejected.reason)
-    return None if explainer is None else explainer(rejected)
-
-
 def _explain_unreachable(rejected: RejectedRequest) -> Explanation:
     exchange, connected = rejected.facts["exchange_id"], rejected.facts["connected"]
     received = printable(exchange.encode())
@@ -52,8 +53,9 @@ def _explain_unreachable(rejected: RejectedRequest) -> Explanation:
     )
 
 
-EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
+EXPLAINERS: Mapping[str, Explainer] = {
     "missing_credential": partial(explain_missing_key, rules=KEY_RULES),
     "unknown_credential": partial(explain_wrong_key, rules=KEY_RULES),
     "exchange_unreachable": _explain_unreachable,
 }
+explain = by_reason(EXPLAINERS)

@@ -4,13 +4,15 @@ Neither the strings in a body nor unknown names are shown: they may be an exchan
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from mockserver.explain import (
+    Explainer,
     Explanation,
     RejectedRequest,
+    by_reason,
     fingerprinted,
     match_altered_key,
     nearest,
@@ -44,12 +46,6 @@ KEY_RULES = KeyRules(
 )
 
 COSTS = {"balance": BALANCE_COST, "support": SUPPORT_COST, "status": STATUS_COST, "sync": SYNC_COST}
-
-
-def explain(rejected: RejectedRequest) -> Explanation | None:
-    """Explains a rejected request; returns None where the general explanation is enough."""
-    explainer = EXPLAINERS.get(rejected.reason)
-    return None if explainer is None else explainer(rejected)
 
 
 # The key
@@ -338,7 +334,7 @@ def _field_text(name: str, expected: str, sent: str) -> str:
     return f"{name} {fingerprinted(sent)}" + (f" ({alterations})" if alterations else "")
 
 
-EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
+EXPLAINERS: Mapping[str, Explainer] = {
     "missing_credential": partial(explain_missing_key, rules=KEY_RULES),
     "unknown_credential": _explain_unknown_key,
     "bad_request": explain_parameter,
@@ -347,3 +343,4 @@ EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
     "credits_exhausted": _explain_credits,
     "not_synced": _explain_not_synced,
 }
+explain = by_reason(EXPLAINERS)

@@ -1,16 +1,18 @@
 """Explains what CoinW spot rejects: the key, the signature, contradicting parameters."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
 
 from msgspec.structs import replace
 
 from mockserver.explain import (
+    Explainer,
     Explanation,
     Mistake,
     RejectedRequest,
     SentValue,
+    by_reason,
     explain_revoked_key,
     explain_unknown_key,
     explanation_for,
@@ -34,11 +36,9 @@ SHOWN_MAX = 80  # bytes of a value that are shown
 
 def explain(rejected: RejectedRequest) -> Explanation | None:
     """Explains a rejected request; returns None where the general explanation is enough."""
-    explainer = EXPLAINERS.get(rejected.reason)
     request = rejected.request
-    if explainer is None or len(request.query) + len(form_of(request)) > EXPLAINED_MAX:
-        return None
-    return explainer(rejected)
+    too_long = len(request.query) + len(form_of(request)) > EXPLAINED_MAX
+    return None if too_long else by_reason(EXPLAINERS)(rejected)
 
 
 def _params(rejected: RejectedRequest) -> list[tuple[bytes, bytes]]:
@@ -173,7 +173,7 @@ def _explain_contradiction(rejected: RejectedRequest) -> Explanation | None:
     )
 
 
-EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
+EXPLAINERS: Mapping[str, Explainer] = {
     "missing_credential": _explain_missing_key,
     "unknown_credential": partial(explain_unknown_key, recipe=RECIPE),
     "revoked_credential": explain_revoked_key,

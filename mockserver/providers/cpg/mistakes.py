@@ -1,16 +1,18 @@
 """Explains what the gateway rejects: headers, key, time, signature, address, permission."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from msgspec.structs import replace
 
 from mockserver.explain import (
+    Explainer,
     Explanation,
     Mistake,
     RejectedRequest,
     SentValue,
+    by_reason,
     clock_drift,
     explain_revoked_key,
     explain_unknown_key,
@@ -30,12 +32,6 @@ from mockserver.providers.cpg.auth import RECIPE, Key
 KEY, TIMESTAMP, SIGNATURE = "X-CPG-Key", "X-CPG-Timestamp", "X-CPG-Signature"
 HEADERS = (KEY, TIMESTAMP, SIGNATURE)
 ALL_THREE = f"the headers {KEY}, {TIMESTAMP} and {SIGNATURE}, none of them empty"
-
-
-def explain(rejected: RejectedRequest) -> Explanation | None:
-    """Explains a rejected request; returns None where the general explanation is enough."""
-    explainer = EXPLAINERS.get(rejected.reason)
-    return None if explainer is None else explainer(rejected)
 
 
 def _caller(rejected: RejectedRequest) -> Key | None:
@@ -231,7 +227,7 @@ def _explain_permission(rejected: RejectedRequest) -> Explanation:
     )
 
 
-EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
+EXPLAINERS: Mapping[str, Explainer] = {
     "missing_credential": _explain_missing,
     "unknown_credential": partial(explain_unknown_key, recipe=RECIPE),
     "revoked_credential": explain_revoked_key,
@@ -241,3 +237,4 @@ EXPLAINERS: Mapping[str, Callable[[RejectedRequest], Explanation | None]] = {
     "ip_not_allowed": _explain_address,
     "forbidden": _explain_permission,
 }
+explain = by_reason(EXPLAINERS)

@@ -1,6 +1,8 @@
 """Explains why CDP rejected a request, which its own 401 never says."""
 
-from mockserver.explain import Explanation, RejectedRequest
+from collections.abc import Mapping
+
+from mockserver.explain import Explainer, Explanation, RejectedRequest, by_reason
 from mockserver.providers.cdp.mistakes import (
     claims,
     kid,
@@ -12,12 +14,6 @@ from mockserver.providers.cdp.mistakes import (
 )
 
 
-def explain(rejected: RejectedRequest) -> Explanation | None:
-    """Returns the explanation, or None for reasons that are not specific to CDP."""
-    explainer = EXPLAINERS.get(rejected.reason)
-    return None if explainer is None else explainer(rejected)
-
-
 def _explain_bad_token(rejected: RejectedRequest) -> Explanation:
     """Explains a bad token; its form is checked first, then its signature, then its claims."""
     if "claim" in rejected.facts:
@@ -27,7 +23,7 @@ def _explain_bad_token(rejected: RejectedRequest) -> Explanation:
     return token_form.explain_form(rejected)
 
 
-EXPLAINERS = {
+EXPLAINERS: Mapping[str, Explainer] = {
     "missing_credential": missing_token.explain_missing_token,
     "unknown_credential": kid.explain_unknown_key,
     "bad_signature": _explain_bad_token,
@@ -37,3 +33,4 @@ EXPLAINERS = {
     "not_found": parameters.explain_not_found,
     "bad_page_token": page_token.explain_page_token,
 }
+explain = by_reason(EXPLAINERS)
