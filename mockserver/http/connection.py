@@ -137,9 +137,7 @@ class Connection(Parsing):
         if self.ended:
             return
         self.answers = 0
-        context = self.context
-        if context.state.default_headers is not context.dated:
-            context.refresh()
+        self.context.refresh()
         if self.unread or self.waiting or len(data) > SLICE:
             self.unread += data
             self._parse_unread()

@@ -33,15 +33,15 @@ class ServerContext:
         self.common = b""
         self.seconds = (config.timeout_keep_alive, self.bounds.head, self.bounds.body)
         self.pause = min(SWEEP, *(limit / 4 for limit in self.seconds))
-        self.state = state
-        self.dated: Any = None
+        self._state = state
+        self._dated: Any = None
         self._sweeping = False
 
     def refresh(self) -> None:
         """Takes over uvicorn's headers, which change once per second."""
-        headers = self.state.default_headers
-        if headers is not self.dated:
-            self.dated = headers
+        headers = self._state.default_headers
+        if headers is not self._dated:
+            self._dated = headers
             self.common = lines(tuple(headers))
 
     def add(self, connection: Connection) -> None:
