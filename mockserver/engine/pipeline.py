@@ -98,7 +98,7 @@ def respond(
             response = raw.response
             label = call.credential.label if call.credential else ""
         except Exception as error:
-            reject = error if isinstance(error, Reject) else _unexpected(call, error)
+            reject = error if isinstance(error, Reject) else _unexpected(error)
             response = _refuse(call, reject)
             reason = reject.reason
             label = call.credential.label if call.credential else reject.facts.get("credential", "")
@@ -310,7 +310,7 @@ def _refuse(call: RequestContext, reject: Reject) -> Response:
     return state.provider.refuse(reject, context)
 
 
-def _unexpected(call: RequestContext, error: Exception) -> Reject:
+def _unexpected(error: Exception) -> Reject:
     log.error("internal error", exc_info=error)
     return Reject("internal_error")
 
