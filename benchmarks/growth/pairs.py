@@ -76,8 +76,8 @@ def pairs() -> Iterator[Pair]:
     for case in CASES:
         yield _grown(case, FLAT)
     for name, kinds in RULES:
-        told = kinds[0] if len(kinds) == 1 else f"{len(kinds)} kinds"
-        yield _grown(Case(f"rules for others, {name}: {told}", name, ruled(kinds), 0, 250), RULED)
+        kind = kinds[0] if len(kinds) == 1 else f"{len(kinds)} kinds"
+        yield _grown(Case(f"rules for others, {name}: {kind}", name, ruled(kinds), 0, 250), RULED)
     first = partial(_first_requests, discover()["coinapi"])
     yield Pair("the first request of a caller", FLAT, partial(first, 20), partial(first, 400))
     for kind, make in MEETING.items():
@@ -85,9 +85,9 @@ def pairs() -> Iterator[Pair]:
         yield Pair(f"a new caller, {kind}", FORGETTING, partial(meet, 0), partial(meet, CALLERS))
     yield Pair("a refusal that is not explained", REFUSAL, _good, _refused)
     for name, provider in discover().items():
-        for told, made in (PATHS | HUGE if name == PATHS_OF else HUGE).items():
+        for shape, made in (PATHS | HUGE if name == PATHS_OF else HUGE).items():
             long = partial(_long, provider.name, made)
-            yield Pair(f"{name}: {told}", LINEAR, partial(long, LONG), partial(long, TIMES * LONG))
+            yield Pair(f"{name}: {shape}", LINEAR, partial(long, LONG), partial(long, TIMES * LONG))
 
 
 def _grown(case: Case, most: float) -> Pair:
