@@ -12,7 +12,6 @@ from mockserver.explain import (
     Mistake,
     RejectedRequest,
     SentValue,
-    by_reason,
     explain_revoked_key,
     explain_unknown_key,
     explanation_for,
@@ -36,9 +35,11 @@ SHOWN_MAX = 80  # bytes of a value that are shown
 
 def explain(rejected: RejectedRequest) -> Explanation | None:
     """Explains a rejected request; returns None where the general explanation is enough."""
+    explainer = EXPLAINERS.get(rejected.reason)
     request = rejected.request
-    too_long = len(request.query) + len(form_of(request)) > EXPLAINED_MAX
-    return None if too_long else by_reason(EXPLAINERS)(rejected)
+    if explainer is None or len(request.query) + len(form_of(request)) > EXPLAINED_MAX:
+        return None
+    return explainer(rejected)
 
 
 def _params(rejected: RejectedRequest) -> list[tuple[bytes, bytes]]:
