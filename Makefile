@@ -1,11 +1,12 @@
 # The chores, one word each. `make run` and `make test` need Python >= 3.11 and nothing else.
 PYTHON ?= python3
 VENV ?= .venv
+SYSTEM ?= .venv-system
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix prove fuzz compat compat-latest bench lock wheel clean
+.PHONY: help run test system check fix prove fuzz compat compat-latest bench lock wheel clean
 
 help: ## List the chores
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -15,6 +16,9 @@ run: $(VENV)/installed ## Install, serve, print the table (ARGS="--port 0" passe
 
 test: $(VENV)/installed-test ## Run the whole suite (ARGS="-k cpg" passes options)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+system: $(SYSTEM)/installed ## Tests with a browser, a balancer, other toolchains (ARGS="-k page")
+	@$(SYSTEM)/bin/python -m pytest -p no:randomly contract_tests/system $(ARGS)
 
 check: $(VENV)/installed-test ## Lint, types, import contracts
 	@$(BIN)/ruff check .
@@ -45,11 +49,15 @@ lock: ## Pin the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --no-annotate --output-file requirements-build.lock requirements-build.in
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-	  --no-annotate --output-file requirements.lock pyproject.toml
+	  --no-annotate --extra client --extra generate --output-file requirements.lock pyproject.toml
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	  --no-annotate --extra test --extra dev --constraint requirements.lock \
 	  --constraint requirements-build.lock \
 	  --output-file contract_tests/requirements.lock pyproject.toml
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  --no-annotate --extra test --constraint contract_tests/requirements.lock \
+	  --output-file contract_tests/system/requirements.lock \
+	  pyproject.toml contract_tests/system/requirements.in
 	for set in oldest newest; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --constraint requirements-build.lock \
@@ -60,7 +68,7 @@ wheel: $(VENV)/installed-test ## Build the wheel into dist/
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## Remove the environment and what was built
-	rm -rf $(VENV) .venv-compat-* dist build
+	rm -rf $(VENV) $(SYSTEM) .venv-compat-* dist build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, this is " + sys.version.split()[0] + ": make run PYTHON=python3.12")'
@@ -74,4 +82,13 @@ $(VENV)/installed: requirements.lock requirements-build.lock pyproject.toml | $(
 
 $(VENV)/installed-test: contract_tests/requirements.lock $(VENV)/installed
 	@$(PIP) install --require-hashes --requirement contract_tests/requirements.lock
+	@touch $@
+
+$(SYSTEM)/installed: contract_tests/system/requirements.lock requirements-build.lock pyproject.toml
+	@echo "Installing into $(SYSTEM)"
+	@$(PYTHON) -m venv $(SYSTEM)
+	@$(SYSTEM)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+	  --requirement contract_tests/system/requirements.lock --requirement requirements-build.lock
+	@$(SYSTEM)/bin/python -m pip --quiet --disable-pip-version-check install --no-deps \
+	  --no-build-isolation --no-index --editable .
 	@touch $@
