@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 KIB, MIB = 1024, 1024 * 1024
-CACHES_MAX = 128 * MIB  # bytes of all caches of a server
+CACHES_MAX = 192 * MIB  # bytes of all caches of a server
 
 ENTRY_SIZE = 200  # bytes of an entry beside what its ``size`` says
 SEEN_SIZE = 128  # bytes of the hash of a key that was asked for once

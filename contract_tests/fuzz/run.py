@@ -5,7 +5,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from contract_tests.fuzz.balances import PROVIDERS, Balances
@@ -26,10 +26,21 @@ LOST = b"GET /cpg/lost HTTP/1.1\r\nHost: x\r\n\r\n"
 
 MIB = 1 << 20
 SAMPLES = 20  # of memory, in a whole run
-SETTLED = 0.3  # part of a run behind which memory must be flat, but for caches that fill
-GROWTH = 16 * MIB  # of journals, from one sandbox to the next
-CACHED = 64  # bytes of a request that bounded caches (mockserver/caches.py) may keep
-CACHES = 64 * MIB  # which they never exceed together
+SETTLED = 0.3  # part of a run behind which memory must be flat, but for what health accounts for
+GROWTH = 16 * MIB  # of the rest of memory, from the first settled sample to the highest
+
+
+class Memory(NamedTuple):
+    """A sample of the server's memory, in bytes."""
+
+    requests: int  # sent so far
+    resident: int
+    accounted: int  # journals and caches, as health counts them
+
+    @property
+    def rest(self) -> int:
+        """Resident memory beside journals and caches."""
+        return self.resident - self.accounted
 
 
 class Place:
@@ -69,7 +80,7 @@ class Run:
         self.seed = seed
         self.statuses: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
-        self.memory: list[tuple[int, int]] = []  # requests, bytes
+        self.memory: list[Memory] = []
         self.files: list[int] = []
         self._pipelines: list[Pipeline] = []
         self._places: list[Place] = []
@@ -106,7 +117,7 @@ class Run:
                 raise Wrong(f"seed {self.seed}, step {step}: {error}") from error
             part = max(self.requests / requests, self.seconds / seconds)
             if part * SAMPLES >= len(self.memory):
-                self.memory.append((self.requests, self.server.memory))
+                self.memory.append(Memory(self.requests, self.server.memory, self.server.accounted))
                 self.files.append(self.server.files)
                 report(self.line())
             step += 1
@@ -198,31 +209,36 @@ class Run:
             raise Wrong("the server does not answer behind damaged requests")
 
     def _check_memory(self) -> None:
-        """Raises Wrong when memory or open files grew behind the first part of the run."""
-        settled = [row for row in self.memory if row[0] >= SETTLED * self.requests]
-        if settled:
-            (before, small), (after, large) = settled[0], settled[-1]
-            if large > small + GROWTH + min(CACHES, CACHED * (after - before)):
-                raise Wrong(f"memory grew from {small // MIB} to {large // MIB} MiB")
+        """Raises Wrong when memory or open files grew behind the first part of the run.
+
+        Journals and caches are bounded and accounted for; the rest of memory must be flat.
+        """
+        settled = [row.rest for row in self.memory if row.requests >= SETTLED * self.requests]
+        if settled and max(settled) > settled[0] + GROWTH:
+            first, most = settled[0] // MIB, max(settled) // MIB
+            raise Wrong(f"memory beside journals and caches grew from {first} to {most} MiB")
         if self.files and self.files[-1] > self.files[0] + 2 * CONNECTIONS:
             raise Wrong(f"open files grew from {self.files[0]} to {self.files[-1]}")
 
     def line(self) -> str:
         """Returns where the run is, in one line."""
-        memory = f"{self.memory[-1][1] / MIB:.1f} MiB, {self.files[-1]} files"
+        last = self.memory[-1]
+        memory = f"{last.resident / MIB:.1f} MiB, {last.rest / MIB:.1f} beside journals and caches"
         rate = self.requests / max(self.seconds, 0.001)
-        return f"{self.requests:>9,} requests, {rate:,.0f}/s, {memory}"
+        return f"{self.requests:>9,} requests, {rate:,.0f}/s, {memory}, {self.files[-1]} files"
 
     def summary(self) -> list[str]:
         """Returns what was done and seen."""
         statuses = ", ".join(f"{name} {count:,}" for name, count in sorted(self.statuses.items()))
         counts = ", ".join(f"{name} {count:,}" for name, count in sorted(self.counts.items()))
-        sizes = [f"{size / MIB:.1f}" for _, size in self.memory]
+        sizes = [f"{row.resident / MIB:.1f}" for row in self.memory]
+        rest = [f"{row.rest / MIB:.1f}" for row in self.memory]
         figures: list[Any] = [f"{self.seconds:.0f} s", f"{self.requests / self.seconds:,.0f}/s"]
         return [
             f"seed {self.seed}: {self.requests:,} requests, {', '.join(figures)}",
             f"sent: {counts}",
             f"responses: {statuses}",
             f"memory in MiB: {' '.join(sizes)}",
+            f"beside journals and caches: {' '.join(rest)}",
             f"open files: {' '.join(map(str, self.files))}",
         ]

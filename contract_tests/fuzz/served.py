@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from mockserver.client.remote import RemoteServer
 
@@ -51,6 +52,13 @@ class Server:
         except OSError:
             return 0
         return int(pages) * PAGE
+
+    @property
+    def accounted(self) -> int:
+        """Bytes of journals, stored responses and caches, as health counts them."""
+        with urlopen(f"{self.gateway}/__admin/health", timeout=DEADLINE) as response:
+            memory = json.load(response)["memory"]
+        return int(memory["used"]) + int(memory["caches"])
 
     @property
     def files(self) -> int:

@@ -90,13 +90,13 @@ class JournalRedactor:
     def _new_caches(self) -> None:
         version = self.index.version
         self._lines: Cache[tuple[bytes, bytes], Redacted] = Cache(
-            "redacted header lines", self._line, size=_size, room=4 * MIB
+            "redacted header lines", self._line, size=_size, room=20 * MIB
         )
         self._paths: Cache[bytes, Redacted] = Cache(
-            "redacted paths", self._path, size=_double, room=2 * MIB
+            "redacted paths", self._path, size=_double, room=6 * MIB
         )
         self._bodies: Cache[bytes, Redacted] = Cache(
-            "redacted bodies", self._body, size=_double, room=4 * MIB
+            "redacted bodies", self._body, size=_double, room=8 * MIB
         )
         self._header_names: Cache[bytes, HeaderName] = Cache(
             "redacted header names", self._header_name, size=_name_size, room=1 * MIB

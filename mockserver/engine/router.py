@@ -67,7 +67,7 @@ class Router:
 
 
 # Routers of all worlds share it. A decoded path has the size of the path at most.
-@cached("routes", size=lambda key: 400 + 4 * len(key[2]), room=4 * MIB)
+@cached("routes", size=lambda key: 400 + 4 * len(key[2]), room=10 * MIB)
 def _find(key: tuple[Router, str, bytes]) -> Found:
     router, method, path = key
     return router.search(method, path)

@@ -26,7 +26,7 @@ SEQUENCE = 0x30
 LONG_FORM = 0x80
 
 
-@cached("cdp keys", size=lambda secret: 200 + len(secret), room=4 * MIB, at_once=True)
+@cached("cdp keys", size=lambda secret: 200 + len(secret), room=8 * MIB, at_once=True)
 def parse(secret: str) -> jwt.Key:
     """Returns the private key of a secret; raises ValueError."""
     if secret.lstrip().startswith("-----"):

@@ -31,7 +31,7 @@ def parse_query(request: Request, path: Mapping[str, str]) -> BalanceQuery:
 
 # Pollers send the same body again and again.
 # fact: coinstats-invalid-member-order, coinstats-body-unknown-member
-@cached("coinstats bodies", size=lambda body: 200 + 4 * len(body), room=4 * MIB)
+@cached("coinstats bodies", size=lambda body: 200 + 4 * len(body), room=12 * MIB)
 def _parse_body(raw: bytes) -> BalanceQuery:
     body = _object(raw)
     exchange = _text(body.get("connectionId"), "connectionId")  # fact: coinstats-body-members
