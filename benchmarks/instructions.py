@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import bare, callgrind, machine, signed
-from benchmarks.subject import ENDLESS, HOST, raised
+from benchmarks.subject import BURDENED, ENDLESS, HOST, raised
 from mockserver.http.exchange import Exchange, create_exchange
 from mockserver.http.server import Server
 from mockserver.providers import discover
@@ -43,21 +43,28 @@ Load = tuple[list[bytes], bare.Bare]
 
 
 class Count(NamedTuple):
-    """Instructions per request of the two subjects."""
+    """Instructions per request: a bare application, ours, and ours with more to do."""
 
     bare: float
     ours: float
+    burdened: dict[str, float] = {}  # by what it has to do, see subject.BURDENED
 
     @property
     def ratio(self) -> float:
         """How many times the work of a bare application ours is."""
         return self.ours / self.bare
 
+    @property
+    def burdens(self) -> dict[str, float]:
+        """How many times its own work ours does when there is more to do."""
+        return {name: count / self.ours for name, count in self.burdened.items()}
+
 
 def main() -> int:
     """Counts, prints, and returns the exit status."""
     parser = argparse.ArgumentParser(prog="instructions", description=__doc__)
     parser.add_argument("--json", action="store_true", help="counts and ratios instead")
+    parser.add_argument("--burdens", action="store_true", help="ten rules and a skewed clock, too")
     parser.add_argument("--prepared", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.prepared:
@@ -66,10 +73,13 @@ def main() -> int:
     if not shutil.which("valgrind"):
         print("instructions: valgrind is missing: install the package (Debian)", file=sys.stderr)
         return 2
-    found = counts()
-    if options.json:
-        told = {name: count._asdict() | {"ratio": count.ratio} for name, count in found.items()}
-        print(json.dumps(told, indent=2))
+    found = counts(burdens=options.burdens)
+    if options.json or options.burdens:
+        rows = {
+            name: count._asdict() | {"ratio": count.ratio, "burdens": count.burdens}
+            for name, count in found.items()
+        }
+        print(json.dumps(rows, indent=2))
     else:
         print(*limits(found), sep="\n")
     return 0
@@ -99,18 +109,27 @@ def complaints(found: Mapping[str, Count], limits: Mapping[str, float]) -> Itera
 # What prepares and counts
 
 
-def counts() -> dict[str, Count]:
+def counts(*, burdens: bool = False) -> dict[str, Count]:
     """Returns what each provider's requests take; raises when they cannot be counted."""
+    roles = ["bare", "ours", *(BURDENED if burdens else ())]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         loads = _loads(folder / "requests")
         prepared = folder / "prepared"
-        prepared.write_bytes(pickle.dumps((loads, time.time_ns())))
+        prepared.write_bytes(pickle.dumps((loads, roles, time.time_ns())))
         callgrind.run(folder / "out", "-m", "benchmarks.instructions", "--prepared", str(prepared))
-        totals = [callgrind.total(folder / f"out.{n + 1}") for n in range(2 * len(loads))]
-    each = CONNECTIONS * COUNTED
-    pairs = zip(totals[::2], totals[1::2], strict=True)
-    return {p: Count(b / each, o / each) for p, (b, o) in zip(loads, pairs, strict=True)}
+        dumps = iter(range(1, 1 + len(roles) * len(loads)))
+        return {
+            provider: _count(
+                {role: callgrind.total(folder / f"out.{next(dumps)}") for role in roles}
+            )
+            for provider in loads
+        }
+
+
+def _count(totals: dict[str, int]) -> Count:
+    each = {role: total / (CONNECTIONS * COUNTED) for role, total in totals.items()}
+    return Count(each.pop("bare"), each.pop("ours"), each)
 
 
 def _app(**settings: Any) -> Exchange:
@@ -156,16 +175,27 @@ class Nowhere(asyncio.Transport):
     abort = close
 
 
-def _drive_all(loads: Mapping[str, Load], now: int) -> None:
-    """Serves every load twice, bare and ours; time stands at ``now``, so no signature expires."""
-    app = _app(real=repeat(now).__next__)
+def _drive_all(loads: Mapping[str, Load], roles: list[str], now: int) -> None:
+    """Serves every load once a role; time stands at ``now``, so no signature expires."""
+    apps = {role: _app(real=repeat(now).__next__) for role in roles if role != "bare"}
     ports = {1 + n: name for n, name in enumerate(loads)}
     for port, name in ports.items():
         requests, recorded = loads[name]
-        _drive(Server(recorded, {}, http="httptools"), requests, port)
-        ours = Server(app, {})
-        app.routing.ports = ports  # a server without sockets knows none
-        _drive(ours, requests, port)
+        for role in roles:
+            _drive(_server(role, name, apps, recorded, ports), requests, port)
+
+
+def _server(
+    role: str, name: str, apps: Mapping[str, Exchange], recorded: bare.Bare, ports: dict[int, str]
+) -> Server:
+    if role == "bare":
+        return Server(recorded, {}, http="httptools")
+    app = apps[role]
+    if role in BURDENED:
+        BURDENED[role](app, name)
+    server = Server(app, {})
+    app.routing.ports = ports  # a server without sockets knows none
+    return server
 
 
 def _drive(server: Server, requests: list[bytes], port: int) -> None:

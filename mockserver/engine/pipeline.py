@@ -7,6 +7,7 @@ that fires responds itself, rejects at a gate, mutates a good response, or says 
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ from mockserver.model.provider import (
     ErrorContext,
     RateLimit,
     ReplayCheck,
+    Route,
 )
 from mockserver.model.query import parameter
 from mockserver.model.reject import Reject
@@ -57,6 +59,7 @@ class RequestContext(Struct, gc=False):
     now: int
     auth_now: int
     began: int
+    found: tuple[Route, Mapping[str, str]] | None = None  # by a rule, before the outer gates
     route: Any = None
     credential: Any = None
     note: str = ""
@@ -160,7 +163,7 @@ def _with_header(response: Response, explanation: Explanation) -> Response:
 def _accept(call: RequestContext) -> Response:
     state, request = call.state, call.request
     _check_outer(call)
-    route, captured = state.router.find(request)
+    route, captured = call.found or state.router.find(request)
     call.route = route
     if request.oversize:
         raise Reject("too_large")
@@ -219,9 +222,10 @@ def _operation(call: RequestContext) -> str:
         id: str = call.route.id
         return id
     try:
-        return call.state.router.find(call.request)[0].id
+        call.found = call.state.router.find(call.request)
     except Reject:
         return ""
+    return call.found[0].id
 
 
 def _reject_by_rule(call: RequestContext, position: int) -> None:
