@@ -61,11 +61,11 @@ def many(count: int) -> str:
 # One line of a rule, the fourth of its file: what is wrong there, where, and in which words.
 LINES: list[tuple[str, str, str]] = [
     # unknown keys, and what is said twice
-    ("whenn: {times: 1}", ".whenn", "Object contains unknown field `whenn`"),
-    ("match: {provder: cdp}", ".match.provder", "Object contains unknown field `provder`"),
-    ("when: {request: 1}", ".when.request", "Object contains unknown field `request`"),
-    ("when: {from_: 1s}", ".when.from_", "Object contains unknown field `from_`"),
-    ("answer: {rejects: forbidden}", ".answer.rejects", "Object contains unknown field `rejects`"),
+    ("whenn: {times: 1}", ".whenn", "Object contains unknown field `whenn`; did you mean when?"),
+    ("match: {provder: cdp}", ".match.provder", "Object contains unknown field `provder`; did you mean provider?"),
+    ("when: {request: 1}", ".when.request", "Object contains unknown field `request`; did you mean requests?"),
+    ("when: {from_: 1s}", ".when.from_", "Object contains unknown field `from_`; did you mean from?"),
+    ("answer: {rejects: forbidden}", ".answer.rejects", "Object contains unknown field `rejects`; did you mean reject?"),
     ("mutate: {dorp: $.data}", ".mutate.dorp", "there is no dorp: there are bom, charset, digits, "),
     ("deliver: {closed: true}", ".deliver.closed", "there is no closed: there are bandwidth, close, cut, "),
     ("deliver: {__init__: true}", ".deliver.__init__", "there is no __init__: there are "),
@@ -274,7 +274,7 @@ def named(name: str) -> str:
 
 # Whole files: the text, and the line, the path and the words of what is wrong.
 FILES: list[tuple[str, int, str, str]] = [
-    ("rules: []\nruels: []\n", 2, "$.ruels", "Object contains unknown field `ruels`"),
+    ("rules: []\nruels: []\n", 2, "$.ruels", "Object contains unknown field `ruels`; did you mean rules?"),
     ("name: a\nrules: {}\n", 2, "$.rules", "Expected `array`, got `object`"),
     ("name: a\nrules:\n", 2, "$.rules", "Expected `array`, got `null`"),
     ("rules: [a]\n", 1, "$.rules[0]", "Expected `object`, got `str`"),
@@ -287,7 +287,7 @@ FILES: list[tuple[str, int, str, str]] = [
     ("rules:\n  - name: a\n    answer: {status: 500}\n    mutate: {bom: true}\n", 4, "$.rules[0].mutate", "a rule has either answer or mutate, not both"),
     ("rules:\n  - name: a\n    mutate: {bom: true}\n    answer: {reject: forbidden}\n", 3, "$.rules[0].mutate", "a rule has either answer or mutate, not both"),
     ("rules:\n  - name: a\n    deliver:\n      cut: 0.5\n      hang: never\n", 5, "$.rules[0].deliver.hang", A_DURATION),
-    ("rules:\n  - name: a\n    when:\n      times: 1\n      sometimes: 2\n", 5, "$.rules[0].when.sometimes", "Object contains unknown field `sometimes`"),
+    ("rules:\n  - name: a\n    when:\n      times: 1\n      sometimes: 2\n", 5, "$.rules[0].when.sometimes", "Object contains unknown field `sometimes`; did you mean times?"),
     (named("5"), 3, "$.rules[0].name", "Expected `str`, got `int`"),
     *[(named(name), 3, "$.rules[0].name", NAME) for name in ("A", "''", "-a", ".a", "..", "../a", "a/b", "a/../b", "a b", "ä", "'%2e'", "x" * 65, r'"a\n"', r'"a\r\nb"', r'"a\0"', r'"a\e[31m"')],
     *[(f"name: {name}\nrules: []\n", 1, "$.name", "use lower-case letters, digits, . _ -") for name in ("Mine", "../mine", "a/b", "/etc/passwd", "..", "x" * 65, r'"mine\n"', r'"a\0"')],

@@ -11,6 +11,7 @@ from mockserver.engine.sandbox import Sandbox
 from mockserver.errors import InvalidCall
 from mockserver.model.provider import Provider
 from mockserver.model.suggestions import NAME_MAX, choices
+from mockserver.model.world import own_labels
 
 MAIN = "balances"  # stands for the main read of any provider
 REASON, CREDENTIAL = 3, 4  # members of Exact, the key of a count
@@ -60,8 +61,7 @@ def check_credential(sandbox: Sandbox, provider: str | None, label: str, at: str
     labels = dict.fromkeys(known for state in states for known in state.keyring.labels)
     if label in labels or label in _counted_names(sandbox, provider, CREDENTIAL):
         return
-    own = [known for known in labels if not known.startswith("reject-")]
-    hint = choices(label, labels if label.startswith("reject") else own)
+    hint = choices(label, own_labels(label, labels))
     raise InvalidCall(f"no credential {label[:NAME_MAX]}", at, hint)
 
 

@@ -1,7 +1,7 @@
 """What a control API route and a call of it are, and how a call's values are read."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, get_type_hints
+from typing import Any
 
 from msgspec import Struct
 
@@ -80,11 +80,7 @@ def convert(data: Any, kind: Any, *prefix: str | int) -> Any:
 
 def _members(kind: Any, path: DataPath) -> str:
     """Returns a hint that names the members of the innermost object on the path."""
-    for step in path:
-        member = get_type_hints(kind).get(str(step)) if isinstance(kind, type) else None
-        if hasattr(member, "__struct_fields__"):
-            kind = member
-    names = getattr(kind, "__struct_fields__", None)
+    names = typed_data.members(kind, path)
     return f"members are {', '.join(names)}" if names else ""
 
 

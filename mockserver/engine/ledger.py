@@ -20,6 +20,7 @@ from mockserver.model.amounts import plus
 from mockserver.model.provider import Provider
 from mockserver.model.rows import D, RowIndex, RowKey, T
 from mockserver.model.signing import seeded
+from mockserver.model.suggestions import did_you_mean
 from mockserver.model.world import (
     Change,
     DropRow,
@@ -40,6 +41,7 @@ StagedRows = dict[RowKey, Row | None]
 
 REBUILD_MIN = 1_000  # changed rows above which indexes are derived anew
 LABELS_MAX = 20  # labels that an error message lists
+COMPARED_MAX = 1_000  # labels or rows among which an error message looks for the nearest
 
 
 class LedgerAccount(Struct, gc=False):
@@ -192,8 +194,7 @@ class Ledger:
             key = (change.asset, change.venue)
             row = rows[key] if key in rows else current.get(key)
             if row is None:
-                where = f"{change.asset} {change.venue}".rstrip()
-                raise KeyError(f"account {change.account} has no row {where}")
+                raise KeyError(_no_row(change, current))
             rows[key] = _moved(row, change, by) if isinstance(change, Move) else None
 
     def _write(self, account: str, rows: StagedRows) -> None:
@@ -220,6 +221,7 @@ class Ledger:
         listed = ", ".join(islice(labels, LABELS_MAX)) + (
             ", ..." if len(labels) > LABELS_MAX else ""
         )
+        listed += did_you_mean(name, islice(labels, COMPARED_MAX))
         raise KeyError(f"no account {name}: there are {listed}")
 
     def due(self, now: int) -> Iterator[tuple[int, Any]]:
@@ -244,6 +246,15 @@ class Ledger:
         """Copies the mapping of the accounts before the first change."""
         if not self._copied:
             self.accounts = LedgerAccounts(self.accounts)
+
+
+def _no_row(change: Move | DropRow, rows: Mapping[RowKey, Row]) -> str:
+    written, *names = (
+        f"{asset} {venue}".rstrip()
+        for asset, venue in ((change.asset, change.venue), *islice(rows, COMPARED_MAX))
+    )
+    suggestion = did_you_mean(written, names)
+    return f"account {change.account} has no row {written}{suggestion}"
 
 
 def _moved(row: Row, move: Move, by: str) -> Row:

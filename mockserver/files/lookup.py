@@ -6,6 +6,7 @@ from typing import Any
 
 from mockserver.errors import DataError, FileError
 from mockserver.files import strict_yaml
+from mockserver.model.suggestions import did_you_mean
 
 SIZE_MAX = 64 * 1024 * 1024  # bytes of a file
 
@@ -28,7 +29,7 @@ def find(folder: str, name: str) -> Path:
     path = fixtures() / folder / f"{name}.yaml" if name in known else Path(name)
     if not path.is_file():
         message = f"no such {folder[:-1]}: neither a file nor one of {', '.join(known)}"
-        raise FileError(name, message)
+        raise FileError(name, message + did_you_mean(name, known))
     return path
 
 

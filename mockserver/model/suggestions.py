@@ -21,9 +21,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def choices(name: str, known: Iterable[str], also: str = "") -> str:
     """Returns a text of all known names, then ``also``, then the one nearest to ``name``."""
     names = [other for other in known if other]
-    suggestion = nearest(name, names)
-    available = f"there are {', '.join(names) or 'none'}{also}"
-    return f"{available}; did you mean {suggestion}?" if suggestion else available
+    return f"there are {', '.join(names) or 'none'}{also}{did_you_mean(name, names)}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Returns the end of a sentence that names the nearest known name, "" when there is none."""
+    suggestion = nearest(name, known)
+    return f"; did you mean {suggestion}?" if suggestion else ""
 
 
 def unknown(kind: str, name: str, known: Iterable[str], also: str = "") -> str:

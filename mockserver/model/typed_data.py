@@ -1,14 +1,16 @@
 """Turns plain data into types, and says where in the data a mistake is."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from mockserver.errors import DataError, DataPath, SettingError
 from mockserver.model.amounts import decode_hook
+from mockserver.model.suggestions import did_you_mean
 
 # msgspec's errors have no structure. They end in where the mistake is: .name, [3], or [...] for
 # a key of a dict, which msgspec does not name.
@@ -45,10 +47,47 @@ def _data_error(error: msgspec.ValidationError, data: Any, kind: Any) -> DataErr
     path = _path(data, steps, lambda candidate: _sentence(candidate, kind) == sentence)
     unknown = _UNKNOWN_FIELD.search(message)
     if unknown:
+        message += did_you_mean(unknown[1], members(kind, path))
         path = (*path, unknown[1])
     if isinstance(error.__cause__, DataError):  # raised by a struct's own check
         message, path = error.__cause__.message, path + error.__cause__.path
     return DataError(message, path)
+
+
+def members(kind: Any, path: DataPath) -> tuple[str, ...]:
+    """Returns the members of the innermost object on a path, as they are written."""
+    found = _encoded_members(kind)
+    for step in path:
+        kind = _kind_below(kind, step)
+        found = _encoded_members(kind) or found
+    return found
+
+
+def _encoded_members(kind: Any) -> tuple[str, ...]:
+    kinds = get_args(kind) if _is_union(kind) else (kind,)
+    return next((k.__struct_encode_fields__ for k in kinds if _is_struct(k)), ())
+
+
+def _is_struct(kind: Any) -> bool:
+    return hasattr(kind, "__struct_encode_fields__")
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) in (Union, UnionType)
+
+
+def _kind_below(kind: Any, step: str | int) -> Any:
+    """Returns the type of a member or an item, None where it is not known."""
+    for one in get_args(kind) if _is_union(kind) else (kind,):
+        origin = get_origin(one)
+        if _is_struct(one):
+            names = dict(zip(one.__struct_encode_fields__, one.__struct_fields__, strict=True))
+            return get_type_hints(one).get(names.get(str(step), ""))
+        if origin in (dict, Mapping):
+            return get_args(one)[1]
+        if origin in (list, tuple, Sequence):
+            return get_args(one)[0]
+    return None
 
 
 def _path(data: Any, steps: list[str], fails: Callable[[Any], bool]) -> DataPath:

@@ -217,5 +217,10 @@ class KeyRevoked(Event, frozen=True, tag="key_revoked"):
 def key_with_label(view: View, label: str) -> Any:
     """Returns the credential with a label; raises ValueError."""
     if label not in view.keys:
-        raise ValueError(unknown("credential", label, view.keys))
+        raise ValueError(unknown("credential", label, own_labels(label, view.keys)))
     return view.keys[label]
+
+
+def own_labels(label: str, labels: Iterable[str]) -> list[str]:
+    """Returns the labels to list for an unknown one: ``reject-REASON`` only for one like it."""
+    return [known for known in labels if label.startswith("reject") or known[:7] != "reject-"]
