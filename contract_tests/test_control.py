@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 import pytest
 import requests
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
@@ -24,7 +25,7 @@ from mockserver import HandClock, MockServer, __version__
 from mockserver.control import api
 from mockserver.control.endpoint import document
 from mockserver.engine import journal
-from mockserver.files import worlds
+from mockserver.files import scenarios, worlds
 from mockserver.model import times
 from mockserver.providers import discover
 from mockserver.tools.generate import generate
@@ -122,6 +123,24 @@ def test_the_document_knows_every_query_parameter() -> None:
         assert sorted(names) == sorted([*in_path, *route.query]), route.path
 
 
+def test_every_operation_has_a_tag_and_a_summary() -> None:
+    known = {tag["name"] for tag in document()["tags"]}
+    for _, _, told in DOCUMENT.operations().values():
+        assert {*told["tags"]} <= known
+        assert told["summary"].endswith(".")
+
+
+def test_the_documented_events_are_those_that_there_are() -> None:
+    schemas = document()["components"]["schemas"]
+    described = [schemas[one["$ref"].rpartition("/")[2]] for one in schemas["Event"]["oneOf"]]
+    events = {e.named(): e for p in discover().values() for e in p.all_events}
+    assert sorted(one["properties"]["event"]["const"] for one in described) == sorted(events)
+    for one in described:
+        fields = msgspec.structs.fields(events[one["properties"]["event"]["const"]])
+        assert one["properties"].keys() == {"event", *(field.name for field in fields)}
+        assert {*one["required"]} == {"event", *(f.name for f in fields if f.required)}
+
+
 def test_the_document_s_examples_fit_their_schemas() -> None:
     import jsonschema_rs
 
@@ -168,6 +187,34 @@ def test_every_provider_is_described(steer: Steer) -> None:
     assert told["coinw"]["quirks"]["empty"]["choices"] == ["object", "null", "zero-bytes"]
     for name, provider in discover().items():
         assert told[name]["reasons"] == sorted(provider.errors)
+
+
+def test_the_shipped_files_are_listed(steer: Steer) -> None:
+    listed = steer.good("GET", "/worlds")["worlds"]
+    assert [world["name"] for world in listed] == ["default", "empty", "whale"]
+    assert all(world["about"].endswith(".") for world in listed)
+    listed = steer.good("GET", "/scenarios")["scenarios"]
+    assert [scenario["name"] for scenario in listed] == scenarios.shipped()
+    assert all(scenario["about"] and scenario["client"] for scenario in listed)
+
+
+def test_the_credentials_that_are_refused_are_one_pattern(steer: Steer) -> None:
+    for short in (steer.good("POST", "/sandboxes", {}, 201), steer.good("GET", D)):
+        full = steer.good("GET", f"/sandboxes/{short['id']}?full=true")
+        for name, provider in discover().items():
+            pattern = short["providers"][name]["others"].pop("reject-REASON")
+            others = full["providers"][name]["others"]
+            for reason in provider.errors:
+                label = f"reject-{reason}"
+                rejecting = {k: label if v == "reject-REASON" else v for k, v in pattern.items()}
+                assert others.pop(label) == rejecting
+            assert others == short["providers"][name]["others"]
+
+
+def test_the_gateway_links_to_what_it_has(server: MockServer) -> None:
+    found = requests.get(server.url, timeout=WAIT).json()
+    assert found["base_urls"]["cdp"] == server.cdp.base_url
+    assert all(requests.get(url, timeout=WAIT).ok for url in found["links"].values())
 
 
 def test_the_default_sandbox_is_listed_and_shown(server: MockServer, steer: Steer) -> None:
@@ -530,7 +577,10 @@ HAPPENINGS = [
 ]  # fmt: skip
 
 JOURNALS = [
-    ("GET", REQUESTS + "?nope=1", None, 400, "no parameter nope", "?nope", "there are provider, operation, reason, status, after, limit"),
+    ("GET", REQUESTS + "?nope=1", None, 400, "no parameter nope", "?nope", "there are provider, operation, reason, status, after, limit, order, last"),
+    ("GET", REQUESTS + "?order=new", None, 400, "order is not 'new'", "?order", "there are oldest, newest; did you mean newest?"),
+    ("GET", REQUESTS + "?last=2&after=1", None, 400, "last and after exclude each other", "?after", "give only one"),
+    ("GET", D + "?full=yes", None, 400, "full is not 'yes'", "?full", "there are false, true"),
     ("GET", REQUESTS + "?limit=1001", None, 400, "limit is too large", "?limit", "at most 1000"),
     ("GET", REQUESTS + "?limit=10000", None, 400, "limit is too large", "?limit", "at most 1000"),
     ("GET", REQUESTS + "?limit=-1", None, 400, "limit is not a whole number", "?limit", "from 0 to 1000"),
@@ -561,6 +611,15 @@ def test_a_mistake_is_told_and_nothing_changes(
     before = state(steer)
     assert steer.refused(method, path, body) == expected
     assert state(steer) == before
+
+
+def test_a_call_without_a_body_needs_no_media_type_and_no_page_makes_it(steer: Steer) -> None:
+    steer.good("PUT", BTC, {"total": "1"})
+    from_a_page = {"Origin": "http://elsewhere.test"}
+    assert steer("POST", D + "/reset", None, from_a_page).status_code == 403
+    assert steer.good("GET", COINW)["balances"][0]["total"] == "1"
+    assert steer("POST", D + "/reset", None, {}).status_code == 200
+    assert steer.good("GET", COINW)["balances"][0]["total"] != "1"
 
 
 BODIES = {
@@ -698,7 +757,6 @@ WRITES = [
     ("PATCH", D + "/quirks", b'{"coinw.empty":"null"}'),
     ("PATCH", D + "/limits", b'"off"'),
     ("POST", CLOCK, b'{"advance":"1h"}'),
-    ("POST", D + "/reset", None),
     ("PUT", BTC, b'{"total":"1"}'),
 ]
 
@@ -1221,6 +1279,10 @@ FILTERS = [
     ("?after=3", [4, 5]),
     ("?after=5", []),
     ("?after=1&status=200", [4]),
+    ("?last=2", [4, 5]),
+    ("?last=9", [1, 2, 3, 4, 5]),
+    ("?last=1&provider=coinapi", [3]),
+    ("?order=newest", [5, 4, 3, 2, 1]),
 ]
 
 
@@ -1237,6 +1299,8 @@ PAGES = [
     (5, "", [[1, 2, 3, 4, 5]]),
     (1000, "", [[1, 2, 3, 4, 5]]),
     (1, "&status=200", [[1], [4]]),
+    (2, "&order=newest", [[5, 4], [3, 2], [1]]),
+    (1, "&order=newest&status=200", [[4], [1]]),
 ]
 
 

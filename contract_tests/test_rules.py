@@ -671,6 +671,24 @@ def test_a_rule_tells_how_often_and_in_which_state(
     assert found == steps
 
 
+def test_a_rule_without_a_name_gets_one(steer: Steer) -> None:
+    rule = {"answer": {"reject": "rate_limited"}}
+    names = [steer.good("POST", FAULTS, rule)["rule"]["name"] for _ in range(3)]
+    assert names == ["rule-1", "rule-2", "rule-3"]
+    steer.good("DELETE", FAULTS + "/rule-2", status=204)
+    assert steer.good("POST", FAULTS, rule)["rule"]["name"] == "rule-2"
+
+
+def test_the_scenario_that_plays_can_be_played_again(steer: Steer) -> None:
+    assert steer.good("GET", SCENARIO) == {"scenario": None}
+    for name in ("clock-skew", "schema-drift"):
+        steer.good("PUT", SCENARIO, {"name": name})
+        shown = steer.good("GET", SCENARIO)["scenario"]
+        assert shown["name"] == name
+        steer.good("PUT", SCENARIO, shown)
+        assert steer.good("GET", SCENARIO)["scenario"] == shown
+
+
 def test_a_match_counts_whatever_comes_of_the_request(bench: Bench) -> None:
     bench.server.cpg.fail("it", mutate={"extra": True})
     bench.ask("cpg", READ + "?limit=x", label="no_permission")
@@ -1004,7 +1022,7 @@ def test_scenarios_are_played_and_stopped(steer: Steer) -> None:
 CHAPTER = "see Faults and scenarios in the README"
 SHIPPED = "there are " + ", ".join(sorted(p.stem for p in STORM.parent.glob("*.yaml")))
 REFUSED: list[tuple[str, str, Any, int, str, str, str]] = [
-    ("POST", FAULTS, {}, 400, "Object missing required field `name`", "$", CHAPTER),
+    ("POST", FAULTS, {}, 400, "a rule needs answer, mutate or deliver", "$", CHAPTER),
     ("POST", FAULTS, [], 400, "Expected `object`, got `array`", "$", ""),
     ("POST", FAULTS, {"name": "a"}, 400, "a rule needs answer, mutate or deliver", "$", CHAPTER),
     ("POST", FAULTS, STOP | {"x": 1}, 400, "Object contains unknown field `x`", "$.x", CHAPTER),
@@ -1029,7 +1047,7 @@ REFUSED: list[tuple[str, str, Any, int, str, str, str]] = [
     ("PUT", SCENARIO, {"quirks": {"cpg.nope": "1"}}, 400, "no quirk cpg.nope: there are ", '$.quirks["cpg.nope"]', CHAPTER),
     ("PUT", "/sandboxes/nobody/scenario", {"name": "stale-cache"}, 404, "no sandbox nobody", "$", "create it, or use default"),
     ("DELETE", "/sandboxes/nobody/scenario", None, 404, "no sandbox nobody", "$", "create it, or use default"),
-    ("POST", SCENARIO, {"name": "stale-cache"}, 405, f"{SCENARIO} has no POST", "$", "it has PUT, DELETE"),
+    ("POST", SCENARIO, {"name": "stale-cache"}, 405, f"{SCENARIO} has no POST", "$", "it has GET, PUT, DELETE"),
     ("PUT", "/sandboxes/new", {"scenario": "nope"}, 400, "no such scenario", "$.scenario", SHIPPED + "; or give one inline"),
     ("PUT", "/sandboxes/new", {"scenario": {"rules": [{"name": "a"}]}}, 400, "a rule needs answer, mutate or deliver", "$.scenario.rules[0]", CHAPTER),
     ("PUT", "/sandboxes/new", {"scenario": 7}, 400, "Expected `str | object | null`, got `int`", "$.scenario", "members are world, seed, quirks, limits, scenario, ttl"),

@@ -214,7 +214,7 @@ class SandboxHandle:
             known = ", ".join(providers)
             raise AttributeError(f"a sandbox has no {name}: providers are {known}{hint}")
         if not self._handles:
-            descriptions = self._call("GET", "")["providers"]
+            descriptions = self._call("GET", "", None, {"full": "true"})["providers"]
             self._handles = {
                 n: ProviderHandle(p, descriptions[n], self._call, self._real)
                 for n, p in providers.items()

@@ -26,12 +26,15 @@ Limits = dict[str, sandboxes.Setting | None] | str
 ROUTES = (
     ControlRoute("GET", "/health", sandboxes.health),
     ControlRoute("GET", "/providers", sandboxes.providers),
+    ControlRoute("GET", "/worlds", sandboxes.shipped_worlds),
+    ControlRoute("GET", "/scenarios", faults.shipped_scenarios),
     ControlRoute("GET", "/sandboxes", sandboxes.index),
     ControlRoute(
         "POST",
         "/sandboxes",
         sandboxes.create,
         sandboxes.SandboxSpec,
+        query=("full",),
         status=201,
         creates=True,
         large=True,
@@ -41,13 +44,14 @@ ROUTES = (
         SANDBOX,
         sandboxes.create,
         sandboxes.SandboxSpec,
+        query=("full",),
         status=201,
         creates=True,
         large=True,
     ),
-    ControlRoute("GET", SANDBOX, sandboxes.show),
+    ControlRoute("GET", SANDBOX, sandboxes.show, query=("full",)),
     ControlRoute("DELETE", SANDBOX, sandboxes.delete, status=204),
-    ControlRoute("POST", SANDBOX + "/reset", sandboxes.reset, large=True),
+    ControlRoute("POST", SANDBOX + "/reset", sandboxes.reset, query=("full",), large=True),
     ControlRoute("GET", SANDBOX + "/quirks", sandboxes.quirks),
     ControlRoute(
         "PATCH", SANDBOX + "/quirks", sandboxes.set_quirks, dict[str, sandboxes.Setting | None]
@@ -60,6 +64,7 @@ ROUTES = (
     ControlRoute("POST", SANDBOX + "/faults", faults.create, dict[str, Any], large=True),
     ControlRoute("DELETE", SANDBOX + "/faults", faults.clear, status=204),
     ControlRoute("DELETE", SANDBOX + "/faults/{name}", faults.delete, status=204),
+    ControlRoute("GET", SANDBOX + "/scenario", faults.show_scenario, large=True),
     ControlRoute("PUT", SANDBOX + "/scenario", faults.play, dict[str, Any], large=True),
     ControlRoute("DELETE", SANDBOX + "/scenario", faults.stop, status=204),
     ControlRoute(
@@ -81,7 +86,7 @@ ROUTES = (
         "POST", SANDBOX + "/events/{provider}", ledger.apply_event, dict[str, Any], large=True
     ),
     ControlRoute(
-        "GET", REQUESTS, journal.index, query=(*journal.FILTERS, "after", "limit"), large=True
+        "GET", REQUESTS, journal.index, query=(*journal.FILTERS, *journal.PAGING), large=True
     ),
     ControlRoute("DELETE", REQUESTS, journal.clear, status=204),
     ControlRoute(

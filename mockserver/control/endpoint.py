@@ -66,9 +66,9 @@ async def _respond(request: Request) -> Response:
         request.scope["endless"] = True  # a client that closes its sending side has left
         events = stream(request.app.state.exchange, unquote(streamed[1]))
         return StreamingResponse(events, media_type="text/event-stream")
-    body = await _read_body(request)
-    origin = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}{root}"
     route, parameters = find(request.method, path)
+    body = await _read_body(request, route.body is not None)
+    origin = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}{root}"
     query = dict(request.query_params)
     lines = route.stream_lines if LINES in request.headers.get("accept", "") else None
     if lines is not None:
@@ -148,10 +148,13 @@ def _check_token(authorization: str, token: str) -> None:
         raise ControlError(401, "no admin token", hint="send Authorization: Bearer TOKEN")
 
 
-async def _read_body(request: Request) -> Any:
-    """Reads the JSON body; returns None when there is none. Raises ControlError."""
+async def _read_body(request: Request, takes_body: bool) -> Any:
+    """Reads the JSON body; returns None when there is none. Raises ControlError.
+
+    A call that takes no body needs no media type: it has a foreign Origin where a page sends it.
+    """
     body = await _receive_body(request)
-    if request.method in ("POST", "PUT", "PATCH"):
+    if takes_body and request.method in ("POST", "PUT", "PATCH"):
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise ControlError(415, "not JSON", hint="send Content-Type: application/json")

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 from mockserver.control.matching import check_credential
@@ -13,6 +14,7 @@ from mockserver.faults.parsing import RuleParser
 from mockserver.faults.rules import ANY_PROVIDER, Rule
 from mockserver.faults.scenario import Scenario
 from mockserver.files import scenarios
+from mockserver.model import times
 from mockserver.model.suggestions import choices
 
 HINT = "see Faults and scenarios in the README"
@@ -45,16 +47,23 @@ def _rule_document(active: ActiveRule, now: int) -> dict[str, Any]:
 
 
 def create(call: ControlCall) -> dict[str, Any]:
-    """Sets a rule; replaces the one with its name."""
+    """Sets a rule; replaces the one with its name. Without a name it gets an unused one."""
+    sandbox = call.sandbox
+    data = call.body if "name" in call.body else {"name": _unused_name(sandbox), **call.body}
     try:
-        rule = RuleParser(call.app.providers).parse(call.body)
+        rule = RuleParser(call.app.providers).parse(data)
     except DataError as error:
         raise invalid(error, HINT) from None
-    sandbox = call.sandbox
     _check_credential(sandbox, rule)
     with sandbox.lock:
         sandbox.rulebook.put([rule], sandbox.clock.now())
         return _rule_document(sandbox.rulebook.rules[rule.name], sandbox.clock.now())
+
+
+def _unused_name(sandbox: Sandbox) -> str:
+    with sandbox.lock:
+        known = sandbox.rulebook.rules
+        return next(name for n in count(1) if (name := f"rule-{n}") not in known)
 
 
 def _check_credential(sandbox: Sandbox, rule: Rule, *prefix: str | int) -> None:
@@ -82,6 +91,32 @@ def delete(call: ControlCall) -> None:
             known = choices(name, sandbox.rulebook.rules)
             raise ControlError(404, f"no rule {name}", "name", known)
         sandbox.rulebook.drop([name])
+
+
+def shipped_scenarios(call: ControlCall) -> dict[str, Any]:
+    """Lists the shipped scenarios: what happens in each, and what a good client does."""
+    loaded = map(scenarios.load_shipped, scenarios.shipped())
+    rows = [{"name": s.name, "about": s.about, "client": s.client} for s in loaded]
+    return {"scenarios": rows}
+
+
+def show_scenario(call: ControlCall) -> dict[str, Any]:
+    """Returns the scenario that plays, as it can be played again; null for none."""
+    with call.sandbox.lock:
+        scenario: Scenario | None = call.sandbox.scenario
+    return {"scenario": None if scenario is None else _scenario_document(scenario)}
+
+
+def _scenario_document(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "name": scenario.name,
+        "about": scenario.about,
+        "client": scenario.client,
+        "rules": [copy.deepcopy(rule.source) for rule in scenario.rules],
+        "quirks": dict(scenario.quirks),
+        "limits": dict(scenario.limits),
+        "skew": None if scenario.skew is None else times.duration_text(scenario.skew),
+    }
 
 
 def play(call: ControlCall) -> dict[str, Any]:

@@ -9,16 +9,18 @@ from msgspec.structs import asdict
 
 from mockserver.control.chunks import Items
 from mockserver.control.matching import JournalMatch, check_names, differences, header_values
-from mockserver.control.routes import ControlCall, whole_number
+from mockserver.control.routes import ControlCall, one_of, whole_number
 from mockserver.engine.journal import JournalEntry
-from mockserver.errors import ControlError
+from mockserver.errors import ControlError, InvalidCall
 from mockserver.model import times
 from mockserver.model.provider import Provider
 from mockserver.version import __version__
 
 FILTERS = ("provider", "operation", "reason", "status")
+PAGING = ("after", "limit", "order", "last")
 LIMIT = 100
 LIMIT_MAX = 1_000
+AFTER_MAX = 10**12
 
 
 def entry_document(entry: JournalEntry) -> dict[str, Any]:
@@ -51,9 +53,14 @@ def entry_document(entry: JournalEntry) -> dict[str, Any]:
 
 
 def index(call: ControlCall) -> dict[str, Any]:
-    """Returns a page of the entries that match the query, oldest first."""
-    after = whole_number(call.query, "after", 0, 10**12)
-    limit = whole_number(call.query, "limit", LIMIT, LIMIT_MAX)
+    """Returns a page of the entries that match the query, oldest first or newest first."""
+    newest = one_of(call.query, "order", ("oldest", "newest")) == "newest"
+    after = whole_number(call.query, "after", 0, AFTER_MAX)
+    last = whole_number(call.query, "last", LIMIT, LIMIT_MAX)
+    limit = last if "last" in call.query else whole_number(call.query, "limit", LIMIT, LIMIT_MAX)
+    for name in ("after", "limit", "order"):
+        if "last" in call.query and name in call.query:
+            raise InvalidCall(f"last and {name} exclude each other", f"?{name}", "give only one")
     status = whole_number(call.query, "status", 0, 999)
     match = JournalMatch(
         provider=call.query.get("provider"),
@@ -63,11 +70,20 @@ def index(call: ControlCall) -> dict[str, Any]:
     )
     check_names(call.sandbox, match, "?")
     providers = call.app.providers
-    entries = (e for e in _entries(call) if e.n > after and not differences(e, match, providers))
-    page = list(islice(entries, limit + 1))
+    entries = _entries(call)
+    if newest or "last" in call.query:
+        entries.reverse()
+        after = -after if after else -AFTER_MAX
+    sign = -1 if newest or "last" in call.query else 1
+    matching = (e for e in entries if sign * e.n > after and not differences(e, match, providers))
+    page = list(islice(matching, limit + 1))
     more = len(page) > limit > 0
     del page[limit:]
-    return {"requests": Items(page, entry_document), "next": page[-1].n if more else None}
+    next_after = page[-1].n if more else None
+    if "last" in call.query:
+        page.reverse()
+        next_after = None
+    return {"requests": Items(page, entry_document), "next": next_after}
 
 
 def _entries(call: ControlCall) -> list[JournalEntry]:

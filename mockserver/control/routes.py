@@ -1,6 +1,6 @@
 """What a control API route and a call of it are, and how a call's values are read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -8,6 +8,7 @@ from msgspec import Struct
 from mockserver.engine.sandbox import Sandbox
 from mockserver.errors import ControlError, DataError, DataPath, InvalidCall, json_path
 from mockserver.model import typed_data
+from mockserver.model.suggestions import NAME_MAX, choices
 
 DIGITS_MAX = 20  # of a number in a query
 
@@ -82,6 +83,14 @@ def _members(kind: Any, path: DataPath) -> str:
     """Returns a hint that names the members of the innermost object on the path."""
     names = typed_data.members(kind, path)
     return f"members are {', '.join(names)}" if names else ""
+
+
+def one_of(query: Mapping[str, str], name: str, words: Sequence[str]) -> str:
+    """Returns a parameter that is one of some words, the first by default; raises InvalidCall."""
+    word = query.get(name, words[0])
+    if word not in words:
+        raise InvalidCall(f"{name} is not {word[:NAME_MAX]!r}", f"?{name}", choices(word, words))
+    return word
 
 
 def whole_number(query: Mapping[str, str], name: str, default: int, most: int) -> int:

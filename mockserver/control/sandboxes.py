@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mockserver import caches
 from mockserver.control.faults import read_scenario
-from mockserver.control.routes import ControlCall, invalid
+from mockserver.control.routes import ControlCall, invalid, one_of
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Settings, changed
@@ -33,6 +33,7 @@ WORLD_NAME = re.compile(r"[a-z0-9-]{1,64}")
 TTL = "1h"
 TTL_MAX = 24 * 3600 * times.SECOND
 ROWS_MAX = 100_000  # rows of a world given inline
+REJECTING = "reject-REASON"  # label and key of the credentials that are refused for a reason
 PROVIDERS_HINT = "see /__admin/providers"
 
 Setting = str | int | float | bool  # a value of a quirk or a limit in JSON
@@ -86,6 +87,12 @@ def describe(provider: Provider) -> dict[str, Any]:
         "limits": {li.name: li.text for li in provider.limits},
         "events": [e.named() for e in provider.all_events],
     }
+
+
+def shipped_worlds(call: ControlCall) -> dict[str, Any]:
+    """Lists the shipped worlds."""
+    rows = [{"name": name, "about": worlds.about(name)} for name in worlds.shipped()]
+    return {"worlds": rows}
 
 
 def index(call: ControlCall) -> dict[str, Any]:
@@ -184,6 +191,7 @@ def show(call: ControlCall) -> dict[str, Any]:
 
 
 def _document(call: ControlCall, sandbox: Sandbox) -> dict[str, Any]:
+    full = one_of(call.query, "full", ("false", "true")) == "true"
     return {
         "id": sandbox.id,
         "expires": _expires(sandbox),
@@ -192,16 +200,31 @@ def _document(call: ControlCall, sandbox: Sandbox) -> dict[str, Any]:
         "scenario": sandbox.scenario.name if sandbox.scenario else None,
         "providers": {
             name: _provider_document(
-                sandbox, provider, call.app.base_url(name, sandbox.id, call.origin)
+                sandbox, provider, call.app.base_url(name, sandbox.id, call.origin), full
             )
             for name, provider in call.app.providers.items()
         },
     }
 
 
-def _provider_document(sandbox: Sandbox, provider: Provider, base_url: str) -> dict[str, Any]:
+def _provider_document(
+    sandbox: Sandbox, provider: Provider, base_url: str, full: bool
+) -> dict[str, Any]:
     others = credentials(sandbox, provider)
+    if not full:
+        others = _with_pattern(others, provider)
     return {"base_url": base_url, "credentials": others.pop("main", {}), "others": others}
+
+
+def _with_pattern(others: Mapping[str, Any], provider: Provider) -> dict[str, Any]:
+    """Replaces the credentials ``reject-...``, which differ in the reason only, by a pattern."""
+    rejecting = {f"reject-{reason}" for reason in provider.errors} & others.keys()
+    listed = {label: members for label, members in others.items() if label not in rejecting}
+    label = next(iter(sorted(rejecting)), None)
+    if label is not None:
+        members = others[label].items()
+        listed[REJECTING] = {k: REJECTING if v == label else v for k, v in members}
+    return listed
 
 
 def _expires(sandbox: Sandbox) -> str | None:

@@ -31,6 +31,12 @@ def find(name: str) -> Path:
     return files.find(FOLDER, name)
 
 
+def about(name: str) -> str:
+    """Returns the comment in a world file's first line."""
+    with find(name).open(encoding="utf-8") as file:
+        return file.readline().strip().lstrip("# ")
+
+
 def load(name: str, providers: Mapping[str, Provider] | None = None) -> World:
     """Loads a world by name or path; raises FileError."""
     path = find(name)
