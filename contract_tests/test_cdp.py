@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -110,6 +111,7 @@ GOOD = (200, "", "")
 ACCEPTED = [
     ("as the Python SDK writes it", {}, {}),
     ("as the others write it", {"aud": ABSENT, "iat": NOW}, {"nonce": "0123456789abcdef" * 2}),
+    ("as cdpcurl writes it", {"iss": "coinbase-cloud", "aud": [""], "exp": NOW + 60}, {"nonce": "9151314442816847872"}),
     ("an audience", {"aud": ["cdp_service"]}, {}),
     ("an audience as text", {"aud": "cdp_service"}, {}),
     ("uri for uris", {"uris": ABSENT, "uri": CANONICAL}, {}),
@@ -142,6 +144,8 @@ BAD, LATE, OUTSIDE = "bad_signature", "expired", "outside_window"
 
 REFUSED = [
     ("issuer", {"iss": KEY_ID}, {}, BAD),
+    ("issuer in capitals", {"iss": "COINBASE-CLOUD"}, {}, BAD),
+    ("issuers in a list", {"iss": ["cdp"]}, {}, BAD),
     ("no issuer", {"iss": ABSENT}, {}, BAD),
     ("subject of another key", {"sub": f"{KEY_ID}2"}, {}, BAD),
     ("no subject", {"sub": ABSENT}, {}, BAD),
@@ -508,6 +512,7 @@ def test_a_strict_host_may_be_a_real_one() -> None:
 STRICT_CLAIMS = [
     ("plain", {}, ""),
     ("one second left", {"nbf": NOW - 119, "exp": NOW + 1}, ""),
+    ("the issuer of cdpcurl", {"iss": "coinbase-cloud"}, BAD),
     ("uri", {"uris": ABSENT, "uri": CANONICAL}, BAD),
     ("the sandbox's host", {"uris": [CANONICAL.replace("api.", "sandbox.")]}, BAD),
     ("the host received", {"uris": [f"GET exchange:8080{BALANCES}"]}, BAD),
@@ -646,6 +651,59 @@ def test_a_correlation_id_is_of_the_seed_and_the_request() -> None:
             pairs.append([read(server, "/v2/accounts/x").json()["correlationId"] for _ in range(2)])
     assert pairs[0] == pairs[1]
     assert len({id for pair in pairs for id in pair}) == 4
+
+
+TEXTS = [
+    # a reason, the endpoint's own text and the one on the errors page
+    ("expired", "Authentication required.", "Authentication error."),
+    ("unknown_credential", "Authentication required.", "Authentication error."),
+    ("forbidden", "User forbidden from performing the action.", "Forbidden."),
+    ("rate_limited", "Rate limit exceeded. Please try again later.", "Too many requests. Please try again later."),
+    ("not_found", "Account not found.", "Account not found."),
+    ("service_unavailable", "Service unavailable. Please try again later.", "Service unavailable. Please try again later."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reason", "own", "other"), TEXTS, ids=[row[0] for row in TEXTS])
+def test_an_error_may_have_the_text_of_the_errors_page(
+    server: MockServer, reason: str, own: str, other: str
+) -> None:
+    sandbox = server.sandbox()
+
+    def text() -> str:
+        auth = sandbox.cdp.auth_as(f"reject-{reason}")
+        answer = requests.get(sandbox.cdp.base_url + "/v2/accounts", auth=auth, timeout=10)
+        return str(answer.json()["errorMessage"])
+
+    assert text() == own
+    sandbox.set_quirks({"cdp.error_text": "alternative"})
+    assert text() == other
+
+
+def test_a_rule_may_choose_another_text(server: MockServer) -> None:
+    sandbox = server.sandbox()
+    sandbox.cdp.fail(reject="rate_limited", variant="alternative", requests="1")
+    url, auth = sandbox.cdp.base_url + "/v2/accounts", sandbox.cdp.auth
+    answers = [requests.get(url, auth=auth, timeout=10) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [429, 200]
+    assert answers[0].json()["errorMessage"] == "Too many requests. Please try again later."
+
+
+@pytest.mark.parametrize(
+    ("members", "names", "correlation"),
+    [
+        ("four", 4, "[0-9a-f]{16}-IAD"),
+        ("uuid", 4, "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+        ("two", 2, ""),
+    ],
+)
+def test_an_error_may_have_the_members_of_a_guide(
+    server: MockServer, members: str, names: int, correlation: str
+) -> None:
+    sandbox = server.sandbox(quirks={"cdp.error_members": members})
+    error = requests.get(sandbox.cdp.base_url + "/v2/accounts", timeout=10).json()
+    assert [*error] == ["errorType", "errorMessage", "correlationId", "errorLink"][:names]
+    assert re.fullmatch(correlation, error.get("correlationId", ""))
 
 
 def test_a_failed_authentication_may_be_plain_text() -> None:
@@ -1020,16 +1078,33 @@ def ids(answer: requests.Response) -> list[str]:
     return [account["accountId"] for account in answer.json()["accounts"]]
 
 
+ONE, TWO = (f"account_00000000-0000-4000-8000-00000000010{n}" for n in (1, 2))
+CUSTOMER_ONE, CUSTOMER_TWO, CUSTOMER_THREE = (
+    f"customer_00000000-0000-4000-8000-00000000000{n}" for n in (1, 2, 3)
+)
+STRANGERS = "entity_00000000-0000-4000-8000-000000000003"
+
 ACCOUNTS = [
-    ("", [MAIN, MANY, EMPTY]),
+    ("", [MAIN, MANY, EMPTY, ONE, TWO]),
     ("?type=prime", [MAIN]),
     ("?type=business", [MANY]),
-    ("?type=cdp", [EMPTY]),
+    ("?type=cdp", [EMPTY, ONE, TWO]),
+    ("?owner=entity", [MAIN, MANY, EMPTY]),
+    ("?owner=customer", [ONE, TWO]),
+    ("?owner=entity,customer", [MAIN, MANY, EMPTY, ONE, TWO]),
+    ("?owner=customer%2Centity", [MAIN, MANY, EMPTY, ONE, TWO]),
     (f"?owner={OWNER}", [MAIN, MANY, EMPTY]),
     (f"?owner={OWNER}&type=cdp", [EMPTY]),
-    ("?owner=entity_other", []),
-    ("?owner=", []),
+    (f"?owner={CUSTOMER_TWO}", [TWO]),
+    (f"?owner={CUSTOMER_TWO},{CUSTOMER_TWO}", [TWO]),
+    (f"?owner=entity,{CUSTOMER_ONE}", [MAIN, MANY, EMPTY, ONE]),
+    (f"?owner={CUSTOMER_THREE},{CUSTOMER_ONE}", [ONE]),
+    (f"?owner={CUSTOMER_THREE}", []),
+    (f"?owner={STRANGERS}", []),
+    ("?owner=customer&type=prime", []),
+    ("?owner=customer&owner=entity", [ONE, TWO]),
     ("?pageSize=2", [MAIN, MANY]),
+    ("?owner=customer&pageSize=1", [ONE]),
 ]
 
 
@@ -1041,9 +1116,9 @@ def test_accounts_are_listed_the_newest_first(
 
 
 def test_accounts_are_paged_too(server: MockServer) -> None:
-    first = read(server, "/v2/accounts?pageSize=2")
+    first = read(server, "/v2/accounts?owner=entity&pageSize=2")
     token = requests.utils.quote(first.json()["nextPageToken"], safe="")
-    assert read(server, f"/v2/accounts?pageSize=2&pageToken={token}").json() == {
+    assert read(server, f"/v2/accounts?owner=entity&pageSize=2&pageToken={token}").json() == {
         "accounts": [
             {
                 "accountId": EMPTY,
@@ -1054,6 +1129,16 @@ def test_accounts_are_paged_too(server: MockServer) -> None:
             }
         ]
     }
+
+
+def test_a_key_of_an_entity_sees_the_accounts_of_its_customers(server: MockServer) -> None:
+    account = read(server, f"/v2/accounts/{ONE}").json()
+    assert (account["accountId"], account["owner"]) == (ONE, CUSTOMER_ONE)
+    assert "parent" not in account
+    assert symbols(read(server, f"/v2/accounts/{ONE}/balances")) == ["usdc"]
+    assert read(server, f"/v2/accounts/{TWO}/balances/eth").status_code == 200
+    assert read(server, f"/v2/accounts/{ONE}", "stranger").status_code == 404
+    assert server.cdp.credentials["accounts"]["customer2"] == TWO
 
 
 def test_a_stranger_sees_nothing_of_it(server: MockServer) -> None:
@@ -1071,17 +1156,28 @@ SIBLINGS = [
     (f"/v2/accounts/{UNKNOWN}/balances/btc", 404, "Account or asset not found."),
     (f"/v2/accounts/{MAIN}/balances/eth", 404, "Account or asset not found."),
     (f"/v2/accounts/{MAIN}/balances/BTC", 404, "Account or asset not found."),
-    ("/v2/accounts?type=spot", 400, "Invalid account ID or query parameters."),
-    ("/v2/accounts?type=", 400, "Invalid account ID or query parameters."),
-    ("/v2/accounts?pageSize=0", 400, "Invalid account ID or query parameters."),
-    ("/v2/accounts/account_AF2937B0-9846-4FE7-BFE9-CCC22D935114", 400, "Invalid account ID or query parameters."),
-    (f"/v2/accounts/{MAIN}0", 400, "Invalid account ID or query parameters."),
-    (f"/v2/accounts/{MAIN[:-1]}", 400, "Invalid account ID or query parameters."),
-    (f"/v2/accounts/{MAIN[:-1]}g", 400, "Invalid account ID or query parameters."),
-    (f"/v2/accounts/{MAIN.replace('_', '-')}", 400, "Invalid account ID or query parameters."),
+    ("/v2/accounts?type=spot", 400, "Invalid query parameters."),
+    ("/v2/accounts?type=", 400, "Invalid query parameters."),
+    ("/v2/accounts?pageSize=0", 400, "Invalid query parameters."),
+    ("/v2/accounts?pageToken=made-up", 400, "Invalid query parameters."),
+    ("/v2/accounts?owner=nonsense", 400, "Invalid query parameters."),
+    ("/v2/accounts?owner=", 400, "Invalid query parameters."),
+    ("/v2/accounts?owner=entity,", 400, "Invalid query parameters."),
+    ("/v2/accounts?owner=entity,%20customer", 400, "Invalid query parameters."),
+    ("/v2/accounts?owner=entity_other", 400, "Invalid query parameters."),
+    (f"/v2/accounts?owner={OWNER.upper()}", 400, "Invalid query parameters."),
+    (f"/v2/accounts?owner={OWNER}0", 400, "Invalid query parameters."),
+    (f"/v2/accounts?owner=entity,{OWNER[7:]}", 400, "Invalid query parameters."),
+    (f"/v2/accounts/{MAIN}/balances?pageSize=0", 400, "Invalid account ID or query parameters."),
+    ("/v2/accounts/x/balances", 400, "Invalid account ID or query parameters."),
+    ("/v2/accounts/account_AF2937B0-9846-4FE7-BFE9-CCC22D935114", 400, "Invalid account ID."),
+    (f"/v2/accounts/{MAIN}0", 400, "Invalid account ID."),
+    (f"/v2/accounts/{MAIN[:-1]}", 400, "Invalid account ID."),
+    (f"/v2/accounts/{MAIN[:-1]}g", 400, "Invalid account ID."),
+    (f"/v2/accounts/{MAIN.replace('_', '-')}", 400, "Invalid account ID."),
     (f"/v2/accounts/{MAIN}/balances/{'b' * 42}", 404, "Account or asset not found."),
-    (f"/v2/accounts/{MAIN}/balances/{'b' * 43}", 400, "Invalid account ID or query parameters."),
-    ("/v2/accounts/x/balances/btc", 400, "Invalid account ID or query parameters."),
+    (f"/v2/accounts/{MAIN}/balances/{'b' * 43}", 400, "Invalid account ID or asset symbol."),
+    ("/v2/accounts/x/balances/btc", 400, "Invalid account ID or asset symbol."),
 ]  # fmt: skip
 
 
@@ -1216,7 +1312,13 @@ def test_credentials_have_what_a_client_needs(server: MockServer) -> None:
         "key_id": f"{KEY_ID}1",
         "key_secret": base64.b64encode(b"\x11" * 32 + PUBLIC.public_bytes_raw()).decode(),
         "key_type": "Ed25519",
-        "accounts": {"main": MAIN, "many": MANY, "empty": EMPTY},
+        "accounts": {
+            "main": MAIN,
+            "many": MANY,
+            "empty": EMPTY,
+            "customer1": ONE,
+            "customer2": TWO,
+        },
     }
     other = server.cdp.credential("es256")
     assert (other["key_id"], other["key_type"], other["key_secret"]) == (

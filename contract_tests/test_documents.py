@@ -234,7 +234,8 @@ def send(client: httpx.Client, handle: ProviderHandle, label: str, route: Route)
     for node in operation.get("parameters", []):
         parameter = resolved(data, node)
         for example in examples(parameter)[:1]:
-            given[parameter["in"]][parameter["name"]] = example
+            text = ",".join(example) if isinstance(example, list) else example
+            given[parameter["in"]][parameter["name"]] = text
     path = re.sub(r"\{(.*?)\}", lambda m: quote(str(given["path"][m[1]]), safe=""), route.path)
     query = f"?{urlencode(given['query'])}" if given["query"] else ""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json")

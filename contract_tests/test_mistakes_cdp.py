@@ -182,10 +182,10 @@ def test_the_signer_of_these_tests_makes_valid_tokens(server: MockServer) -> Non
 # Claims
 
 CLAIMS = [
-    ("iss of an older version", {"iss": "coinbase-cloud"}, "iss is not cdp", "iss 'coinbase-cloud'"),
-    ("iss in capitals", {"iss": "CDP"}, "iss is not cdp", "iss 'CDP'"),
-    ("the key's id as iss", {"iss": f"{KEY_ID}1"}, "iss is not cdp", "iss the key id of the key main"),
-    ("iss of 7", {"iss": 7}, "iss is not cdp", "iss a number"),
+    ("iss of another product", {"iss": "coinbase"}, "unexpected iss", "iss 'coinbase'"),
+    ("iss in capitals", {"iss": "CDP"}, "unexpected iss", "iss 'CDP'"),
+    ("the key's id as iss", {"iss": f"{KEY_ID}1"}, "unexpected iss", "iss the key id of the key main"),
+    ("iss of 7", {"iss": 7}, "unexpected iss", "iss a number"),
     ("no iss", {"iss": ABSENT}, "iss missing", "no iss"),
     ("null for iss", {"iss": None}, "iss missing", "no iss"),
     ("sub of another key", {"sub": f"{KEY_ID}2"}, "sub differs from kid", "sub the key id of the key es256"),
@@ -199,7 +199,7 @@ CLAIMS = [
     ("empty uris", {"uris": []}, "uris empty", "the claims sub, iss, nbf, exp, uris"),
     ("a number in uris", {"uris": [7]}, "uris contains no string", "the claims sub, iss, nbf, exp, uris"),
     ("an object as uris", {"uris": {"GET": BALANCES}}, "uris contains no string", "the claims sub, iss, nbf, exp, uris"),
-    ("iss before sub", {"iss": "x", "sub": "y", "exp": 0}, "iss is not cdp", "iss value:2d711642"),
+    ("iss before sub", {"iss": "x", "sub": "y", "exp": 0}, "unexpected iss", "iss value:2d711642"),
     ("sub before exp", {"sub": ABSENT, "exp": ABSENT}, "sub missing", "no sub"),
     ("exp before uris", {"exp": ABSENT, "uris": ABSENT}, "exp missing", "no exp"),
 ]  # fmt: skip
@@ -451,6 +451,7 @@ STRICT = [
     (("host",), {"uris": [f"GET api.cdp.coinbase.com{BALANCES}"]}, HOST, "another host"),
     (("host",), {"uris": [f"GET 8491{BALANCES}"]}, HOST, "port in place of the host"),
     (("host",), {"uris": [f"GET {HOST}/~default{BALANCES}"]}, HOST, "path with this mock's prefix"),
+    (("claims",), {"iss": "coinbase-cloud"}, HOST, "unexpected iss"),
     (("claims",), {"uris": ABSENT, "uri": f"GET api.cdp.coinbase.com{BALANCES}"}, HOST, "uri in place of uris"),
     (("claims",), {"uris": [], "uri": f"GET api.cdp.coinbase.com{BALANCES}"}, HOST, "uris empty"),
     (("claims",), {"uris": [ENTRY]}, HOST, "another host"),
@@ -771,7 +772,11 @@ def test_legacy_headers_are_listed_without_their_values(server: MockServer) -> N
 
 # Reads
 
-SEES = f"the key main sees main {MAIN}, many {MANY}, empty {EMPTY}"
+SEES = (
+    f"the key main sees main {MAIN}, many {MANY}, empty {EMPTY}, "
+    "customer1 account_00000000-0000-4000-8000-000000000101, "
+    "customer2 account_00000000-0000-4000-8000-000000000102"
+)
 UUID = MAIN.removeprefix("account_")
 
 READS = [
@@ -793,6 +798,12 @@ READS = [
     ("the first of two", "/v2/accounts?pageSize=0&pageSize=9", "pageSize is 0", "0"),
     ("a type nearly right", "/v2/accounts?type=Prime", "unknown account type", "Prime"),
     ("a type of nothing", "/v2/accounts?type=", "unknown account type", ""),
+    ("an owner of nothing", "/v2/accounts?owner=", "owner is empty", ""),
+    ("a blank before an owner", "/v2/accounts?owner=entity,%20customer", "whitespace in owner", " customer"),
+    ("an owner in capitals", "/v2/accounts?owner=ENTITY", "owner in upper case", "ENTITY"),
+    ("an owner without its kind", f"/v2/accounts?owner={UUID}", "entity_ or customer_ missing", UUID),
+    ("no owner", "/v2/accounts?owner=customer,alice", "malformed owner", "alice"),
+    ("the secret for an owner", f"/v2/accounts?owner={quote(SECRET, safe='')}", "malformed owner", "the secret of the key main"),
     ("a symbol too long", f"{REST}/{'a' * 43}", "malformed asset", "43 characters"),
     ("a strange account", f"/v2/accounts/{UNKNOWN}", "unknown account", UNKNOWN),
     ("a strange account's asset", f"/v2/accounts/{UNKNOWN}/balances/btc", "unknown account", UNKNOWN),

@@ -17,7 +17,7 @@ import httpx
 import msgspec
 import pytest
 import schemathesis
-from clients.cdp import CdpClient, CdpError
+from clients.cdp import CdpClient, CdpCurlClient, CdpError
 from clients.coinapi import CoinApiClient, CoinApiError, RejectedError
 from clients.coinstats import CoinStatsClient, CoinStatsError
 from clients.coinw import CoinWClient, CoinWError
@@ -858,6 +858,23 @@ def test_a_walk_finds_every_one_of_250_balances(
     assert sorted(written(found)) == sorted(written(ledger))
     assert len(found) == 250
     assert server.verify(provider="cdp", status=200, exactly=pages) == pages
+
+
+@pytest.mark.parametrize("label", ["main", "es256"])
+def test_a_client_that_signs_as_cdpcurl_reads_what_it_asks_for(
+    server: MockServer, http: httpx.Client, patience: Patience, label: str
+) -> None:
+    credential = server.cdp.credential(label)
+    key = credential["key_id"], credential["key_secret"]
+    client = CdpCurlClient(http, server.cdp.base_url, *key, page_size=100, now=patience.now)
+    listed = client.read("/v2/accounts", {"pageSize": "2"})
+    assert client.read(f"/v2/accounts/{ACCOUNT}", {}) == listed["accounts"][0]
+    rest = client.read("/v2/accounts", {"pageSize": "2", "pageToken": listed["nextPageToken"]})
+    assert len(rest["accounts"]) == 2
+    assert written(client.balances(ACCOUNT)) == written(PRIME)
+    assert len(client.balances(credential["accounts"]["many"])) == 250
+    assert {entry.status for entry in server.journal} == {200}
+    assert {entry.note for entry in server.journal} == {""}
 
 
 def test_exchanges_that_fail_hide_no_others(

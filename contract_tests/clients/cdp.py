@@ -71,7 +71,7 @@ class CdpClient:
         query = {"pageSize": str(self._page_size)}
         seen: set[str] = set()
         while True:
-            page = self._read(f"/v2/accounts/{account}/balances", query)
+            page = self.read(f"/v2/accounts/{account}/balances", query)
             yield page
             token = page.get("nextPageToken")
             if not token:
@@ -81,7 +81,8 @@ class CdpClient:
             seen.add(token)
             query["pageToken"] = token
 
-    def _read(self, path: str, query: dict[str, str]) -> Any:
+    def read(self, path: str, query: dict[str, str]) -> Any:
+        """Returns the JSON of a GET below the base URL; raises CdpError."""
         for pause in PAUSES:
             try:
                 return self._send(path, query)
@@ -102,18 +103,43 @@ class CdpClient:
 
     def _sign(self, request: httpx.Request) -> httpx.Request:
         """Adds a token for this method, host and path; the query is not part of it."""
-        path, now = request.url.raw_path.partition(b"?")[0].decode(), int(self._now())
-        claims = {
+        path = request.url.raw_path.partition(b"?")[0].decode()
+        claims = self._claims(f"{request.method} {request.url.netloc.decode()}{path}")
+        header = {"kid": self._key_id, "nonce": self._nonce()}
+        token = jwt.encode(claims, *_key(self._key_secret), header)
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    def _claims(self, uri: str) -> dict[str, Any]:
+        now = int(self._now())
+        return {
             "sub": self._key_id,
             "iss": "cdp",
             "nbf": now,
             "exp": now + LIFETIME,
-            "uris": [f"{request.method} {request.url.netloc.decode()}{path}"],
+            "uris": [uri],
         }
-        header = {"kid": self._key_id, "nonce": secrets.token_hex(8)}
-        token = jwt.encode(claims, *_key(self._key_secret), header)
-        request.headers["Authorization"] = f"Bearer {token}"
-        return request
+
+    def _nonce(self) -> str:
+        return secrets.token_hex(8)
+
+
+class CdpCurlClient(CdpClient):
+    """The same, with tokens as Coinbase's command-line client ``cdpcurl`` makes them."""
+
+    def _claims(self, uri: str) -> dict[str, Any]:
+        now = int(self._now())
+        return {
+            "aud": [""],
+            "exp": now + LIFETIME // 2,
+            "iss": "coinbase-cloud",
+            "nbf": now,
+            "sub": self._key_id,
+            "uris": [uri],
+        }
+
+    def _nonce(self) -> str:
+        return str(secrets.randbelow(2**63 - 1))
 
 
 def _key(secret: str) -> tuple[Ed25519PrivateKey | str, str]:

@@ -230,11 +230,12 @@ def _operation(call: RequestContext) -> str:
 
 def _reject_by_rule(call: RequestContext, position: int) -> None:
     """Raises the Reject that a rule has planned for this position."""
-    reason = call.plan.reject_at(position) if call.plan is not None else ""
+    reason, facts = call.plan.reject_at(position) if call.plan is not None else ("", {})
     if reason == "rate_limited":
-        raise call.state.rate_limited(call.route, call.now)
+        reject = call.state.rate_limited(call.route, call.now)
+        raise Reject(reason, **reject.facts, **facts)
     if reason:
-        raise Reject(reason)
+        raise Reject(reason, **facts)
 
 
 def _mutated(call: RequestContext, plan: Plan, response: Response) -> Response:
@@ -310,7 +311,10 @@ def _refuse(call: RequestContext, reject: Reject) -> Response:
             bans.count_reject(caller, call.now)
     if reject.reason == cors.FOREIGN:
         return cors.refuse(request, state.provider.name)
-    context = ErrorContext(state.quirks, request.full_path, request.query, state.seed, state.count)
+    operation = call.route.id if call.route is not None else ""
+    context = ErrorContext(
+        state.quirks, request.full_path, request.query, state.seed, state.count, operation
+    )
     return state.provider.refuse(reject, context)
 
 

@@ -59,9 +59,13 @@ class FiringSpec(Struct, frozen=True, forbid_unknown_fields=True, rename=KEYWORD
 
 
 class AnswerSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """The answer to give instead: a reject, a ready-made page, or a raw answer."""
+    """The answer to give instead: a reject, a ready-made page, or a raw answer.
+
+    ``variant`` names another text or status that a provider has for the reject.
+    """
 
     reject: str | None = None
+    variant: str | None = None
     page: str | None = None
     status: int | None = None
     headers: dict[str, str] | None = None
@@ -97,6 +101,7 @@ class RuleParser:
             window = _firing_window(spec.when)
         with at("answer"):
             reject, raw = _parse_answer(spec.answer, spec.match, self.providers)
+            facts = _reject_facts(spec.answer, spec.match, self.providers)
         if spec.answer is not UNSET and spec.mutate:
             raise DataError("a rule has either answer or mutate, not both", ("mutate",))
         deliver = dict(spec.deliver)
@@ -113,6 +118,7 @@ class RuleParser:
             _faults(kinds.MUTATIONS, "mutate", spec.mutate),
             _faults(kinds.DELIVERIES, "deliver", deliver),
             clock == "sandbox",
+            facts,
         )
         if not (reject or raw or rule.mutations or rule.deliveries):
             raise DataError("a rule needs answer, mutate or deliver")
@@ -246,6 +252,21 @@ def _parse_answer(
             raise ValueError(f"no page {answer.page}: there are {', '.join(ERROR_PAGES)}")
         return "", ERROR_PAGES[answer.page]
     return "", _raw(answer)
+
+
+def _reject_facts(
+    answer: AnswerSpec | UnsetType, match: RuleMatch, providers: Mapping[str, Provider]
+) -> Mapping[str, str]:
+    """Returns the facts that a rule's reject has beside its reason."""
+    if answer is UNSET or answer.variant is None:
+        return {}
+    if answer.reject is None:
+        raise ValueError("variant is another form of a reject: give reject as well")
+    variants = [providers[n].variants for n in matching_operations(match, providers)]
+    known = set.intersection(*({*by_reason.get(answer.reject, ())} for by_reason in variants))
+    if answer.variant not in known:
+        raise ValueError(unknown(f"variant of {answer.reject}", answer.variant, sorted(known)))
+    return {"variant": answer.variant}
 
 
 def _check_reason(reason: str, names: Iterable[str], providers: Mapping[str, Provider]) -> None:

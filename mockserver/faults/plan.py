@@ -1,6 +1,6 @@
 """What the rules that fired do to one request: a reject, a raw answer, mutations, deliveries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -114,16 +114,16 @@ class Plan:
                 self._answering = firing
                 self.position = BEFORE_GATES if rule.raw else reject_position(provider, rule.reject)
 
-    def reject_at(self, position: int) -> str:
-        """Returns the reason to refuse for at a position, or ""; raises RawAnswer."""
+    def reject_at(self, position: int) -> tuple[str, Mapping[str, str]]:
+        """Returns the reason to refuse for at a position, or "", and facts; raises RawAnswer."""
         firing = self._answering
         if firing is None or self.position > position:
-            return ""
+            return "", {}
         self.applied_rules.append(firing.rule.name)
         if firing.rule.raw:
             raise RawAnswer(firing.rule.raw)
         self.refused_by = firing.rule.name
-        return firing.rule.reject
+        return firing.rule.reject, firing.rule.reject_facts
 
     def mutate(self, response: MutableResponse) -> Response:
         """Applies all mutations; kinds that watch see the response unchanged first."""

@@ -160,7 +160,10 @@ class Fault(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """A parsed rule; ``source`` is the data it was parsed from."""
+    """A parsed rule; ``source`` is the data it was parsed from.
+
+    ``reject_facts`` are the facts of its reject.
+    """
 
     name: str
     source: Mapping[str, Any]
@@ -171,6 +174,7 @@ class Rule(Struct, frozen=True):
     mutations: tuple[Fault, ...] = ()
     deliveries: tuple[Fault, ...] = ()
     sandbox_clock: bool = False
+    reject_facts: Mapping[str, str] = {}
 
     @property
     def size(self) -> int:

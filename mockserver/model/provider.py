@@ -281,7 +281,7 @@ class ErrorContext(Struct, frozen=True):
 
     ``path`` (with the base path) and ``query`` are raw, as the provider sees them. ``seed`` and
     ``number`` make ids; ``number`` counts the requests to the provider in a sandbox since its
-    start or reset.
+    start or reset. ``operation`` is the id of the route, "" where the request was refused before.
     """
 
     quirks: Quirks
@@ -289,6 +289,7 @@ class ErrorContext(Struct, frozen=True):
     query: bytes = b""
     seed: int = 0
     number: int = 0
+    operation: str = ""
 
 
 class GeneratedUser(Struct, frozen=True):
@@ -305,11 +306,12 @@ class Provider(Struct, frozen=True, kw_only=True):
     ``port`` is the offset from the gateway's port, ``hosts`` the real host names, ``base_path`` the
     path of a base URL. ``main`` is the id of the main read; ``example`` returns an unsigned request
     for it, with a path below ``base_path``. The gates in ``outer`` come before the route is known,
-    those in ``gates`` after it. ``key`` names the member of a credential that clients present,
-    ``members`` those that they need. ``sample`` makes the n-th row of a generated account from 16
-    bytes; ``holder`` makes a key, an account id and an account as in a world file. ``mistakes``
-    names the module, imported at the first reject, whose ``explain`` returns the Explanation of a
-    RejectedRequest (both in ``explain``), or None for the general one.
+    those in ``gates`` after it. ``variants`` are further forms of an error, by reason: the fact
+    ``variant`` of a reject names one. ``key`` names the member of a credential that clients
+    present, ``members`` those that they need. ``sample`` makes the n-th row of a generated account
+    from 16 bytes; ``holder`` makes a key, an account id and an account as in a world file.
+    ``mistakes`` names the module, imported at the first reject, whose ``explain`` returns the
+    Explanation of a RejectedRequest (both in ``explain``), or None for the general one.
     """
 
     name: str
@@ -325,6 +327,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     quirks: tuple[Quirk, ...] = ()
     errors: Mapping[str, Any]
     refuse: Callable[[Reject, ErrorContext], Response]
+    variants: Mapping[str, tuple[str, ...]] = {}
     section: type[Section]
     row: type[Row]
     key: str

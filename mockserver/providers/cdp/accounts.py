@@ -1,5 +1,6 @@
 """``GET /v2/accounts`` and ``GET /v2/accounts/{accountId}``."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -26,9 +27,15 @@ from mockserver.providers.cdp.world import ACCOUNT_TYPES, Portfolio, is_account_
 
 NO_ACCOUNTS = SortedList([], [])
 
+# fact: cdp-accounts-owner
+OWNER = re.compile(r"(entity|customer)(_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?")
+
 
 class AccountQuery(Struct, frozen=True):
-    """The filters and the page of a list of accounts; a filter of None matches every account."""
+    """The filters and the page of a list of accounts; a filter of None matches every account.
+
+    ``owner`` is a list, separated by commas, of owners and kinds of owner.
+    """
 
     page: Page
     type: str | None
@@ -41,30 +48,45 @@ def parse_list(request: Request, path: Mapping[str, str]) -> AccountQuery:
     type = parameters.get("type")
     if type is not None and type not in ACCOUNT_TYPES:
         raise Reject("bad_request", parameter="type")  # fact: cdp-accounts-filter-wrong
-    return AccountQuery(parse_page(parameters), type, parameters.get("owner"))
+    owner = parameters.get("owner")
+    if owner is not None and not all(map(OWNER.fullmatch, owner.split(","))):
+        raise Reject("bad_request", parameter="owner")  # fact: cdp-accounts-owner-wrong
+    return AccountQuery(parse_page(parameters), type, owner)
 
 
 def list_accounts(view: View, query: AccountQuery) -> Answer:
     """Lists the caller's accounts, the newest first; raises Reject for a bad page token."""
     owner, type = view.credential.owner, query.type  # fact: cdp-key-owner, cdp-accounts-filter
     start = start_page(view, query.page, f"accounts of {owner}, {type}, {query.owner}")
-    accounts = NO_ACCOUNTS
-    if query.owner in (None, owner):  # fact: cdp-accounts-filter-owner
-        accounts = view.accounts.derive(_sorted_ids).get((owner, type), NO_ACCOUNTS)
+    accounts = view.accounts.derive(_sorted_ids).get((owner, type), NO_ACCOUNTS)
+    if query.owner is not None:
+        accounts = _of_owners(view, accounts, {*query.owner.split(",")})
     ids, token = cut_page(view, start, accounts)
     bodies = [_account_body(id, view.accounts[id].account) for id in ids]
     return Answer({"accounts": bodies, **token})  # fact: cdp-accounts-paging
 
 
+def _of_owners(view: View, accounts: SortedList, owners: set[str]) -> SortedList:
+    """Returns the accounts of these owners, or of these kinds of owner."""
+    matching = [
+        (rank, id)
+        for rank, id in zip(*accounts, strict=True)
+        # fact: cdp-accounts-filter-owner
+        if not owners.isdisjoint((owner := view.accounts[id].account.owner, owner.split("_")[0]))
+    ]
+    return SortedList([rank for rank, _ in matching], [id for _, id in matching])
+
+
 def _sorted_ids(accounts: Mapping[str, AccountRows]) -> dict[tuple[str, str | None], SortedList]:
-    """Returns sorted account ids by owner and type; type None holds all of an owner's accounts."""
+    """Returns sorted account ids by who sees them and type; type None holds those of all types."""
     ranked: dict[tuple[str, str | None], list[tuple[Rank, str]]] = {}
     for id, rows in accounts.items():
         account = rows.account
         # fact: cdp-accounts-order, cdp-accounts-order-rest
         entry = rank(Decimal(account.age), id), id
-        ranked.setdefault((account.owner, None), []).append(entry)
-        ranked.setdefault((account.owner, account.type), []).append(entry)
+        for owner in account.seen_by:
+            ranked.setdefault((owner, None), []).append(entry)
+            ranked.setdefault((owner, account.type), []).append(entry)
     return {key: sort_by_rank(entries) for key, entries in ranked.items()}
 
 
@@ -81,10 +103,10 @@ def get_account(view: View, id: str) -> Answer:
 
 
 def owned_account(view: View, id: str, message: str = "Account not found.") -> AccountRows:
-    """Returns an account of the caller's owner; raises Reject for any other id."""
+    """Returns an account that the caller sees; raises Reject for any other id."""
     rows = view.accounts.get(id)
     # fact: cdp-not-found-foreign
-    if rows is None or rows.account.owner != view.credential.owner:
+    if rows is None or view.credential.owner not in rows.account.seen_by:
         raise Reject("not_found", message=message)
     return rows
 

@@ -23,7 +23,7 @@ read_bearer = TOKEN_AT.reader()
 
 
 class Key(Credential, frozen=True, kw_only=True):
-    """An API key: its id, its secret, and the owner whose accounts it sees."""
+    """An API key: its id, its secret, and the owner whose accounts, and customers', it sees."""
 
     key_id: str  # fact: cdp-key-id
     key_secret: str

@@ -1,11 +1,12 @@
 """The claims of a token: the caller, the time it is valid, and the request it is for.
 
-``iss`` is ``cdp`` and ``sub`` the key id. The clocks may differ by LEEWAY. An entry of
-``uris`` (or of the older ``uri``) names the request: ``METHOD host[:port]/path``, without the
-query. The host is one of the real hosts or the one in the Host header. Two deviations are
-accepted and noted in the journal: a client that signs the path exactly as it requests it puts
-this mock's ``/cdp`` or ``/~id`` before the path; and the Python SDK parses ``localhost`` in
-``localhost:8491/path`` as a scheme, which leaves only the port in place of the host.
+``iss`` is ``cdp``, or ``coinbase-cloud`` as in Coinbase's own command-line client, and ``sub`` the
+key id. The clocks may differ by LEEWAY. An entry of ``uris`` (or of the older ``uri``) names the
+request: ``METHOD host[:port]/path``, without the query. The host is one of the real hosts or the
+one in the Host header. Two deviations are accepted and noted in the journal: a client that signs
+the path exactly as it requests it puts this mock's ``/cdp`` or ``/~id`` before the path; and the
+Python SDK parses ``localhost`` in ``localhost:8491/path`` as a scheme, which leaves only the port
+in place of the host.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ HOSTS = (HOST, "sandbox.cdp.coinbase.com")  # fact: cdp-host-canonical, cdp-sand
 BASE_PATH = "/platform"  # fact: cdp-base-url
 
 ISSUER = "cdp"
+ISSUERS = (ISSUER, "coinbase-cloud")  # fact: cdp-iss-cdpcurl
 LIFETIME = 120  # seconds
 LEEWAY = 5 * SECOND  # fact: cdp-leeway
 TIME_MAX = 1 << 40  # seconds since the epoch; larger values are rejected
@@ -53,8 +55,8 @@ def check(claims: Claims, key_id: str, request: Request, now: int, quirks: Quirk
 
     ``now`` is the auth clock in nanoseconds since the epoch.
     """
-    if claims.get("iss") != ISSUER:
-        raise Reject("bad_signature", claim="iss")  # fact: cdp-iss
+    if claims.get("iss") not in accepted_issuers(quirks):
+        raise Reject("bad_signature", claim="iss")  # fact: cdp-iss, cdp-iss-others
     if claims.get("sub") != key_id:
         raise Reject("bad_signature", claim="sub")  # fact: cdp-sub
     _check_times(claims, now, quirks)
@@ -66,6 +68,11 @@ def check(claims: Claims, key_id: str, request: Request, now: int, quirks: Quirk
     if not accepted:  # fact: cdp-uris, cdp-uris-missing
         raise Reject("bad_signature", claim="uris", hosts=_accepted_hosts(request, quirks))
     return min(accepted, key=len)  # fact: cdp-uris-several
+
+
+def accepted_issuers(quirks: Quirks) -> tuple[str, ...]:
+    """Returns the issuers that are accepted, the usual one first."""
+    return (ISSUER,) if quirks["strict_claims"] == "true" else ISSUERS  # fact: cdp-strict-claims
 
 
 def _check_times(claims: Claims, now: int, quirks: Quirks) -> None:

@@ -3,6 +3,8 @@
 Every failed authentication gets the same response; the journal has the reason.
 """
 
+from uuid import UUID
+
 import msgspec
 from msgspec import Struct
 
@@ -30,6 +32,13 @@ class Error(Struct, frozen=True):
 
 # fact: cdp-invalid-request
 INVALID = Error(400, "invalid_request", "Invalid account ID or query parameters.")
+# The text of INVALID at the other operations.
+INVALID_TEXTS = {
+    "listAccounts": "Invalid query parameters.",  # fact: cdp-invalid-request-list
+    "getAccount": "Invalid account ID.",  # fact: cdp-invalid-request-account
+    # fact: cdp-invalid-request-asset
+    "getBalance": "Invalid account ID or asset symbol.",
+}
 # fact: cdp-unauthorized, cdp-unauthorized-alike
 UNAUTHORIZED = Error(401, "unauthorized", "Authentication required.")
 
@@ -70,9 +79,24 @@ ERRORS = {
     ),
 }
 
+ALTERNATIVE = "alternative"
+# Texts of the errors page that differ from those of the endpoint's own page.
+# fact: cdp-error-text
+ALTERNATIVE_TEXTS = {
+    "unauthorized": "Authentication error.",
+    "forbidden": "Forbidden.",
+    "rate_limit_exceeded": "Too many requests. Please try again later.",
+}
+VARIANTS = {
+    reason: (ALTERNATIVE,) for reason, error in ERRORS.items() if error.type in ALTERNATIVE_TEXTS
+}
+
 
 def refuse(reject: Reject, context: ErrorContext) -> Response:
-    """Renders a reject; its facts are ``message``, ``allow`` and ``wait`` (nanoseconds)."""
+    """Renders a reject.
+
+    Its facts are ``message``, ``variant``, ``allow`` and ``wait`` (nanoseconds).
+    """
     row, facts, quirks = ERRORS[reject.reason], reject.facts, context.quirks
     if row is UNAUTHORIZED and quirks["auth_failure_body"] == "plain":
         return Response(row.status, PLAIN, b"Unauthorized")  # fact: cdp-plain-unauthorized
@@ -81,12 +105,27 @@ def refuse(reject: Reject, context: ErrorContext) -> Response:
     # fact: cdp-retry-after, cdp-retry-after-quirk
     if reject.reason == "rate_limited" and quirks["retry_after"] == "true":
         headers += ((b"retry-after", b"%d" % -(-facts.get("wait", SECOND) // SECOND)),)
-    # fact: cdp-correlation-id-seeded
-    digest = seeded(context.seed, "cdp", "correlationId", context.number, size=8)
-    body = {  # fact: cdp-error-body, cdp-error-body-always
-        "errorType": row.type,
-        "errorMessage": facts.get("message", row.message),
-        "correlationId": f"{digest.hex()}-{EDGE}",  # fact: cdp-correlation-id
-        "errorLink": ERRORS_PAGE + row.type,
-    }
+    # fact: cdp-error-body
+    body = {"errorType": row.type, "errorMessage": _message(row, reject, context)}
+    # fact: cdp-error-body-always, cdp-error-members
+    if quirks["error_members"] != "two":
+        body["correlationId"] = _correlation_id(context)
+        body["errorLink"] = ERRORS_PAGE + row.type
     return Response(row.status, headers, msgspec.json.encode(body))
+
+
+def _message(row: Error, reject: Reject, context: ErrorContext) -> str:
+    text = reject.facts.get("variant", context.quirks["error_text"])
+    if text == ALTERNATIVE and row.type in ALTERNATIVE_TEXTS:
+        return ALTERNATIVE_TEXTS[row.type]
+    default = INVALID_TEXTS.get(context.operation, row.message) if row is INVALID else row.message
+    message: str = reject.facts.get("message", default)
+    return message
+
+
+def _correlation_id(context: ErrorContext) -> str:
+    # fact: cdp-correlation-id-seeded
+    parts = (context.seed, "cdp", "correlationId", context.number)
+    if context.quirks["error_members"] == "uuid":  # fact: cdp-error-members-uuid
+        return str(UUID(bytes=seeded(*parts, size=16), version=4))
+    return f"{seeded(*parts, size=8).hex()}-{EDGE}"  # fact: cdp-correlation-id

@@ -82,7 +82,7 @@ PROVIDER = Provider(
         Quirk(
             "strict_claims",
             "false",
-            "Whether a token must have uris for api.cdp.coinbase.com, and exact times.",
+            "Whether a token must have iss cdp, uris for api.cdp.coinbase.com, and exact times.",
             choices=OFF_ON,
         ),
         Quirk(
@@ -102,6 +102,18 @@ PROVIDER = Provider(
             "json",
             "Whether a 401 has the API's JSON body or the plain text that gateways send.",
             choices=("json", "plain"),
+        ),
+        Quirk(
+            "error_text",
+            "documented",
+            "The text of a 401, 403 or 429: the endpoint's own, or that of the errors page.",
+            choices=("documented", errors.ALTERNATIVE),
+        ),
+        Quirk(
+            "error_members",
+            "four",
+            "The members of an error: all four, two, or four with a UUID as correlationId.",
+            choices=("four", "two", "uuid"),
         ),
         Quirk(
             "page_size_over_max",
@@ -137,6 +149,7 @@ PROVIDER = Provider(
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,
+    variants=errors.VARIANTS,
     section=world.CdpSection,
     row=world.Balance,
     key="key_id",

@@ -26,6 +26,7 @@ ID_CHARACTERS = frozenset("0123456789abcdef-")
 ASSET_TYPES = ("crypto", "fiat")  # fact: cdp-asset-types
 ACCOUNT_TYPES = ("prime", "business", "cdp")  # fact: cdp-account-types
 SYMBOL_MAX = 42
+CUSTOMER = "customer_"
 
 
 class Balance(Row, frozen=True, kw_only=True, gc=False, eq=False):
@@ -70,9 +71,13 @@ class Balance(Row, frozen=True, kw_only=True, gc=False, eq=False):
 
 
 class Portfolio(Account, frozen=True, kw_only=True):
-    """One account; ``created`` and ``updated`` are RFC 3339 times."""
+    """One account; ``created`` and ``updated`` are RFC 3339 times.
+
+    ``parent`` is the entity whose customer the owner is; its keys see the account as well.
+    """
 
     owner: str
+    parent: str = ""
     type: str = "cdp"  # fact: cdp-account-defaults
     name: str = ""
     created: str = DEFAULT_TIME
@@ -82,9 +87,16 @@ class Portfolio(Account, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.type not in ACCOUNT_TYPES:
             raise ValueError(f"type must be one of {', '.join(ACCOUNT_TYPES)}")
+        if self.parent and not self.owner.startswith(CUSTOMER):
+            raise ValueError(f"parent is for an owner that begins with {CUSTOMER}")
         for time in (self.created, self.updated):
             if _parse_time(time).tzinfo is None:
                 raise ValueError(f"{time} lacks Z or an offset")
+
+    @property
+    def seen_by(self) -> tuple[str, ...]:
+        """The owners whose keys see the account."""
+        return (self.owner, self.parent) if self.parent else (self.owner,)  # fact: cdp-customers
 
     @property
     def age(self) -> int:
@@ -110,10 +122,11 @@ class CdpSection(Section, frozen=True, kw_only=True):
                 )
 
     def credentials(self) -> Mapping[str, KeyWithAccounts]:
-        """Returns the keys with the accounts of their owners: ids by label, or else by id."""
+        """Returns the keys with the accounts that they see: ids by label, or else by id."""
         by_owner: dict[str, dict[str, str]] = {key.owner: {} for key in self.keys.values()}
         for id, account in self.accounts.items():
-            by_owner.setdefault(account.owner, {})[account.label or id] = id
+            for owner in account.seen_by:
+                by_owner.setdefault(owner, {})[account.label or id] = id
         return {
             label: KeyWithAccounts(**asdict(key), accounts=by_owner[key.owner])
             for label, key in self.keys.items()

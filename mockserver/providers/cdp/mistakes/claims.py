@@ -5,7 +5,7 @@ from typing import Any
 from mockserver.explain import Explanation, RejectedRequest
 from mockserver.model.rule_table import Rule, first_rule
 from mockserver.model.times import SECOND, duration_text, instant_text
-from mockserver.providers.cdp.claims import ISSUER, LEEWAY, TIME_MAX
+from mockserver.providers.cdp.claims import LEEWAY, TIME_MAX, accepted_issuers
 from mockserver.providers.cdp.mistakes import uris
 from mockserver.providers.cdp.mistakes.lookup import (
     describe_value,
@@ -65,7 +65,7 @@ def _caller_rules(rule: str, fix: str) -> tuple[Rule, Rule]:
 
 # Expected value and rows by claim.
 CLAIMS = {
-    "iss": (f"iss {ISSUER}", _caller_rules(f"iss is not {ISSUER}", f"Set iss to {ISSUER}.")),
+    "iss": ("iss {issuers}", _caller_rules("unexpected iss", "Set iss to cdp.")),
     "sub": (
         "sub {key_id}, the key id that kid names",
         _caller_rules("sub differs from kid", "Set sub to the key id in the header's kid."),
@@ -92,6 +92,7 @@ def explain_claim(rejected: RejectedRequest) -> Explanation:
         "size": UNITS.get(unit, 0),
         "seconds": now // SECOND,
         "key_id": key_of_token(rejected).key_id,
+        "issuers": " or ".join(accepted_issuers(rejected.quirks)),
     }
     filled = (text.format(**texts) for text in (row.name, expected, row.received, row.fix))
     return Explanation(*filled)

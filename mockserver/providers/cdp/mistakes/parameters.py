@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from mockserver.explain import Explanation, RejectedRequest, nearest, printable
 from mockserver.model.http import Request
 from mockserver.model.rule_table import Rule, first_rule
+from mockserver.providers.cdp.accounts import OWNER
 from mockserver.providers.cdp.mistakes.lookup import (
     describe_value,
     key_of_token,
@@ -108,6 +109,28 @@ def _explain_account_type(rejected: RejectedRequest) -> Explanation:
     return Explanation("unknown account type", expected, _printable_value(rejected, type), fix)
 
 
+def _explain_owner(rejected: RejectedRequest) -> Explanation:
+    owners = query_parameters(rejected.request.query)["owner"].split(",")
+    wrong = next(owner for owner in owners if not OWNER.fullmatch(owner))
+    row = first_rule(OWNERS, wrong) or OWNERS[-1]
+    expected = "entity, customer, entity_<uuid> or customer_<uuid>, separated by commas"
+    return Explanation(row.name, expected, _printable_value(rejected, wrong), row.fix)
+
+
+# Each with a test of the first owner that is none.
+OWNERS = (
+    Rule("owner is empty", lambda owner: not owner, "Omit owner to list the accounts of all."),
+    Rule("whitespace in owner", lambda owner: OWNER.fullmatch(owner.strip()), "Omit whitespace."),
+    Rule("owner in upper case", lambda owner: OWNER.fullmatch(owner.lower()), "Use lower case."),
+    Rule(
+        "entity_ or customer_ missing",
+        lambda owner: OWNER.fullmatch(f"entity_{owner}"),
+        "Put entity_ or customer_ before the UUID.",
+    ),
+    Rule("malformed owner", lambda owner: True, "Send owners as GET /v2/accounts lists them."),
+)
+
+
 def _explain_asset(rejected: RejectedRequest) -> Explanation:
     _, asset = path_parameters(rejected.request)
     return Explanation(
@@ -122,6 +145,7 @@ PARAMETERS: Mapping[str, Callable[[RejectedRequest], Explanation]] = {
     "accountId": _explain_account_id,
     "pageSize": _explain_page_size,
     "type": _explain_account_type,
+    "owner": _explain_owner,
     "asset": _explain_asset,
 }
 
