@@ -31,7 +31,8 @@ class Sandbox:
     Callers hold ``lock`` while they use it. ``real`` returns real time and ``monotonic`` monotonic
     time, both in nanoseconds. ``ttl`` is how long it may stay unused, in nanoseconds, None for
     ever; ``last_used`` is monotonic time. ``scenario`` plays from the start. The functions in
-    ``waiting`` are called whenever the clock was moved.
+    ``waiting`` are called whenever the clock was moved. ``large`` names the providers whose
+    requests may take long, since an account has more than ROWS_LARGE rows.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Sandbox:
                 name: ProviderState(part, self.id, self.settings, self.rulebook, self.share)
                 for name, part in world.parts.items()
             }
+            self.large = frozenset(name for name, part in world.parts.items() if part.large)
             states = self.states.values()
             self.share.stores = (*(state.answers for state in states), self.journal)
             keys = [c for state in states for c in state.keyring.labels.values() if not c.rejects]

@@ -22,6 +22,7 @@ from mockserver.model.reject import Reject
 from mockserver.model.world import Section
 
 RANDOM_MIN = 12  # digits and letters
+ROWS_LARGE = 10_000  # of an account
 HEX = {"0123456789abcdef": r"[0-9a-f]", "0123456789ABCDEF": r"[0-9A-F]"}
 ALPHABETS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 
@@ -39,6 +40,14 @@ class ProviderWorld(Struct, frozen=True):
     accounts: LedgerAccounts
     keys: dict[str, Any]
     credentials: dict[bytes, Any]
+
+    @property
+    def large(self) -> bool:
+        """Whether an account has more than ROWS_LARGE rows, listed or generated."""
+        return any(
+            len(account.balances) + (account.generate.rows if account.generate else 0) > ROWS_LARGE
+            for account in self.section.accounts.values()
+        )
 
     def with_fresh_keys(self, entropy: Callable[[int], bytes]) -> "ProviderWorld":
         """Returns the part with fresh keys under the same labels; everything else is shared.

@@ -7,6 +7,7 @@ from mockserver.engine.pipeline import Outcome
 from mockserver.engine.sandbox import Sandbox
 from mockserver.faults.plan import delivery_script
 from mockserver.faults.script import WaitStep
+from mockserver.http import worker
 from mockserver.http.delivery import Pause
 from mockserver.http.encoding import BODILESS
 from mockserver.http.exchange import Exchange, Receive, Scope, Send
@@ -49,7 +50,10 @@ class ProviderApp:
         if sandbox is None:
             outcome = Outcome(no_sandbox(where.sandbox))
         else:
-            outcome = pipeline.respond(sandbox, self._provider, request, on_socket=False)
+            if self._provider in sandbox.large:
+                outcome = await worker.respond(sandbox, self._provider, request, on_socket=False)
+            else:
+                outcome = pipeline.respond(sandbox, self._provider, request, on_socket=False)
             await _delay(outcome, sandbox)
         await send(_start(outcome.response, len(body) <= REQUEST_BODY_MAX))
         shown = b"" if scope["method"] == "HEAD" else outcome.response.body

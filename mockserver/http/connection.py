@@ -18,6 +18,7 @@ from mockserver.http.delivery import Player
 from mockserver.http.encoding import BROKEN, CONTINUE, date_line, encode, refusal
 from mockserver.http.parsing import BODY, IDLE, INVALID, Message, Parsing
 from mockserver.http.routing import Destination, no_sandbox, split_target
+from mockserver.http.worker import LargeResponse
 from mockserver.model.http import PEER, REQUEST_BODY_MAX, Request, Response
 from mockserver.model.times import SECOND
 
@@ -46,7 +47,7 @@ class Connection(Parsing):
     """
 
     held = half_closed = writing_paused = reading_paused = False
-    work: Player | Bridge | None = None
+    work: Player | Bridge | LargeResponse | None = None
     task: asyncio.Task[bool] | None = None
     drained: asyncio.Future[None] | None = None
     unread = b""
@@ -252,11 +253,14 @@ class Connection(Parsing):
             raw_target_path=path,
             peer=self.peer,
         )
+        if len(body) > REQUEST_BODY_MAX:
+            message.keep_alive = False
+        if destination.provider in sandbox.large:
+            self._start(LargeResponse(self, sandbox, destination.provider, request, message))
+            return
         outcome = pipeline.respond(sandbox, destination.provider, request)
         if sandbox.clock.skew:
             common = date_line(sandbox.clock.read()[1] // SECOND)
-        if len(body) > REQUEST_BODY_MAX:
-            message.keep_alive = False
         if outcome.delivery:
             steps = delivery_script(outcome.delivery, *encode(outcome.response, common, message))
             self._start(Player(self, steps, sandbox, message.keep_alive))
@@ -294,7 +298,7 @@ class Connection(Parsing):
         self._flush()
         self.transport.close()
 
-    def _start(self, work: Player | Bridge) -> None:
+    def _start(self, work: Player | Bridge | LargeResponse) -> None:
         """Starts what takes time; requests wait until it is done."""
         self.held, self.work = True, work
         self._flush()

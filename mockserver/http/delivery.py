@@ -23,6 +23,7 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing sends a TCP RST
 POLL_MAX, POLL_HALF_CLOSED, POLL_MANUAL_CLOCK = 60.0, 15.0, 0.02
 TICK = 0.001  # seconds; uvloop's timers know nothing shorter, and may be early by a part of it
 TCP_CLOSE = 7  # in the kernel's list of states
+PART = 1024 * 1024  # bytes that are written at once
 
 
 class Pause:
@@ -166,9 +167,11 @@ class Player(Pause):
         return self._keep_alive
 
     async def send(self, data: bytes) -> None:
-        """Sends bytes, and waits while the client reads too slowly."""
-        self._transport.write(data)
-        await self._connection.drain()
+        """Sends bytes in parts, and waits while the client reads too slowly."""
+        view = memoryview(data)
+        for at in range(0, len(data), PART):
+            self._transport.write(view[at : at + PART])
+            await self._connection.drain()
 
     async def _close_or_reset(self, reset: bool) -> None:
         """Closes the connection, or resets it by a TCP RST once everything is written."""
