@@ -28,7 +28,7 @@ from requests.auth import AuthBase
 from mockserver import Auth
 from mockserver.client.provider import ProviderHandle
 from mockserver.client.remote import RemoteServer
-from mockserver.client.sandbox import SandboxHandle
+from mockserver.client.sandbox import Sandbox
 from mockserver.files import strict_yaml
 from mockserver.model.provider import Provider, ReplayCheck
 from mockserver.model.times import SECOND
@@ -138,11 +138,11 @@ def around(now: int, reach: int) -> Iterator[int]:
         yield from (now - off, now + off)
 
 
-SANDBOXES: dict[int, SandboxHandle] = {}  # by the id of a schema, which has no hash
+SANDBOXES: dict[int, Sandbox] = {}  # by the id of a schema, which has no hash
 
 
 def equip(
-    schema: Any, sandbox: SandboxHandle, provider: str, auth: AuthBase, met: list[Forgiven]
+    schema: Any, sandbox: Sandbox, provider: str, auth: AuthBase, met: list[Forgiven]
 ) -> None:
     """Lets a schema sign, expect and forgive; what is forgiven is added to ``seen_counts``."""
     config = schema.config

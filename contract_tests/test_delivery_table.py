@@ -10,7 +10,7 @@ from clients.senders import PROGRAMS, tool
 from msgspec.structs import replace
 
 from mockserver import MockServer
-from mockserver.client.sandbox import SandboxHandle
+from mockserver.client.sandbox import Sandbox as Handle
 from mockserver.engine.sandbox import Sandbox
 from mockserver.faults import kinds
 from mockserver.faults.parsing import AnswerSpec, FiringSpec
@@ -139,7 +139,7 @@ def test_an_example_says_the_same_in_yaml_and_in_python(
     assert made.clock.skew == (scenario.skew or 0)
 
 
-def engine(server: MockServer, sandbox: SandboxHandle) -> Sandbox:
+def engine(server: MockServer, sandbox: Handle) -> Sandbox:
     return server.app.sandboxes.get(sandbox.id)
 
 

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from raw import wire
 
 from mockserver import Auth, MockServer
-from mockserver.client.sandbox import ProviderHandle, SandboxHandle
+from mockserver.client.sandbox import ProviderHandle, Sandbox
 from mockserver.engine.settings import Settings
 from mockserver.model import times
 from mockserver.model.http import UnsignedRequest
@@ -293,8 +293,8 @@ def test_fifty_sandboxes_at_once_are_what_fifty_reckoners_say(server: MockServer
 class Pair(NamedTuple):
     """Two sandboxes of one world and one seed."""
 
-    one: SandboxHandle
-    other: SandboxHandle
+    one: Sandbox
+    other: Sandbox
 
 
 @pytest.fixture
@@ -424,7 +424,7 @@ def test_what_is_set_in_one_does_not_show_in_another(
     assert look(pair.one) != before[0], "nor does a reset reach further"
 
 
-def revoked(sandbox: SandboxHandle) -> list[int]:
+def revoked(sandbox: Sandbox) -> list[int]:
     return [read(getattr(sandbox, name))[0] for name in ("cdp", "coinapi", "coinstats", "cpg")]
 
 
@@ -515,7 +515,7 @@ def test_control_during_requests_loses_nothing_and_is_never_seen_half_made(
     server.drop(sandbox)
 
 
-def steer(sandbox: SandboxHandle, n: int) -> None:
+def steer(sandbox: Sandbox, n: int) -> None:
     """Uses verbs of every kind; each must find what the one before has left."""
     sandbox.cpg.set_balances("main", moved(n))
     assert sum(row.total for row in sandbox.cpg.balances()) == 1000

@@ -23,7 +23,7 @@ from test_reference_clients import (
 )
 
 from mockserver import MockServer
-from mockserver.client.sandbox import SandboxHandle
+from mockserver.client.sandbox import Sandbox
 from mockserver.files import worlds
 
 PLACES = 40
@@ -267,7 +267,7 @@ READS: dict[str, Callable[[Make], list[Any]]] = {
 }
 
 
-def read(sandbox: SandboxHandle, provider: str, http: httpx.Client) -> Texts:
+def read(sandbox: Sandbox, provider: str, http: httpx.Client) -> Texts:
     """Returns what the clients find, amounts in plain digits."""
     handle, patience = getattr(sandbox, provider), Patience()
 
@@ -294,18 +294,18 @@ def world(provider: str, drawn: Drawn, rows: list[Row]) -> dict[str, Any]:
     return {"name": "drawn", provider: section | drawn.section}
 
 
-def in_a_world(server: MockServer, provider: str, drawn: Drawn) -> SandboxHandle:
+def in_a_world(server: MockServer, provider: str, drawn: Drawn) -> Sandbox:
     return server.sandbox(world=world(provider, drawn, drawn.rows))
 
 
-def by_python(server: MockServer, provider: str, drawn: Drawn) -> SandboxHandle:
+def by_python(server: MockServer, provider: str, drawn: Drawn) -> Sandbox:
     sandbox = server.sandbox(world=world(provider, drawn, []))
     getattr(sandbox, provider).set_balances("main", drawn.rows)
     return sandbox
 
 
 # How the rows come in, whether a socket is between, and how many worlds are tried.
-WAYS: Mapping[str, tuple[Callable[..., SandboxHandle], bool, int]] = {
+WAYS: Mapping[str, tuple[Callable[..., Sandbox], bool, int]] = {
     "in a world, in process": (in_a_world, False, 30),
     "by Python, in process": (by_python, False, 30),
     "by Python, over a socket": (by_python, True, 12),
@@ -321,7 +321,7 @@ def running() -> Iterator[MockServer]:
 @pytest.mark.parametrize("provider", CLIENTS)
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_what_a_ledger_holds_is_what_a_client_reads(
-    server: MockServer, provider: str, way: tuple[Callable[..., SandboxHandle], bool, int]
+    server: MockServer, provider: str, way: tuple[Callable[..., Sandbox], bool, int]
 ) -> None:
     put, socket, number = way
     transport = None if socket else server.transport

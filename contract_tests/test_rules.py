@@ -4,6 +4,7 @@ Most of it goes through the pipeline without a socket, on a clock that stands un
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from functools import cache
 from itertools import pairwise
 from math import sqrt
@@ -814,9 +815,18 @@ class Nothing:
 NO_JSON = "a rule may contain only JSON values: "
 WRONG_KEYWORDS: list[tuple[dict[str, Any], str]] = [
     ({}, "a rule needs answer, mutate or deliver (at $): "),
-    ({"rejekt": "forbidden"}, "a rule has no rejekt: there are provider, operation, method, "),
-    ({"reject_": "forbidden"}, "a rule has no reject_: there are "),
-    ({"match": {"method": "GET"}, "status": 500}, "a rule has no match: there are "),
+    ({"rejekt": "forbidden"}, "a rule has no rejekt: did you mean reject?"),
+    ({"colour": "red"}, "a rule has no colour: there are match, when, answer, mutate, deliver, provider, "),
+    ({"answer": {"rejekt": "forbidden"}}, "no answer keyword rejekt: there are reject, page, status, headers, body; did you mean reject?"),
+    ({"when": {"request": "1"}, "status": 500}, "no when keyword request: there are requests, "),
+    ({"match": {"methid": "GET"}, "status": 500}, "no match keyword methid: there are provider, operation, method, "),
+    ({"match": {"provider": "cdp"}, "status": 500}, "provider is given already: 'cpg'"),
+    ({"match": "GET", "status": 500}, "match takes a dictionary, not 'GET'"),
+    ({"answer": {"status": 500}, "status": 502}, "status is given already: 500"),
+    ({"deliver": "rest"}, "no deliver keyword rest: there are bandwidth, "),
+    ({"deliver": {"reset": "befor"}}, "takes before or body; did you mean before? (at $.deliver.reset): "),
+    ({"deliver": "delay"}, "takes a duration such as 250ms, or seconds, of at most 1h (at $.deliver.delay): "),
+    ({"page": "proxy-520"}, "no page proxy-520: there are proxy-502, "),
     ({"reject": "forbidden", "provider": "cdp"}, "provider is given already: 'cpg'"),
     ({"from": "1s", "from_": "2s", "status": 500}, "from is given already: '1s'"),
     ({"reject": "credits_exhausted"}, "cpg has no reason credits_exhausted: there are "),
@@ -829,12 +839,12 @@ WRONG_KEYWORDS: list[tuple[dict[str, Any], str]] = [
     ({"probability": float("nan"), "status": 500}, NO_JSON),
     ({"requests": "3-1", "status": 500}, "requests are counted from 1: write 2, 1-3 or 5-, not '3-1'"),
     ({"requests": 1.0, "status": 500}, "Expected `int | str | null`, got `float` (at $.when.requests)"),
-    ({"status": 500, "body": b"bytes"}, NO_JSON),
+    ({"status": 500, "body": b"\xff"}, "a body of bytes is UTF-8 text"),
     ({"status": 500, "body": Nothing()}, NO_JSON),
     ({"status": 500, "headers": {"a\r\nb": "c"}}, r"'a\r\nb' is not a header that a raw answer may set "),
     ({"status": 500, "headers": {"a": "b\r\nc: d"}}, "the header a takes printable ASCII in one line"),
-    ({"mutate": {"nope": True}}, "there is no nope: there are bom, charset, "),
-    ({"mutate": [1]}, "Expected `object`, got `array` (at $.mutate): "),
+    ({"mutate": {"nope": True}}, "no mutate keyword nope: there are bom, charset, "),
+    ({"mutate": [1]}, "no mutate keyword 1: there are bom, charset, "),
     ({"deliver": {"delay": {1, 2}}}, NO_JSON),
     ({"deliver": {"cut": 1}}, "takes a fraction from 0 up to, but not including, 1 (at $.deliver.cut): "),
     ({"header": {"x" * 1025: "b"}, "status": 500}, "takes at most 1024 characters (at $.match): "),
@@ -852,6 +862,33 @@ def test_a_wrong_keyword_is_one_clear_line(face: Any, given: dict[str, Any], wha
     assert str(wrong.value).startswith(what)
     assert str(wrong.value).isprintable()
     assert face.faults == []
+
+
+# Keywords as a person may write them, and the rule that they are.
+FORGIVEN: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"answer": {"reject": "rate_limited"}}, {"answer": {"reject": "rate_limited"}}),
+    ({"reject": "rate_limited", "when": {"requests": 2}}, {"answer": {"reject": "rate_limited"}, "when": {"requests": 2}}),
+    ({"reject": "forbidden", "match": {"method": "GET"}, "path": "/v1/*"}, {"match": {"provider": "cpg", "method": "GET", "path": "/v1/*"}, "answer": {"reject": "forbidden"}}),
+    ({"deliver": {"reset": True}}, {"deliver": {"reset": "before"}}),
+    ({"deliver": "reset"}, {"deliver": {"reset": "before"}}),
+    ({"reset": True}, {"deliver": {"reset": "before"}}),
+    ({"close": True, "requests": (1, 3)}, {"deliver": {"close": True}, "when": {"requests": "1-3"}}),
+    ({"deliver": ["cut"], "requests": range(1, 4)}, {"deliver": {"cut": 0.5}, "when": {"requests": "1-3"}}),
+    ({"delay": 1.5}, {"deliver": {"delay": 1.5}}),
+    ({"deliver": {"delay": timedelta(seconds=2), "clock": "sandbox"}}, {"deliver": {"delay": "2s", "clock": "sandbox"}}),
+    ({"mutate": "bom"}, {"mutate": {"bom": True}}),
+    ({"drop": "$.data", "extra": True}, {"mutate": {"drop": "$.data", "extra": True}}),
+    ({"status": 503, "body": {"a": [1]}}, {"answer": {"status": 503, "body": '{"a": [1]}', "headers": {"content-type": "application/json"}}}),
+    ({"status": 503, "body": b"x", "when": {"from_": 1, "for_": "2s"}}, {"answer": {"status": 503, "body": "x"}, "when": {"from": 1, "for": "2s"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("keywords", "rule"), FORGIVEN, ids=[str(f[0])[:40] for f in FORGIVEN])
+def test_keywords_may_be_flat_nested_or_short(
+    face: Any, keywords: dict[str, Any], rule: dict[str, Any]
+) -> None:
+    face.cpg.fail("it", **keywords)
+    assert face.faults[0]["rule"] == {"name": "it", "match": {"provider": "cpg"}} | rule
 
 
 def test_a_rule_too_deep_for_json_is_refused(face: Any) -> None:

@@ -23,7 +23,7 @@ from test_coinw import read as read_coinw
 from mockserver import Auth, HandClock, MockServer, control, errors
 from mockserver.cli.main import main
 from mockserver.client.provider import ProviderHandle
-from mockserver.client.sandbox import SandboxHandle
+from mockserver.client.sandbox import Sandbox
 from mockserver.faults.pages import ERROR_PAGES
 from mockserver.files import scenarios
 from mockserver.model.times import SECOND
@@ -1007,7 +1007,7 @@ def test_the_end_takes_back_what_the_scenario_brought_and_nothing_else(server: M
     assert (box.faults, box.quirks, box.limits) == before, "twice is no harm"
 
 
-def skew(server: MockServer, box: SandboxHandle) -> float:
+def skew(server: MockServer, box: Sandbox) -> float:
     """Returns by how many seconds a sandbox's auth clock is off."""
     sandbox = server.app.sandboxes.get(box.id)
     assert sandbox is not None
@@ -1245,7 +1245,7 @@ def test_serve_does_not_start_with_a_wrong_file(tmp_path: Path) -> None:
 
 
 LATE = {"delay": "5m", "clock": "sandbox"}
-ENDS: dict[str, Callable[[MockServer, SandboxHandle], Any]] = {
+ENDS: dict[str, Callable[[MockServer, Sandbox], Any]] = {
     "dropped": lambda server, box: server.drop(box),
     "made anew": lambda server, box: server.sandbox(box.id),
     "reset": lambda server, box: box.reset(),
@@ -1254,7 +1254,7 @@ ENDS: dict[str, Callable[[MockServer, SandboxHandle], Any]] = {
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_nobody_waits_for_the_clock_of_a_sandbox_that_is_gone(
-    server: MockServer, session: httpx.Client, end: Callable[[MockServer, SandboxHandle], Any]
+    server: MockServer, session: httpx.Client, end: Callable[[MockServer, Sandbox], Any]
 ) -> None:
     box = server.sandbox()
     box.clock.freeze()

@@ -12,18 +12,39 @@ if TYPE_CHECKING:
 
     from mockserver import errors
     from mockserver.client.auth import Auth
+    from mockserver.client.clock import Clock
+    from mockserver.client.journal import JournalEntry
+    from mockserver.client.provider import ProviderHandle
+    from mockserver.client.sandbox import Sandbox
     from mockserver.client.server import HandClock, MockServer
     from mockserver.http.app import create_app
+    from mockserver.model.world import Row as Balance
     from mockserver.version import __version__ as __version__
 
     app: Starlette
 
-__all__ = ["Auth", "HandClock", "MockServer", "app", "create_app", "errors"]
+__all__ = [
+    "Auth",
+    "Balance",
+    "Clock",
+    "HandClock",
+    "JournalEntry",
+    "MockServer",
+    "ProviderHandle",
+    "Sandbox",
+    "app",
+    "create_app",
+    "errors",
+]
 
 _HOMES = {
     "Auth": "mockserver.client.auth",
+    "Clock": "mockserver.client.clock",
     "HandClock": "mockserver.client.server",
+    "JournalEntry": "mockserver.client.journal",
     "MockServer": "mockserver.client.server",
+    "ProviderHandle": "mockserver.client.provider",
+    "Sandbox": "mockserver.client.sandbox",
     "__version__": "mockserver.version",
     "create_app": "mockserver.http.app",
 }
@@ -32,6 +53,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "app":
         value = import_module(_HOMES["create_app"]).create_app()
+    elif name == "Balance":
+        value = import_module("mockserver.model.world").Row
     elif name == "errors":
         value = import_module("mockserver.errors")
     elif name in _HOMES:

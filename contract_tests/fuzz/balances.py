@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from contract_tests.fuzz.served import Response, Wrong
-from mockserver.client.sandbox import SandboxHandle
+from mockserver.client.sandbox import Sandbox
 from mockserver.control.routes import ControlError
 
 PROVIDERS = ("cdp", "coinapi", "coinstats", "coinw", "cpg")
@@ -20,7 +20,7 @@ Amounts = tuple[Decimal, Decimal]  # total, held
 class Balances:
     """The balances of one sandbox, and the withdrawals that are open."""
 
-    def __init__(self, sandbox: SandboxHandle) -> None:
+    def __init__(self, sandbox: Sandbox) -> None:
         self._handles = {name: getattr(sandbox, name) for name in PROVIDERS}
         self._rows = {name: self._read(name) for name in PROVIDERS}
         self._open: dict[int, tuple[Row, Decimal]] = {}

@@ -1,6 +1,7 @@
 """Turns the keywords of ``fail()`` into the body of ``POST /faults``, and scenarios into data.
 
-``faults/parsing`` makes the rule of that body.
+Keywords may be flat or in the sections of a file, and values in the forms that Python has for
+them. ``faults/parsing`` makes the rule of that body.
 """
 
 import hashlib
@@ -9,18 +10,31 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mockserver.client.tracebacks import CallersMistake, hides_frames
 from mockserver.errors import SettingError
+from mockserver.faults import kinds
 from mockserver.faults.parsing import KEYWORDS, AnswerSpec, FiringSpec
 from mockserver.faults.rules import RuleMatch
+from mockserver.faults.shorthand import expanded
 from mockserver.files import scenarios
-from mockserver.model.suggestions import choices
+from mockserver.model.suggestions import nearest, unknown
 from mockserver.model.times import spelled
 
-MATCH = RuleMatch.__struct_fields__
-WHEN = tuple(KEYWORDS.get(name, name) for name in FiringSpec.__struct_fields__)
-ANSWER = AnswerSpec.__struct_fields__
-SECTIONS = (("match", MATCH), ("when", WHEN), ("answer", ANSWER))
-WHOLE_SECTIONS = ("mutate", "deliver")  # each is one keyword that has the whole section
+__tracebackhide__ = hides_frames
+
+MATCH, WHEN, ANSWER, MUTATE, DELIVER = "match", "when", "answer", "mutate", "deliver"
+JSON_HEADER = {"content-type": "application/json"}
+
+
+def sections() -> dict[str, tuple[str, ...]]:
+    """Returns the keywords by the section of a rule that they belong to."""
+    return {
+        MATCH: RuleMatch.__struct_fields__,
+        WHEN: tuple(KEYWORDS.get(name, name) for name in FiringSpec.__struct_fields__),
+        ANSWER: AnswerSpec.__struct_fields__,
+        MUTATE: tuple(kinds.kinds(kinds.MUTATIONS)),
+        DELIVER: (*kinds.kinds(kinds.DELIVERIES), "clock"),
+    }
 
 
 def fail(
@@ -34,29 +48,85 @@ def fail(
     Without a ``name`` the rule gets one that is derived from its content. ``call`` sends a
     request to the control API.
     """
-    rule = rule_body(match, keywords)
-    rule["name"] = _json_copy(name) or _content_name(rule)
+    with CallersMistake():
+        rule = rule_body(match, keywords)
+        rule["name"] = _json_copy(name) or _content_name(rule)
     call("POST", "/faults", rule)
     return str(rule["name"])
 
 
 def rule_body(match: Mapping[str, str], keywords: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a rule as JSON data, without a name; raises SettingError for a wrong keyword."""
-    rule: dict[str, Any] = {"match": dict(match)}
+    known = sections()
+    rule: dict[str, Any] = {MATCH: dict(match)}
     for keyword, value in keywords.items():
-        member = KEYWORDS.get(keyword, keyword)  # from_ stands for from, a reserved word
-        if member in WHOLE_SECTIONS:
-            rule[member] = value
+        if keyword not in known:
+            _put(rule, known, _section(known, keyword), keyword, value)
             continue
-        section = next((section for section, members in SECTIONS if member in members), None)
-        if section is None:
-            known = (*MATCH, *WHEN, *ANSWER, *WHOLE_SECTIONS)
-            raise SettingError(f"a rule has no {keyword}: {choices(keyword, known)}")
-        if member in rule.get(section, {}):
-            raise SettingError(f"{member} is given already: {rule[section][member]!r}")
-        rule.setdefault(section, {})[member] = value
+        members = expanded(value) if keyword in (MUTATE, DELIVER) else value
+        if not isinstance(members, Mapping):
+            raise SettingError(f"{keyword} takes a dictionary, not {value!r:.40}", (keyword,))
+        for member, inner in members.items():
+            _put(rule, known, keyword, member, inner)
     copy: dict[str, Any] = _json_copy(rule)
     return copy
+
+
+def _section(known: Mapping[str, tuple[str, ...]], keyword: str) -> str:
+    """Returns the section of a flat keyword."""
+    member = KEYWORDS.get(keyword, keyword)  # from_ stands for from, a reserved word
+    for section, members in known.items():
+        if member in members:
+            return section
+    names = [*known, *(name for members in known.values() for name in members)]
+    similar = nearest(keyword, names)
+    hint = f"did you mean {similar}?" if similar else f"there are {', '.join(names)}"
+    raise SettingError(f"a rule has no {keyword}: {hint}", (keyword,))
+
+
+def _put(
+    rule: dict[str, Any],
+    known: Mapping[str, tuple[str, ...]],
+    section: str,
+    keyword: str,
+    value: Any,
+) -> None:
+    """Sets a member of a section; raises SettingError for an unknown one, or one that is set."""
+    member = KEYWORDS.get(keyword, keyword)
+    if member not in known[section]:
+        raise SettingError(unknown(f"{section} keyword", str(keyword), known[section]), (section,))
+    members = rule.setdefault(section, {})
+    if member in members:
+        raise SettingError(f"{member} is given already: {members[member]!r}", (section, member))
+    if section in (MUTATE, DELIVER):
+        members |= expanded({member: value})
+    elif member == "requests":
+        members[member] = _requests(value)
+    elif member == "body" and not isinstance(value, str | None):
+        members[member] = _body(value)
+        if not isinstance(value, bytes):
+            members["headers"] = JSON_HEADER | dict(members.get("headers") or {})
+    elif member == "headers":
+        members[member] = {**(members.get(member) or {}), **value}
+    else:
+        members[member] = value
+
+
+def _body(value: Any) -> str:
+    """Returns the text of a body of bytes, or the JSON of any other value."""
+    try:
+        return value.decode() if isinstance(value, bytes) else json.dumps(_json_copy(value))
+    except UnicodeDecodeError:
+        raise SettingError("a body of bytes is UTF-8 text") from None
+
+
+def _requests(value: Any) -> Any:
+    """Returns the text of a range of matches: ``range(1, 4)`` and ``(1, 3)`` are ``1-3``."""
+    if isinstance(value, range) and value.step == 1 and value:
+        return f"{value[0]}-{value[-1]}"
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return f"{value[0]}-{value[1]}"
+    return value
 
 
 def _json_copy(data: Any) -> Any:

@@ -1,21 +1,32 @@
 """One provider in a sandbox: its addresses, credentials, ledger, events and faults."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import quote
 
 import msgspec
 
 from mockserver.client.auth import Auth
+from mockserver.client.credential import Credential, credentials_by_label
 from mockserver.client.fault_keywords import fail
+from mockserver.client.keywords import Rule
+from mockserver.client.tracebacks import hides_frames
+from mockserver.errors import SettingError
 from mockserver.model.amounts import decode_hook
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import Provider
 from mockserver.model.suggestions import unknown
+from mockserver.model.world import Row, own_labels
+
+if TYPE_CHECKING:
+    import httpx
+
+__tracebackhide__ = hides_frames
 
 Caller = Callable[..., Any]
+Amount = str | int | Decimal
 
 
 class ProviderHandle:
@@ -27,10 +38,12 @@ class ProviderHandle:
     sandbox.cpg.fail(status=503, times=2)
 
     ``base_url`` replaces the real provider's base URL; ``credentials`` are those of the key
-    ``main``, ``others`` those of the other keys by label. Amounts are text such as ``"0.5"``
-    or decimals. Calls that change something raise ValueError for a mistake, and then nothing
-    has changed.
+    ``main``, ``others`` those of the other keys by label; their members are also attributes.
+    Amounts are text such as ``"0.5"``, or decimals. Calls that change something raise ValueError
+    for a mistake, and then nothing has changed.
     """
+
+    credential_kind: type[Credential] = Credential
 
     def __init__(
         self,
@@ -41,18 +54,24 @@ class ProviderHandle:
     ) -> None:
         self.provider = provider
         self.base_url: str = description["base_url"]
-        self.credentials: dict[str, Any] = description["credentials"]
-        self.others: dict[str, dict[str, Any]] = description["others"]
+        self.credentials = self.credential_kind(description["credentials"])
+        self.others: Mapping[str, Credential] = credentials_by_label(
+            self.credential_kind, description["others"]
+        )
         self._call = call
         self._real = real
 
-    def credential(self, label: str) -> dict[str, Any]:
-        """Returns a credential by its label; raises KeyError."""
+    def __repr__(self) -> str:
+        """Returns the provider's name and its base URL."""
+        return f"<{type(self).__name__} {self.provider.name} at {self.base_url}>"
+
+    def credential(self, label: str) -> Credential:
+        """Returns a credential by its label; raises SettingError."""
         if label == "main" and self.credentials:
             return self.credentials
         if label not in self.others:
             known = ["main", *self.others] if self.credentials else self.others
-            raise KeyError(unknown("credential", label, known))
+            raise SettingError(unknown("credential", label, own_labels(label, known)))
         return self.others[label]
 
     @property
@@ -69,15 +88,16 @@ class ProviderHandle:
         """The main read with the key ``main``, unsigned; its path is relative to the base URL."""
         return self.provider.example(SimpleNamespace(**self.credentials))
 
-    def balances(self, account: str = "main") -> list[Any]:
+    def balances(self, account: str = "main") -> Sequence[Row]:
         """Returns an account's rows in the ledger, amounts as decimals."""
         body = self._call("GET", self._account(account))
         rows = [{k: v for k, v in row.items() if k != "available"} for row in body["balances"]]
         return [msgspec.convert(row, self.provider.row, dec_hook=decode_hook) for row in rows]
 
-    def set_balances(self, account: str, balances: list[dict[str, Any]]) -> None:
+    def set_balances(self, account: str, balances: Sequence[Mapping[str, Any]]) -> None:
         """Replaces all rows of an account; each is a dictionary as in a world file."""
-        self._call("PUT", self._account(account), {"balances": balances})
+        rows = [{name: _text(value) for name, value in row.items()} for row in balances]
+        self._call("PUT", self._account(account), {"balances": rows})
 
     def set_balance(
         self, account: str, asset: str, venue: str | None = None, **members: Any
@@ -94,27 +114,28 @@ class ProviderHandle:
         """Removes a row."""
         self._call("DELETE", self._row(account, asset), None, _venue_query(venue))
 
-    def credit(self, account: str, asset: str, amount: str, venue: str | None = None) -> None:
+    def credit(self, account: str, asset: str, amount: Amount, venue: str | None = None) -> None:
         """Adds to a row's total."""
         self._move("credit", account, asset, amount, venue)
 
-    def debit(self, account: str, asset: str, amount: str, venue: str | None = None) -> None:
+    def debit(self, account: str, asset: str, amount: Amount, venue: str | None = None) -> None:
         """Subtracts from a row's total, at most the available amount."""
         self._move("debit", account, asset, amount, venue)
 
-    def hold(self, account: str, asset: str, amount: str, venue: str | None = None) -> None:
+    def hold(self, account: str, asset: str, amount: Amount, venue: str | None = None) -> None:
         """Holds a part of the available amount."""
         self._move("hold", account, asset, amount, venue)
 
-    def release(self, account: str, asset: str, amount: str, venue: str | None = None) -> None:
+    def release(self, account: str, asset: str, amount: Amount, venue: str | None = None) -> None:
         """Releases a part of the held amount."""
         self._move("release", account, asset, amount, venue)
 
     def event(self, event: str, **members: Any) -> None:
         """Applies an event, e.g. ``event("withdrawal_confirmed", id=1)``; raises ValueError."""
-        self._call("POST", f"/events/{self.provider.name}", {"event": event} | members)
+        body = {"event": event} | {name: _text(value) for name, value in members.items()}
+        self._call("POST", f"/events/{self.provider.name}", body)
 
-    def fail(self, name: str | None = None, **rule: Any) -> str:
+    def fail(self, name: str | None = None, **rule: Unpack[Rule]) -> str:
         """Sets a fault rule for this provider and returns its name; raises ValueError.
 
         sandbox.cpg.fail(credential="main", requests="2-3", reject="rate_limited")
@@ -123,29 +144,35 @@ class ProviderHandle:
         ``method``, ``path``, ``credential``, ``header``, ``query``. To fire: ``requests``,
         ``probability``, ``every``, ``times``, ``from_``, ``until``, ``for_``, ``period``. To
         answer: ``reject``, ``page``, or ``status`` with ``headers`` and ``body``. To change
-        or disturb the response: ``mutate={...}``, ``deliver={...}``.
+        or disturb the response: ``mutate={...}``, ``deliver={...}``, or their members. The
+        sections of a file work too: ``answer={"reject": "rate_limited"}``.
         """
         return fail(self._call, {"provider": self.provider.name}, name, rule)
 
-    def client(self, label: str = "main", **settings: Any) -> Any:
+    def client(self, label: str = "main", **settings: Any) -> "httpx.Client":
         """Returns an ``httpx.Client`` with the base URL that signs; settings are httpx's."""
-        import httpx
+        client: httpx.Client = _httpx().Client(**self._client_settings(label, settings))
+        return client
 
-        auth = self.auth_as(label)
-        return httpx.Client(base_url=self.base_url, auth=auth, trust_env=False, **settings)
-
-    def async_client(self, label: str = "main", **settings: Any) -> Any:
+    def async_client(self, label: str = "main", **settings: Any) -> "httpx.AsyncClient":
         """Returns an ``httpx.AsyncClient`` with the base URL that signs; settings are httpx's."""
-        import httpx
+        client: httpx.AsyncClient = _httpx().AsyncClient(**self._client_settings(label, settings))
+        return client
 
-        auth = self.auth_as(label)
-        return httpx.AsyncClient(base_url=self.base_url, auth=auth, trust_env=False, **settings)
+    def _client_settings(self, label: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        own = {"base_url": self.base_url, "auth": self.auth_as(label), "trust_env": False}
+        return own | dict(settings)
 
     def _move(
-        self, movement: str, account: str, asset: str, amount: str, venue: str | None
+        self, movement: str, account: str, asset: str, amount: Amount, venue: str | None
     ) -> None:
         path = self._row(account, asset) + "/moves"
-        self._call("POST", path, {movement: _text(amount)}, _venue_query(venue))
+        self._call(
+            "POST",
+            path,
+            {movement: str(amount) if type(amount) is int else _text(amount)},
+            _venue_query(venue),
+        )
 
     def _account(self, account: str) -> str:
         return f"/ledger/{self.provider.name}/{quoted(account)}"
@@ -159,8 +186,18 @@ def quoted(text: str) -> str:
     return quote(text, safe="")
 
 
+def _httpx() -> Any:
+    """Imports httpx; raises ModuleNotFoundError with the line that installs it."""
+    try:
+        import httpx
+    except ModuleNotFoundError:
+        install = "pip install 'exchange-mockserver[client]'"
+        raise ModuleNotFoundError(f"client() needs httpx: {install}") from None
+    return httpx
+
+
 def _text(value: Any) -> Any:
-    """Returns a decimal as text, all else as it is."""
+    """Returns an exact amount as text, all else as it is."""
     return format(value, "f") if isinstance(value, Decimal) else value
 
 

@@ -88,7 +88,7 @@ def _new_server(config: pytest.Config) -> Any:
 
     seed = _seed(_option(config, "seed") or "490")
     world = _option(config, "world") or "default"
-    limits = _option(config, "limits") or "default"
+    limits: Any = _option(config, "limits") or "default"
     scenario = _option(config, "scenario") or None
     try:
         return MockServer(world, seed=seed, limits=limits, scenario=scenario)

@@ -9,7 +9,10 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from mockserver.client.sandbox import ServerHandle
+from mockserver.client.tracebacks import hides_frames
 from mockserver.errors import ControlError, InvalidCall, SettingError
+
+__tracebackhide__ = hides_frames
 
 TIMEOUT = 30  # seconds
 ERROR_MEMBERS = {"error", "at", "hint"}
@@ -36,9 +39,13 @@ class RemoteServer(ServerHandle):
         self._token = token or os.environ.get("MOCKSERVER_ADMIN_TOKEN")
         super().__init__(self._call_control, time.time_ns)
 
+    def __repr__(self) -> str:
+        """Returns the gateway's URL."""
+        return f"<RemoteServer at {self.url}>"
+
     def check_connection(self) -> None:
         """Raises OSError if there is no gateway at the URL, ControlError for a wrong token."""
-        self._call("GET", "/health")
+        self._call_control("GET", "/health")
 
     def _call_control(
         self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None

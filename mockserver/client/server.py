@@ -10,19 +10,22 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, cast
 
 from mockserver import control
-from mockserver.client.sandbox import SandboxHandle, ServerHandle
+from mockserver.client.sandbox import ServerHandle
+from mockserver.client.settings import Limits, Quirks
+from mockserver.client.tracebacks import CallersMistake, hides_frames
 from mockserver.engine.memory_budget import BUDGET
-from mockserver.engine.sandboxes import DEFAULT, SANDBOXES_MAX
-from mockserver.engine.settings import Value
+from mockserver.engine.sandboxes import SANDBOXES_MAX
 from mockserver.engine.world import World
 from mockserver.faults.scenario import Scenario
 from mockserver.http.bounds import bounds_for
 from mockserver.http.exchange import Exchange, create_exchange
 from mockserver.http.server import address, bind, check_host, check_threads, in_thread
 from mockserver.model.times import Duration, parse_duration
+
+__tracebackhide__ = hides_frames
 
 
 class HandClock:
@@ -68,8 +71,8 @@ class MockServer(ServerHandle):
         host: str = "127.0.0.1",
         port: int = 0,
         seed: int = 490,
-        quirks: Mapping[str, Value] | None = None,
-        limits: str | Mapping[str, str] = "default",
+        quirks: Quirks | None = None,
+        limits: Limits | Literal["default", "off"] = "default",
         scenario: str | Path | Mapping[str, Any] | Scenario | None = None,
         explain_header: bool = False,
         real: Callable[[], int] = time.time_ns,
@@ -81,25 +84,30 @@ class MockServer(ServerHandle):
         memory_budget: int | str = BUDGET,
         max_sandboxes: int = SANDBOXES_MAX,
     ) -> None:
-        self._bounds = bounds_for(head_timeout, body_timeout, max_connections)
-        self.app: Exchange = create_exchange(
-            world,
-            seed=seed,
-            quirks=quirks,
-            limits=limits,
-            scenario=scenario,
-            explain_header=explain_header,
-            real=real,
-            admin_token=admin_token,
-            cors=cors,
-            memory_budget=memory_budget,
-            max_sandboxes=max_sandboxes,
-        )
-        check_host(host, admin_token)
+        with CallersMistake():
+            self._bounds = bounds_for(head_timeout, body_timeout, max_connections)
+            self.app: Exchange = create_exchange(
+                world,
+                seed=seed,
+                quirks=cast(Any, quirks),
+                limits=cast(Any, limits),
+                scenario=scenario,
+                explain_header=explain_header,
+                real=real,
+                admin_token=admin_token,
+                cors=cors,
+                memory_budget=memory_budget,
+                max_sandboxes=max_sandboxes,
+            )
+            check_host(host, admin_token)
         self.url = "http://mockserver"
         self._host, self._port = host, port
         self._stack = contextlib.ExitStack()
         super().__init__(self._call_control, real)
+
+    def __repr__(self) -> str:
+        """Returns the gateway's URL and the world."""
+        return f"<MockServer at {self.url}, world {self.app.sandboxes.default.world.name}>"
 
     def _call_control(self, method: str, path: str, body: Any = None, query: Any = None) -> Any:
         return control.call(self.app, method, path, body, query, self.url)[1]
@@ -114,7 +122,7 @@ class MockServer(ServerHandle):
     def start(self) -> None:
         """Binds the ports and serves; raises PortInUse, and RuntimeError under gevent."""
         check_threads()
-        self.default = SandboxHandle(DEFAULT, self._call_control, self._real)  # with new addresses
+        self._handles = {}  # they get new addresses
         sockets = bind(self._host, self._port, self.app.providers)
         self.url = address(self.app, sockets)
         self._stack.enter_context(in_thread(self.app, sockets, self._bounds))

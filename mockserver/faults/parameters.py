@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mockserver.faults import json_path as paths
+from mockserver.model.suggestions import did_you_mean
 from mockserver.model.times import SECOND, parse_duration
 
 HOUR = 3600 * SECOND  # the longest duration of a fault
@@ -65,7 +66,7 @@ def one_of(*words: str) -> Callable[[Any], str]:
 
     def parse(value: Any) -> str:
         if value not in words:
-            raise ValueError(f"takes {' or '.join(words)}")
+            raise ValueError(f"takes {' or '.join(words)}{did_you_mean(str(value), words)}")
         return str(value)
 
     return parse

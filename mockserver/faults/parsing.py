@@ -249,7 +249,7 @@ def _parse_answer(
         return answer.reject, None
     if answer.page is not None:
         if answer.page not in ERROR_PAGES:
-            raise ValueError(f"no page {answer.page}: there are {', '.join(ERROR_PAGES)}")
+            raise ValueError(unknown("page", answer.page, ERROR_PAGES))
         return "", ERROR_PAGES[answer.page]
     return "", _raw(answer)
 

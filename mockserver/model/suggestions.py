@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 NAME_MAX = 64  # characters; a longer name has no nearest one and is cut in messages
+LISTED_MAX = 25  # names that are listed where one of them is suggested
 SIMILARITY_MIN = 0.6  # of two names, from 0 to 1, for one to be suggested for the other
 
 
@@ -19,9 +20,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def choices(name: str, known: Iterable[str], also: str = "") -> str:
-    """Returns a text of all known names, then ``also``, then the one nearest to ``name``."""
+    """Returns a text of all known names, then ``also``, then the one nearest to ``name``.
+
+    Where there is a nearest one, a long list is only counted.
+    """
     names = [other for other in known if other]
-    return f"there are {', '.join(names) or 'none'}{also}{did_you_mean(name, names)}"
+    suggestion = did_you_mean(name, names)
+    if suggestion and len(names) > LISTED_MAX:
+        return f"there are {len(names)}{also}{suggestion}"
+    return f"there are {', '.join(names) or 'none'}{also}{suggestion}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
