@@ -61,11 +61,12 @@ class When(TypedDict, total=False):
 
 
 class RawAnswer(TypedDict, total=False):
-    """A ready-made page, or a raw answer; a body that is not text is sent as JSON."""
+    """An answer, beside its reason; a body that is not text is sent as JSON."""
 
     page: Page
     status: int
     headers: Mapping[str, str]
+    variant: str
     body: str | Mapping[str, Any] | Sequence[Any]
 
 
