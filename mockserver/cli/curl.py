@@ -1,20 +1,19 @@
 """``mockserver curl``: a signed request as a line for the shell."""
 
-import shlex
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 from mockserver.cli import options
 from mockserver.cli.banner import base_url
-from mockserver.client.auth import signed_example
 from mockserver.errors import FileError
 from mockserver.files import worlds
 from mockserver.model import suggestions
 from mockserver.model.provider import Provider
 from mockserver.providers import discover
+from mockserver.tools.request_writers import as_curl
+from mockserver.tools.signed_request import signed_example
 
 
 @click.command(params=[options.WORLD])
@@ -64,12 +63,4 @@ def curl_line(provider: Provider, key: Any, base: str, query: str, now: int) -> 
     since the epoch.
     """
     signed = signed_example(provider, key, base, now, query)
-    words = ["curl", "-sS", "--fail-with-body", "-w", r"\n"]
-    if signed.method != "GET":
-        words += ["-X", signed.method]
-    for name, value in signed.headers:
-        words += ["-H", f"{name.decode()}: {value.decode()}"]
-    if signed.body:
-        words += ["--data-raw", signed.body.decode()]
-    origin = urlsplit(base)._replace(path="").geturl()
-    return shlex.join([*words, origin + signed.target.decode()])
+    return as_curl(signed, base)

@@ -6,13 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
-from msgspec.structs import replace
-
 from mockserver.errors import SettingError
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import Provider
 from mockserver.model.suggestions import unknown
 from mockserver.providers import discover
+from mockserver.tools.signed_request import signed_example
 
 SIGNED_HEADERS = ("Content-Type",)  # what a signature may depend on
 
@@ -84,31 +83,6 @@ class Auth:
     def example(self, base_url: str, query: str = "") -> UnsignedRequest:
         """Returns the provider's main read at a base URL, signed; ``query`` is added to its own."""
         return signed_example(self.provider, self._credential, base_url, self._now(), query)
-
-
-def signed_example(
-    provider: Provider, key: Any, base_url: str, now: int, query: str = ""
-) -> UnsignedRequest:
-    """Returns a provider's main read at a base URL, signed with ``key``.
-
-    ``now`` is in nanoseconds since the epoch. ``query`` is added to the read's own query and
-    replaces parameters of the same name. The signature covers the provider's own path; the
-    request is sent to that path below the base URL's, which may have a prefix or ``/~id``.
-    """
-    example = provider.example(key)
-    host = urlsplit(base_url).netloc
-    path = provider.full_path().encode() + example.path
-    merged = _merged_query(example.query, query.encode())
-    signed = provider.sign(replace(example, host=host, path=path, query=merged), key, now)
-    prefix = urlsplit(base_url).path.rstrip("/").removesuffix(provider.full_path())
-    return replace(signed, path=prefix.encode() + signed.path)
-
-
-def _merged_query(own: bytes, added: bytes) -> bytes:
-    """Adds parameters to a query; they replace those of the same name."""
-    names = {pair.partition(b"=")[0] for pair in added.split(b"&")}
-    pairs = [pair for pair in own.split(b"&") if pair and pair.partition(b"=")[0] not in names]
-    return b"&".join([*pairs, added] if added else pairs)
 
 
 def _provider(name: str) -> Provider:

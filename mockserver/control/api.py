@@ -5,7 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from mockserver.control import clock, faults, journal, ledger, sandboxes, verification
+from mockserver.control import (
+    clock,
+    documents,
+    fault_kinds,
+    faults,
+    journal,
+    judgement,
+    ledger,
+    sandboxes,
+    signing,
+    upcoming,
+    verification,
+)
 from mockserver.control.chunks import plain
 from mockserver.control.routes import (
     ControlCall,
@@ -28,6 +40,9 @@ ROUTES = (
     ControlRoute("GET", "/providers", sandboxes.providers),
     ControlRoute("GET", "/worlds", sandboxes.shipped_worlds),
     ControlRoute("GET", "/scenarios", faults.shipped_scenarios),
+    ControlRoute("GET", "/providers/{provider}/openapi.json", documents.provider_document),
+    ControlRoute("GET", "/facts", documents.facts),
+    ControlRoute("GET", "/faults/kinds", fault_kinds.show),
     ControlRoute("GET", "/sandboxes", sandboxes.index),
     ControlRoute(
         "POST",
@@ -58,6 +73,10 @@ ROUTES = (
     ),
     ControlRoute("GET", SANDBOX + "/limits", sandboxes.limits),
     ControlRoute("PATCH", SANDBOX + "/limits", sandboxes.set_limits, Limits),
+    ControlRoute("GET", SANDBOX + "/limits/usage", upcoming.usage, large=True),
+    ControlRoute("GET", SANDBOX + "/upcoming", upcoming.upcoming, large=True),
+    ControlRoute("POST", SANDBOX + "/sign", signing.sign, signing.SignRequest, large=True),
+    ControlRoute("POST", SANDBOX + "/judge", judgement.judge, judgement.Judgement, large=True),
     ControlRoute("GET", SANDBOX + "/clock", clock.show),
     ControlRoute("POST", SANDBOX + "/clock", clock.change, clock.ClockChange, large=True),
     ControlRoute("GET", SANDBOX + "/faults", faults.index, large=True),
@@ -93,7 +112,7 @@ ROUTES = (
         "POST", REQUESTS + "/verify", verification.verify, verification.Verification, large=True
     ),
     ControlRoute("GET", REQUESTS + "/{n}", journal.show, large=True),
-    ControlRoute("GET", REQUESTS + ".har", journal.har, large=True),
+    ControlRoute("GET", REQUESTS + ".har", journal.har, query=("n",), large=True),
     ControlRoute("GET", SANDBOX + "/coverage", journal.coverage, large=True),
 )
 

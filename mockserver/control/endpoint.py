@@ -23,15 +23,19 @@ from starlette.types import Receive, Scope, Send
 
 from mockserver.control.api import carry_out, find
 from mockserver.control.chunks import chunks, has_items
+from mockserver.control.live import live
 from mockserver.control.routes import MethodNotAllowed
 from mockserver.control.stream import stream
 from mockserver.engine.cors import host_of, is_foreign, is_loopback
+from mockserver.engine.sandboxes import DEFAULT
 from mockserver.errors import ControlError, DataPath, InvalidCall, json_path
 from mockserver.files import strict_yaml
 from mockserver.model.http import path_below
 from mockserver.model.json_members import duplicate_member
+from mockserver.model.suggestions import choices
 
 STREAM = re.compile(r"/sandboxes/([^/]+)/requests/stream")
+LIVE = "/live"
 PREFIX = "/__admin"
 DOCUMENT = "/openapi.json"
 CONTROL_BODY_MAX = 4 * 1024 * 1024
@@ -60,11 +64,9 @@ async def _respond(request: Request) -> Response:
     if path == DOCUMENT:
         _check_plain_get(request, path)
         return _json(200, document())
-    streamed = STREAM.fullmatch(path)
-    if streamed:
-        _check_plain_get(request, path)
+    events = _stream(request, path)
+    if events is not None:
         request.scope["endless"] = True  # a client that closes its sending side has left
-        events = stream(request.app.state.exchange, unquote(streamed[1]))
         return StreamingResponse(events, media_type="text/event-stream")
     route, parameters = find(request.method, path)
     body = await _read_body(request, route.body is not None)
@@ -83,6 +85,18 @@ async def _respond(request: Request) -> Response:
         content = _chunks_in_worker(chunks(result))
         return StreamingResponse(content, status, media_type="application/json")
     return _json(status, result)
+
+
+def _stream(request: Request, path: str) -> AsyncIterator[bytes] | None:
+    """Returns the server-sent events of a path that has some; raises ControlError."""
+    streamed = STREAM.fullmatch(path)
+    if streamed:
+        _check_plain_get(request, path)
+        return stream(request.app.state.exchange, unquote(streamed[1]))
+    if path == LIVE:
+        _check_plain_get(request, path, "follow")
+        return live(request.app.state.exchange, request.query_params.get("follow", DEFAULT))
+    return None
 
 
 async def _in_worker(function: Callable[..., T], *arguments: Any) -> T:
@@ -108,12 +122,14 @@ def _error_headers(error: ControlError) -> dict[str, str]:
     return {"www-authenticate": "Bearer"} if error.status == 401 else {}
 
 
-def _check_plain_get(request: Request, path: str) -> None:
-    """Raises ControlError for another method than GET, and for a query."""
+def _check_plain_get(request: Request, path: str, *known: str) -> None:
+    """Raises ControlError for another method than GET, and for a parameter that is not known."""
     if request.method != "GET":
         raise MethodNotAllowed(request.method, path, ["GET"])
     for name in request.query_params:
-        raise InvalidCall(f"no parameter {name}", f"?{name}", "it takes none")
+        if name not in known:
+            hint = choices(name, known) if known else "it takes none"
+            raise InvalidCall(f"no parameter {name}", f"?{name}", hint)
 
 
 def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:

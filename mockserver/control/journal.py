@@ -94,10 +94,15 @@ def _entries(call: ControlCall) -> list[JournalEntry]:
 
 def show(call: ControlCall) -> dict[str, Any]:
     """Returns one entry."""
+    return entry_document(find_entry(call, call.path["n"]))
+
+
+def find_entry(call: ControlCall, n: str) -> JournalEntry:
+    """Returns the entry with a number; raises ControlError (404)."""
     for entry in _entries(call):
-        if str(entry.n) == call.path["n"]:
-            return entry_document(entry)
-    raise ControlError(404, f"no request {call.path['n']}", hint="the journal may have dropped it")
+        if str(entry.n) == n:
+            return entry
+    raise ControlError(404, f"no request {n}", hint="the journal may have dropped it")
 
 
 def clear(call: ControlCall) -> None:
@@ -140,12 +145,14 @@ def _provider_coverage(
 
 
 def har(call: ControlCall) -> dict[str, Any]:
-    """Returns the journal as an HTTP archive (HAR 1.2)."""
+    """Returns the journal, or one entry of it, as an HTTP archive (HAR 1.2)."""
+    n = call.query.get("n")
+    entries = _entries(call) if n is None else [find_entry(call, n)]
     return {
         "log": {
             "version": "1.2",
             "creator": {"name": "exchange-mockserver", "version": __version__},
-            "entries": Items(_entries(call), lambda e: _har_entry(entry_document(e), call.origin)),
+            "entries": Items(entries, lambda e: _har_entry(entry_document(e), call.origin)),
         }
     }
 

@@ -42,15 +42,15 @@ def check_names(sandbox: Sandbox, match: JournalMatch, at: str) -> None:
     """
     states = sandbox.states
     if match.provider is not None:
-        _check_name("provider", match.provider, states, at)
+        check_name("provider", match.provider, states, at)
     selected = [state for name, state in states.items() if match.provider in (None, name)]
     if match.operation:
         ids = [route.id for state in selected for route in state.provider.routes]
-        _check_name("operation", match.operation, [MAIN, *dict.fromkeys(ids)], at)
+        check_name("operation", match.operation, [MAIN, *dict.fromkeys(ids)], at)
     if match.reason:
         reasons = {reason for state in selected for reason in state.provider.errors}
         known = sorted(reasons | _counted_names(sandbox, match.provider, REASON))
-        _check_name("reason", match.reason, known, at)
+        check_name("reason", match.reason, known, at)
     if match.credential:
         check_credential(sandbox, match.provider, match.credential, f"{at}credential")
 
@@ -72,7 +72,8 @@ def _counted_names(sandbox: Sandbox, provider: str | None, member: int) -> set[A
     return {key[member] for key in keys if provider in (None, key[0])}
 
 
-def _check_name(kind: str, name: str, known: Iterable[str], at: str) -> None:
+def check_name(kind: str, name: str, known: Iterable[str], at: str) -> None:
+    """Raises InvalidCall for a name that is not among the known ones; ``at + kind`` is where."""
     names = list(known)
     if name not in names:
         raise InvalidCall(f"no {kind} {name[:NAME_MAX]}", at + kind, choices(name, names))

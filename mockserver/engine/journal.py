@@ -145,7 +145,8 @@ class Journal:
     """The last entries, at most ENTRIES_MAX of them and JOURNAL_BYTES_MAX bytes.
 
     ``followers`` are called with each new entry. ``counts`` includes the requests of dropped
-    entries. The bytes of both count towards ``share``.
+    entries. The bytes of both count towards ``share``. ``cleared`` is the number of the last
+    entry before the journal was cleared, ``resets`` how often the numbers began anew.
     """
 
     def __init__(self, redactor: JournalRedactor, share: MemoryShare | None = None) -> None:
@@ -154,19 +155,21 @@ class Journal:
         self.counts = RequestCounts()
         self._share = share or MemoryShare(threading.RLock())
         self.count = 0
+        self.resets = 0
         self._size = 0
         self.clear()
 
     def reset(self) -> None:
         """Removes the entries and all counts; the next entry is number 1."""
         self.count = 0
+        self.resets += 1
         self.clear()
         self._share.add(-self.counts.reset())
 
     def clear(self) -> None:
         """Removes the entries; their numbers and the counts of coverage go on."""
         freed = self._size + self.counts.clear()
-        self._cleared = self.count
+        self.cleared = self.count
         self.entries: deque[JournalEntry] = deque()
         self._sizes: deque[int] = deque()
         self._size = 0
@@ -175,7 +178,7 @@ class Journal:
     @property
     def dropped(self) -> int:
         """How many entries were dropped since the start or the last ``clear``."""
-        return self.count - self._cleared - len(self.entries)
+        return self.count - self.cleared - len(self.entries)
 
     def add(self, entry: JournalEntry) -> None:
         """Appends an entry and drops the oldest beyond the bounds."""

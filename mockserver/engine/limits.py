@@ -4,12 +4,27 @@ A limit is first checked and later charged, when the request has passed every ga
 handler: a rejected request does not count.
 """
 
+from bisect import bisect_right
 from collections import OrderedDict, deque
+from itertools import islice
+
+from msgspec import Struct
 
 from mockserver.model.provider import BanPolicy, Limit
 from mockserver.model.reject import Reject
 
 CALLERS_MAX = 65_536  # callers of one limit or one ban list; beyond it the oldest is forgotten
+
+
+class Usage(Struct, frozen=True):
+    """How much of a limit a caller has used, and when the next request is free again.
+
+    ``frees`` is in nanoseconds since the epoch.
+    """
+
+    caller: str
+    used: int
+    frees: int
 
 
 class FixedWindow:
@@ -50,6 +65,13 @@ class FixedWindow:
         counts[caller] = used + 1
         if not used and len(counts) > CALLERS_MAX:
             counts.popitem(last=False)
+
+    def usage(self, now: int, most: int) -> list[Usage]:
+        """Returns the usage of the last ``most`` callers that were new in this window."""
+        if not self._start <= now < self._end:
+            return []
+        latest = islice(reversed(self._counts.items()), most)
+        return [Usage(caller, used, self._end) for caller, used in latest]
 
 
 class RollingWindow:
@@ -100,6 +122,15 @@ class RollingWindow:
         times.append(now)
         self._times.move_to_end(caller)
 
+    def usage(self, now: int, most: int) -> list[Usage]:
+        """Returns the usage of the ``most`` callers that made the last requests."""
+        rows, window = [], self.limit.window
+        for caller, times in islice(reversed(self._times.items()), most):
+            expired = bisect_right(times, now - window)
+            if expired < len(times):
+                rows.append(Usage(caller, len(times) - expired, times[expired] + window))
+        return rows
+
 
 Window = FixedWindow | RollingWindow
 
@@ -146,6 +177,16 @@ class BanList:
             wait = record.banned - now
             raise Reject("rate_limited", limit=self.policy.name, reset=record.banned, wait=wait)
         return 2 if now < record.warned else 1
+
+    def penalties(self, now: int, most: int) -> list[tuple[str, str, int]]:
+        """Returns the callers of the last ``most`` records that are punished: how, until when."""
+        rows = []
+        for caller, record in islice(reversed(self._records.items()), most):
+            if now < record.banned:
+                rows.append((caller, "banned", record.banned))
+            elif now < record.warned:
+                rows.append((caller, "warned", record.warned))
+        return rows
 
     def count_reject(self, caller: str, now: int) -> None:
         """Counts a reject, which may lead to a warning or a ban; none counts during a ban."""

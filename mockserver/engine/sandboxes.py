@@ -64,6 +64,12 @@ class Sandboxes:
             sandbox.last_used = now
         return sandbox
 
+    def peek(self, id: str) -> Sandbox | None:
+        """Returns a sandbox, if there is one, without counting that as a use."""
+        sandbox = self._sandboxes.get(id)
+        gone = sandbox is None or (sandbox.ttl is not None and _expired(sandbox, self._monotonic()))
+        return None if gone else sandbox
+
     def make(
         self, id: str, world: World, settings: Settings, ttl: int, scenario: Scenario | None = None
     ) -> Sandbox:

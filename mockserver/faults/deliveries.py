@@ -80,6 +80,7 @@ def garbage(script: Script, size: Any, chance: Chance) -> Script:
     return [SendStep(noise), CloseStep()]
 
 
+@parameters.takes(type=["string", "integer"], pattern=LENGTH_DIFFERENCE.pattern, examples=["+10"])
 def _length_difference(value: Any) -> int:
     if isinstance(value, str) and LENGTH_DIFFERENCE.fullmatch(value):
         value = int(value)
@@ -116,6 +117,7 @@ def malformed_chunk(script: Script, value: Any, chance: Chance) -> Script:
 # Deliveries that only take time
 
 
+@parameters.takes(type="object", examples=[{"bytes": 64, "every": "50ms"}])
 def _bytes_and_pause(value: Any) -> tuple[int, int]:
     size, pause = parameters.members(value, "bytes", "every")
     return parameters.integer(1, 1 << 20)(size), parameters.duration(pause)
@@ -168,6 +170,15 @@ def slow_headers(script: Script, duration: Any, chance: Chance) -> Script:
     return steps
 
 
+@parameters.takes(
+    type=["string", "number", "object"],
+    format="duration",
+    examples=[
+        "250ms",
+        {"uniform": ["100ms", "2s"]},
+        {"lognormal": {"median": "200ms", "sigma": 0.5}},
+    ],
+)
 def _delay(value: Any) -> tuple[str, int, float]:
     """Reads ``250ms``, ``{uniform: [a, b]}`` or ``{lognormal: {median, sigma}}``."""
     if not isinstance(value, dict):

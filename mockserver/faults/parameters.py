@@ -1,7 +1,7 @@
 """The values that faults take: each function parses one, and raises ValueError."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from mockserver.faults import json_path as paths
 from mockserver.model.suggestions import did_you_mean
@@ -10,7 +10,26 @@ from mockserver.model.times import SECOND, parse_duration
 HOUR = 3600 * SECOND  # the longest duration of a fault
 TEXT_MAX = 1024  # characters of a header name or value
 
+Parser = TypeVar("Parser", bound=Callable[[Any], Any])
+_SCHEMAS: dict[Callable[[Any], Any], Mapping[str, Any]] = {}
 
+
+def takes(**schema: Any) -> Callable[[Parser], Parser]:
+    """Describes the values that the decorated parser accepts, as a JSON Schema with examples."""
+
+    def add(parse: Parser) -> Parser:
+        _SCHEMAS[parse] = schema
+        return parse
+
+    return add
+
+
+def schema_of(parse: Callable[[Any], Any]) -> Mapping[str, Any]:
+    """Returns the JSON Schema of a parser's values."""
+    return _SCHEMAS[parse]
+
+
+@takes(const=True, examples=[True])
 def true(value: Any) -> bool:
     """Parses ``true``."""
     if value is not True:
@@ -18,6 +37,7 @@ def true(value: Any) -> bool:
     return True
 
 
+@takes(type="string", format="json-path", examples=["$.data[0].amount"])
 def json_path(value: Any) -> paths.Path:
     """Parses a JSON path."""
     if not isinstance(value, str):
@@ -25,6 +45,7 @@ def json_path(value: Any) -> paths.Path:
     return paths.parse(value)
 
 
+@takes(type="number", minimum=0, exclusiveMaximum=1, examples=[0.5])
 def fraction(value: Any) -> float:
     """Parses a fraction from 0 up to, but not including, 1."""
     if not _is_number(value) or not 0 <= value < 1:
@@ -35,6 +56,7 @@ def fraction(value: Any) -> float:
 def integer(least: int, most: int) -> Callable[[Any], int]:
     """Returns a parser of whole numbers."""
 
+    @takes(type="integer", minimum=least, maximum=most, examples=[max(least, 1)])
     def parse(value: Any) -> int:
         if type(value) is not int or not least <= value <= most:
             raise ValueError(f"takes a whole number from {least} to {most}")
@@ -43,6 +65,7 @@ def integer(least: int, most: int) -> Callable[[Any], int]:
     return parse
 
 
+@takes(type=["string", "number"], format="duration", examples=["250ms"])
 def duration(value: Any) -> int:
     """Parses a duration of at most an hour, as text or in seconds; returns nanoseconds."""
     try:
@@ -64,6 +87,7 @@ def members(value: Any, *names: str) -> list[Any]:
 def one_of(*words: str) -> Callable[[Any], str]:
     """Returns a parser of one of these words."""
 
+    @takes(enum=list(words), examples=[words[0]])
     def parse(value: Any) -> str:
         if value not in words:
             raise ValueError(f"takes {' or '.join(words)}{did_you_mean(str(value), words)}")
@@ -72,6 +96,7 @@ def one_of(*words: str) -> Callable[[Any], str]:
     return parse
 
 
+@takes(type="string", maxLength=TEXT_MAX, examples=["text/html"])
 def header_value(value: Any) -> bytes:
     """Parses a header value: printable ASCII in one line."""
     if not (isinstance(value, str) and value.isascii() and value.isprintable() and value.strip()):

@@ -47,6 +47,7 @@ class Exchange:
         self.origins: dict[str, str] = {}  # where a server serves each provider
         self.bounds = Bounds()
         self.watched_file = watched_file
+        self.live_streams = 0  # that are open
 
     def base_url(self, provider: str, sandbox: str = DEFAULT, origin: str = "") -> str:
         """Returns what stands where a provider's real base URL stood.
@@ -55,8 +56,15 @@ class Exchange:
         where the provider's own port is.
         """
         here = self.origins.get(provider) or f"{origin}/{provider}"
+        return here + self._below(provider, sandbox)
+
+    def gateway_url(self, provider: str, sandbox: str = DEFAULT, origin: str = "") -> str:
+        """Returns the base URL of a provider below the gateway's; ``origin`` as in base_url."""
+        return f"{origin}/{provider}" + self._below(provider, sandbox)
+
+    def _below(self, provider: str, sandbox: str) -> str:
         inside = "" if sandbox == DEFAULT else f"/~{sandbox}"
-        return here + inside + self.providers[provider].full_path()
+        return inside + self.providers[provider].full_path()
 
     @cached_property
     def pages(self) -> Any:

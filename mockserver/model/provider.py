@@ -7,7 +7,7 @@ calls the functions.
 Times are nanoseconds since the epoch; durations are nanoseconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -311,7 +311,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     present, ``members`` those that they need. ``sample`` makes the n-th row of a generated account
     from 16 bytes; ``holder`` makes a key, an account id and an account as in a world file.
     ``mistakes`` names the module, imported at the first reject, whose ``explain`` returns the
-    Explanation of a RejectedRequest (both in ``explain``), or None for the general one.
+    Explanation of a RejectedRequest (both in ``explain``), or None for the general one. ``upcoming``
+    returns what will change by time alone, beside scheduled events: times on the sandbox clock,
+    and texts.
     """
 
     name: str
@@ -339,6 +341,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     mistakes: str = ""
     sample: Callable[[int, bytes, GeneratedAsset], Any] | None = None
     holder: Callable[[GeneratedUser], tuple[dict[str, Any], str, dict[str, Any]]] | None = None
+    upcoming: Callable[[View], Iterable[tuple[int, str]]] | None = None
 
     def full_path(self, path: str = "") -> str:
         """Returns a path below the base URL as it stands behind the host."""

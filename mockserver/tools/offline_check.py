@@ -44,7 +44,20 @@ def check_offline(
     path)`` routes a request as the server does; ``real`` returns the time of the request in
     nanoseconds since the epoch.
     """
-    providers = discover()
+    name, path = destination_of(parsed, provider, find, discover())
+    sandbox = Sandbox(DEFAULT, worlds.load(world), real, Settings())
+    base_path = discover()[name].base_path.encode()
+    pipeline.respond(sandbox, name, as_received(parsed, path, base_path))
+    return sandbox.journal.entries[-1]
+
+
+def destination_of(
+    parsed: ParsedRequest, provider: str | None, find: Find, providers: Mapping[str, Provider]
+) -> tuple[str, bytes]:
+    """Returns the provider of a request and its path there; raises UnreadableRequest.
+
+    ``provider`` may be None where the URL or a credential selects it.
+    """
     destination = find(parsed.port, parsed.headers, parsed.path)
     name = provider or (destination.provider if destination else _by_credential(parsed, providers))
     if name is None:
@@ -55,10 +68,7 @@ def check_offline(
     path = SANDBOX_PREFIX.sub(b"", parsed.path)
     if destination is not None and destination.provider == name:
         path = destination.path
-    sandbox = Sandbox(DEFAULT, worlds.load(world), real, Settings())
-    base_path = discover()[name].base_path.encode()
-    pipeline.respond(sandbox, name, _request(parsed, path, base_path))
-    return sandbox.journal.entries[-1]
+    return name, path
 
 
 def _by_credential(parsed: ParsedRequest, providers: Mapping[str, Provider]) -> str | None:
@@ -74,7 +84,8 @@ def _by_credential(parsed: ParsedRequest, providers: Mapping[str, Provider]) -> 
     return candidates[0].name if len(candidates) == 1 else None
 
 
-def _request(parsed: ParsedRequest, path: bytes, base_path: bytes) -> Request:
+def as_received(parsed: ParsedRequest, path: bytes, base_path: bytes) -> Request:
+    """Returns a request as a provider receives it, at a path that begins with the base path."""
     return Request.of(
         parsed.method,
         path,

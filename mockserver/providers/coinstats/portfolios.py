@@ -5,7 +5,7 @@ A portfolio is ``syncing`` until that status has answered ``sync_polls`` polls, 
 It stores the exchange of its connection and none of the credentials.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -77,6 +77,14 @@ def _status(view: View, portfolio: Portfolio) -> str:
         return SYNCED
     # fact: coinstats-synced-by-time
     return SYNCED if after != "never" and view.now - portfolio.since >= after else SYNCING
+
+
+def upcoming(view: View) -> Iterator[tuple[int, str]]:
+    """Yields when the portfolios that are syncing are synced by time."""
+    after = view.quirks["sync_after"]
+    for (label, id), portfolio in view.records.get(KIND, {}).items():
+        if after != "never" and _status(view, portfolio) == SYNCING:
+            yield portfolio.since + after, f"portfolio {id} of {label} is synced"
 
 
 def parse_id(request: Request, path: Mapping[str, str]) -> str:

@@ -151,4 +151,5 @@ PROVIDER = Provider(
     mistakes=f"{__package__}.mistakes",
     sample=world.sample,
     holder=world.holder,
+    upcoming=portfolios.upcoming,
 )
