@@ -12,7 +12,6 @@ from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Settings
 from mockserver.errors import UnreadableRequest
-from mockserver.explain.addresses import has_path
 from mockserver.files import worlds
 from mockserver.model.http import Request
 from mockserver.model.provider import Provider
@@ -73,6 +72,8 @@ def destination_of(
 
 def _by_credential(parsed: ParsedRequest, providers: Mapping[str, Provider]) -> str | None:
     """Returns the provider whose headers or parameters a request has; of several by its path."""
+    from mockserver.explain.addresses import has_path
+
     headers = {name for name, _ in parsed.headers}
     media_type = dict(parsed.headers).get(b"content-type", b"")
     names = {name for name, _ in parameters(parsed.query, media_type, parsed.body)}
