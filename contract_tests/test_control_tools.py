@@ -333,6 +333,9 @@ def test_the_fault_tables_describe_every_kind_with_an_example_that_parses(steer:
                     rule["answer"] = {"reject": "internal_error"}
                 if row["name"] == "period":
                     rule["when"]["for"] = "1s"
+                if row["name"] == "variant":
+                    rule["answer"]["reject"] = "not_found"
+                    rule["match"] = {"provider": "cdp"}
                 if row["name"] == "method":
                     rule["match"]["provider"] = "cpg"
                 parser.parse(rule)

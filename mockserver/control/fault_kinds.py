@@ -49,6 +49,11 @@ ANSWER: tuple[Member, ...] = (
         TEXT | {"examples": ["rate_limited"]},
     ),
     (
+        "variant",
+        "Another form that the provider has of the reject.",
+        TEXT | {"examples": ["alternative"]},
+    ),
+    (
         "page",
         "A page of a proxy or CDN in front of the exchange.",
         {"enum": [*ERROR_PAGES], "examples": ["proxy-502"]},

@@ -311,9 +311,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     present, ``members`` those that they need. ``sample`` makes the n-th row of a generated account
     from 16 bytes; ``holder`` makes a key, an account id and an account as in a world file.
     ``mistakes`` names the module, imported at the first reject, whose ``explain`` returns the
-    Explanation of a RejectedRequest (both in ``explain``), or None for the general one. ``upcoming``
-    returns what will change by time alone, beside scheduled events: times on the sandbox clock,
-    and texts.
+    Explanation of a RejectedRequest (both in ``explain``), or None for the general one.
+    ``upcoming`` returns what will change by time alone, beside scheduled events: times on the
+    sandbox clock, and texts.
     """
 
     name: str
