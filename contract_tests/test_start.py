@@ -74,9 +74,9 @@ finally:
 # Arguments, and the modules of the command line that they load beside main.
 COMMAND_LINES = [
     ("--help", ""),
-    ("worlds", "worlds"),
-    ("check default", "check"),
-    ("facts cpg", "facts options config variables"),
+    ("worlds", "worlds options completion config variables"),
+    ("check default", "check options completion config variables"),
+    ("facts cpg", "facts options completion config variables"),
     ("generate --help", "generate"),
 ]
 

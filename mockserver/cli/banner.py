@@ -16,6 +16,7 @@ from mockserver.http.exchange import Exchange
 from mockserver.model.provider import Provider
 from mockserver.tools.credentials import credentials
 
+DOCS = "README.md, docs/guides/command-line.md"
 NO_EXAMPLES = "No example lines: no provider has a credential labelled main."
 
 
@@ -70,26 +71,65 @@ def _command() -> list[str]:
     return [sys.executable, "-m", "mockserver"]
 
 
-def table(summary: Mapping[str, Any]) -> str:
-    """Returns a summary as text for people."""
+def _activation() -> list[str]:
+    """Returns how to have the command in a shell, where it is in an environment apart."""
+    script = Path(sys.prefix) / "bin" / "activate"
+    if sys.prefix == sys.base_prefix or shutil.which("mockserver") or not script.is_file():
+        return []
+    here = Path.cwd()
+    shown = script.relative_to(here) if script.is_relative_to(here) else script
+    return ["", "For the command mockserver in another terminal:", f"  . {shlex.quote(str(shown))}"]
+
+
+def table(summary: Mapping[str, Any], width: int = 0) -> str:
+    """Returns a summary as text for a terminal of so many columns; 0 is any number.
+
+    The middle of a credential that is too long for a line is left out.
+    """
     providers = summary["providers"]
     examples = [p["example"] for p in providers.values() if p["example"]]
+    rows = [line for name, p in providers.items() for line in provider_lines(name, p)]
+    shortened = [shorten(row, width) for row in rows]
     return "\n".join(
         (
             f"The fake exchange is ready. Gateway {summary['gateway']}, Ctrl-C stops it.",
+            f"Dashboard {summary['gateway']}/",
+            f"Read      {DOCS}",
             "",
-            *(line for name, p in providers.items() for line in _lines(name, p)),
+            *shortened,
             "",
             "Paste at any time:" if examples else NO_EXAMPLES,
             *(f"  {line}" for line in examples),
+            *([] if rows == shortened else ["In full: mockserver status PROVIDER"]),
+            *_activation(),
         )
     )
 
 
-def _lines(name: str, provider: Mapping[str, Any]) -> list[str]:
+def provider_lines(name: str, provider: Mapping[str, Any]) -> list[str]:
     """Returns a line with the base URL, and one for each member of the credential ``main``."""
-    members = [f"  {key:17} {_text(v)}" for key, v in provider["credentials"].items()]
-    return [f"{name:9} {provider['base_url']}", *members]
+    return [f"{name:9} {provider['base_url']}", *member_lines(provider["credentials"])]
+
+
+def member_lines(credential: Mapping[str, Any]) -> list[str]:
+    """Returns a line for each member of a credential."""
+    return [f"  {key:17} {_text(value)}" for key, value in credential.items()]
+
+
+def shorten(line: str, width: int) -> str:
+    """Returns a line without its middle where it is wider than ``width``; 0 is any width."""
+    if not width or len(line) <= width:
+        return line
+    end = width // 4
+    return f"{line[: width - end - 3]}...{line[-end:]}"
+
+
+def columns() -> int:
+    """Returns the columns of the terminal that is stdout, 0 for another stdout."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (AttributeError, OSError, ValueError):
+        return 0
 
 
 def _text(value: Any) -> str:

@@ -16,6 +16,7 @@ OPTIONS = {
     "seed": int,
     "public_url": str,
     "json": bool,
+    "log_level": str,
     "log_format": str,
     "cors": bool,
     "head_timeout": float,

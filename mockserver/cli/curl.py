@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from mockserver.cli import options
+from mockserver.cli import completion, options
 from mockserver.cli.banner import base_url
 from mockserver.errors import FileError
 from mockserver.files import worlds
@@ -16,10 +16,16 @@ from mockserver.tools.request_writers import as_curl
 from mockserver.tools.signed_request import signed_example
 
 
-@click.command(params=[options.WORLD])
-@click.argument("provider")
+@click.command(
+    params=[options.WORLD], epilog="Example: mockserver curl cpg --credential empty | sh"
+)
+@click.argument("provider", shell_complete=completion.PROVIDERS)
 @click.option(
-    "--credential", default="main", show_default=True, help="Credential label, e.g. main."
+    "--credential",
+    default="main",
+    show_default=True,
+    shell_complete=completion.LABELS,
+    help="Credential label, e.g. main.",
 )
 @click.option("--query", default="", help="Query to add, percent-encoded.")
 @click.option("--url", help="The provider's base URL. Default: on the gateway's default ports.")

@@ -1,11 +1,13 @@
 """``mockserver explain``."""
 
+import json
 import sys
 import time
 
 import click
 
-from mockserver.cli import options
+from mockserver.cli import completion, options
+from mockserver.control.journal import entry_document
 from mockserver.http.routing import Routing
 from mockserver.model import suggestions
 from mockserver.model.times import parse_instant
@@ -14,14 +16,21 @@ from mockserver.tools import pasted_request
 from mockserver.tools.offline_check import check_offline, verdict
 
 
-@click.command(params=[options.WORLD])
-@click.option("--provider", help="Provider, if neither the URL nor a credential selects it.")
+@click.command(
+    params=[options.WORLD, options.JSON],
+    epilog="Example: mockserver explain < request.txt",
+)
+@click.option(
+    "--provider",
+    shell_complete=completion.PROVIDERS,
+    help="Provider, if neither the URL nor a credential selects it.",
+)
 @click.option(
     "--at",
     metavar="TIME",
     help="When the request arrived, e.g. 2026-01-01T00:00:00Z. Default: now.",
 )
-def explain(provider: str | None, at: str | None, world: str) -> int:
+def explain(provider: str | None, at: str | None, world: str, as_json: bool) -> int:
     """Explain why a pasted request would be refused.
 
     Reads a curl line, a HAR entry or a raw request from stdin. Exits with 0 if the request
@@ -35,7 +44,10 @@ def explain(provider: str | None, at: str | None, world: str) -> int:
         entry = check_offline(request, world, provider, _routing().find, lambda: now)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    print(verdict(entry))
+    if as_json:
+        print(json.dumps(entry_document(entry)))
+    else:
+        print(verdict(entry))
     return 1 if entry.reason else 0
 
 

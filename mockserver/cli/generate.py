@@ -5,7 +5,7 @@ import click
 ROWS_MAX = 100_000  # generated rows of each provider
 
 
-@click.command
+@click.command(epilog="Example: mockserver generate --accounts 10 > world.yaml")
 @click.option(
     "--accounts",
     default=3,

@@ -21,27 +21,52 @@ COMMANDS = {
     "generate": "Print a generated world, the same for the same seed.",
     "check": "Check a world or scenario FILE without serving it.",
     "healthcheck": "Exit with 0 if the server at URL is healthy, with 1 if not.",
+    "init": "Write a mockserver.toml, a world and a first test.",
+    "completion": "Print the script by which a SHELL completes commands and names.",
+}
+# Those that speak to a server that runs.
+RUNNING = {
+    "status": "Show a running server: sandboxes, clock, base URLs.",
+    "requests": "Print the last requests of a running server, one line each.",
+    "reset": "Return a running server's sandbox to its initial state.",
+    "clock": "Show or change the clocks of a running server.",
+    "fail": "Set a fault rule on a running server, for PROVIDER or for all of them.",
+    "play": "Play SCENARIO, a shipped name or a file, on a running server.",
+    "stop": "Stop the scenario that plays on a running server.",
+    "verify": "Count the requests that a running server received.",
 }
 
 
 class CommandGroup(click.Group):
-    """The commands by name. ``--help`` reads ``COMMANDS`` and imports none of them."""
+    """The commands by name. ``--help`` reads the tables above and imports none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Returns the names, as help lists them."""
-        return list(COMMANDS)
+        return [*COMMANDS, *RUNNING]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Imports a command; returns None for an unknown name."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS and cmd_name not in RUNNING:
             return None
         command: click.Command = getattr(import_module(f"mockserver.cli.{cmd_name}"), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the section of the commands."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        for title, commands in (("Commands", COMMANDS), ("With a running server", RUNNING)):
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the command; raises UsageError that names the nearest one."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            from mockserver.model import suggestions
+
+            raise click.UsageError(suggestions.unknown("command", name, self.list_commands(ctx)))
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

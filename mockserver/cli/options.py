@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from mockserver.cli import config, variables
+from mockserver.cli import completion, config, variables
 from mockserver.errors import FileError
 
 DEFAULT_PORT = 8490
@@ -21,12 +21,30 @@ LIMIT_FORM = ("NAME.LIMIT=N/DURATION", "cpg.key=5/60s")
 QUIRK_FORM = ("NAME.KEY=VALUE", "cpg.replay=off")
 
 
+class NameChoice(click.Choice[str]):
+    """One of some names; an error has the nearest one."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Returns the value; raises BadParameter."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            from mockserver.model.suggestions import did_you_mean
+
+            nearest = did_you_mean(str(value), self.choices)
+            self.fail(error.message.removesuffix(".") + nearest, param, ctx)
+
+
 def _option(name: str, variable: bool = True, **settings: Any) -> click.Option:
     """Returns an option; with ``variable`` it also has ``MOCKSERVER_`` and its name."""
     envvar = variables.PREFIX + name.removeprefix("--").upper().replace("-", "_")
     names = [name, "as_json"] if name == "--json" else [name]
     return click.Option(
-        names, envvar=envvar if variable else None, show_default=variable, **settings
+        names,
+        envvar=envvar if variable else None,
+        show_envvar=True,
+        show_default=variable,
+        **settings,
     )
 
 
@@ -34,15 +52,29 @@ def _flag(name: str, about: str) -> click.Option:
     return _option(name, variable=False, is_flag=True, help=about)
 
 
-def _assignments(name: str, form: tuple[str, str], about: str) -> click.Option:
+def _assignments(
+    name: str, form: tuple[str, str], about: str, complete: completion.Complete
+) -> click.Option:
     """Returns an option that may be given several times, with a form and an example."""
     pattern, example = form
     about = f"{about}, e.g. {example}. May be given several times."
-    return _option(name, variable=False, multiple=True, metavar=pattern, help=about)
+    return _option(
+        name,
+        variable=False,
+        multiple=True,
+        metavar=pattern,
+        help=about,
+        shell_complete=complete,
+    )
 
 
 JSON = _flag("--json", "Print JSON.")
-WORLD = _option("--world", default="default", help="World (seed data): a shipped name or a file.")
+WORLD = _option(
+    "--world",
+    default="default",
+    help="World (seed data): a shipped name or a file.",
+    shell_complete=completion.WORLDS,
+)
 # A new option also goes into config.OPTIONS (mockserver.toml) and serve._application.
 SERVE = [
     _option("--host", default="127.0.0.1", help="Address; others than loopback need a token."),
@@ -53,12 +85,16 @@ SERVE = [
         help="The gateway's port, followed by the providers'; 0: any free ports.",
     ),
     WORLD,
-    _option("--scenario", help="Scenario to start with: a shipped name or a file."),
+    _option(
+        "--scenario",
+        help="Scenario to start with: a shipped name or a file.",
+        shell_complete=completion.SCENARIOS,
+    ),
     _flag("--watch", "Reload the world when its file changes."),
     _option("--seed", default=490, type=int, help="Seed of generated ids and random decisions."),
-    _assignments("--quirk", QUIRK_FORM, "Quirk of a provider"),
+    _assignments("--quirk", QUIRK_FORM, "Quirk of a provider", completion.QUIRKS),
     _option("--limits", default="default", help="All rate limits: default, or off for none."),
-    _assignments("--limit", LIMIT_FORM, "A single rate limit"),
+    _assignments("--limit", LIMIT_FORM, "A single rate limit", completion.LIMITS),
     _option("--public-url", help="Base of the URLs in responses and in the output of serve."),
     _option(
         "--memory-budget",
@@ -77,9 +113,14 @@ SERVE = [
     _flag("--cors", "Let web pages of any origin call every provider."),
     _flag("--json", "Print one line of JSON when ready."),
     _option(
+        "--log-level",
+        type=NameChoice(["quiet", "refused", "all"]),
+        help="Requests to log: all is the default on a terminal, refused elsewhere.",
+    ),
+    _option(
         "--log-format",
         default="text",
-        type=click.Choice(["text", "json"]),
+        type=NameChoice(["text", "json"]),
         help="Format of the log lines on stderr.",
     ),
 ]

@@ -10,7 +10,7 @@ from mockserver.control.sandboxes import describe
 from mockserver.providers import discover
 
 
-@click.command(params=[options.JSON])
+@click.command(params=[options.JSON], epilog="Example: mockserver providers --json")
 def providers(as_json: bool) -> None:
     """List the providers: operations, limits, quirks, reasons."""
     descriptions = {name: describe(provider) for name, provider in discover().items()}

@@ -10,10 +10,19 @@ import click
 from mockserver.cli import options
 
 
-@click.command(params=[*options.SERVE])
+@click.command(
+    params=[*options.SERVE],
+    epilog="""\b
+Examples:
+  mockserver serve
+  mockserver serve --port 9490 --world world.yaml --quirk cpg.replay=off""",
+)
 @click.pass_context
 def serve(context: click.Context, /, **flags: Any) -> None:
-    """Serve every provider until stopped."""
+    """Serve every provider until stopped.
+
+    Options also come from MOCKSERVER_ variables and from mockserver.toml in this directory.
+    """
     import json
 
     from mockserver.cli import banner
@@ -27,14 +36,14 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     options.check(merged)
     with merged.at(""):  # the message names the option
         allowed = bounds.bounds_for(**{name: merged[name] for name in bounds.OPTIONS})
-    log.set_up(merged["log_format"])
+    log.set_up(merged["log_format"], merged["log_level"])
     app = _application(merged, token)
     try:
         sockets = server.bind(merged["host"], merged["port"], app.providers)
     except PortInUse as error:
         raise click.ClickException(str(error)) from None
     summary = banner.summary(app, server.address(app, sockets), merged["world"])
-    text = json.dumps(summary) if merged["as_json"] else banner.table(summary)
+    text = json.dumps(summary) if merged["as_json"] else banner.table(summary, banner.columns())
     gc.freeze()  # objects made so far live as long as the process: do not scan them again
     failures: list[OSError] = []
 

@@ -4,7 +4,7 @@ import http.client
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -47,13 +47,43 @@ class RemoteServer(ServerHandle):
         """Raises OSError if there is no gateway at the URL, ControlError for a wrong token."""
         self._call_control("GET", "/health")
 
+    def call(
+        self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
+    ) -> Any:
+        """Makes a call of the control API; raises ControlError, and OSError without a gateway."""
+        return self._call_control(method, path, body, query)
+
+    def events(self, path: str) -> Iterator[dict[str, Any]]:
+        """Yields {} once a stream of server-sent events is open, then the data of each event.
+
+        Raises ControlError, and OSError if there is no gateway.
+        """
+        connection = http.client.HTTPConnection(*self._address, timeout=TIMEOUT)
+        try:
+            connection.request("GET", self._prefix + path, headers=self._headers())
+            response = connection.getresponse()
+            if response.status != 200:
+                raise _refused(response.status, json.loads(response.read()))
+            yield {}
+            for line in response:
+                if line.startswith(b"data: "):
+                    yield json.loads(line[6:])
+        except NOT_A_GATEWAY as error:
+            raise OSError(f"no gateway answers at {self.url}: {error}") from None
+        finally:
+            connection.close()
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        return headers
+
     def _call_control(
         self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
     ) -> Any:
         """Makes a call; raises ControlError, and OSError if there is no gateway at the URL."""
-        headers = {"Content-Type": "application/json"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
+        headers = self._headers()
         target = self._prefix + path + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body)
         try:

@@ -1,8 +1,9 @@
 """The sandboxes of a server, bounded in number; those that are not used expire."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+from mockserver.engine.journal import JournalEntry
 from mockserver.engine.memory_budget import MemoryBudget
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.settings import Settings
@@ -21,6 +22,7 @@ class Sandboxes:
 
     ``default`` always exists and never expires. Another one expires when it was not used for its
     ``ttl`` of monotonic time. There are at most ``most``; their memory stays within ``budget``.
+    ``followers`` are called with each entry of each journal.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class Sandboxes:
         real: Callable[[], int],
         most: int = SANDBOXES_MAX,
         budget: MemoryBudget | None = None,
+        followers: Sequence[Callable[[JournalEntry], None]] = (),
     ) -> None:
         if most < 1:
             raise SettingError(f"there is at least one sandbox, default, not {most}")
@@ -36,6 +39,8 @@ class Sandboxes:
         self.most = most
         self.budget = budget or MemoryBudget()
         default.share.join(self.budget)
+        self._followers = followers
+        default.journal.followers += followers
         self._sandboxes = {default.id: default}
         self._real = real
         self._monotonic = default.clock.monotonic
@@ -85,6 +90,7 @@ class Sandboxes:
             monotonic=self._monotonic,
             redactor=redactor,
         )
+        sandbox.journal.followers += self._followers
         sandbox.explanation_budget, sandbox.owner_of = self._explanation_budget, self.owner_of
         with self._lock:
             self._sweep(at_once=len(self._sandboxes) >= self.most)

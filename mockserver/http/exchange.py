@@ -151,8 +151,7 @@ def create_exchange(  # noqa: PLR0913 - settings by name
         scenario=scenarios.resolve(scenario),
         monotonic=monotonic_for(real),
     )
-    sandbox.journal.followers.append(follow)
-    sandboxes = Sandboxes(sandbox, real, max_sandboxes, budget)
+    sandboxes = Sandboxes(sandbox, real, max_sandboxes, budget, [follow])
     exchange = Exchange(providers, sandboxes, file if watch else None)
     exchange.admin_token, exchange.public_url = admin_token, public_url
     if admin_token is not None:

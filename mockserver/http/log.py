@@ -1,7 +1,12 @@
-"""Log lines on stderr: one line each, control characters escaped, no secret."""
+"""Log lines on stderr: one line each, control characters escaped, no secret.
+
+On a terminal every request is a line, in colours; elsewhere those that were refused, and those
+on which a fault rule had an effect.
+"""
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -10,10 +15,12 @@ from msgspec.structs import asdict
 
 from mockserver.engine.journal import JournalEntry
 from mockserver.http.line_writer import LineHandler
-from mockserver.model.redaction import printable
+from mockserver.tools.request_line import RequestLine, one_line
 
 log = logging.getLogger("mockserver")
 TEXT = "%(message)s"
+# Of an accepted request with no effect of a rule; INFO is that of all others.
+LEVELS = {"quiet": logging.WARNING, "refused": logging.INFO, "all": logging.DEBUG}
 
 # The members of a JSON line beside its message.
 FIELDS = ("provider", "operation", "method", "status", "reason", "credential")
@@ -21,32 +28,63 @@ FAULT_FIELDS = ("fault", "delivery")
 
 
 def follow(entry: JournalEntry) -> None:
-    """Logs a request that was refused, or on which a rule had an effect, in one line."""
-    if not (entry.reason or entry.fault) or not log.isEnabledFor(logging.INFO):
-        return
+    """Logs a request in one line, at the level of refused ones or of all."""
+    level = logging.INFO if entry.reason or entry.fault else logging.DEBUG
+    if log.isEnabledFor(level):
+        line = line_of(entry, "")
+        log.log(level, "%s", line.message, extra={"entry": entry})
+
+
+def line_of(entry: JournalEntry, time: str) -> RequestLine:
+    """Returns the line of a journal entry; ``time`` is when it was logged."""
+    why = entry.explanation
     target = entry.target.decode("latin-1")
-    log.info(
-        "%s %s %s -> %d %s%s",
-        *(entry.provider, entry.method, target, entry.status, _outcome(entry), _why(entry)),
-        extra={"entry": entry},
+    text = "" if why is None else f"{why.rule}. {why.fix}"
+    return RequestLine(
+        time,
+        entry.provider,
+        entry.method,
+        target,
+        entry.status,
+        entry.reason,
+        entry.credential,
+        entry.fault,
+        entry.delivery,
+        entry.duration // 1000,
+        text,
     )
 
 
-def _outcome(entry: JournalEntry) -> str:
-    who = f"(key {entry.credential})" if entry.credential else ""
-    fault = f"[{', '.join(filter(None, (entry.fault, entry.delivery)))}]" if entry.fault else ""
-    return " ".join(filter(None, (entry.reason, who, fault)))
-
-
-def _why(entry: JournalEntry) -> str:
-    why = entry.explanation
-    return f": {why.rule}. {why.fix}" if why is not None else ""
-
-
 class _Text(logging.Formatter):
+    """Lines of text; ``terminal`` is the descriptor of a terminal, None for another stderr."""
+
+    def __init__(self, terminal: int | None) -> None:
+        super().__init__(TEXT)
+        self._terminal = terminal
+        self._colour = terminal is not None and has_colours()
+
     def format(self, record: logging.LogRecord) -> str:
-        lines = super().format(record).splitlines()
-        return "\n".join(printable(line.encode("utf-8", "backslashreplace")) for line in lines)
+        entry = getattr(record, "entry", None)
+        if entry is None:
+            lines = super().format(record).splitlines()
+            return "\n".join(map(one_line, lines))
+        now = datetime.fromtimestamp(record.created).astimezone()
+        line = line_of(entry, now.isoformat(timespec="milliseconds")[11:23])
+        if self._terminal is None:
+            return line.plain()
+        return line.on_terminal(_columns(self._terminal), self._colour)
+
+
+def _columns(terminal: int) -> int:
+    try:
+        return os.get_terminal_size(terminal).columns
+    except OSError:
+        return 0
+
+
+def has_colours() -> bool:
+    """Returns whether a terminal is to have colours (https://no-color.org)."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 class _Json(logging.Formatter):
@@ -61,6 +99,8 @@ class _Json(logging.Formatter):
         if entry is not None:
             names = (*FIELDS, *FAULT_FIELDS) if entry.fault else FIELDS
             line |= {name: getattr(entry, name) for name in names}
+            line["target"] = entry.target.decode("latin-1")
+            line["duration_us"] = entry.duration // 1000
             if entry.explanation is not None:
                 line["explanation"] = asdict(entry.explanation)
         if record.exc_info:
@@ -68,15 +108,19 @@ class _Json(logging.Formatter):
         return json.dumps(line)
 
 
-def set_up(form: str) -> None:
+def set_up(form: str, level: str | None = None) -> None:
     """Sends our lines and the server's to stderr, as ``text`` or ``json``.
 
-    They are written by a thread of their own; without a stderr there are none.
+    ``level`` is quiet, refused or all; None is all on a terminal and refused elsewhere. Lines are
+    written by a thread of their own; without a stderr there are none.
     """
-    formatter = _Json() if form == "json" else _Text(TEXT)
+    terminal = None
     try:
-        handler: logging.Handler = LineHandler(sys.stderr.fileno(), formatter)
+        fd = sys.stderr.fileno()
+        terminal = fd if os.isatty(fd) else None
+        formatter = _Json() if form == "json" else _Text(terminal)
+        handler: logging.Handler = LineHandler(fd, formatter)
     except (AttributeError, OSError, ValueError):  # closed, or no file
         handler = logging.NullHandler()
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    log.setLevel(logging.INFO)
+    log.setLevel(LEVELS[level or ("refused" if terminal is None else "all")])
