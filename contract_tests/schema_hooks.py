@@ -55,7 +55,7 @@ class Deviation(Struct, frozen=True, forbid_unknown_fields=True):
     """An answer that a check objects to, and why it is right all the same.
 
     ``given`` are parameters, or members of the body, without which it would not be, each with
-    a value that shows it.
+    a value that shows it; ``text`` stands in the answer.
     """
 
     check: str
@@ -64,6 +64,7 @@ class Deviation(Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
     fact: str
     given: dict[str, Any] = {}
+    text: str = ""
 
 
 class Known(Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,7 +160,7 @@ def equip(
 
     def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
         for deviation in deviations:
-            if answers(deviation, failure, case, response.status_code):
+            if answers(deviation, failure, case, response):
                 phase = case.meta.phase.name.value
                 met.append(
                     Forgiven(deviation.check, operation_id(case), response.status_code, phase)
@@ -190,12 +191,13 @@ def operation_id(case: Any) -> str:
     return case.operation.schema.get_operation_id(case.operation)
 
 
-def answers(deviation: Deviation, failure: Any, case: Any, status: int) -> bool:
+def answers(deviation: Deviation, failure: Any, case: Any, response: Any) -> bool:
     """Tells whether a failure is what a deviation is about."""
     return (
         deviation.check in failure.checks
         and operation_id(case) in deviation.operations
-        and status == deviation.status
+        and response.status_code == deviation.status
+        and deviation.text.encode() in response.content
         and deviation.given.keys() <= given(case)
     )
 

@@ -288,7 +288,7 @@ def test_checks_come_in_their_order() -> None:
         is_refused(read(server, b"["), 429, "Rate limit exceeded")
     with MockServer(quirks=quirks) as server:
         is_refused(read(server, b"["), 400, "Bad Request")
-        is_refused(read(server, wrong), 400, "Invalid exchange credentials")
+        is_refused(read(server, wrong), 401, "Exchange credentials expired")
         is_refused(read(server), 429, "Insufficient credits for this request")
 
 
@@ -353,10 +353,6 @@ BROKEN = [
     ("half a pair in the name", query(name='"\\ud800"'), INVALID + "name"),
     ("the first of several", query(connectionId="7", connectionFields="7", name="7"), INVALID + "connectionId"),
     ("the second of several", query(connectionId='"no"', connectionFields="7", name="7"), INVALID + "connectionFields"),
-    ("not connected", query(connectionId='"bybit"'), "Invalid exchange credentials"),
-    ("those of another exchange", query(connectionId='"coinbase"'), "Invalid exchange credentials"),
-    ("a byte more", query(connectionFields=json.dumps(SECRETS | {"apiSecret": SECRETS["apiSecret"] + "x"})), "Invalid exchange credentials"),
-    ("the two swapped", query(connectionFields=f'{{"apiKey":{SECOND},"apiSecret":{FIRST}}}'), "Invalid exchange credentials"),
 ]  # fmt: skip
 
 
@@ -446,6 +442,26 @@ def test_a_row_that_control_sets_is_shown(server: MockServer) -> None:
     assert '{"coinId":"new","amount":0,"price":0,"priceBtc":0}]' in text
 
 
+STRANGERS = [
+    ("not connected", query(connectionId='"bybit"')),
+    ("those of another exchange", query(connectionId='"coinbase"')),
+    ("a byte more", query(connectionFields=json.dumps(SECRETS | {"apiSecret": SECRETS["apiSecret"] + "x"}))),
+    ("the two swapped", query(connectionFields=f'{{"apiKey":{SECOND},"apiSecret":{FIRST}}}')),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("about", "body"), STRANGERS, ids=[row[0] for row in STRANGERS])
+def test_exchange_credentials_of_no_connection_are_a_401_with_its_own_message(
+    server: MockServer, about: str, body: bytes
+) -> None:
+    is_refused(read(server, body), 401, "Exchange credentials expired")
+    is_refused(read(server, body, {"X-API-KEY": "nobody"}), 401, "Unauthorized")
+    assert [entry.reason for entry in server.journal] == [
+        "bad_exchange_credentials",
+        "unknown_credential",
+    ]
+
+
 # Quirks
 
 BAD = QUERY | {"connectionFields": {"apiKey": "a", "apiSecret": "b"}}
@@ -453,12 +469,54 @@ BAD = QUERY | {"connectionFields": {"apiKey": "a", "apiSecret": "b"}}
 
 @pytest.mark.parametrize("code", [400, 401, 403])
 def test_refused_exchange_credentials_have_the_status_that_is_set(code: int) -> None:
+    message = "Exchange credentials expired" if code == 401 else "Invalid exchange credentials"
     with MockServer(quirks={"coinstats.bad_exchange_credentials": str(code)}) as server:
-        is_refused(read(server, BAD), code, "Invalid exchange credentials")
+        is_refused(read(server, BAD), code, message)
         key = {"X-API-KEY": "reject-bad_exchange_credentials"}
-        is_refused(read(server, headers=key), code, "Invalid exchange credentials")
+        is_refused(read(server, headers=key), code, message)
         is_refused(read(server, b"["), 400, "Bad Request")
         assert read(server).status_code == 200
+
+
+OBSERVED = (
+    "Your API Key is invalid. "
+    "Please login to https://openapi.coinstats.app and generate your API Key."
+)
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-API-KEY": "nobody"}])
+def test_a_wrong_key_may_have_the_message_that_was_observed(headers: dict[str, str]) -> None:
+    with MockServer(quirks={"coinstats.key_error_text": "observed"}) as server:
+        is_refused(read(server, QUERY, headers), 401, OBSERVED)
+        is_refused(read(server, BAD), 401, "Exchange credentials expired")
+
+
+@pytest.mark.parametrize("code", [429, 406])
+def test_too_few_credits_have_the_status_that_is_set(code: int) -> None:
+    quirks = {"coinstats.credits": "9", "coinstats.credits_exhausted": str(code)}
+    with MockServer(quirks=quirks) as server:
+        is_refused(read(server), code, "Insufficient credits for this request")
+
+
+# A reject and its variant, and the status and message that it has.
+BY_RULE = [
+    ({"reject": "payment_required"}, 402, "Payment Required"),
+    ({"reject": "forbidden"}, 403, "Forbidden"),
+    ({"reject": "credits_exhausted", "variant": "406"}, 406, "Insufficient credits for this request"),
+    ({"reject": "rate_limited"}, 429, "Rate limit exceeded"),
+    ({"reject": "internal_error"}, 500, "Internal Server Error"),
+    ({"reject": "not_implemented"}, 501, "Not Implemented"),
+    ({"reject": "unknown_credential", "variant": "observed"}, 401, OBSERVED),
+    ({"reject": "bad_exchange_credentials", "variant": "403"}, 403, "Invalid exchange credentials"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "status", "message"), BY_RULE, ids=[str(r[1]) for r in BY_RULE])
+def test_a_rule_gives_the_statuses_that_the_official_client_knows(
+    server: MockServer, answer: dict[str, str], status: int, message: str
+) -> None:
+    server.coinstats.fail(**answer)
+    is_refused(read(server), status, message)
 
 
 def test_numbers_may_come_with_an_exponent_and_keep_every_digit() -> None:
@@ -478,10 +536,11 @@ def test_numbers_may_come_with_an_exponent_and_keep_every_digit() -> None:
 
 LEGACY = [
     ("bad_request", 400, '{"error":"Bad Request","message":"Bad Request"}'),
-    ("bad_exchange_credentials", 400, '{"error":"Bad Request","message":"Invalid exchange credentials"}'),
+    ("bad_exchange_credentials", 401, '{"error":"Unauthorized","message":"Exchange credentials expired"}'),
     ("missing_credential", 401, '{"error":"Unauthorized","message":"Unauthorized"}'),
     ("unknown_credential", 401, '{"error":"Unauthorized","message":"Unauthorized"}'),
     ("revoked_credential", 401, '{"error":"Unauthorized","message":"Unauthorized"}'),
+    ("payment_required", 402, '{"error":"Payment Required","message":"Payment Required"}'),
     ("forbidden", 403, '{"error":"Forbidden","message":"Forbidden"}'),
     ("not_found", 404, '{"error":"Not Found","message":"Not Found"}'),
     ("no_route", 404, '{"error":"Not Found","message":"Not Found"}'),
@@ -491,6 +550,7 @@ LEGACY = [
     ("rate_limited", 429, '{"error":"Rate limit exceeded","message":"Rate limit exceeded"}'),
     ("credits_exhausted", 429, '{"error":"Rate limit exceeded","message":"Insufficient credits for this request"}'),
     ("internal_error", 500, '{"error":"Internal Server Error","message":"Internal Server Error"}'),
+    ("not_implemented", 501, '{"error":"Not Implemented","message":"Not Implemented"}'),
     ("service_unavailable", 503, '{"error":"Service Unavailable","message":"Service Unavailable. Please Contact Support"}'),
 ]  # fmt: skip
 
@@ -698,7 +758,7 @@ def test_credits_are_spent_by_each_key_and_by_good_calls_alone(server: MockServe
         read(server, BAD),
         call(server, "GET", STATUS.format("no")),
     ):
-        assert refused.status_code in {400, 404}
+        assert refused.status_code in {400, 401, 404}
     assert read(server, headers={"X-API-KEY": "reject-forbidden"}).status_code == 403
     assert (spent(server), spent(server, token)) == (10, 0)
     call(server, "GET", SUPPORT, token)
@@ -728,7 +788,7 @@ def test_a_limit_that_is_set_counts_good_calls_of_a_key_in_the_span_that_ends_no
     clock = HandClock(1_747_444_859 * 10**9)
     with MockServer(real=clock, limits={"coinstats.reads": "2/60s"}) as server:
         for _ in range(3):
-            assert read(server, BAD).status_code == 400, "refused calls are not counted"
+            assert read(server, BAD).status_code == 401, "refused calls are not counted"
         assert read(server).status_code == 200
         clock.advance("30s")
         assert call(server, "GET", SUPPORT).status_code == 200, "all operations count together"
@@ -769,7 +829,7 @@ def test_a_secret_is_in_no_error_journal_record_or_log(
     )
     with MockServer(str(file)) as server:
         answers = [read(server, leak(KEPT), {"X-API-KEY": "k"}) for leak in LEAKS]
-        assert [a.status_code for a in answers] == [200] + [400] * 7
+        assert [a.status_code for a in answers] == [200, 401] + [400] * 6
         records = server.app.sandboxes.default.states["coinstats"].ledger.records
         texts = [a.text + repr(a.headers) for a in answers]
         texts += [repr(server.journal), repr(records), caplog.text]

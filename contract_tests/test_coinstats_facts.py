@@ -94,7 +94,7 @@ def test_what_the_list_of_exchanges_tells_is_what_a_balance_call_asks_for(
     for entry in listed:
         id, keys = entry["connectionId"], [field["key"] for field in entry["connectionFields"]]
         stranger = dict.fromkeys(keys, "nobodys")
-        is_refused(read_with(server, id, stranger), 400, "Invalid exchange credentials")
+        is_refused(read_with(server, id, stranger), 401, "Exchange credentials expired")
         for key in keys:
             message = f"Invalid parameter: connectionFields.{key}"
             without = {name: stranger[name] for name in keys if name != key}

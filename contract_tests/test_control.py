@@ -696,7 +696,7 @@ SETTINGS = [
     ({"coinstats.credits": 25}, "coinstats.credits", "25"),
     ({"cpg.replay": False}, "cpg.replay", "off"),
     ({"cdp.strict_claims": True}, "cdp.strict_claims", "true"),
-    ({"coinstats.bad_exchange_credentials": 401}, "coinstats.bad_exchange_credentials", "401"),
+    ({"coinstats.bad_exchange_credentials": 403}, "coinstats.bad_exchange_credentials", "403"),
     ({"cpg.timestamp_window": 90}, "cpg.timestamp_window", "90s"),
     ({"cpg.timestamp_window": 1.5}, "cpg.timestamp_window", "1500ms"),
     ({"cpg.timestamp_window": "1m30s"}, "cpg.timestamp_window", "1m30s"),

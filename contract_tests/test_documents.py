@@ -33,9 +33,16 @@ def documented(provider: Provider) -> Document:
     return Document(openapi_document(provider.name))
 
 
-def refused(provider: Provider, reason: str) -> Response:
+def refused(provider: Provider, reason: str, **facts: str) -> Response:
     quirks = {q.name: q.read(q.default) for q in provider.quirks}
-    return provider.refuse(Reject(reason), ErrorContext(quirks))
+    return provider.refuse(Reject(reason, **facts), ErrorContext(quirks))
+
+
+def refusals(provider: Provider) -> list[Response]:
+    """Returns every refusal of the provider, in each of its variants."""
+    plain = [refused(provider, reason) for reason in provider.errors]
+    variants = [(reason, v) for reason, names in provider.variants.items() for v in names]
+    return plain + [refused(provider, reason, variant=v) for reason, v in variants]
 
 
 def resolved(data: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
@@ -119,12 +126,12 @@ def test_path_parameters_are_those_of_the_template(provider):
 def test_every_refusal_is_declared_everywhere(provider):
     checker = documented(provider)
     for operation in checker.operations():
-        for reason in provider.errors:
-            checker.check(operation, refused(provider, reason))
+        for refusal in refusals(provider):
+            checker.check(operation, refusal)
 
 
 def test_no_status_is_declared_in_vain(provider):
-    given = {"200"} | {str(refused(provider, reason).status) for reason in provider.errors}
+    given = {"200"} | {str(refusal.status) for refusal in refusals(provider)}
     for _, _, operation in documented(provider).operations().values():
         assert set(operation["responses"]) == given
 

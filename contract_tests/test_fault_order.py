@@ -174,7 +174,7 @@ LADDERS: dict[str, Ladder] = {
         (KEYS, [Mistake("unknown_credential", Ask("coinstats"), change=forged)]),
         (["rate_limited"], [Mistake("rate_limited", Ask("coinstats"), {"coinstats.reads": NO_LIMIT})]),
         (["bad_request"], [Mistake("bad_request", Ask("coinstats", COINS, "POST", headers=JSON, body=b"[]"))]),
-        (["bad_exchange_credentials", "not_found", "not_synced", "credits_exhausted", "forbidden"],
+        (["bad_exchange_credentials", "not_found", "not_synced", "credits_exhausted", "forbidden", "payment_required", "not_implemented"],
          [Mistake("credits_exhausted", Ask("coinstats"), quirks={"coinstats.credits": "0"}),
           Mistake("not_found", Ask("coinstats", "/v1/exchange/status?portfolioId=x"))]),
     ],

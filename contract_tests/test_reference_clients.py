@@ -455,7 +455,7 @@ PASSING = {
         "endpoint_unavailable",
     ),
     "coinapi": ("429", "500", "503"),
-    "coinstats": ("409", "429", "500", "503"),
+    "coinstats": ("409", "429", "500", "501", "503"),
     "coinw": ("29001", "10001", "500"),
     "cpg": ("429", "500", "503"),
 }
@@ -922,6 +922,34 @@ def test_a_portfolio_that_never_syncs_is_an_error(
     server.set_quirks({"coinstats.sync_after": "never", "coinstats.sync_polls": "100"})
     code, _ = outcome(client_of(server, "coinstats", http, patience).balances)
     assert (code, sum(patience.slept)) == ("syncing", 60)
+
+
+REFUSED_BY = [
+    {},
+    {"coinstats.bad_exchange_credentials": "400"},
+    {"coinstats.bad_exchange_credentials": "403"},
+    {"coinstats.key_error_text": "observed"},
+    {"coinstats.error_shape": "legacy"},
+]
+
+
+@pytest.mark.parametrize("quirks", REFUSED_BY, ids=str)
+def test_a_client_knows_which_of_its_two_credentials_was_refused(
+    server: MockServer, http: httpx.Client, patience: Patience, quirks: dict[str, str]
+) -> None:
+    server.set_quirks(quirks)
+    refused = {}
+    for reason in ("unknown_credential", "bad_exchange_credentials", "forbidden", "bad_request"):
+        with pytest.raises(CoinStatsError) as caught:
+            client_of(server, "coinstats", http, patience, f"reject-{reason}").balances()
+        refused[reason] = caught.value.refused
+    assert refused == {
+        "unknown_credential": "key",
+        "bad_exchange_credentials": "exchange",
+        "forbidden": "",
+        "bad_request": "",
+    }
+    assert patience.slept == []
 
 
 def test_no_patience_brings_credits_back(

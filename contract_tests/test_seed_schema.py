@@ -106,7 +106,7 @@ DOWN = {"statusCode": 503, "message": "Service Unavailable. Please Contact Suppo
 # Status, where its answer has the page's example, and that example.
 FAILURES = [
     (400, " > examples > documented", "value", failure(400, "Bad Request")),
-    (401, "", "example", failure(401, "Unauthorized")),
+    (401, " > examples > key", "value", failure(401, "Unauthorized")),
     (403, "", "example", failure(403, "Forbidden")),
     (404, "", "example", failure(404, "Not Found")),
     (409, "", "example", failure(409, "Transactions not synced")),

@@ -30,11 +30,18 @@ class Balance(NamedTuple):
 
 
 class CoinStatsError(Exception):
-    """An error response; ``retriable`` says whether a retry may help."""
+    """An error response; ``retriable`` says whether a retry may help.
 
-    def __init__(self, code: str, message: str, *, retriable: bool = False) -> None:
+    ``refused`` is the credential that was refused, ``key`` or ``exchange``, and empty for another
+    error. Both may be a 401: the message alone tells them apart.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, retriable: bool = False, refused: str = ""
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code, self.message, self.retriable = code, message, retriable
+        self.refused = refused
 
 
 class CoinStatsClient:
@@ -124,4 +131,15 @@ def _error(response: httpx.Response) -> CoinStatsError:
         message = response.text
     retriable = response.is_server_error or response.status_code in (CONFLICT, LIMITED)
     spent = message.startswith(SPENT)
-    return CoinStatsError(str(response.status_code), message, retriable=retriable and not spent)
+    return CoinStatsError(
+        str(response.status_code),
+        message,
+        retriable=retriable and not spent,
+        refused=_refused(response.status_code, message),
+    )
+
+
+def _refused(status: int, message: str) -> str:
+    if "exchange credentials" in message.lower():
+        return "exchange"
+    return "key" if status == httpx.codes.UNAUTHORIZED else ""

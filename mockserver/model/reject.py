@@ -27,6 +27,7 @@ REASONS = (
     "ip_not_allowed",
     "rate_limited",
     "credits_exhausted",
+    "payment_required",
     "not_found",
     "bad_page_token",
     "exchange_unreachable",
@@ -40,6 +41,7 @@ REASONS = (
     "internal_error",
     "service_unavailable",
     "endpoint_unavailable",
+    "not_implemented",
 )
 
 

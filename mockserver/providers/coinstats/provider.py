@@ -107,9 +107,21 @@ PROVIDER = Provider(
         ),
         Quirk(
             "bad_exchange_credentials",
-            "400",
+            "401",
             "The status for exchange credentials that no connection has.",
-            choices=("400", "401", "403"),
+            choices=errors.VARIANTS["bad_exchange_credentials"],
+        ),
+        Quirk(
+            "key_error_text",
+            "documented",
+            "The message for a wrong key: the page's, or the one in the tests of its own client.",
+            choices=errors.VARIANTS["unknown_credential"],
+        ),
+        Quirk(
+            "credits_exhausted",
+            "429",
+            "The status where too few credits are left.",
+            choices=errors.VARIANTS["credits_exhausted"],
         ),
         Quirk(
             "numbers",
@@ -136,6 +148,7 @@ PROVIDER = Provider(
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,
+    variants=errors.VARIANTS,
     section=world.CoinstatsSection,
     row=world.Balance,
     key="api_key",
