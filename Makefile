@@ -32,6 +32,7 @@ fix: $(VENV)/installed-test ## Format, and mend what the linter can
 
 prove: $(VENV)/installed-test ## Plant every defect, and see its proof fail (ARGS="cpg")
 	@$(BIN)/python contract_tests/prove.py $(ARGS)
+	@$(BIN)/python contract_tests/prove_clients.py $(ARGS)
 
 fuzz: $(VENV)/installed-test ## Fuzz a server in a process of its own (ARGS="--requests 1000000 --seed 490")
 	@$(BIN)/python -m contract_tests.fuzz $(ARGS)

@@ -4,6 +4,7 @@
     ├── SettingError (ValueError)      a value that is not allowed: message, path
     │   ├── DataError                  in a world, a scenario or a rule: also line
     │   ├── FileError                  in a file, or the file itself: also file, line
+    │   ├── UnusableClient             of ``mockserver certify``: the client, or how to grade it
     │   └── InvalidCall                in a control API call: also a ControlError
     ├── ControlError (ValueError)      a refused control API call: status, error, at, hint
     │   └── InvalidCall                status 400
@@ -31,6 +32,7 @@ __all__ = [
     "SettingError",
     "TooManySandboxes",
     "UnreadableRequest",
+    "UnusableClient",
     "VerificationError",
     "json_path",
 ]
@@ -137,6 +139,13 @@ class InvalidCall(ControlError, SettingError):
 
     def __init__(self, error: str, at: str = "$", hint: str = "", **facts: Any) -> None:
         super().__init__(400, error, at, hint, **facts)
+
+
+class UnusableClient(SettingError):
+    """A client that ``mockserver certify`` cannot grade as it is, or a wrong setting for it.
+
+    The message is one line that says what was expected.
+    """
 
 
 class UnreadableRequest(MockServerError, ValueError):

@@ -1,0 +1,1 @@
+"""Clients that are certified: the reference clients, and planted defects of them."""

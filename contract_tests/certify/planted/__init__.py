@@ -1,0 +1,1 @@
+"""The catalogue of planted client defects, one module for each theme."""

@@ -1,0 +1,52 @@
+"""Planted defects: too strict where APIs grow, too lenient where amounts lack."""
+
+from certify import changes
+from certify.planting import ALL, HTTP, changed, fails, plant
+
+plant(
+    "refuses unknown members", ALL, "unknown-members", http_options=changed(changes.strict_members)
+)
+plant(
+    "refuses unknown words",
+    ("cdp", "coinapi"),
+    "unknown-enum-value",
+    http_options=changed(changes.strict_enums),
+)
+plant(
+    "needs an optional member",
+    ALL,
+    "optional-members-absent",
+    "first-try",
+    http_options=changed(changes.needs_optional),
+)
+plant(
+    "compares the whole media type",
+    ALL,
+    "media-type-with-charset",
+    http_options=changed(changes.exact_media_type),
+)
+plant(
+    "takes an absent amount for zero",
+    ALL,
+    "amount-absent",
+    "amount-null",
+    http_options=changed(changes.absent_as_zero),
+)
+plant(
+    "takes a null amount for zero", HTTP, "amount-null", http_options=changed(changes.null_as_zero)
+)
+plant("takes null rows for none", HTTP, "rows-null", http_options=changed(changes.null_as_empty))
+plant(
+    "needs the rate",
+    ("coinapi",),
+    "null-rate",
+    "optional-members-absent",
+    http_options=changed(
+        lambda _, r: (
+            fails(ValueError("no rate"))
+            if b'"rate_usd":null' in r.content
+            or (b'"balance"' in r.content and b"rate_usd" not in r.content)
+            else r
+        )
+    ),
+)

@@ -1,0 +1,168 @@
+"""Server errors and proxies: bounded retries, a fresh signature, and no rows from a web page."""
+
+from mockserver.certify.checks.common import (
+    GIVES_UP,
+    HTML,
+    JSON,
+    RETRIES,
+    anywhere,
+    issue,
+    rule,
+)
+from mockserver.certify.judges import (
+    accepted,
+    at_most,
+    error,
+    exact,
+    exact_or_error,
+    fresh_signatures,
+    never,
+    no_credential_elsewhere,
+    waited,
+)
+from mockserver.certify.model import CDP, COINAPI, COINSTATS, CPG, MUST, SHOULD, Check, Scene
+
+PAGE = "<html><head><title>Just a moment...</title></head><body>[]</body></html>"
+BAD_GATEWAY = issue("coinbase/coinbase-python#15")
+RETRY = f"Retry a read a few times (at most {RETRIES} here) with growing pauses, then raise."
+STATUS_FIRST = "Look at the status and at the body's form before you read rows from it."
+
+CHECKS = (
+    Check(
+        id="server-error-for-ever",
+        about="A 503 that does not end is given up after a bounded number of requests.",
+        level=MUST,
+        why="Unbounded retries turn an outage into a longer one, and hang the caller.",
+        fix=RETRY,
+        source=issue("dymensionxyz/roller#209"),
+        scene=Scene(rules=anywhere(reject="service_unavailable")),
+        judges=(error, at_most(RETRIES)),
+    ),
+    Check(
+        id="server-error-once",
+        about="A 500 once gives the account or an error.",
+        level=MUST,
+        why="An outage must not look like an account without money.",
+        fix=RETRY,
+        source=issue("vultisig/vultisig-android#5288"),
+        scene=Scene(rules=rule(reject="internal_error", times=1)),
+        judges=(exact_or_error,),
+    ),
+    Check(
+        id="server-error-then-succeeds",
+        about="A read that fails once with a 503 is retried and succeeds.",
+        level=SHOULD,
+        why="A read may be repeated; single errors are common.",
+        fix=RETRY,
+        source="https://github.com/coinbase/cdp-sdk",
+        scene=Scene(rules=anywhere(reject="service_unavailable", times=1)),
+        judges=(exact,),
+    ),
+    Check(
+        id="server-error-without-hammering",
+        about="Retries after a 503 keep a pause.",
+        level=SHOULD,
+        why="Many clients that retry at once keep a service down.",
+        fix=RETRY,
+        source="https://github.com/coinbase/cdp-sdk",
+        scene=Scene(rules=anywhere(reject="service_unavailable")),
+        judges=(waited(0.05, "service_unavailable"),),
+    ),
+    Check(
+        id="fresh-signature-on-retry",
+        about="A retry has a timestamp and a signature of its own.",
+        level=MUST,
+        providers=(CPG,),
+        why="The gateway rejects a reused signature, so the retry is a 401.",
+        fix="Sign inside the retry, not before it, and never twice in the same second.",
+        source="https://github.com/heremaps/here-data-sdk-cpp/pull/1162",
+        scene=Scene(rules=rule(deliver={"close": True}, times=1)),
+        judges=(never("replayed", "the retry reused the signature"), fresh_signatures),
+    ),
+    Check(
+        id="fresh-token-on-retry",
+        about="A retry has a token of its own.",
+        level=SHOULD,
+        providers=(CDP,),
+        why="A token is valid for two minutes: after a pause, the old one is refused.",
+        fix="Make the token inside the retry.",
+        source="https://github.com/coinbase/cdp-sdk",
+        scene=Scene(rules=anywhere(reject="service_unavailable", times=1)),
+        judges=(fresh_signatures,),
+    ),
+    Check(
+        id="retry-is-accepted",
+        about="No retry of a read is refused for its signature.",
+        level=MUST,
+        why="A retry that cannot succeed turns a passing fault into a wrong key.",
+        fix="Sign each try anew.",
+        source=issue("ably/docs#286"),
+        scene=Scene(rules=rule(deliver={"cut": 0.2}, times=1)),
+        judges=(exact_or_error, accepted),
+    ),
+    Check(
+        id="bad-gateway-page",
+        about="The HTML page of a 502 raises.",
+        level=MUST,
+        why="A proxy's page is no JSON; the parser's error hides the outage.",
+        fix=STATUS_FIRST,
+        source=BAD_GATEWAY,
+        scene=Scene(rules=anywhere(page="proxy-502")),
+        judges=(error, at_most(RETRIES)),
+    ),
+    Check(
+        id="challenge-page",
+        about="The challenge page of a CDN (403, HTML) raises, and is not retried in a loop.",
+        level=MUST,
+        why="A client cannot solve it; trying again looks like an attack.",
+        fix=STATUS_FIRST,
+        source=issue("thicccat688/peerberrypy#7"),
+        scene=Scene(rules=anywhere(page="cdn-challenge")),
+        judges=(error, at_most(GIVES_UP)),
+    ),
+    Check(
+        id="html-under-status-200",
+        about="A web page with status 200 raises.",
+        level=MUST,
+        why="Captive portals and maintenance pages answer so.",
+        fix=STATUS_FIRST,
+        source=issue("HiddenCodeDevs/HEXACOREbot#13"),
+        scene=Scene(rules=anywhere(status=200, headers=HTML, body=PAGE)),
+        judges=(error, at_most(RETRIES)),
+    ),
+    Check(
+        id="empty-body-under-status-200",
+        about="An empty body with status 200 raises.",
+        level=MUST,
+        providers=(CDP, COINAPI, COINSTATS, CPG),
+        why="No body is not a list without rows.",
+        fix=STATUS_FIRST,
+        source=issue("dymensionxyz/roller#209"),
+        scene=Scene(rules=anywhere(status=200, headers=JSON, body="")),
+        judges=(error, at_most(RETRIES)),
+    ),
+    Check(
+        id="json-of-another-service",
+        about="JSON without the documented members raises.",
+        level=MUST,
+        why="`body.get('balances', [])` makes an empty account of any answer.",
+        fix="Require the members that the document requires.",
+        source=issue("vultisig/vultisig-android#5288"),
+        scene=Scene(rules=anywhere(status=200, headers=JSON, body='{"status":"ok"}')),
+        judges=(error, at_most(RETRIES)),
+    ),
+    Check(
+        id="redirect-to-another-host",
+        about="A redirect to another host does not take the credentials with it.",
+        level=MUST,
+        why="HTTP libraries drop Authorization across hosts, and keep X-API-Key and bodies.",
+        fix="Do not follow redirects: the API documents none.",
+        source="https://github.com/rmusser01/tldw_chatbook/pull/1925",
+        scene=Scene(
+            rules=anywhere(
+                status=307, headers=JSON | {"Location": "{elsewhere}"}, body="{}", times=1
+            )
+        ),
+        judges=(no_credential_elsewhere, exact_or_error),
+    ),
+)
