@@ -12,7 +12,7 @@ from mockserver.certify import scoring
 from mockserver.certify.clients import Client
 from mockserver.certify.model import Check, Result
 from mockserver.certify.scoring import Fraction, Requirements
-from mockserver.client.sandbox import JournalEntry
+from mockserver.client.journal import JournalEntry
 from mockserver.version import __version__
 
 SHOWN_MAX = 2_000  # characters of one text of a client or the journal

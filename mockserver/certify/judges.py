@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from mockserver.certify.model import Evidence, Judge, NotApplicable, Outcome, Row
 from mockserver.certify.rows import difference
-from mockserver.client.sandbox import JournalEntry
+from mockserver.client.journal import JournalEntry
 
 # What carries a credential in a request: headers, names in a target or a body.
 CREDENTIAL_HEADERS = ("authorization", "x-coinapi-key", "x-api-key", "x-cpg-key", "x-cpg-signature")

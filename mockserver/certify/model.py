@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from mockserver.client.sandbox import JournalEntry
+from mockserver.client.journal import JournalEntry
 
 Level = Literal["must", "should"]
 MUST: Level = "must"

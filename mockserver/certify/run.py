@@ -159,7 +159,7 @@ class Suite:
                 account=_account(handle, scene.account),
                 check=check.id,
                 time_limit=self._options.time_limit,
-                sleep=lambda seconds: sandbox.clock.advance(max(float(seconds), 0)),
+                sleep=sandbox.sleep,
                 filters=dict(scene.filters.get(provider, {})),
             )
             outcomes = self._outcomes(stage, sandbox, scene.runs)

@@ -54,7 +54,15 @@ plant(
     "filter-signed-as-sent",
     http_options=lambda self: {"transport": Rewritten(verify=False)},
 )
-plant("tries without its key first", ALL, "first-try", ROWS, balances=unsigned_first)
+plant(
+    "tries without its key first",
+    ALL,
+    "first-try",
+    "long-retry-after",
+    "filter-escaped-once",
+    ROWS,
+    balances=unsigned_first,
+)
 plant(
     "gives the time of an hour ago",
     ("cpg",),
