@@ -27,7 +27,7 @@ LOST = b"GET /cpg/lost HTTP/1.1\r\nHost: x\r\n\r\n"
 MIB = 1 << 20
 SAMPLES = 20  # of memory, in a whole run
 SETTLED = 0.3  # part of a run behind which memory must be flat, but for what health accounts for
-GROWTH = 16 * MIB  # of the rest of memory, from the first settled sample to the highest
+GROWTH = 32 * MIB  # of the rest of memory: caches that were emptied leave holes behind
 
 
 class Memory(NamedTuple):
@@ -35,7 +35,7 @@ class Memory(NamedTuple):
 
     requests: int  # sent so far
     resident: int
-    accounted: int  # journals and caches, as health counts them
+    accounted: int  # journals and caches at their largest so far, as health counts them
 
     @property
     def rest(self) -> int:
@@ -117,10 +117,15 @@ class Run:
                 raise Wrong(f"seed {self.seed}, step {step}: {error}") from error
             part = max(self.requests / requests, self.seconds / seconds)
             if part * SAMPLES >= len(self.memory):
-                self.memory.append(Memory(self.requests, self.server.memory, self.server.accounted))
+                self.memory.append(self._memory())
                 self.files.append(self.server.files)
                 report(self.line())
             step += 1
+
+    def _memory(self) -> Memory:
+        peak = max((row.accounted for row in self.memory), default=0)
+        accounted = max(peak, self.server.accounted)
+        return Memory(self.requests, self.server.memory, accounted)
 
     def _step(self, step: int) -> None:
         chance = random.Random(f"{self.seed} {step}")
