@@ -27,6 +27,7 @@ class Found(Struct):
     memory: Sequence[Resident] = ()
     starts: Mapping[str, float] = {}
     isolation: Sequence[Figure] = ()
+    pauses: Sequence[Figure] = ()
     growth: Sequence[Growth] = ()
     rest: Rest | None = None  # of a request, beside what grows
     goals: Sequence[Goal] = ()

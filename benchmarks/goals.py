@@ -1,4 +1,4 @@
-"""Every target beside what was reached: ratios in one run, starts, memory, growth, isolation."""
+"""Every target beside what was reached, in one run: ratios, starts, memory, growth, pauses."""
 
 from collections.abc import Iterator, Mapping
 from statistics import median
@@ -39,7 +39,7 @@ def goals(found: Found) -> Iterator[Goal]:
         yield Goal(
             f"large to small, the worst ({worst.name})", worst.ratio, GROWTH, note=by_pipeline
         )
-    for figure in found.isolation:
+    for figure in (*found.isolation, *found.pauses):
         yield Goal(figure.name, figure.value, Target(figure.most, less=True), figure.unit)
 
 
