@@ -42,7 +42,8 @@ def counted(app: Exchange) -> int:
     return sum(
         sum(entry.size for entry in box.journal.entries)
         + len(box.journal.counts.exact) * 320
-        + sum(size for state in box.states.values() for size in state.answers._sizes)  # noqa: SLF001
+        + sum(state.answers._size for state in box.states.values())  # noqa: SLF001
+        + box.history.size
         for box in app.sandboxes
     )
 
@@ -54,7 +55,7 @@ def test_the_least_recently_used_sandboxes_shrink_first() -> None:
         for n in range(100):
             ask(box, n)
     used = app.sandboxes.budget.used
-    assert 0.9 * MIB < used <= MIB + 5 * STEP
+    assert 0.4 * MIB < used <= MIB + 5 * STEP  # what leads to a request is dropped as a whole
     assert used == counted(app)
     first, second, third, fourth = kept(boxes)
     assert (first, fourth) == (0, 100)

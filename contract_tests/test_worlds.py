@@ -117,7 +117,7 @@ def test_a_shipped_world_is_valid_and_has_a_section_for_every_provider(name: str
     world = worlds.load(name)
     assert (world.name, list(world.parts)) == (name, list(discover()))
     for provider in world.parts:
-        labels = {key.label for key in world.parts[provider].credentials.values()}
+        labels = {key.label for key in world.parts[provider].all_keys.values()}
         assert {"main"} | {f"reject-{r}" for r in discover()[provider].errors} <= labels
 
 

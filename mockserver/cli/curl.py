@@ -52,7 +52,7 @@ def curl(
 def _key(world: str, provider: str, label: str) -> Any:
     """Returns a provider's credential by its label in a world; raises UsageError."""
     try:
-        keys = worlds.load(world).parts[provider].credentials.values()
+        keys = worlds.load(world).parts[provider].all_keys.values()
     except FileError as error:
         raise click.UsageError(str(error)) from None
     by_label = {key.label: key for key in keys}

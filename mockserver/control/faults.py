@@ -56,7 +56,7 @@ def create(call: ControlCall) -> dict[str, Any]:
         raise invalid(error, HINT) from None
     _check_credential(sandbox, rule)
     with sandbox.lock:
-        sandbox.rulebook.put([rule], sandbox.clock.now())
+        sandbox.put_rules([rule])
         return _rule_document(sandbox.rulebook.rules[rule.name], sandbox.clock.now())
 
 
@@ -80,7 +80,7 @@ def clear(call: ControlCall) -> None:
     sandbox = call.sandbox
     with sandbox.lock:
         sandbox.stop()
-        sandbox.rulebook.drop(list(sandbox.rulebook.rules))
+        sandbox.drop_rules(list(sandbox.rulebook.rules))
 
 
 def delete(call: ControlCall) -> None:
@@ -90,7 +90,7 @@ def delete(call: ControlCall) -> None:
         if name not in sandbox.rulebook.rules:
             known = choices(name, sandbox.rulebook.rules)
             raise ControlError(404, f"no rule {name}", "name", known)
-        sandbox.rulebook.drop([name])
+        sandbox.drop_rules([name])
 
 
 def shipped_scenarios(call: ControlCall) -> dict[str, Any]:

@@ -107,9 +107,7 @@ def find_entry(call: ControlCall, n: str) -> JournalEntry:
 
 def clear(call: ControlCall) -> None:
     """Deletes all entries and counts."""
-    sandbox = call.sandbox
-    with sandbox.lock:
-        sandbox.journal.clear()
+    call.sandbox.clear_journal()
 
 
 def coverage(call: ControlCall) -> dict[str, Any]:

@@ -77,9 +77,7 @@ def replace_rows(call: ControlCall) -> dict[str, Any]:
         rows[row.asset, row.venue] = row.touched("control")
     _check_account(state, id, list(rows.values()))
     account_rows = state.ledger.accounts[id].with_rows(rows)
-    sandbox = call.sandbox
-    with sandbox.lock:
-        sandbox.states[state.provider.name].ledger.put(id, account_rows)
+    call.sandbox.put_account(state.provider.name, id, account_rows)
     return _account_document(id, account_rows.account, [*rows.values()])
 
 

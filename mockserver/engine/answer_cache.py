@@ -1,7 +1,7 @@
 """Encoded responses, cached until the ledger changes; bounded in entries and in bytes."""
 
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import Any
 
 from mockserver.engine.memory_budget import MemoryShare
@@ -23,7 +23,6 @@ class AnswerCache:
         self._version = -1
         # Not a dict: finding its first item passes over all items that were removed before.
         self._responses: OrderedDict[Any, Response] = OrderedDict()
-        self._sizes: deque[int] = deque()
         self._size = 0
 
     def get(self, key: Any, version: int) -> Response | None:
@@ -38,14 +37,12 @@ class AnswerCache:
         """Drops every response."""
         freed, self._size = self._size, 0
         self._responses.clear()
-        self._sizes.clear()
         self._share.add(-freed)
 
     def put(self, key: Any, response: Response) -> None:
         """Stores the first response of a key, for the version of the last ``get``."""
-        size = ENTRY_SIZE + len(response.body) + len(repr(key))
+        size = _size(key, response)
         self._responses[key] = response
-        self._sizes.append(size)
         self._size += size
         while self._size > BYTES_MAX or len(self._responses) > ENTRIES_MAX:
             size -= self.drop_oldest()
@@ -53,13 +50,16 @@ class AnswerCache:
 
     def drop_oldest(self) -> int:
         """Drops the oldest response; returns the bytes freed."""
-        if not self._sizes:
+        if not self._responses:
             return 0
-        self._responses.popitem(last=False)
-        freed = self._sizes.popleft()
+        freed = _size(*self._responses.popitem(last=False))
         self._size -= freed
         return freed
 
     def fold(self) -> int:
         """Frees nothing: responses have no detail to drop."""
         return 0
+
+
+def _size(key: Any, response: Response) -> int:
+    return ENTRY_SIZE + len(response.body) + len(repr(key))

@@ -6,9 +6,13 @@ real time: moving the sandbox clock never breaks a client. The sandbox clock run
 monotonic time: setting the machine's clock does not move it.
 """
 
+import copy
 import threading
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Self
+
+from msgspec import Struct
 
 from mockserver.errors import SettingError
 from mockserver.model.times import CENTURY
@@ -36,6 +40,19 @@ def never_backwards(real: Callable[[], int]) -> Callable[[], int]:
             return monotonic
 
     return read
+
+
+class ClockState(Struct, frozen=True, forbid_unknown_fields=True):
+    """Both clocks at one moment: ``then`` plus ``passed`` times ``rate`` is the sandbox time.
+
+    Times are nanoseconds; ``rate`` is a number or a fraction, as in ``1/3``.
+    """
+
+    then: int
+    passed: int
+    rate: str
+    frozen: bool
+    skew: int
 
 
 class Clock:
@@ -104,6 +121,29 @@ class Clock:
         if abs(duration) > CENTURY:
             raise SettingError("skew takes a duration of at most 100 years, either way")
         self.skew = duration
+
+    def skewed(self, duration: int) -> Self:
+        """Returns the same clock with another skew; raises SettingError."""
+        clock = copy.copy(self)
+        clock.skew_by(duration)
+        return clock
+
+    def state(self) -> ClockState:
+        """Returns the state of both clocks now."""
+        passed = self.monotonic() - self._anchor
+        return ClockState(self._then, passed, str(self.rate), self.frozen, self.skew)
+
+    def restore(self, state: ClockState) -> None:
+        """Goes on from a state."""
+        self._then, self._anchor = state.then, self.monotonic() - state.passed
+        self.rate = REAL if state.rate == "1" else Fraction(state.rate)
+        self.frozen, self.skew = state.frozen, state.skew
+
+    def driven_by(self, real: Callable[[], int], monotonic: Callable[[], int]) -> Self:
+        """Returns the same clock with other sources of real and monotonic time."""
+        clock = copy.copy(self)
+        clock.real, clock.monotonic = real, monotonic
+        return clock
 
     def _move_to(self, now: int) -> None:
         if now > END:

@@ -5,7 +5,7 @@ The pipeline redacts an entry before it adds it here.
 
 import threading
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from sys import getsizeof
 
 from msgspec import Struct
@@ -74,6 +74,15 @@ class JournalEntry(Struct, frozen=True, gc=False):
         return ENTRY_SIZE + sizes
 
 
+class CountsState(Struct, frozen=True):
+    """The counts of all requests at one moment."""
+
+    exact: Mapping[Exact, int]
+    rest: Mapping[Coarse, int]
+    earlier: Mapping[Coarse, int]
+    applied_rules: Mapping[str, int]
+
+
 class RequestCounts:
     """Counts of all requests: ``exact`` by provider, operation, status, reason and credential.
 
@@ -132,6 +141,19 @@ class RequestCounts:
         self.exact.clear()
         return freed
 
+    def state(self) -> CountsState:
+        """Returns the counts."""
+        return CountsState(
+            dict(self.exact), dict(self.rest), dict(self.earlier), dict(self.applied_rules)
+        )
+
+    def restore(self, state: CountsState) -> int:
+        """Puts other counts in place of its own; returns the bytes that they take more."""
+        freed = self.reset()
+        self.exact, self.applied_rules = dict(state.exact), OrderedDict(state.applied_rules)
+        self.rest, self.earlier = Counter(state.rest), Counter(state.earlier)
+        return len(self.exact) * KEY_SIZE + len(self.applied_rules) * RULE_SIZE - freed
+
     @property
     def seen_counts(self) -> Counter[Coarse]:
         """The counts since the start or the last reset, by provider, operation and reason."""
@@ -139,6 +161,15 @@ class RequestCounts:
         for (provider, operation, _, reason, _), count in self.exact.items():
             counts[provider, operation, reason] += count
         return counts
+
+
+class JournalState(Struct, frozen=True):
+    """A journal at one moment."""
+
+    entries: tuple[JournalEntry, ...]
+    count: int
+    cleared: int
+    counts: CountsState
 
 
 class Journal:
@@ -175,13 +206,31 @@ class Journal:
         self._size = 0
         self._share.add(-freed)
 
+    def state(self, *, entries: bool = True) -> JournalState:
+        """Returns the entries and the counts; without ``entries`` the counts alone."""
+        known = tuple(self.entries) if entries else ()
+        return JournalState(known, self.count, self._cleared, self.counts.state())
+
+    def restore(self, state: JournalState) -> None:
+        """Puts entries and counts of a state in place of its own."""
+        self.clear()
+        self.count, self._cleared = state.count, state.cleared
+        self._share.add(self.counts.restore(state.counts))
+        self.entries = deque(state.entries)
+        self._sizes = deque([entry.size for entry in state.entries])
+        self._size = sum(self._sizes)
+        self._share.add(self._size)
+
     @property
     def dropped(self) -> int:
         """How many entries were dropped since the start or the last ``clear``."""
         return self.count - self.cleared - len(self.entries)
 
-    def add(self, entry: JournalEntry) -> None:
-        """Appends an entry and drops the oldest beyond the bounds."""
+    def add(self, entry: JournalEntry, more: int = 0) -> None:
+        """Appends an entry and drops the oldest beyond the bounds.
+
+        ``more`` are bytes that the request takes elsewhere in the sandbox.
+        """
         entries, size = self.entries, entry.size
         entries.append(entry)
         self._sizes.append(size)
@@ -195,7 +244,7 @@ class Journal:
             exact[key] = known + 1
         else:
             size += self.counts.add(key)
-        self._share.add(size)
+        self._share.add(size + more)
         for follow in self.followers:
             follow(entry)
 

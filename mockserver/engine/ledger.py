@@ -40,6 +40,8 @@ Sample = Callable[[int, bytes, GeneratedAsset], Row]
 StagedRows = dict[RowKey, Row | None]
 
 REBUILD_MIN = 1_000  # changed rows above which indexes are derived anew
+# Estimated bytes of what a state has alone: an event, a record, a copied row and one of its own.
+EVENT_SIZE, RECORD_SIZE, POINTER_SIZE, ROW_SIZE = 300, 400, 120, 600
 LABELS_MAX = 20  # labels that an error message lists
 COMPARED_MAX = 1_000  # labels or rows among which an error message looks for the nearest
 
@@ -152,14 +154,28 @@ def _with_generated(name: str, sample: Sample, recipe: Recipe, listed: Rows) -> 
     return rows
 
 
+class LedgerState(Struct, frozen=True):
+    """A ledger at one moment: nothing in it changes any more."""
+
+    accounts: LedgerAccounts
+    records: Mapping[str, Mapping[Any, Any]]
+    schedule: tuple[tuple[int, int, Any], ...]
+    scheduled: int
+    size: int = 0  # bytes that it has alone once the ledger changes, estimated
+
+
 class Ledger:
     """The ledger of one provider in one sandbox; ``version`` grows with every change."""
 
     def __init__(self, accounts: LedgerAccounts, section: Section) -> None:
         self.accounts = accounts
-        self.records: dict[str, dict[Any, Any]] = {}
+        self.records: Mapping[str, Mapping[Any, Any]] = {}
+        self._own_records: dict[
+            str, dict[Any, Any]
+        ] = {}  # those of ``records`` that are no state's
         self.version = 0
-        self._copied: set[str] = set()  # ids of accounts that are this ledger's own
+        self._copied: dict[str, None] = {}  # ids of accounts that are this ledger's own
+        self._replaced: dict[str, None] = {}  # ids of those that were put since the last state
         self.schedule: list[tuple[int, int, Any]] = []  # a heap: time, sequence number, event
         self._scheduled = 0
         self.apply(tuple(section.records()))
@@ -175,7 +191,10 @@ class Ledger:
             self._write(account, rows)
         for change in changes:
             if isinstance(change, PutRecord):
-                self.records.setdefault(change.kind, {})[change.id] = change.record
+                records = self._own_records.get(change.kind)
+                if records is None:
+                    records = self._copy_records(change.kind)
+                records[change.id] = change.record
             elif isinstance(change, Schedule):
                 self._scheduled += 1
                 heapq.heappush(self.schedule, (change.at, self._scheduled, change.event))
@@ -205,10 +224,27 @@ class Ledger:
             target.change(key, row)
 
     def put(self, id: str, account: LedgerAccount) -> None:
-        """Replaces an account by one that was built before."""
-        self._copy_accounts()
-        self._copied.add(id)
+        """Replaces an account by one that was built before, which is not changed."""
+        self.accounts = LedgerAccounts(self.accounts)
+        self._copied.pop(id, None)
+        self._replaced[id] = None
         self.accounts[id] = account
+        self.version += 1
+
+    def state(self) -> LedgerState:
+        """Returns the state; accounts and records are copied when they are changed next."""
+        schedule = tuple(self.schedule)
+        size = len(schedule) * EVENT_SIZE + sum(map(len, self._own_records.values())) * RECORD_SIZE
+        size += sum(len(self.accounts[id].rows) for id in self._copied) * POINTER_SIZE
+        size += sum(len(self.accounts[id].rows) for id in self._replaced) * ROW_SIZE
+        self._copied, self._replaced, self._own_records = {}, {}, {}
+        return LedgerState(self.accounts, self.records, schedule, self._scheduled, size)
+
+    def restore(self, state: LedgerState) -> None:
+        """Returns to a state; copies nothing."""
+        self.accounts, self.records = state.accounts, state.records
+        self._copied, self._replaced, self._own_records = {}, {}, {}
+        self.schedule, self._scheduled = list(state.schedule), state.scheduled
         self.version += 1
 
     def account_id(self, name: str) -> str:
@@ -238,9 +274,15 @@ class Ledger:
     def _writable(self, id: str) -> LedgerAccount:
         self._copy_accounts()
         if id not in self._copied:
-            self._copied.add(id)
+            self._copied[id] = None
             self.accounts[id] = self.accounts[id].writable_copy()
         return self.accounts[id]
+
+    def _copy_records(self, kind: str) -> dict[Any, Any]:
+        """Copies the records of a kind before the first change."""
+        records = self._own_records[kind] = dict(self.records.get(kind, {}))
+        self.records = {**self.records, kind: records}
+        return records
 
     def _copy_accounts(self) -> None:
         """Copies the mapping of the accounts before the first change."""

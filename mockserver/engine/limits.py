@@ -6,9 +6,12 @@ handler: a rejected request does not count.
 
 from bisect import bisect_right
 from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mockserver.model.provider import BanPolicy, Limit
 from mockserver.model.reject import Reject
@@ -25,6 +28,15 @@ class Usage(Struct, frozen=True):
     caller: str
     used: int
     frees: int
+
+
+class WindowState(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a window has counted, by caller: ``counts`` from ``start`` to ``end``, or ``times``."""
+
+    start: int = 0
+    end: int = 0
+    counts: dict[str, int] = {}
+    times: Mapping[str, Sequence[int]] = {}
 
 
 class FixedWindow:
@@ -73,13 +85,23 @@ class FixedWindow:
         latest = islice(reversed(self._counts.items()), most)
         return [Usage(caller, used, self._end) for caller, used in latest]
 
+    def state(self) -> WindowState:
+        """Returns the counts."""
+        return WindowState(self._start, self._end, dict(self._counts))
+
+    def restore(self, state: WindowState) -> None:
+        """Puts the counts of a state in place of its own."""
+        self._start, self._end = state.start, state.end
+        self._counts = OrderedDict(state.counts)
+
 
 class RollingWindow:
     """The times of each caller's last requests, in the window that ends now."""
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
-        self._times: OrderedDict[str, deque[int]] = OrderedDict()  # least recent caller first
+        self._times: OrderedDict[str, Any] = OrderedDict()  # least recent caller first
+        self._shared: dict[str, None] = {}  # callers whose times a state has too
 
     def check(self, caller: str, now: int, divisor: int = 1) -> None:
         """Raises Reject("rate_limited") when the caller's window is full.
@@ -113,6 +135,9 @@ class RollingWindow:
             if len(self._times) > CALLERS_MAX:
                 self._times.popitem(last=False)
             return
+        if self._shared and caller in self._shared:
+            del self._shared[caller]
+            times = self._times[caller] = deque(times)
         expired = now - limit.window
         # Not all at once: the first request after a pause would take long.
         if times and (times[0] <= expired or len(times) >= limit.count):
@@ -131,6 +156,16 @@ class RollingWindow:
                 rows.append(Usage(caller, len(times) - expired, times[expired] + window))
         return rows
 
+    def state(self) -> WindowState:
+        """Returns the times; those of a caller are copied when it is charged next."""
+        self._shared = dict.fromkeys(self._times)
+        return WindowState(times=dict(self._times))
+
+    def restore(self, state: WindowState) -> None:
+        """Puts the times of a state in place of its own."""
+        self._times = OrderedDict(state.times)
+        self._shared = dict.fromkeys(state.times)
+
 
 Window = FixedWindow | RollingWindow
 
@@ -146,16 +181,16 @@ def _rate_limited(limit: Limit, reset: int, now: int) -> Reject:
     return Reject("rate_limited", limit=limit.name, count=count, reset=reset, wait=wait)
 
 
-class BanRecord:
+class BanRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """One caller's rejects and bans, and until when it is warned and banned."""
 
-    __slots__ = ("banned", "bans", "rejects", "warned")
+    rejects: tuple[int, ...] = ()
+    bans: tuple[int, ...] = ()
+    warned: int = 0
+    banned: int = 0
 
-    def __init__(self, policy: BanPolicy) -> None:
-        self.rejects: deque[int] = deque(maxlen=policy.offences)
-        self.bans: deque[int] = deque(maxlen=policy.bans + 1)
-        self.warned = 0
-        self.banned = 0
+
+NO_RECORD = BanRecord()
 
 
 class BanList:
@@ -190,25 +225,28 @@ class BanList:
 
     def count_reject(self, caller: str, now: int) -> None:
         """Counts a reject, which may lead to a warning or a ban; none counts during a ban."""
-        record = self._records.get(caller)
-        if record is None:
-            record = self._records[caller] = BanRecord(self.policy)
+        record = self._records.get(caller, NO_RECORD)
+        if now >= record.banned:
+            self._records[caller] = self._after_reject(record, now)
             if len(self._records) > CALLERS_MAX:
                 self._records.popitem(last=False)
-        if now < record.banned:
-            return
-        policy, rejects = self.policy, record.rejects
-        rejects.append(now)
-        if len(rejects) < policy.offences or now - rejects[0] > policy.within:
-            return
-        rejects.clear()
-        if now < record.warned:
-            self._ban(record, now)
-        else:
-            record.warned = now + policy.warned
 
-    def _ban(self, record: BanRecord, now: int) -> None:
-        policy, bans = self.policy, record.bans
-        bans.append(now)
+    def _after_reject(self, record: BanRecord, now: int) -> BanRecord:
+        policy = self.policy
+        rejects = (*record.rejects, now)[-policy.offences :]
+        if len(rejects) < policy.offences or now - rejects[0] > policy.within:
+            return replace(record, rejects=rejects)
+        if now >= record.warned:
+            return replace(record, rejects=(), warned=now + policy.warned)
+        bans = (*record.bans, now)[-policy.bans - 1 :]
         repeated = len(bans) > policy.bans and now - bans[0] <= policy.blacklisted
-        record.banned = now + (policy.blacklisted if repeated else policy.banned)
+        banned = now + (policy.blacklisted if repeated else policy.banned)
+        return replace(record, rejects=(), bans=bans, banned=banned)
+
+    def state(self) -> dict[str, BanRecord]:
+        """Returns the records by caller."""
+        return dict(self._records)
+
+    def restore(self, state: Mapping[str, BanRecord]) -> None:
+        """Puts the records of a state in place of its own."""
+        self._records = OrderedDict(state)

@@ -14,7 +14,7 @@ from mockserver.errors import SettingError
 
 BUDGET = 256 * 1024 * 1024
 BUDGET_MIN = 1024 * 1024
-STEP = 8 * 1024  # bytes by which a share may differ from what it last reported
+STEP = 16 * 1024  # bytes by which a share may differ from what it last reported
 
 UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 SIZE = re.compile(r"([0-9]{1,15})(KiB|MiB|GiB|)")

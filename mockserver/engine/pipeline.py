@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.engine import cors
+from mockserver.engine.history import REQUEST_SIZE
 from mockserver.engine.journal import FAULT_MAX, JournalEntry
 from mockserver.engine.limits import BanList, Window
 from mockserver.engine.provider_state import ProviderState
@@ -90,6 +91,8 @@ def respond(
     the changes that the request made are kept.
     """
     with sandbox.lock:
+        if sandbox.history.left <= 0:
+            sandbox.checkpoint()
         state = sandbox.states[provider]
         state.count += 1
         call = RequestContext(state, request, *sandbox.clock.read())
@@ -339,6 +342,10 @@ def _note(
     journal = sandbox.journal
     redacted = journal.redactor.redact(call.request, response.body, refused=response.status >= 400)
     target, headers, body, response_body = redacted
+    request, history = call.request, sandbox.history
+    history.items += (call.state.provider.name, request, call.auth_now, call.began)
+    size = REQUEST_SIZE + 2 * len(headers) + len(request.query) + len(request.body)
+    history.left -= size
     journal.count += 1
     journal.add(
         JournalEntry(
@@ -361,5 +368,6 @@ def _note(
             response.headers,
             response_body,
             explanation,
-        )
+        ),
+        size,
     )

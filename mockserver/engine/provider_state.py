@@ -1,16 +1,19 @@
 """What one provider has in one sandbox: credentials, ledger, limits, replay memory, quirks."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from msgspec import Struct
+
 from mockserver.engine.answer_cache import AnswerCache
-from mockserver.engine.ledger import Ledger
-from mockserver.engine.limits import BanList, Window, window
+from mockserver.engine.ledger import Ledger, LedgerState
+from mockserver.engine.limits import BanList, BanRecord, Window, WindowState, window
 from mockserver.engine.memory_budget import MemoryShare
-from mockserver.engine.replay import ReplayMemory
+from mockserver.engine.replay import ReplayMemory, ReplayState
 from mockserver.engine.settings import Settings, limit_of
-from mockserver.engine.world import CredentialStore, ProviderWorld
+from mockserver.engine.world import MAIN, CredentialStore, ProviderWorld
 from mockserver.faults.matching import Rulebook
 from mockserver.model.provider import BanCheck, Gate, RateLimit, Route
 from mockserver.model.redaction import written_forms
@@ -18,6 +21,21 @@ from mockserver.model.reject import Reject
 from mockserver.model.world import Change, SetKey, View
 
 log = logging.getLogger("mockserver")
+
+
+class ProviderStateValue(Struct, frozen=True):
+    """The state of one provider at one moment: nothing in it changes any more.
+
+    ``sandbox`` is the id of the sandbox that made the page tokens.
+    """
+
+    sandbox: str
+    count: int
+    credentials: Mapping[bytes, Any]
+    ledger: LedgerState
+    windows: dict[str, WindowState]
+    bans: dict[str, dict[str, BanRecord]]
+    replay: ReplayState
 
 
 class ProviderState:
@@ -34,21 +52,45 @@ class ProviderState:
         provider = part.provider
         self.provider = provider
         self.router = part.router
-        self.keyring = CredentialStore(provider, part.credentials)
+        self.keyring = CredentialStore(provider, part.credentials, part.keys.get(MAIN))
         self.ledger = Ledger(part.accounts, part.section)
         self.quirks: dict[str, Any] = {}
         self.counters: dict[str, Window] = {}
         self.ban_lists: dict[str, BanList] = {}
-        self.outer: list[Gate] = []  # without the ban checks that are off
-        self.gates: list[tuple[int, Gate]] = []  # the same, with their positions
+        self.outer: tuple[Gate, ...] = ()  # without the ban checks that are off
+        self.gates: tuple[tuple[int, Gate], ...] = ()  # the same, with their positions
         self.configure(settings)
         self.replay = ReplayMemory()
         self.answers = AnswerCache(share)
         self.sandbox = sandbox
         self.rulebook = rulebook
         self.seed = settings.seed
-        self._secrets: dict[str | None, set[bytes]] = {}
+        self._secrets: dict[str, set[bytes]] = {}
         self.count = 0
+
+    def state(self) -> ProviderStateValue:
+        """Returns the state now."""
+        return ProviderStateValue(
+            self.sandbox,
+            self.count,
+            self.keyring.state(),
+            self.ledger.state(),
+            {name: counter.state() for name, counter in self.counters.items()},
+            {name: bans.state() for name, bans in self.ban_lists.items()},
+            self.replay.state(),
+        )
+
+    def restore(self, state: ProviderStateValue) -> None:
+        """Returns to a state; limits and bans that are off now stay empty."""
+        self.sandbox, self.count = state.sandbox, state.count
+        self.keyring.restore(state.credentials)
+        self.ledger.restore(state.ledger)
+        for name in self.counters.keys() & state.windows.keys():
+            self.counters[name].restore(state.windows[name])
+        for name in self.ban_lists.keys() & state.bans.keys():
+            self.ban_lists[name].restore(state.bans[name])
+        self.replay.restore(state.replay)
+        self.answers.clear()
 
     def configure(self, settings: Settings) -> None:
         """Applies settings; limits that stay the same keep their counts."""
@@ -70,12 +112,10 @@ class ProviderState:
             for gate in (*provider.outer, *provider.gates)
             if isinstance(gate, BanCheck) and self.quirks[gate.quirk] == "on"
         }
-        self.outer = [gate for gate in provider.outer if self._is_on(gate)]
-        self.gates = [(n, gate) for n, gate in enumerate(provider.gates) if self._is_on(gate)]
+        on = frozenset(self.ban_lists)
+        self.outer = tuple([gate for _, gate in _numbered(provider.outer, on)])
+        self.gates = _numbered(provider.gates, on)
         self.ledger.version += 1  # cached answers depend on the quirks, too
-
-    def _is_on(self, gate: Gate) -> bool:
-        return not isinstance(gate, BanCheck) or gate.penalty.name in self.ban_lists
 
     def apply(self, changes: Sequence[Change], by: str = "exchange") -> None:
         """Applies all changes, or raises ValueError or KeyError and applies none."""
@@ -107,14 +147,17 @@ class ProviderState:
 
     def secrets(self, label: str | None = None) -> set[bytes]:
         """Returns the secrets of the credential with this label, or of all, in every plain form."""
+        if label is None:
+            return self._forms(self.keyring.credentials.values())
         forms = self._secrets.get(label)
         if forms is None:
-            labels = self.keyring.labels
-            keys = labels.values() if label is None else [labels[label]] if label in labels else []
-            texts = {t for c in keys if not c.rejects for t in self.provider.secrets.of(c)}
-            forms = {form for text in texts for form in written_forms(text)}
-            self._secrets[label] = forms
+            key = self.keyring.with_label(label)
+            forms = self._secrets[label] = self._forms([] if key is None else [key])
         return forms
+
+    def _forms(self, keys: Iterable[Any]) -> set[bytes]:
+        texts = {t for c in keys if not c.rejects for t in self.provider.secrets.of(c)}
+        return {form for text in texts for form in written_forms(text)}
 
     def run_due_events(self, now: int, auth_now: int) -> None:
         """Applies the events that are scheduled up to ``now``; one that fails is logged."""
@@ -124,3 +167,13 @@ class ProviderState:
             except (ValueError, KeyError) as error:
                 # A control call came first: it was applied already, or is no longer possible.
                 log.warning("%s: %s was not applied: %s", self.provider.name, event.named(), error)
+
+
+@cache
+def _numbered(gates: tuple[Gate, ...], bans: frozenset[str]) -> tuple[tuple[int, Gate], ...]:
+    """Returns gates with their positions, ban checks only for these bans; sandboxes share it."""
+    return tuple(
+        (n, gate)
+        for n, gate in enumerate(gates)
+        if not isinstance(gate, BanCheck) or gate.penalty.name in bans
+    )

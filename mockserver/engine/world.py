@@ -21,6 +21,8 @@ from mockserver.model.provider import Provider
 from mockserver.model.reject import Reject
 from mockserver.model.world import Section
 
+MAIN = "main"
+REJECT = "reject-"
 RANDOM_MIN = 12  # digits and letters
 ROWS_LARGE = 10_000  # of an account
 HEX = {"0123456789abcdef": r"[0-9a-f]", "0123456789ABCDEF": r"[0-9A-F]"}
@@ -30,8 +32,7 @@ ALPHABETS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 class ProviderWorld(Struct, frozen=True):
     """One provider's part of a world, and values derived from it.
 
-    ``keys`` are by label. ``credentials`` are by the text that a client presents: the keys, and
-    one more for each reject reason.
+    ``keys`` are by label, ``credentials`` the same by the text that a client presents.
     """
 
     provider: Provider
@@ -48,6 +49,13 @@ class ProviderWorld(Struct, frozen=True):
             len(account.balances) + (account.generate.rows if account.generate else 0) > ROWS_LARGE
             for account in self.section.accounts.values()
         )
+
+    @property
+    def all_keys(self) -> dict[str, Any]:
+        """The keys by label, and a ``reject-REASON`` for each of the provider's reasons."""
+        main = self.keys.get(MAIN)
+        rejects = _reject_keys(self.provider, main) if main is not None else {}
+        return {**self.keys, **{k: v for k, v in rejects.items() if k not in self.keys}}
 
     def with_fresh_keys(self, entropy: Callable[[int], bytes]) -> "ProviderWorld":
         """Returns the part with fresh keys under the same labels; everything else is shared.
@@ -92,25 +100,30 @@ def build(provider: Provider, section: Section) -> ProviderWorld:
     )
 
 
-def _with_reject_keys(provider: Provider, keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns keys by label, with a ``reject-REASON`` added for each of the provider's reasons."""
-    keys = dict(keys)
-    main = keys.get("main")
-    if main is not None:
-        for reason in provider.errors:
-            label = f"reject-{reason}"
-            reject_key = replace(main, label=label, rejects=reason, **{provider.key: label})
-            keys.setdefault(label, reject_key)
-    return keys
+def reject_key(provider: Provider, main: Any, label: str) -> Any:
+    """Returns the credential with the label ``reject-REASON``, made of ``main``; else None."""
+    reason = label.removeprefix(REJECT)
+    if main is None or reason == label or reason not in provider.errors:
+        return None
+    return replace(main, label=label, rejects=reason, **{provider.key: label})
+
+
+def _reject_keys(provider: Provider, main: Any) -> dict[str, Any]:
+    labels = [REJECT + reason for reason in provider.errors]
+    return {label: reject_key(provider, main, label) for label in labels}
 
 
 def _by_presented_text(provider: Provider, keys: Mapping[str, Any]) -> dict[bytes, Any]:
     """Returns keys by the text that a client presents; raises DataError for two alike."""
     by_text: dict[bytes, Any] = {}
-    for key in _with_reject_keys(provider, keys).values():
-        text = getattr(key, provider.key).encode()
-        if by_text.setdefault(text, key) is not key:
-            message = f"keys {by_text[text].label} and {key.label} are the same"
+    for key in keys.values():
+        text = getattr(key, provider.key)
+        encoded = text.encode()
+        same = by_text.setdefault(encoded, key)
+        reject = None if text in keys else reject_key(provider, keys.get(MAIN), text)
+        label = same.label if reject is None else reject.label
+        if same is not key or reject is not None:
+            message = f"keys {label} and {key.label} are the same"
             raise DataError(message, ("keys", key.label))
     return by_text
 
@@ -163,31 +176,60 @@ def _random_character(character: str, random: bytes, alphabets: tuple[str, ...])
 
 
 class CredentialStore:
-    """The credentials of one provider in one sandbox, shared with the world until one changes."""
+    """The credentials of one provider in one sandbox, shared with the world until one changes.
 
-    def __init__(self, provider: Provider, credentials: Mapping[bytes, Any]) -> None:
+    ``main`` is the credential that those with the labels ``reject-REASON`` are made of.
+    """
+
+    def __init__(
+        self, provider: Provider, credentials: Mapping[bytes, Any], main: Any = None
+    ) -> None:
         self.credentials = credentials
-        self._key = provider.key
+        self._provider = provider
+        self._main = main
         self._copy: dict[bytes, Any] = {}  # of all credentials, once one has changed
         self._labels: dict[str, Any] = {}
 
     @property
     def labels(self) -> dict[str, Any]:
-        """The credentials by label."""
+        """The credentials by label, those that reject included."""
         if not self._labels:
-            self._labels = {key.label: key for key in self.credentials.values()}
+            own = {key.label: key for key in self.credentials.values()}
+            rejects = _reject_keys(self._provider, self._main) if self._main is not None else {}
+            self._labels = {**own, **{k: v for k, v in rejects.items() if k not in own}}
         return self._labels
 
     def put(self, credential: Any) -> None:
         """Replaces the credential with the same presented text."""
         if not self._copy:
             self.credentials = self._copy = dict(self.credentials)
-        self._copy[getattr(credential, self._key).encode()] = credential
+        self._copy[getattr(credential, self._provider.key).encode()] = credential
         self.labels[credential.label] = credential
+
+    def state(self) -> Mapping[bytes, Any]:
+        """Returns the credentials; they are copied when one is changed next."""
+        self._copy = {}
+        return self.credentials
+
+    def restore(self, state: Mapping[bytes, Any]) -> None:
+        """Puts the credentials of a state in place of its own."""
+        self.credentials, self._copy, self._labels = state, {}, {}
+
+    def presented(self, text: bytes) -> Any:
+        """Returns the credential that a client presents by this text, or None."""
+        credential = self.credentials.get(text)
+        if credential is None and text.startswith(REJECT.encode()):
+            credential = reject_key(self._provider, self._main, text.decode("latin-1"))
+            if credential is not None and credential.label in self._own_labels():
+                return None
+        return credential
+
+    def _own_labels(self) -> set[str]:
+        return {key.label for key in self.credentials.values()}
 
     def find(self, presented: bytes) -> Any:
         """Returns the credential; raises Reject for one that is unknown, revoked or rejects."""
-        credential = self.credentials.get(presented)
+        credential = self.credentials.get(presented) or self.presented(presented)
         if credential is None:
             raise Reject("unknown_credential")
         if credential.rejects:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from mockserver.faults.chance import Chance
 from mockserver.faults.rules import (
     HEADER,
@@ -27,6 +29,17 @@ from mockserver.model.provider import Provider
 RULES_MAX = 2_000
 
 
+class RuleState(Struct, frozen=True):
+    """A rule in force at one moment; ``since`` is when it was set, in nanoseconds."""
+
+    rule: Rule
+    since: int
+    scenario: str
+    matched: int
+    fired: int
+    memory: Mapping[Any, Mapping[Any, Any]]
+
+
 class ActiveRule:
     """A rule in force: when it was set, its position, how often it matched and fired."""
 
@@ -41,6 +54,16 @@ class ActiveRule:
         self.matched = 0
         self.fired = 0
         self.memory: dict[Any, Any] = {}
+
+    def state(self) -> RuleState:
+        """Returns its state; what is in its memory never changes."""
+        memory = {kind: dict(values) for kind, values in self.memory.items()}
+        return RuleState(self.rule, self.since, self.scenario, self.matched, self.fired, memory)
+
+    def restore(self, state: RuleState) -> None:
+        """Returns to a state of the same rule."""
+        self.matched, self.fired = state.matched, state.fired
+        self.memory = {kind: dict(values) for kind, values in state.memory.items()}
 
     @property
     def begin(self) -> int:
@@ -163,6 +186,19 @@ class Rulebook:
         self._count(added.values())
         for position, active in enumerate(added.values(), last):
             self._add(active, position, now)
+
+    def state(self) -> tuple[RuleState, ...]:
+        """Returns the rules and their counters."""
+        return tuple([active.state() for active in self.rules.values()])
+
+    def restore(self, state: Iterable[RuleState], now: int) -> None:
+        """Puts the rules of a state in place of its own."""
+        self.rules = {}
+        for known in state:
+            active = ActiveRule(known.rule, known.since, known.scenario, self._seed)
+            active.restore(known)
+            self.rules[known.rule.name] = active
+        self._rebuild(now)
 
     def check_room(self, count: int, size: int = 0) -> None:
         """Raises ValueError for too many rules, or too many bytes of rules."""
