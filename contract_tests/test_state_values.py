@@ -9,7 +9,7 @@ import pytest
 from machines.bench import SECOND, Bench, posted
 
 from mockserver.client.provider import ProviderHandle
-from mockserver.client.sandbox import SandboxHandle
+from mockserver.client.sandbox import Sandbox as SandboxHandle
 from mockserver.engine import ledger
 from mockserver.engine.clock import Clock
 from mockserver.engine.journal import Journal, RequestCounts
@@ -45,6 +45,7 @@ NOT_STATE = {
     "Sandbox._recording": "a change under way",
     "Sandbox._encoded": "derived from the credentials",
     "Sandbox.world": "compared by its parts below",
+    "Sandbox.large": "derived from the world",
     "Clock.real": "a source of time",
     "Clock.monotonic": "a source of time",
     "Clock._anchor": "where the process's own time stood: compared by now()",

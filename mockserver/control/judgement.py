@@ -9,7 +9,7 @@ from mockserver.control.journal import find_entry
 from mockserver.control.matching import check_credential, check_name
 from mockserver.control.routes import ControlCall
 from mockserver.engine.journal import JournalEntry
-from mockserver.engine.sandbox import MAIN
+from mockserver.engine.world import MAIN
 from mockserver.errors import InvalidCall, UnreadableRequest
 from mockserver.model.http import Request
 from mockserver.tools import pasted_request

@@ -7,7 +7,7 @@ from msgspec import Struct
 from mockserver.control.journal import find_entry
 from mockserver.control.matching import check_credential, check_name
 from mockserver.control.routes import ControlCall
-from mockserver.engine.sandbox import MAIN
+from mockserver.engine.world import MAIN
 from mockserver.errors import InvalidCall, UnreadableRequest
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.suggestions import choices
