@@ -52,6 +52,7 @@ NOT_STATE = {
     "Journal.redactor": "the server's",
     "Journal.followers": "who listens",
     "Journal._share": "counts memory",
+    "Journal.resets": "shows that the numbers began anew",
     "Rulebook._providers": "never changes",
     "Rulebook._seed": "initial_settings.seed",
     "Rulebook._index": "derived from the rules",

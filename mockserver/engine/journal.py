@@ -209,12 +209,13 @@ class Journal:
     def state(self, *, entries: bool = True) -> JournalState:
         """Returns the entries and the counts; without ``entries`` the counts alone."""
         known = tuple(self.entries) if entries else ()
-        return JournalState(known, self.count, self._cleared, self.counts.state())
+        return JournalState(known, self.count, self.cleared, self.counts.state())
 
     def restore(self, state: JournalState) -> None:
         """Puts entries and counts of a state in place of its own."""
         self.clear()
-        self.count, self._cleared = state.count, state.cleared
+        self.count, self.cleared = state.count, state.cleared
+        self.resets += 1
         self._share.add(self.counts.restore(state.counts))
         self.entries = deque(state.entries)
         self._sizes = deque([entry.size for entry in state.entries])
