@@ -112,7 +112,7 @@ def test_the_document_equals_the_rows() -> None:
         assert ("requestBody" in told) == (route.body is not None), place
         assert ("404" in told["responses"]) == (
             "{" in route.path and place != ("PUT", "/sandboxes/{id}")
-        ), place
+        ) or place == ("GET", "/trust"), place
 
 
 def test_the_document_knows_every_query_parameter() -> None:

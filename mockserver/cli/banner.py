@@ -34,7 +34,17 @@ def summary(app: Exchange, gateway: str, world: str) -> dict[str, Any]:
         "gateway": gateway,
         "admin": gateway + "/__admin",
         "providers": {name: _provider(app, p, world) for name, p in app.providers.items()},
+        **_https(app),
     }
+
+
+def _https(app: Exchange) -> dict[str, str]:
+    """Returns the URL of the HTTPS port and of the proxy, and the file that clients trust."""
+    trust = app.trust
+    if trust is None:
+        return {}
+    proxy = {"proxy": trust.proxy} if trust.proxy else {}
+    return {"https": trust.https, **proxy, "authority": trust.path}
 
 
 def _provider(app: Exchange, provider: Provider, world: str) -> dict[str, Any]:
@@ -42,8 +52,10 @@ def _provider(app: Exchange, provider: Provider, world: str) -> dict[str, Any]:
     url = app.base_url(provider.name)
     others = credentials(app.sandboxes.default, provider)
     main = others.pop("main", {})
+    https_url = app.https_url(provider.name)
     return {
         "base_url": url,
+        **({"https_url": https_url} if https_url else {}),
         "credentials": main,
         "others": others,
         "example": _example(provider, url, world) if main else "",
@@ -98,12 +110,20 @@ def table(summary: Mapping[str, Any], width: int = 0) -> str:
             "",
             *shortened,
             "",
+            *_https_lines(summary),
             "Paste at any time:" if examples else NO_EXAMPLES,
             *(f"  {line}" for line in examples),
             *([] if rows == shortened else ["In full: mockserver status PROVIDER"]),
             *_activation(),
         )
     )
+
+
+def _https_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Returns a line for each of the HTTPS port, the proxy and the authority."""
+    names = [name for name in ("https", "proxy", "authority") if name in summary]
+    lines = [f"{name:9} {summary[name]}" for name in names]
+    return [*lines, 'Clients trust it by: eval "$(mockserver trust)"', ""] if lines else []
 
 
 def provider_lines(name: str, provider: Mapping[str, Any]) -> list[str]:

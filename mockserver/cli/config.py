@@ -24,6 +24,13 @@ OPTIONS = {
     "max_connections": int,
     "memory_budget": str,
     "max_sandboxes": int,
+    "tls": bool,
+    "tls_port": int,
+    "tls_fault": str,
+    "ca_dir": str,
+    "proxy_port": int,
+    "unix_socket": str,
+    "grace": float,
 }
 TABLES = ("quirks", "limits")
 TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}

@@ -21,6 +21,7 @@ COMMANDS = {
     "generate": "Print a generated world, the same for the same seed.",
     "check": "Check a world or scenario FILE without serving it.",
     "certify": "Grade a client: a report card of what it survives and gets wrong.",
+    "trust": "Print the variables by which clients trust the HTTPS port.",
     "healthcheck": "Exit with 0 if the server at URL is healthy, with 1 if not.",
     "init": "Write a mockserver.toml, a world and a first test.",
     "completion": "Print the script by which a SHELL completes commands and names.",

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 
 from mockserver.cli import completion, config, variables
 from mockserver.errors import FileError
+from mockserver.faults.tls import TLS_FAULTS
 
 DEFAULT_PORT = 8490
 LIMIT_FORM = ("NAME.LIMIT=N/DURATION", "cpg.key=5/60s")
@@ -110,6 +111,25 @@ SERVE = [
         type=int,
         help="Open connections at most. Default: what the file descriptors allow.",
     ),
+    _option("--grace", default=1.0, type=float, help="Seconds for open requests at a stop."),
+    _option("--tls", is_flag=True, help="Serve HTTPS too, by a private authority."),
+    _option(
+        "--tls-port",
+        type=click.IntRange(0, 65_535),
+        help="The HTTPS port; 0: any free one. Default: the gateway's plus 9.",
+    ),
+    _option(
+        "--tls-fault",
+        type=click.Choice(TLS_FAULTS),
+        help="A fault of every TLS handshake.",
+    ),
+    _option("--ca-dir", help="Folder that keeps the authority. Default: a new one each time."),
+    _option(
+        "--proxy-port",
+        type=click.IntRange(0, 65_535),
+        help="Port of a proxy that leads the providers' real hosts here; 0: any free one.",
+    ),
+    _option("--unix-socket", help="A socket file to serve at too."),
     _flag("--cors", "Let web pages of any origin call every provider."),
     _flag("--json", "Print one line of JSON when ready."),
     _option(
@@ -123,6 +143,15 @@ SERVE = [
         type=NameChoice(["text", "json"]),
         help="Format of the log lines on stderr.",
     ),
+]
+
+TRUST = [
+    click.Option(["--url"], help="The gateway of a running server. Default: on this machine."),
+    _option("--ca-dir", help="The folder of the authority, as for serve."),
+    click.Option(["--proxy"], help="URL of the proxy. Default: the server's, if it has one."),
+    click.Option(["--out"], metavar="FILE", help="Write the certificate here, and name this file."),
+    _flag("--env", "Print NAME=VALUE, e.g. for $GITHUB_ENV."),
+    JSON,
 ]
 
 
@@ -221,16 +250,22 @@ def from_file() -> dict[str, Any]:
     return values
 
 
+def setting(name: str, default: Any = None) -> Any:
+    """Returns an option of ``serve`` from the environment or the file; raises UsageError."""
+    option = next(option for option in SERVE if option.name == name)
+    variable = str(option.envvar)
+    text = os.environ.get(variable)
+    if not text:
+        return from_file().get(name, default)
+    try:
+        return _convert(name, text)
+    except click.BadParameter as error:
+        raise click.UsageError(variables.wrong_value(variable, error.message)) from None
+
+
 def gateway_port() -> int:
     """Returns the port of a gateway that was started in this directory without flags."""
-    text = os.environ.get("MOCKSERVER_PORT")
-    if not text:
-        return int(from_file().get("port", DEFAULT_PORT))
-    try:
-        return int(_convert("port", text))
-    except click.BadParameter as error:
-        message = variables.wrong_value("MOCKSERVER_PORT", error.message)
-        raise click.UsageError(message) from None
+    return int(setting("port", DEFAULT_PORT))
 
 
 def _convert(name: str, value: Any) -> Any:

@@ -1,7 +1,6 @@
 """``mockserver serve``."""
 
 import gc
-import os
 from functools import partial
 from typing import Any
 
@@ -26,11 +25,13 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     import json
 
     from mockserver.cli import banner
-    from mockserver.errors import PortInUse
-    from mockserver.http import bounds, log, server
+    from mockserver.errors import PortInUse, SettingError
+    from mockserver.files.admin_token import admin_token
+    from mockserver.http import bounds, listeners, log, server
 
     merged = options.merged(context, flags)
-    token = os.environ.get("MOCKSERVER_ADMIN_TOKEN") or None
+    with merged.at(""):
+        token = admin_token()
     with merged.at("host"):
         server.check_host(merged["host"], token)
     options.check(merged)
@@ -40,7 +41,10 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     app = _application(merged, token)
     try:
         sockets = server.bind(merged["host"], merged["port"], app.providers)
-    except PortInUse as error:
+        names = listeners.ListenerOptions.__struct_fields__
+        more = listeners.ListenerOptions(**{name: merged[name] for name in names})
+        opened = listeners.Listeners(app, merged["host"], merged["port"], more)
+    except (PortInUse, SettingError) as error:
         raise click.ClickException(str(error)) from None
     summary = banner.summary(app, server.address(app, sockets), merged["world"])
     text = json.dumps(summary) if merged["as_json"] else banner.table(summary, banner.columns())
@@ -52,7 +56,16 @@ def serve(context: click.Context, /, **flags: Any) -> None:
         running.should_exit = True
 
     ready = partial(banner.write, text, fail)
-    running = server.Server(app, sockets, ready, bounds=allowed, warm=True)
+    running = server.Server(
+        app,
+        sockets,
+        ready,
+        bounds=allowed,
+        warm=True,
+        listeners=opened,
+        grace=merged["grace"],
+        reload=True,
+    )
     running.serve_forever()
     if failures:
         raise failures[0]

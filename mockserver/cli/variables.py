@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 PREFIX = "MOCKSERVER_"
-NOT_OPTIONS = ("MOCKSERVER_ADMIN_TOKEN", "MOCKSERVER_URL")
+NOT_OPTIONS = ("MOCKSERVER_ADMIN_TOKEN", "MOCKSERVER_ADMIN_TOKEN_FILE", "MOCKSERVER_URL")
 SIMILARITY_MIN = 0.8  # of a misspelt name and the real one, 1 is equal
 # What Kubernetes sets in every container beside a service named mockserver.
 KUBERNETES_NAME = re.compile(r".*_SERVICE_(HOST|PORT(_.*)?)|.*_PORT_[0-9]+_(TCP|UDP|SCTP)(_.*)?")

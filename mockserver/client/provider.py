@@ -54,6 +54,7 @@ class ProviderHandle:
     ) -> None:
         self.provider = provider
         self.base_url: str = description["base_url"]
+        self._https_url: str = description.get("https_url", "")
         self.credentials = self.credential_kind(description["credentials"])
         self.others: Mapping[str, Credential] = credentials_by_label(
             self.credential_kind, description["others"]
@@ -64,6 +65,13 @@ class ProviderHandle:
     def __repr__(self) -> str:
         """Returns the provider's name and its base URL."""
         return f"<{type(self).__name__} {self.provider.name} at {self.base_url}>"
+
+    @property
+    def https_url(self) -> str:
+        """The base URL on the HTTPS port; raises SettingError where there is none."""
+        if not self._https_url:
+            raise SettingError("the server has no HTTPS port: start it with tls=True, or --tls")
+        return self._https_url
 
     def credential(self, label: str) -> Credential:
         """Returns a credential by its label; raises SettingError."""

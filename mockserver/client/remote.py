@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 from mockserver.client.sandbox import ServerHandle
 from mockserver.client.tracebacks import hides_frames
 from mockserver.errors import ControlError, InvalidCall, SettingError
+from mockserver.files.admin_token import admin_token
 
 __tracebackhide__ = hides_frames
 
@@ -36,7 +36,7 @@ class RemoteServer(ServerHandle):
         self.url = url.rstrip("/")
         self._address = (parts.hostname, parts.port or 80)
         self._prefix = parts.path.rstrip("/") + "/__admin"
-        self._token = token or os.environ.get("MOCKSERVER_ADMIN_TOKEN")
+        self._token = token or admin_token()
         super().__init__(self._call_control, time.time_ns)
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import msgspec
+from msgspec.structs import replace
 
 from mockserver.client.clock import Clock
 from mockserver.client.fault_keywords import fail, scenario_body
@@ -30,6 +31,7 @@ from mockserver.client.tracebacks import CallersMistake, hides_frames
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.errors import ControlError, SettingError, VerificationError
 from mockserver.files import worlds
+from mockserver.files.trust import Trust
 from mockserver.model.suggestions import did_you_mean, unknown
 from mockserver.model.times import Duration, spelled
 from mockserver.providers import discover
@@ -173,6 +175,17 @@ class Sandbox:
     def set_quirks(self, quirks: Quirks) -> None:
         """Changes quirks by ``provider.name``; None restores the default."""
         self._call("PATCH", "/quirks", spelled(dict(quirks)))
+
+    @property
+    def trust(self) -> Trust:
+        """How clients trust the HTTPS port: ``path`` and ``variables``; raises ControlError.
+
+        Its ``proxy`` leads the providers' real hosts to this sandbox.
+        """
+        trust = msgspec.convert(self._call_server("GET", "/trust", None, None), Trust)
+        if self.id == DEFAULT:
+            return trust
+        return replace(trust, proxy=trust.proxy.replace("//", f"//{self.id}:sandbox@"))
 
     @property
     def limits(self) -> dict[LimitName, str]:

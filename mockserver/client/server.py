@@ -20,8 +20,10 @@ from mockserver.engine.memory_budget import BUDGET
 from mockserver.engine.sandboxes import SANDBOXES_MAX
 from mockserver.engine.world import World
 from mockserver.faults.scenario import Scenario
+from mockserver.faults.tls import TlsFault
 from mockserver.http.bounds import bounds_for
 from mockserver.http.exchange import Exchange, create_exchange
+from mockserver.http.listeners import ListenerOptions, Listeners
 from mockserver.http.server import address, bind, check_host, check_threads, in_thread
 from mockserver.model.times import Duration, parse_duration
 
@@ -61,7 +63,9 @@ class MockServer(ServerHandle):
     sandboxes. Settings are those of ``create_app``. ``real`` returns real time in nanoseconds
     since the epoch, e.g. ``HandClock()``; ``head_timeout`` and ``body_timeout`` are the seconds
     that a client may take to send the parts of a request; ``max_connections`` limits open
-    connections. Raises ValueError for a wrong setting.
+    connections. ``tls`` adds an HTTPS port, ``proxy_port`` a proxy to it (0: any free port),
+    ``unix_socket`` a socket file; ``trust`` then says how clients trust the server. Raises
+    ValueError for a wrong setting.
     """
 
     def __init__(  # noqa: PLR0913 - settings, each by name
@@ -83,8 +87,17 @@ class MockServer(ServerHandle):
         max_connections: int | None = None,
         memory_budget: int | str = BUDGET,
         max_sandboxes: int = SANDBOXES_MAX,
+        tls: bool = False,
+        tls_port: int | None = None,
+        tls_fault: TlsFault | None = None,
+        ca_dir: str | Path | None = None,
+        proxy_port: int | None = None,
+        unix_socket: str | Path | None = None,
     ) -> None:
         with CallersMistake():
+            self._listener_options = ListenerOptions(
+                tls, tls_port, tls_fault, ca_dir, proxy_port, unix_socket
+            )
             self._bounds = bounds_for(head_timeout, body_timeout, max_connections)
             self.app: Exchange = create_exchange(
                 world,
@@ -125,7 +138,13 @@ class MockServer(ServerHandle):
         self._handles = {}  # they get new addresses
         sockets = bind(self._host, self._port, self.app.providers)
         self.url = address(self.app, sockets)
-        self._stack.enter_context(in_thread(self.app, sockets, self._bounds))
+        with contextlib.ExitStack() as bound:
+            for sock in sockets.values():
+                bound.callback(sock.close)
+            listeners = Listeners(self.app, self._host, self._port, self._listener_options)
+            bound.callback(listeners.close)
+            self._stack.enter_context(in_thread(self.app, sockets, self._bounds, listeners))
+            bound.pop_all()
 
     def stop(self) -> None:
         """Stops serving and frees the ports."""

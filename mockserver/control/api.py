@@ -15,6 +15,7 @@ from mockserver.control import (
     ledger,
     sandboxes,
     signing,
+    trust,
     upcoming,
     verification,
 )
@@ -43,6 +44,7 @@ ROUTES = (
     ControlRoute("GET", "/providers/{provider}/openapi.json", documents.provider_document),
     ControlRoute("GET", "/facts", documents.facts),
     ControlRoute("GET", "/faults/kinds", fault_kinds.show),
+    ControlRoute("GET", "/trust", trust.show),
     ControlRoute("GET", "/sandboxes", sandboxes.index),
     ControlRoute(
         "POST",

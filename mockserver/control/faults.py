@@ -8,6 +8,7 @@ from typing import Any
 from mockserver.control.matching import check_credential
 from mockserver.control.routes import ControlCall, invalid
 from mockserver.engine.sandbox import Sandbox
+from mockserver.engine.sandboxes import DEFAULT
 from mockserver.errors import ControlError, DataError, InvalidCall, json_path
 from mockserver.faults.matching import ActiveRule
 from mockserver.faults.parsing import RuleParser
@@ -125,6 +126,7 @@ def play(call: ControlCall) -> dict[str, Any]:
     if not call.body:
         raise InvalidCall("nothing to play", hint="give the name of a scenario, or one inline")
     scenario = read_scenario(call.body)
+    check_tls_fault(call, sandbox.id, scenario)
     for n, rule in enumerate(scenario.rules):
         _check_credential(sandbox, rule, "rules", n)
     with sandbox.lock:
@@ -135,6 +137,13 @@ def play(call: ControlCall) -> dict[str, Any]:
 def stop(call: ControlCall) -> None:
     """Stops the scenario that plays."""
     call.sandbox.stop()
+
+
+def check_tls_fault(call: ControlCall, id: str, scenario: Scenario, *prefix: str) -> None:
+    """Raises InvalidCall for a TLS fault that cannot happen in the sandbox."""
+    if scenario.tls_fault and (id != DEFAULT or call.app.trust is None):
+        hint = "play it in the sandbox default of a server with --tls"
+        raise InvalidCall("a TLS fault is the server's", json_path((*prefix, "tls_fault")), hint)
 
 
 def read_scenario(source: str | Mapping[str, Any], *prefix: str) -> Scenario:

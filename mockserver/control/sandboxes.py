@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver import caches
-from mockserver.control.faults import read_scenario
+from mockserver.control.faults import check_tls_fault, read_scenario
 from mockserver.control.routes import ControlCall, invalid, one_of
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
@@ -114,6 +114,7 @@ def create(call: ControlCall) -> dict[str, Any]:
     scenario = call.app.sandboxes.default.initial_scenario
     if spec.scenario is not None:
         scenario = read_scenario(spec.scenario, "scenario")
+        check_tls_fault(call, id, scenario, "scenario")
     try:
         sandbox = call.app.sandboxes.make(id, world, settings, ttl, scenario)
     except TooManySandboxes as error:
@@ -202,6 +203,7 @@ def _document(call: ControlCall, sandbox: Sandbox) -> dict[str, Any]:
             name: _provider_document(
                 sandbox, provider, call.app.base_url(name, sandbox.id, call.origin), full
             )
+            | _https_document(call, name, sandbox)
             for name, provider in call.app.providers.items()
         },
     }
@@ -225,6 +227,11 @@ def _with_pattern(others: Mapping[str, Any], provider: Provider) -> dict[str, An
         members = others[label].items()
         listed[REJECTING] = {k: REJECTING if v == label else v for k, v in members}
     return listed
+
+
+def _https_document(call: ControlCall, provider: str, sandbox: Sandbox) -> dict[str, str]:
+    url = call.app.https_url(provider, sandbox.id)
+    return {"https_url": url} if url else {}
 
 
 def _expires(sandbox: Sandbox) -> str | None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from mockserver.errors import DataError
 from mockserver.faults.matching import RULES_MAX
 from mockserver.faults.rules import Rule
+from mockserver.faults.tls import TlsFault
 from mockserver.model.provider import Provider
 from mockserver.model.times import CENTURY, parse_duration
 from mockserver.model.typed_data import at, convert
@@ -18,7 +19,8 @@ TEXT_MAX = 1_000
 class Scenario(Struct, frozen=True):
     """Rules, quirks, limits, and a skew of the auth clock in nanoseconds (None: unchanged).
 
-    ``about`` describes what happens, ``client`` what a good client does.
+    ``about`` describes what happens, ``client`` what a good client does. ``tls_fault`` is for the
+    sandbox ``default`` only: it disturbs the handshakes of the whole server.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Scenario(Struct, frozen=True):
     quirks: Mapping[str, str] = {}
     limits: Mapping[str, str] = {}
     skew: int | None = None
+    tls_fault: TlsFault | None = None
 
 
 class ScenarioSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +43,7 @@ class ScenarioSpec(Struct, frozen=True, forbid_unknown_fields=True):
     quirks: dict[str, str | int | float | bool] = {}
     limits: dict[str, str | int | float | bool] = {}
     skew: str | int | float | None = None
+    tls_fault: TlsFault | None = None
 
 
 def parse(data: Any, name: str, providers: Mapping[str, Provider]) -> Scenario:
@@ -58,13 +62,13 @@ def parse(data: Any, name: str, providers: Mapping[str, Provider]) -> Scenario:
             raise DataError(f"is plain text of at most {TEXT_MAX} characters", (member,))
     with at("skew"):
         skew = _skew(spec.skew)
-    if not (spec.rules or spec.quirks or spec.limits or skew is not None):
-        raise DataError("nothing to play: give rules, quirks, limits or skew")
+    if not (spec.rules or spec.quirks or spec.limits or spec.tls_fault or skew is not None):
+        raise DataError("nothing to play: give rules, quirks, limits, skew or tls_fault")
     rules = _rules(spec.rules, providers)
     about, client = " ".join(spec.about.split()), " ".join(spec.client.split())
     quirks: Any = spec.quirks
     limits: Any = spec.limits
-    return Scenario(name, about, client, rules, quirks, limits, skew)
+    return Scenario(name, about, client, rules, quirks, limits, skew, spec.tls_fault)
 
 
 def _skew(text: str | float | None) -> int | None:

@@ -21,7 +21,7 @@ async def watch(path: Path, sandbox: Sandbox) -> None:
         modified = _modified_at(path)
         if modified not in (loaded, 0):
             loaded = modified
-            await asyncio.to_thread(_reload, path, sandbox)
+            await asyncio.to_thread(reload, path, sandbox)
 
 
 def _modified_at(path: Path) -> int:
@@ -32,7 +32,8 @@ def _modified_at(path: Path) -> int:
         return 0
 
 
-def _reload(path: Path, sandbox: Sandbox) -> None:
+def reload(path: Path, sandbox: Sandbox) -> None:
+    """Loads the file's world into the sandbox; logs an error, and keeps the old world then."""
     try:
         sandbox.load(worlds.load(str(path)))
     except FileError as error:

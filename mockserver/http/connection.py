@@ -50,6 +50,7 @@ class Connection(Parsing):
     work: Player | Bridge | LargeResponse | None = None
     task: asyncio.Task[bool] | None = None
     drained: asyncio.Future[None] | None = None
+    find: Any = None  # a Finder; the server's own, where nothing else is set
     unread = b""
     answers = out_size = 0
 
@@ -62,6 +63,9 @@ class Connection(Parsing):
     def connection_made(self, transport: Any) -> None:
         """Starts the connection."""
         self.transport = transport
+        self.wire = transport.get_extra_info("wire") or transport  # below TLS
+        if self.find is None:
+            self.find = self.context.app.routing.find
         self.server = _address(transport.get_extra_info("sockname"))
         self.client = _address(transport.get_extra_info("peername"))
         self.scheme = "https" if transport.get_extra_info("sslcontext") else "http"
@@ -87,7 +91,7 @@ class Connection(Parsing):
         if not goes_on or not (self.work or self.waiting or self.unread):
             return False
         _probe(self.transport.get_extra_info("socket"))
-        return self.scheme == "http"
+        return True
 
     def shutdown(self) -> None:
         """Ends the connection when the responses that are under way are sent."""
@@ -225,7 +229,7 @@ class Connection(Parsing):
             if not path:
                 self._end(refusal(400, INVALID))
                 return
-        destination = self.context.app.routing.find(self.port, message.headers, path)
+        destination = self.find(self.port, message.headers, path)
         try:
             if destination is not None:
                 self._respond(destination, message, path, query)

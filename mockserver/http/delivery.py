@@ -113,6 +113,7 @@ class Player(Pause):
     def __init__(self, connection: Any, steps: Script, sandbox: Sandbox, keep_alive: bool) -> None:
         self._connection = connection
         self._transport = connection.transport
+        self._wire = connection.wire
         self._steps = steps
         self._sandbox = sandbox
         self._keep_alive = keep_alive
@@ -174,15 +175,23 @@ class Player(Pause):
             await self._connection.drain()
 
     async def _close_or_reset(self, reset: bool) -> None:
-        """Closes the connection, or resets it by a TCP RST once everything is written."""
+        """Closes the connection, or resets it by a TCP RST once everything is written.
+
+        Under TLS both end it without close_notify.
+        """
         if not reset:
-            self._transport.close()
+            self._wire.close()
             return
-        while self._transport.get_write_buffer_size():
+        while self._wire.get_write_buffer_size():
             await self.sleep(TICK)
             self.check()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        self._transport.abort()
+        reset_connection(self._wire)
+
+
+def reset_connection(transport: Any) -> None:
+    """Ends a connection by a TCP RST."""
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    transport.abort()
 
 
 def _is_reset(sock: Any) -> bool:

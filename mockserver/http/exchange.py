@@ -20,6 +20,8 @@ from mockserver.engine.world import World
 from mockserver.errors import SettingError
 from mockserver.faults.scenario import Scenario
 from mockserver.files import scenarios, worlds
+from mockserver.files.trust import Trust
+from mockserver.files.watch import reload
 from mockserver.files.watch import watch as watch_file
 from mockserver.http.bounds import Bounds
 from mockserver.http.log import follow
@@ -45,9 +47,12 @@ class Exchange:
         self.admin_token: str | None = None
         self.public_url: str | None = None
         self.origins: dict[str, str] = {}  # where a server serves each provider
+        self.trust: Trust | None = None  # of the HTTPS port, if there is one
         self.bounds = Bounds()
         self.watched_file = watched_file
         self.live_streams = 0  # that are open
+        self.world_file = watched_file
+        self.stopping = False
 
     def base_url(self, provider: str, sandbox: str = DEFAULT, origin: str = "") -> str:
         """Returns what stands where a provider's real base URL stood.
@@ -66,12 +71,23 @@ class Exchange:
         inside = "" if sandbox == DEFAULT else f"/~{sandbox}"
         return inside + self.providers[provider].full_path()
 
+    def https_url(self, provider: str, sandbox: str = DEFAULT) -> str:
+        """Returns the base URL on the HTTPS port, "" where there is none."""
+        if self.trust is None:
+            return ""
+        return f"{self.trust.https}/{provider}" + self._below(provider, sandbox)
+
     @cached_property
     def pages(self) -> Any:
         """The Starlette application: pages, the control API, and every provider."""
         from mockserver.http.app import compose
 
         return compose(self)
+
+    def reload_world(self) -> None:
+        """Loads the world's file into the sandbox ``default``, and logs the result."""
+        if self.world_file is not None:
+            reload(self.world_file, self.sandboxes.default)
 
     def warm(self) -> None:
         """Imports what serves the pages, which later could lack a file descriptor."""
@@ -153,6 +169,7 @@ def create_exchange(  # noqa: PLR0913 - settings by name
     )
     sandboxes = Sandboxes(sandbox, real, max_sandboxes, budget, [follow])
     exchange = Exchange(providers, sandboxes, file if watch else None)
+    exchange.world_file = file
     exchange.admin_token, exchange.public_url = admin_token, public_url
     if admin_token is not None:
         # As it is, and as HTTP libraries lower it in the name of a header.

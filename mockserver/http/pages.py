@@ -34,6 +34,12 @@ async def _root(request: Request) -> Response:
     return JSONResponse({"version": __version__, "links": links, "base_urls": base_urls})
 
 
+async def _ready(request: Request) -> Response:
+    if request.app.state.exchange.stopping:
+        return PlainTextResponse("stopping\n", status_code=503)
+    return PlainTextResponse("ready\n")
+
+
 async def not_found(request: Request, error: Exception) -> Response:
     """Answers a path that leads to no provider and no page."""
     prefixes = ", ".join(f"/{name}" for name in request.app.state.exchange.providers)
@@ -56,4 +62,9 @@ async def _document(request: Request) -> Response:
     return Response(json.dumps(found), media_type="application/json")
 
 
-routes = [Route("/", _root), Route("/healthz", _health), Route("/openapi.json", _document)]
+routes = [
+    Route("/", _root),
+    Route("/healthz", _health),
+    Route("/readyz", _ready),
+    Route("/openapi.json", _document),
+]

@@ -22,6 +22,11 @@ HEADERS_MAX = 2_000
 KEPT_MAX = 4 * REQUEST_BODY_MAX  # bytes of a body that are kept: the control API reads that much
 DRAIN_MAX = 16 * REQUEST_BODY_MAX  # bytes of a body that are read, so that the client hears its 413
 INVALID = "Invalid HTTP request received."
+HELLO = b"\x16\x03"  # a TLS handshake
+TLS_HELLO = (
+    "A TLS hello (https://) came to a port that speaks plain HTTP: write http:// in the URL,"
+    " or start the server with --tls and call its HTTPS port.\n"
+)
 WITHOUT_HOST = ("0.9", "1.0")  # versions of HTTP that need no Host
 FRAMING = (b"content-length", b"transfer-encoding")
 PERSISTENCE = (b"connection", b"proxy-connection")  # both say to httptools what is kept alive
@@ -78,6 +83,10 @@ class Parsing(asyncio.Protocol):
         """Ends the connection by an error of ours."""
         raise NotImplementedError
 
+    def unreadable(self, data: bytes) -> str:
+        """Returns the line for bytes that are no HTTP."""
+        return TLS_HELLO if data.startswith(HELLO) else INVALID
+
     def parse(self, data: bytes) -> None:
         """Parses, and goes on behind every offer to upgrade."""
         rest = data
@@ -92,7 +101,7 @@ class Parsing(asyncio.Protocol):
             except httptools.HttpParserCallbackError as error:
                 self.fail(error.__context__ or error)
             except httptools.HttpParserError:
-                self.refuse(400, INVALID)
+                self.refuse(400, self.unreadable(data))
         if self.stage:
             self.pending += len(data)
             if self.pending > HEAD_MAX:

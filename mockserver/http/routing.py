@@ -3,7 +3,7 @@
 Nothing is re-encoded: what is cut from the front is bytes, the rest stays as sent.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ OWN = (b"/healthz", b"/openapi.json")
 ADMIN = b"/__admin"
 
 Pairs = Sequence[tuple[bytes, bytes]]
+Finder = Callable[[int | None, Pairs, bytes], "Destination | None"]
 
 
 class Destination(Struct, frozen=True, gc=False):
@@ -55,6 +56,33 @@ class Routing:
         first, slash, rest = path[1:].partition(b"/")
         provider = self._prefixes.get(first)
         return None if provider is None else destination(provider, slash + rest or b"/")
+
+    def knows(self, host: str) -> bool:
+        """Returns whether a host is a provider's."""
+        return host.lower().encode("ascii", "replace") in self._hosts
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names of the providers: the real ones, and those below localhost."""
+        return [host.decode() for host in self._hosts]
+
+    def seen_through(self, host: str, sandbox: str = DEFAULT) -> Finder:
+        """Returns ``find`` for a connection that a name led here, by SNI or through the proxy.
+
+        The name selects the provider where the request selects none, and ``sandbox`` is used
+        where the request has none.
+        """
+        provider = self._hosts.get(host.lower().encode("ascii", "replace"))
+
+        def find(port: int | None, headers: Pairs, path: bytes) -> Destination | None:
+            found = self.find(port, headers, path)
+            if found is None and provider and path not in OWN and not path.startswith(ADMIN):
+                found = destination(provider, path)
+            if found is None or sandbox == DEFAULT or found.sandbox != DEFAULT:
+                return found
+            return Destination(found.provider, sandbox, found.path)
+
+        return find
 
     def provider_at(self, scope: Mapping[str, Any]) -> str | None:
         """Returns the provider whose own port or host this is."""

@@ -3,25 +3,28 @@
 import _thread
 import asyncio
 import contextlib
-import errno
+import math
+import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
+from functools import partial
 from types import BuiltinFunctionType
 from typing import Any
 
 import uvicorn
 
 from mockserver.engine.cors import is_loopback
-from mockserver.errors import PortInUse, SettingError
+from mockserver.errors import SettingError
 from mockserver.http.bounds import Bounds, bounds_for
 from mockserver.http.exchange import Exchange
+from mockserver.http.listeners import Listeners
+from mockserver.http.ports import listen, url
 from mockserver.http.uvicorn_contract import protocol
 from mockserver.model.provider import Provider
 
 GATEWAY = "gateway"
-BACKLOG = 2048
 HALF_SENT = 0.3  # seconds that a stop leaves to requests on their way
 STOP_WITHIN = 1  # seconds for everything else
 IDLE = 60  # seconds for which a connection stays open when nothing is asked
@@ -42,29 +45,12 @@ def bind(host: str, port: int, providers: Mapping[str, Provider]) -> dict[str, s
     bound: dict[str, socket.socket] = {}
     try:
         for name, number in wanted.items():
-            bound[name] = _listen(host, number)
+            bound[name] = listen(host, number)
     except BaseException:
         for sock in bound.values():
             sock.close()
         raise
     return bound
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen(BACKLOG)  # two servers may bind one port; only one may listen
-    except OSError as error:
-        sock.close()
-        if error.errno == errno.EADDRINUSE:
-            message = f"port {port} is in use: choose another with --port"
-            raise PortInUse(message, port) from None
-        raise PortInUse(f"cannot listen on {host}:{port}: {error.strerror}", port) from None
-    sock.setblocking(False)
-    return sock
 
 
 def address(app: Exchange, sockets: Mapping[str, socket.socket]) -> str:
@@ -74,17 +60,11 @@ def address(app: Exchange, sockets: Mapping[str, socket.socket]) -> str:
     """
     public = (app.public_url or "").rstrip("/")
     app.origins = {
-        name: f"{public}/{name}" if public else _url(sock)
+        name: f"{public}/{name}" if public else url("http", sock)
         for name, sock in sockets.items()
         if name != GATEWAY
     }
-    return public or _url(sockets[GATEWAY])
-
-
-def _url(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - shown, not bound
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return public or url("http", sockets[GATEWAY])
 
 
 class Server(uvicorn.Server):
@@ -95,19 +75,26 @@ class Server(uvicorn.Server):
         app: Exchange,
         sockets: Mapping[str, socket.socket],
         ready: Callable[[], None] = lambda: None,
+        *,
         http: Any = None,
         bounds: Bounds | None = None,
         warm: bool = False,
+        listeners: Listeners | None = None,
+        grace: float = STOP_WITHIN,
+        reload: bool = False,
     ) -> None:
         app.bounds = bounds or bounds_for()
-        self._warm = app.warm if warm else None
         app.routing.ports = {
             sock.getsockname()[1]: name for name, sock in sockets.items() if name != GATEWAY
         }
+        app.stopping = False
+        self._exchange, self._grace = app, grace
+        self._connect = http or protocol()
+        self._listeners = listeners
         super().__init__(
             uvicorn.Config(
                 app,
-                http=http or protocol(),
+                http=self._connect,
                 loop="auto",
                 ws="none",
                 lifespan="on",
@@ -115,10 +102,12 @@ class Server(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                timeout_graceful_shutdown=STOP_WITHIN,
+                timeout_graceful_shutdown=math.ceil(grace) + STOP_WITHIN,
                 timeout_keep_alive=IDLE,
             )
         )
+        self._reload = app.reload_world if reload else None
+        self._terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
         self._sockets = list(sockets.values())
         self._ready = ready
         self._warm = app.warm if warm else None
@@ -126,31 +115,56 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts, reports that, then imports what the pages need."""
         await super().startup(sockets=sockets)
+        loop = asyncio.get_running_loop()
+        if self._listeners is not None:
+            await self._listeners.start(
+                loop, partial(self._connect, self.config, self.server_state, {}, loop)
+            )
         self._ready()
         if self._warm is not None:
-            asyncio.get_running_loop().run_in_executor(None, self._warm)
+            loop.run_in_executor(None, self._warm)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops; a client that has sent half a request is not waited for."""
-        asyncio.get_running_loop().call_later(HALF_SENT, self._cut)
+        self._exchange.stopping = True
+        if self._listeners is not None:
+            self._listeners.close()
+        loop = asyncio.get_running_loop()
+        loop.call_later(min(HALF_SENT, self._grace), self._cut, True)
+        loop.call_later(self._grace, self._cut, False)
         await super().shutdown(sockets=sockets)
 
-    def _cut(self) -> None:
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
+    def _cut(self, spare: bool) -> None:
+        """Ends the connections; ``spare`` those on which a response is on its way to an end."""
+        connections: list[Any] = list(self.server_state.connections)
+        for connection in connections:
+            if not (spare and connection.work is not None and connection.work.half_closed()):
+                connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Lets SIGINT and SIGTERM stop the server; uvicorn would raise them once more."""
+        """Lets SIGINT and SIGTERM stop the server; uvicorn would raise them once more.
+
+        SIGHUP reloads the world, unless the terminal has gone.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {s: signal.signal(s, self.handle_exit) for s in (signal.SIGINT, signal.SIGTERM)}
+        handlers: dict[int, Any] = dict.fromkeys((signal.SIGINT, signal.SIGTERM), self.handle_exit)
+        if self._reload is not None and hasattr(signal, "SIGHUP"):
+            handlers[signal.SIGHUP] = self._on_hangup
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _on_hangup(self, number: int, frame: Any) -> None:
+        if not all(map(os.isatty, self._terminals)):
+            self.handle_exit(number, frame)
+        else:
+            threading.Thread(target=self._reload, name="mockserver-reload", daemon=True).start()
 
     def serve_forever(self) -> None:
         """Serves until stopped, in this thread."""
@@ -175,12 +189,15 @@ def check_threads() -> None:
 
 @contextlib.contextmanager
 def in_thread(
-    app: Exchange, sockets: Mapping[str, socket.socket], bounds: Bounds | None = None
+    app: Exchange,
+    sockets: Mapping[str, socket.socket],
+    bounds: Bounds | None = None,
+    listeners: Listeners | None = None,
 ) -> Iterator[None]:
     """Serves in a thread for as long as the block runs; raises RuntimeError under gevent."""
     check_threads()
     started = threading.Event()
-    server = Server(app, sockets, started.set, bounds=bounds)
+    server = Server(app, sockets, started.set, bounds=bounds, listeners=listeners, grace=HALF_SENT)
     thread = threading.Thread(target=server.serve_forever, name="mockserver", daemon=True)
     thread.start()
     while not started.wait(0.05):
