@@ -371,12 +371,12 @@ def test_a_sandbox_goes_when_nobody_uses_it_for_its_ttl() -> None:
 
 # What is refused, and where
 
-MEMBERS = "members are world, seed, quirks, limits, scenario, ttl"
+MEMBERS = "members are world, seed, quirks, limits, scenario, ttl, fault_headers"
 WORLDS = "there are default, empty, whale; or give one inline"
 CHAPTER = "see the chapter on worlds"
 IDS = "letters, digits, . _ -, at most 64"
 NAMES = "there are cdp, coinapi, coinstats, coinw, cpg"
-MOVES = "members are advance, freeze, set, rate, skew"
+MOVES = "members are advance, freeze, set, rate, skew, auth_time"
 TABLE = "see Moving time in the README"
 ROW = "members are asset, venue, total, held, decimals, fee, minimum"
 MOVEMENTS = "members are credit, debit, hold, release"
@@ -487,9 +487,9 @@ MADE = [
 
 CENTURY = 876_000  # hours
 CLOCKS = [
-    ("POST", CLOCK, {}, 400, "nothing to do", "$", "give advance, freeze, set, rate or skew"),
-    ("POST", CLOCK, None, 400, "nothing to do", "$", "give advance, freeze, set, rate or skew"),
-    ("POST", CLOCK, {"rate": None}, 400, "nothing to do", "$", "give advance, freeze, set, rate or skew"),
+    ("POST", CLOCK, {}, 400, "nothing to do", "$", "give advance, freeze, set, rate, skew or auth_time"),
+    ("POST", CLOCK, None, 400, "nothing to do", "$", "give advance, freeze, set, rate, skew or auth_time"),
+    ("POST", CLOCK, {"rate": None}, 400, "nothing to do", "$", "give advance, freeze, set, rate, skew or auth_time"),
     ("POST", CLOCK, {"x": 1}, 400, "Object contains unknown field `x`", "$.x", MOVES),
     ("POST", CLOCK, {"advance": "-1ms"}, 400, "advance takes a duration between 0 and 100 years", "$.advance", TABLE),
     ("POST", CLOCK, {"advance": f"{CENTURY + 1}h"}, 400, "advance takes a duration between 0 and 100 years", "$.advance", TABLE),

@@ -19,6 +19,7 @@ OPTIONS = {
     "log_level": str,
     "log_format": str,
     "cors": bool,
+    "fault_headers": bool,
     "head_timeout": float,
     "body_timeout": float,
     "max_connections": int,

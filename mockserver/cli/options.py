@@ -130,6 +130,7 @@ SERVE = [
         help="Port of a proxy that leads the providers' real hosts here; 0: any free one.",
     ),
     _option("--unix-socket", help="A socket file to serve at too."),
+    _flag("--fault-headers", "Let X-Mockserver-Reject and X-Mockserver-Deliver force a fate."),
     _flag("--cors", "Let web pages of any origin call every provider."),
     _flag("--json", "Print one line of JSON when ready."),
     _option(

@@ -87,6 +87,7 @@ def _application(merged: options.Options, token: str | None) -> Any:
             admin_token=token,
             public_url=merged["public_url"],
             cors=merged["cors"],
+            fault_headers=merged["fault_headers"],
             memory_budget=merged["memory_budget"],
             max_sandboxes=merged["max_sandboxes"],
         )

@@ -25,6 +25,7 @@ from mockserver.client.handles import (
 from mockserver.client.journal import Journal, JournalEntry
 from mockserver.client.keywords import SandboxRule, Verify
 from mockserver.client.names import LimitName, ProviderName, QuirkName
+from mockserver.client.process_clock import auth_time
 from mockserver.client.provider import Caller, ProviderHandle, quoted
 from mockserver.client.settings import Limits, Quirks, SandboxSettings
 from mockserver.client.tracebacks import CallersMistake, hides_frames
@@ -38,6 +39,9 @@ from mockserver.providers import discover
 
 __tracebackhide__ = hides_frames
 
+OTHER_PROCESS = (
+    "auth_clock needs a server in this process: call clock.skew_to(datetime.now(UTC)) instead"
+)
 PAGE_SIZE = 1_000  # journal entries per call
 
 
@@ -233,15 +237,28 @@ class ServerHandle(Sandbox):
 
         sandbox = server.sandbox(world="whale", quirks={"cpg.replay": "off"}, ttl="1h")
 
-        The settings are ``world``, ``scenario``, ``seed``, ``quirks``, ``limits``, ``ttl``;
-        those left out are the server's. A world or scenario is the name of a shipped one, the
-        path of a file, or data. An existing sandbox with the same ``id`` is replaced.
+        The settings are ``world``, ``scenario``, ``seed``, ``quirks``, ``limits``, ``ttl``,
+        ``fault_headers``, ``auth_clock``; those left out are the server's. A world or scenario is
+        the name of a shipped one, the path of a file, or data. ``auth_clock="process"`` follows
+        ``time.time()`` of this process. An existing sandbox with the same ``id`` is replaced.
         """
         path = "/sandboxes" if id is None else f"/sandboxes/{quoted(id)}"
         with CallersMistake():
+            auth_clock = settings.pop("auth_clock", None)
+            real = self._auth_time(auth_clock) if auth_clock else self._real
             body = _sandbox_body(settings)
             created = self._call_server("POST" if id is None else "PUT", path, body, None)
-        return Sandbox(created["id"], self._call_server, self._real)
+        if auth_clock:
+            self._follow(created["id"], real)
+        return Sandbox(created["id"], self._call_server, real)
+
+    def _auth_time(self, choice: str) -> Callable[[], int]:
+        """Returns the time that an auth clock follows; raises SettingError."""
+        auth_time(choice, self._real)
+        raise SettingError(OTHER_PROCESS, ("auth_clock",))
+
+    def _follow(self, id: str, real: Callable[[], int]) -> None:
+        """Makes a sandbox's auth clock follow a time of this process."""
 
     def drop(self, sandbox: Sandbox) -> None:
         """Deletes a sandbox."""

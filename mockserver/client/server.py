@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, cast
 
 from mockserver import control
+from mockserver.client.process_clock import AuthClock, auth_time
 from mockserver.client.sandbox import ServerHandle
 from mockserver.client.settings import Limits, Quirks
 from mockserver.client.tracebacks import CallersMistake, hides_frames
@@ -61,7 +62,10 @@ class MockServer(ServerHandle):
 
     Each provider of the sandbox ``default`` is an attribute; ``sandbox()`` creates more
     sandboxes. Settings are those of ``create_app``. ``real`` returns real time in nanoseconds
-    since the epoch, e.g. ``HandClock()``; ``head_timeout`` and ``body_timeout`` are the seconds
+    since the epoch, e.g. ``HandClock()``; ``auth_clock="process"`` checks signatures by
+    ``time.time()`` of this process, which freezegun and time-machine move;
+    ``fault_headers`` lets a request force its fate by ``X-Mockserver-Reject`` and
+    ``X-Mockserver-Deliver``; ``head_timeout`` and ``body_timeout`` are the seconds
     that a client may take to send the parts of a request; ``max_connections`` limits open
     connections. ``tls`` adds an HTTPS port, ``proxy_port`` a proxy to it (0: any free port),
     ``unix_socket`` a socket file; ``trust`` then says how clients trust the server. Raises
@@ -93,6 +97,8 @@ class MockServer(ServerHandle):
         ca_dir: str | Path | None = None,
         proxy_port: int | None = None,
         unix_socket: str | Path | None = None,
+        auth_clock: AuthClock = "machine",
+        fault_headers: bool = False,
     ) -> None:
         with CallersMistake():
             self._listener_options = ListenerOptions(
@@ -111,7 +117,10 @@ class MockServer(ServerHandle):
                 cors=cors,
                 memory_budget=memory_budget,
                 max_sandboxes=max_sandboxes,
+                fault_headers=fault_headers,
             )
+            self._machine_time = real
+            real = self.app.sandboxes.default.clock.auth = self._auth_time(auth_clock)
             check_host(host, admin_token)
         self.url = "http://mockserver"
         self._host, self._port = host, port
@@ -121,6 +130,15 @@ class MockServer(ServerHandle):
     def __repr__(self) -> str:
         """Returns the gateway's URL and the world."""
         return f"<MockServer at {self.url}, world {self.app.sandboxes.default.world.name}>"
+
+    def _auth_time(self, choice: str) -> Callable[[], int]:
+        return auth_time(choice, self._machine_time)
+
+    def _follow(self, id: str, real: Callable[[], int]) -> None:
+        sandbox = self.app.sandboxes.get(id)
+        if sandbox is not None:
+            with sandbox.lock:
+                sandbox.clock.auth = real
 
     def _call_control(self, method: str, path: str, body: Any = None, query: Any = None) -> Any:
         return control.call(self.app, method, path, body, query, self.url)[1]

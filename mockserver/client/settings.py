@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from mockserver.client.names import LimitName, Quirks
+from mockserver.client.process_clock import AuthClock
 from mockserver.model.times import Duration
 
 Limits = Mapping[LimitName, str | None]  # ``N/DURATION`` or ``off``; None is the default
@@ -21,3 +22,5 @@ class SandboxSettings(TypedDict, total=False):
     quirks: Quirks
     limits: Limits | Literal["default", "off"]
     ttl: Duration
+    auth_clock: AuthClock
+    fault_headers: bool

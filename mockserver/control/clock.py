@@ -13,13 +13,15 @@ from mockserver.engine.clock import Clock
 from mockserver.errors import InvalidCall
 from mockserver.model import times
 
+NAMES = "advance, freeze, set, rate, skew or auth_time"
 HINT = "see Moving time in the README"
 
 
 class ClockChange(Struct, frozen=True, forbid_unknown_fields=True):
     """Changes of the clocks; one or more at once.
 
-    ``advance`` and ``skew`` are durations, ``set`` is an instant, ``rate`` a factor of real time.
+    ``advance`` and ``skew`` are durations, ``set`` and ``auth_time`` are instants, ``rate`` is a
+    factor of real time. ``auth_time`` sets the auth clock, which runs on from there.
     """
 
     advance: str | int | float | None = None
@@ -27,6 +29,7 @@ class ClockChange(Struct, frozen=True, forbid_unknown_fields=True):
     set: str | None = None
     rate: float | None = None
     skew: str | int | float | None = None
+    auth_time: str | None = None
 
 
 def show(call: ControlCall) -> dict[str, Any]:
@@ -48,7 +51,9 @@ def change(call: ControlCall) -> dict[str, Any]:
     """Changes the clocks and runs the events that are due then; all changes or none."""
     changes: ClockChange = call.body
     if changes == ClockChange():
-        raise InvalidCall("nothing to do", hint="give advance, freeze, set, rate or skew")
+        raise InvalidCall("nothing to do", hint=f"give {NAMES}")
+    if changes.skew is not None and changes.auth_time is not None:
+        raise InvalidCall("skew and auth_time both set the auth clock", "$.auth_time", "give one")
     sandbox = call.sandbox
     with sandbox.lock:
         sandbox.replace_clock(_changed(sandbox.clock, changes))
@@ -69,6 +74,7 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], Callable[[Clock, Any], None]]] = 
     "rate": (_parse_rate, Clock.run_at),
     "freeze": (bool, Clock.freeze),
     "skew": (times.parse_duration, Clock.skew_by),
+    "auth_time": (times.parse_instant, Clock.skew_to),
 }
 
 

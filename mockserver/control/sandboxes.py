@@ -43,7 +43,8 @@ class SandboxSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """The seed data and settings of a new sandbox.
 
     A world and a scenario are a shipped one's name or inline data; ``ttl`` is a duration. What is
-    not given is as in the sandbox ``default`` when the server started.
+    not given is as in the sandbox ``default`` when the server started. ``fault_headers`` lets a
+    request force its fate by ``X-Mockserver-Reject`` and ``X-Mockserver-Deliver``.
     """
 
     world: str | dict[str, Any] | None = None
@@ -52,6 +53,7 @@ class SandboxSpec(Struct, frozen=True, forbid_unknown_fields=True):
     limits: str | dict[str, Setting] | None = None
     scenario: str | dict[str, Any] | None = None
     ttl: str | int | float = TTL
+    fault_headers: bool | None = None
 
 
 def health(call: ControlCall) -> dict[str, Any]:
@@ -127,6 +129,8 @@ def _settings(app: Any, spec: SandboxSpec) -> Settings:
     settings: Settings = app.sandboxes.default.initial_settings
     if spec.seed is not None:
         settings = replace(settings, seed=spec.seed)
+    if spec.fault_headers is not None:
+        settings = replace(settings, fault_headers=spec.fault_headers)
     try:
         return changed(settings, app.providers, spec.quirks, spec.limits)  # type: ignore[arg-type]
     except SettingError as error:

@@ -56,10 +56,19 @@ class ClockState(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Clock:
-    """Both clocks, driven by ``real`` and ``monotonic``, which return nanoseconds."""
+    """Both clocks, driven by ``real`` and ``monotonic``, which return nanoseconds.
 
-    def __init__(self, real: Callable[[], int], monotonic: Callable[[], int] | None = None) -> None:
+    The auth clock follows ``auth``, which is ``real`` if it is left out.
+    """
+
+    def __init__(
+        self,
+        real: Callable[[], int],
+        monotonic: Callable[[], int] | None = None,
+        auth: Callable[[], int] | None = None,
+    ) -> None:
         self.real = real
+        self.auth = auth or real
         self.monotonic = monotonic or never_backwards(real)
         self._anchor = self.monotonic()
         self._then = real()
@@ -73,7 +82,7 @@ class Clock:
         now = self._then + monotonic - self._anchor
         if self.frozen or self.rate is not REAL or now > END:
             now = self._at(monotonic)
-        return now, self.real() + self.skew, monotonic
+        return now, self.auth() + self.skew, monotonic
 
     def now(self) -> int:
         """Returns the sandbox time."""
@@ -142,8 +151,13 @@ class Clock:
     def driven_by(self, real: Callable[[], int], monotonic: Callable[[], int]) -> Self:
         """Returns the same clock with other sources of real and monotonic time."""
         clock = copy.copy(self)
-        clock.real, clock.monotonic = real, monotonic
+        clock.real = clock.auth = real
+        clock.monotonic = monotonic
         return clock
+
+    def skew_to(self, instant: int) -> None:
+        """Sets the auth clock to an instant, from which it runs on; raises SettingError."""
+        self.skew_by(instant - self.auth())
 
     def _move_to(self, now: int) -> None:
         if now > END:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.engine import cors
+from mockserver.engine.fault_headers import FaultHeaders, forced
 from mockserver.engine.history import REQUEST_SIZE
 from mockserver.engine.journal import FAULT_MAX, JournalEntry
 from mockserver.engine.limits import BanList, Window
@@ -292,6 +293,15 @@ def _check_limit(gate: RateLimit, call: RequestContext) -> None:
         call.charges.append((counter, caller))
 
 
+def _force_fate(gate: FaultHeaders, call: RequestContext) -> None:
+    state = call.state
+    firings = forced(state.provider, call.request, call.now, state.seed)
+    if firings:
+        call.plan = call.plan or Plan()
+        call.plan.add(firings, state.provider)
+        _reject_by_rule(call, BEFORE_GATES)
+
+
 def _check_ban(gate: BanCheck, call: RequestContext) -> None:
     bans = call.state.ban_lists[gate.penalty.name]
     caller = gate.per(call.request, call.credential)
@@ -304,6 +314,7 @@ GATES: dict[type, Any] = {
     ReplayCheck: _check_replay,
     RateLimit: _check_limit,
     BanCheck: _check_ban,
+    FaultHeaders: _force_fate,
 }
 
 

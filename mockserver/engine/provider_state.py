@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from mockserver.engine.answer_cache import AnswerCache
+from mockserver.engine.fault_headers import FaultHeaders
 from mockserver.engine.ledger import Ledger, LedgerState
 from mockserver.engine.limits import BanList, BanRecord, Window, WindowState, window
 from mockserver.engine.memory_budget import MemoryShare
@@ -57,7 +58,7 @@ class ProviderState:
         self.quirks: dict[str, Any] = {}
         self.counters: dict[str, Window] = {}
         self.ban_lists: dict[str, BanList] = {}
-        self.outer: tuple[Gate, ...] = ()  # without the ban checks that are off
+        self.outer: tuple[Gate | FaultHeaders, ...] = ()  # without the ban checks that are off
         self.gates: tuple[tuple[int, Gate], ...] = ()  # the same, with their positions
         self.configure(settings)
         self.replay = ReplayMemory()
@@ -114,6 +115,8 @@ class ProviderState:
         }
         on = frozenset(self.ban_lists)
         self.outer = tuple([gate for _, gate in _numbered(provider.outer, on)])
+        if settings.fault_headers:
+            self.outer = (FaultHeaders(), *self.outer)
         self.gates = _numbered(provider.gates, on)
         self.ledger.version += 1  # cached answers depend on the quirks, too
 

@@ -157,7 +157,7 @@ class Sandbox:
         self._load(state.world)
         for name, part in state.providers.items():
             self.states[name].restore(part)
-        clock = Clock(self.clock.real, self.clock.monotonic)
+        clock = Clock(self.clock.real, self.clock.monotonic, self.clock.auth)
         clock.restore(state.clock)
         self.rulebook.restore(state.rules, clock.now())
         if state.journal is not None:
@@ -167,7 +167,7 @@ class Sandbox:
     def reset(self) -> None:
         """Returns to the state at the start: ledger, keys, settings, clocks, an empty journal."""
         with self.lock:
-            self._set_clock(Clock(self.clock.real, self.clock.monotonic))
+            self._set_clock(Clock(self.clock.real, self.clock.monotonic, self.clock.auth))
             self.history.clear()
             self.journal.reset()
             self._begin(self.world)

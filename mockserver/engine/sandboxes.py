@@ -92,6 +92,7 @@ class Sandboxes:
         )
         sandbox.journal.followers += self._followers
         sandbox.explanation_budget, sandbox.owner_of = self._explanation_budget, self.owner_of
+        sandbox.clock.auth = self.default.clock.auth
         with self._lock:
             self._sweep(at_once=len(self._sandboxes) >= self.most)
             if id not in self._sandboxes and len(self._sandboxes) >= self.most:

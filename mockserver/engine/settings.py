@@ -19,7 +19,8 @@ class Settings(Struct, frozen=True):
     """The settings of a sandbox; quirks and limits are named ``provider.name``.
 
     A limit is ``N/DURATION`` or ``off``; ``limits_off`` switches every limit off.
-    ``explain_header`` adds the explanation of a reject to its response, as a header.
+    ``explain_header`` adds the explanation of a reject to its response, as a header;
+    ``fault_headers`` lets a request force its fate by its headers.
     """
 
     seed: int = 490
@@ -27,6 +28,7 @@ class Settings(Struct, frozen=True):
     limits: Mapping[str, str] = {}
     limits_off: bool = False
     explain_header: bool = False
+    fault_headers: bool = False
 
 
 def changed(

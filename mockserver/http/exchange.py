@@ -137,14 +137,16 @@ def create_exchange(  # noqa: PLR0913 - settings by name
     cors: bool = False,
     memory_budget: int | str = BUDGET,
     max_sandboxes: int = SANDBOXES_MAX,
+    fault_headers: bool = False,
 ) -> Exchange:
     """Builds an exchange.
 
     ``world`` is a shipped name, a path or a world; so is ``scenario``, or plain data. ``limits``
     is ``default``, ``off`` or single limits by name. ``real`` returns real time in nanoseconds.
-    ``explain_header`` explains each refusal in a header; ``cors`` sets every provider's quirk
-    ``cors``; ``memory_budget`` bounds what all sandboxes keep together, in bytes or as
-    ``256MiB``. Raises SettingError for a wrong setting, its kind FileError for a file.
+    ``explain_header`` explains each refusal in a header; ``fault_headers`` lets requests force
+    their fate by ``X-Mockserver-Reject`` and ``X-Mockserver-Deliver``; ``cors`` sets every
+    provider's quirk ``cors``; ``memory_budget`` bounds what all sandboxes keep together, in bytes
+    or as ``256MiB``. Raises SettingError for a wrong setting, its kind FileError for a file.
     """
     providers = discover()
     check_public_url(public_url)
@@ -153,9 +155,8 @@ def create_exchange(  # noqa: PLR0913 - settings by name
     if cors:
         known = (p.name for p in providers.values() if any(q.name == "cors" for q in p.quirks))
         quirks = {f"{name}.cors": "on" for name in known} | dict(quirks or {})
-    settings = changed(
-        Settings(seed=seed, explain_header=explain_header), providers, quirks, limits
-    )
+    settings = Settings(seed=seed, explain_header=explain_header, fault_headers=fault_headers)
+    settings = changed(settings, providers, quirks, limits)
     file = worlds.find(world) if isinstance(world, str) else None
     loaded = world if isinstance(world, World) else worlds.load(world)
     budget = MemoryBudget(parse_size(memory_budget))
