@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from mockserver.errors import DataError
 from mockserver.faults.matching import ActiveRule, Firing
-from mockserver.faults.parsing import RuleParser
 from mockserver.faults.plan import RawAnswer
 from mockserver.faults.shorthand import expanded
 from mockserver.model.http import PLAIN, Request, Response
@@ -54,6 +53,8 @@ def _json(text: str) -> Any:
 
 
 def _parse(provider: Provider, header: str, data: dict[str, Any]) -> Any:
+    from mockserver.faults.parsing import RuleParser  # slow to import, and rarely needed
+
     try:
         return RuleParser({provider.name: provider}).parse(data)
     except (DataError, RecursionError) as error:
