@@ -534,6 +534,12 @@ def test_strict_claims_are_those_of_the_sdk_at_the_real_host(
         assert outcome(server, answer) == (401 if reason else 200, reason, "")
 
 
+def test_by_how_much_the_clocks_may_differ_is_a_quirk() -> None:
+    with MockServer(real=HandClock(NOW * 10**9), quirks={"cdp.leeway": "1s"}) as server:
+        ahead = [token(claims(nbf=NOW + n, exp=NOW + 120)) for n in (1, 2)]
+        assert [ask(server, bearer).status_code for bearer in ahead] == [200, 401]
+
+
 def test_the_longest_life_of_a_token_is_a_quirk() -> None:
     for span, status in (("121s", 200), ("120s", 401), ("2m", 401)):
         quirks = {"cdp.max_token_lifetime": span}

@@ -5,6 +5,7 @@ import msgspec
 
 from mockserver.cli import completion, options
 from mockserver.files import documents
+from mockserver.files.assumptions import by_harm
 from mockserver.model import suggestions
 from mockserver.providers import discover
 
@@ -18,11 +19,18 @@ STATUSES = ("documented", "observed", "assumed")
             ["--status"], type=options.NameChoice(STATUSES), help="Only facts of this status."
         ),
         click.Option(["--search"], metavar="TEXT", help="Only facts that contain this text."),
+        click.Option(
+            ["--by"],
+            type=options.NameChoice(["harm"]),
+            help="Order by the harm if a fact is wrong, with advice how to be safe.",
+        ),
         options.JSON,
     ],
-    epilog="Example: mockserver facts cpg --status assumed --search signature",
+    epilog="Examples: mockserver facts cpg --search signature; mockserver facts --by harm",
 )
-def facts(provider: str | None, status: str | None, search: str | None, as_json: bool) -> None:
+def facts(
+    provider: str | None, status: str | None, search: str | None, by: str | None, as_json: bool
+) -> None:
     """List the facts about the providers' APIs, each with source and status.
 
     A text is found in upper or lower case, in the id, the source, the sentence or the proof.
@@ -37,12 +45,23 @@ def facts(provider: str | None, status: str | None, search: str | None, as_json:
         for fact in documents.facts(name)
         if status in (None, fact.status) and (search or "").lower() in _words(fact)
     ]
+    entries = by_harm(entries) if by else entries
     if as_json:
         print(msgspec.json.encode(entries).decode())
         return
     for fact in entries:
         proof = f"\n    {fact.proof}" if fact.proof else ""
-        print(f"{fact.id}  [{fact.status}, {fact.source}]\n    {fact.fact}{proof}")
+        harm = f", harm {fact.harm}" if by and fact.harm else ""
+        advice = f"\n    {_advice(fact)}" if by and fact.harm else ""
+        print(f"{fact.id}  [{fact.status}, {fact.source}{harm}]\n    {fact.fact}{advice}{proof}")
+
+
+def _advice(fact: documents.Fact) -> str:
+    """Returns how to be safe from an assumption that is wrong."""
+    if not fact.quirks:
+        return fact.advice
+    quirks = ", ".join(fact.quirks)
+    return f"{fact.advice} Test it: pytest --mockserver-quirks {fact.id} ({quirks})"
 
 
 def _words(fact: documents.Fact) -> str:

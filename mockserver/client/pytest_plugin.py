@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from mockserver.client import pytest_quirks
+
 REPORTED_MAX = 50  # requests in the report of a failing test
 OPTIONS = {
     "url": "URL of the gateway of a running server, to use that",
@@ -28,8 +30,9 @@ MARKER_OPTIONS = ", ".join(f"{name}=" for name in SETTINGS)
 SANDBOX = pytest.StashKey[Any]()  # not set by a project's own fixture `sandbox`
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Adds the options; each can also be set by a variable, e.g. ``MOCKSERVER_URL``."""
+    pluginmanager.register(pytest_quirks, "mockserver-quirks")
     group = parser.getgroup("mockserver", "a fake exchange")
     for name, about in OPTIONS.items():
         variable = f"MOCKSERVER_{name.upper()}"
@@ -97,9 +100,13 @@ def _new_server(config: pytest.Config) -> Any:
 
 
 @pytest.fixture
-def sandbox(request: pytest.FixtureRequest, mockserver: Any) -> Iterator[Any]:
+def sandbox(
+    request: pytest.FixtureRequest, mockserver: Any, mockserver_alternative: Any
+) -> Iterator[Any]:
     """A new sandbox for each test; its settings come from the nearest marker that has them."""
     settings = _option_settings(request.config) | _marker_settings(request.node)
+    if mockserver_alternative is not None:
+        settings["quirks"] = mockserver_alternative.settings | (settings.get("quirks") or {})
     try:
         sandbox = mockserver.sandbox(**settings)
     except ValueError as error:

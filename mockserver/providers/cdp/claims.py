@@ -1,12 +1,12 @@
 """The claims of a token: the caller, the time it is valid, and the request it is for.
 
 ``iss`` is ``cdp``, or ``coinbase-cloud`` as in Coinbase's own command-line client, and ``sub`` the
-key id. The clocks may differ by LEEWAY. An entry of ``uris`` (or of the older ``uri``) names the
-request: ``METHOD host[:port]/path``, without the query. The host is one of the real hosts or the
-one in the Host header. Two deviations are accepted and noted in the journal: a client that signs
-the path exactly as it requests it puts this mock's ``/cdp`` or ``/~id`` before the path; and the
-Python SDK parses ``localhost`` in ``localhost:8491/path`` as a scheme, which leaves only the port
-in place of the host.
+key id. The clocks may differ by the quirk ``leeway``. An entry of ``uris`` (or of the older
+``uri``) names the request: ``METHOD host[:port]/path``, without the query. The host is one of the
+real hosts or the one in the Host header. Two deviations are accepted and noted in the journal: a
+client that signs the path exactly as it requests it puts this mock's ``/cdp`` or ``/~id`` before
+the path; and the Python SDK parses ``localhost`` in ``localhost:8491/path`` as a scheme, which
+leaves only the port in place of the host.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,6 @@ BASE_PATH = "/platform"  # fact: cdp-base-url
 ISSUER = "cdp"
 ISSUERS = (ISSUER, "coinbase-cloud")  # fact: cdp-iss-cdpcurl
 LIFETIME = 120  # seconds
-LEEWAY = 5 * SECOND  # fact: cdp-leeway
 TIME_MAX = 1 << 40  # seconds since the epoch; larger values are rejected
 
 NOTE_FULL_PATH = "signed the path exactly as requested"
@@ -75,8 +74,14 @@ def accepted_issuers(quirks: Quirks) -> tuple[str, ...]:
     return (ISSUER,) if quirks["strict_claims"] == "true" else ISSUERS  # fact: cdp-strict-claims
 
 
+def leeway_of(quirks: Quirks) -> int:
+    """Returns by how much the clocks may differ, in nanoseconds."""
+    leeway: int = quirks["leeway"]  # fact: cdp-leeway
+    return 0 if quirks["strict_claims"] == "true" else leeway
+
+
 def _check_times(claims: Claims, now: int, quirks: Quirks) -> None:
-    leeway = 0 if quirks["strict_claims"] == "true" else LEEWAY
+    leeway = leeway_of(quirks)
     expires, begins, issued = [_read_time(claims, name) for name in ("exp", "nbf", "iat")]
     if expires is None:
         raise Reject("bad_signature", claim="exp")  # fact: cdp-exp-required

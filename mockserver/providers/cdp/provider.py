@@ -92,6 +92,12 @@ PROVIDER = Provider(
             choices=OFF_ON,
         ),
         Quirk(
+            "leeway",
+            "5s",
+            "By how much the client's clock may differ.",
+            duration=True,
+        ),
+        Quirk(
             "max_token_lifetime",
             "120s",
             "The longest lifetime of a token.",

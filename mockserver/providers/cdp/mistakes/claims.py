@@ -5,7 +5,7 @@ from typing import Any
 from mockserver.explain import Explanation, RejectedRequest
 from mockserver.model.rule_table import Rule, first_rule
 from mockserver.model.times import SECOND, duration_text, instant_text
-from mockserver.providers.cdp.claims import LEEWAY, TIME_MAX, accepted_issuers
+from mockserver.providers.cdp.claims import TIME_MAX, accepted_issuers, leeway_of
 from mockserver.providers.cdp.mistakes import uris
 from mockserver.providers.cdp.mistakes.lookup import (
     describe_value,
@@ -156,7 +156,7 @@ def _explain_lifetime(rejected: RejectedRequest, claims: Any) -> Explanation:
 
 
 def _leeway(rejected: RejectedRequest) -> str:
-    return duration_text(0 if rejected.quirks["strict_claims"] == "true" else LEEWAY)
+    return duration_text(leeway_of(rejected.quirks))
 
 
 def _time_text(now: int) -> str:
