@@ -124,6 +124,7 @@ Event = CdpEvent | CoinapiEvent | CoinstatsEvent | CoinwEvent | CpgEvent
 QuirkName = Literal[
     "cdp.strict_claims",
     "cdp.strict_host",
+    "cdp.leeway",
     "cdp.max_token_lifetime",
     "cdp.auth_failure_body",
     "cdp.error_text",
@@ -183,6 +184,7 @@ Quirks = TypedDict(
     {
         "cdp.strict_claims": Literal["false", "true"] | bool | None,
         "cdp.strict_host": Literal["false", "true"] | bool | None,
+        "cdp.leeway": Duration | None,
         "cdp.max_token_lifetime": Duration | None,
         "cdp.auth_failure_body": Literal["json", "plain"] | None,
         "cdp.error_text": Literal["documented", "alternative"] | None,
