@@ -29,11 +29,9 @@ ENUMS = {
     "last_updated_by": {"EXCHANGE", "INITIALIZATION", "BALANCE_MANAGER"},
 }
 NEEDED = {
-    "cdp": ("balances", 0, "asset", "name"),
+    "cdp": ("balances", 0, "amount", "usd"),
     "coinapi": (0, "data", 0, "rate_usd"),
-    "coinstats": ("portfolio", "connectionId"),
     "coinw": ("success",),
-    "cpg": ("data_count",),
 }
 
 

@@ -139,7 +139,7 @@ def _said(result: Result) -> str:
     outcome = result.outcome
     if outcome.rows is not None:
         return f"{len(outcome.rows)} rows\n{outcome.output}"
-    return outcome.error
+    return outcome.output if outcome.problem else outcome.error
 
 
 def _exchange(entry: JournalEntry) -> Exchange:

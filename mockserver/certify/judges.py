@@ -14,6 +14,7 @@ from mockserver.client.journal import JournalEntry
 CREDENTIAL_HEADERS = ("authorization", "x-coinapi-key", "x-api-key", "x-cpg-key", "x-cpg-signature")
 CREDENTIAL_NAMES = re.compile(r"(apikey|api_key|sign)=|connectionFields", re.IGNORECASE)
 SIGNATURES = ("x-cpg-signature", "authorization")
+ERROR_LINE = re.compile(r"[\w.]*(Error|Exception)\b")
 LIMITED = 429
 
 
@@ -25,7 +26,14 @@ def _returned(outcome: Outcome) -> str:
 
 def _ended(outcome: Outcome) -> str:
     """Describes how a client ended without rows."""
-    return f"the client ended with an error: {outcome.error.strip()[:300]!r}"
+    return f"the client ended with an error: {gist(outcome.error)!r}"
+
+
+def gist(error: str) -> str:
+    """Returns the line of an error that names it: of a traceback, of a stack, or the last one."""
+    lines = [line.strip() for line in error.splitlines() if line.strip()] or ["no message"]
+    named = [line for line in lines if ERROR_LINE.match(line)]
+    return (named or lines)[-1][:300]
 
 
 def exact(e: Evidence) -> str:
@@ -130,7 +138,7 @@ def says(*words: str) -> Judge:
         text = e.outcome.text.casefold()
         if any(word.casefold() in text for word in words):
             return ""
-        return f"the error names none of {', '.join(words)}: {e.outcome.error.strip()[:300]!r}"
+        return f"the error names none of {', '.join(words)}: {gist(e.outcome.error)!r}"
 
     return judge
 

@@ -29,15 +29,19 @@ def parse_text(text: str, provider: str) -> list[Row]:
 
 
 def parse(data: Any, provider: str) -> list[Row]:
-    """Parses a client's rows; raises ValueError with one line."""
+    """Parses a client's rows, without those of unknown total; raises ValueError with one line."""
     if not isinstance(data, list):
         raise ValueError(f"{EXPECTED_FORM}; got {_kind(data)}")
     if len(data) > ROWS_MAX:
         raise ValueError(f"expected at most {ROWS_MAX} rows, got {len(data)}")
-    return [_row(item, f"$[{n}]", provider) for n, item in enumerate(data)]
+    parsed = [_row(item, f"$[{n}]", provider) for n, item in enumerate(data)]
+    rows = [row for row in parsed if row is not None]
+    if parsed and not rows:
+        raise ValueError('$[0].total: expected an amount as text, such as "3.0", got nothing')
+    return rows
 
 
-def _row(item: Any, at: str, provider: str) -> Row:
+def _row(item: Any, at: str, provider: str) -> Row | None:
     if not isinstance(item, Mapping):
         raise ValueError(f"{at}: {EXPECTED_FORM}; got {_kind(item)}")
     asset = item.get("asset")
@@ -48,7 +52,7 @@ def _row(item: Any, at: str, provider: str) -> Row:
         raise ValueError(f'{at}.{needed}: expected the {needed}, as in {{"{needed}": "ETH"}}')
     total, available, held = (_amount(item.get(name), f"{at}.{name}") for name in AMOUNTS)
     if total is None:
-        raise ValueError(f'{at}.total: expected an amount as text, such as "3.0"')
+        return None
     network, exchange = (_place(item.get(name), f"{at}.{name}") for name in PLACES)
     return Row(frozenset({asset.casefold()}), total, available, held, network, exchange)
 

@@ -1,6 +1,7 @@
 """Runs the checks: a fresh sandbox for each, several at once, and a verdict."""
 
 import json
+import os
 import threading
 import traceback
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from mockserver.certify import rows as client_rows
 from mockserver.certify.checks import CHECKS
 from mockserver.certify.clients import STOP_AFTER, Client
 from mockserver.certify.clients.function import streams_of_threads
-from mockserver.certify.judges import redacted
+from mockserver.certify.judges import gist, redacted
 from mockserver.certify.load import Load
 from mockserver.certify.model import (
     EXPECTED_FAILURE,
@@ -40,6 +41,7 @@ from mockserver.errors import UnusableClient
 FIRST = next(check for check in CHECKS if check.id == "documented-example")
 REPORT = "this is a fault of the suite, please report it"
 JOURNAL_MAX = 30  # entries that a result keeps
+HEAVY = 1  # seconds of a plain run that hardly waits: the client is busy itself
 KEPT_MAX = 20_000  # characters of each text of a client that a result keeps
 SECRETS = {
     "cdp": ("key_secret",),
@@ -78,15 +80,21 @@ class Suite:
         The documented example runs first, selected or not: a client that does not take part at
         all is wrong use, with one line, and not a failure of every check.
         """
-        with streams_of_threads(), ThreadPoolExecutor(self._client.workers) as pool:
+        with streams_of_threads():
             first = self._result(FIRST)
             _require_participation(first)
-            futures = [pool.submit(self._graded, check, first) for check in checks]
-            results = []
-            for future in futures:
-                results.append(future.result())
-                progress(results[-1])
+            with ThreadPoolExecutor(self._workers(first.outcome)) as pool:
+                futures = [pool.submit(self._graded, check, first) for check in checks]
+                results = []
+                for future in futures:
+                    results.append(future.result())
+                    progress(results[-1])
         return results
+
+    def _workers(self, first: Outcome) -> int:
+        """Returns how many runs at once: no more than processors for a client that needs one."""
+        heavy = first.seconds > HEAVY
+        return min(self._client.workers, os.cpu_count() or 1) if heavy else self._client.workers
 
     def _graded(self, check: Check, first: Result) -> Result:
         """Returns the result of a check with expectations and set applied."""
@@ -144,12 +152,12 @@ class Suite:
         quirks = {k: v for k, v in scene.quirks.items() if k.startswith(f"{provider}.")}
         sandbox = self._server.sandbox(seed=self._options.seed, quirks=quirks, limits="off")
         try:
-            handle = getattr(sandbox, provider)
+            handle = sandbox.provider(provider)
             if scene.rows is not None:
                 handle.set_balances(scene.account, scene.rows(provider))
             expected = client_rows.from_ledger(handle.balances(scene.account), provider)
             for rule in _rules(check, handle.base_url, provider):
-                handle.fail(**rule)
+                handle.fail(check.id, **rule)
             if scene.skew:
                 sandbox.clock.skew(scene.skew)
             stage = Stage(
@@ -264,8 +272,11 @@ def _require_participation(first: Result) -> None:
         raise UnusableClient(outcome.problem)
     if first.journal or outcome.stopped:
         return
-    last = outcome.error.strip().splitlines()[-1:] or ["no message"]
     raise UnusableClient(
         "the client sent no request to MOCKSERVER_BASE_URL (base_url); it "
-        + (f"ended with {last[0][:300]!r}" if outcome.rows is None else "returned rows at once")
+        + (
+            f"ended with {gist(outcome.error)!r}"
+            if outcome.rows is None
+            else "returned rows at once"
+        )
     )

@@ -10,6 +10,7 @@ from certify.planting import ALL, ERRORS, HTTP, again_while, changed, fails, on_
 
 REFUSED = (
     "two-runs-at-once",
+    "exchange-credentials-refused",
     "unknown-key",
     "revoked-key",
     "bad-signature",

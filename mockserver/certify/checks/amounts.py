@@ -120,7 +120,7 @@ CHECKS = (
         about="An amount without a value in dollars is read by the asset's own symbol.",
         level=MUST,
         providers=(CDP,),
-        why="Only the asset's own member is guaranteed: `amount.usd` is absent for many assets.",
+        why="Only the asset's own member is guaranteed: amount.usd is absent for many assets.",
         fix="Read amount[asset.symbol].",
         source="https://docs.cdp.coinbase.com",
         scene=Scene(rows=_fiat),
@@ -153,7 +153,7 @@ CHECKS = (
     ),
     Check(
         id="no-holdings-null",
-        about="No holdings as `data: null` is an empty account.",
+        about="No holdings as data: null is an empty account.",
         level=SHOULD,
         providers=(COINW,),
         why="The page speaks of an empty response and shows none.",

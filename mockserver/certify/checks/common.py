@@ -15,7 +15,7 @@ GIVES_UP = 3  # requests that a refusal may take: a retry in case it was a passi
 
 
 def issue(path: str) -> str:
-    """Returns the address of a public report: ``ccxt/ccxt#7528``."""
+    """Returns the address of a public report: ccxt/ccxt#7528."""
     repository, _, number = path.partition("#")
     return f"{GITHUB}{repository}/issues/{number}"
 

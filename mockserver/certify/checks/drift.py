@@ -52,6 +52,7 @@ CHECKS = (
         id="optional-members-absent",
         about="Absent members that are not needed for the balance change nothing.",
         level=MUST,
+        providers=(CDP, COINAPI, COINW),
         why="Optional members are absent in some answers, and older documents lack them.",
         fix=TOLERANT,
         source="the providers' documents of several years",
@@ -59,11 +60,9 @@ CHECKS = (
             rules_for=mutate_each(
                 "drop",
                 {
-                    CDP: "$.balances[*].asset.name",
+                    CDP: "$.balances[0].amount.usd",
                     COINAPI: "$[*].data[*].rate_usd",
-                    COINSTATS: "$.portfolio.connectionId",
                     COINW: "$.success",
-                    CPG: "$.data_count",
                 },
             )
         ),
@@ -108,7 +107,7 @@ CHECKS = (
         about="A row with a null amount is an error or left out, never an amount of zero.",
         level=MUST,
         providers=(CDP, COINAPI, COINSTATS, CPG),
-        why="`amount or 0` turns what is unknown into nothing.",
+        why="amount or 0 turns what is unknown into nothing.",
         fix=STRICT,
         source=issue("dymensionxyz/roller#209"),
         scene=Scene(rules_for=mutate_each("null", TOTALS)),

@@ -30,7 +30,7 @@ WAIT = "Wait as long as Retry-After says; without it, wait and double the pause 
 
 
 def _limited(seconds: int, **when: object) -> dict[str, Rules]:
-    """Returns rules that limit with ``Retry-After``."""
+    """Returns rules that limit with Retry-After."""
     headers = JSON | {"Retry-After": str(seconds)}
     return {
         name: anywhere(status=429, headers=headers, body=BODIES[name], **when)
@@ -109,7 +109,7 @@ CHECKS = (
         level=MUST,
         providers=(COINW,),
         why="It has two members and the status of a success.",
-        fix="Look at `code` first.",
+        fix="Look at code first.",
         source="CoinW's page: API access frequently",
         scene=Scene(rules=anywhere(reject="rate_limited", requests="1")),
         judges=(exact_or_error,),

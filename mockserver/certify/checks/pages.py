@@ -19,7 +19,7 @@ RESTART = "Read again from the first page, or fail; never show the pages so far 
 
 
 def _walk(rules: Rules = (), quirk: str = "") -> Scene:
-    """Returns a scene with the account of many pages; ``quirk`` is as ``cdp.name=value``."""
+    """Returns a scene with the account of many pages; quirk is as cdp.name=value."""
     name, _, value = quirk.partition("=")
     return Scene(account=WALK, rules=rules, quirks={name: value} if quirk else {})
 

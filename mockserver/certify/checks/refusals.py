@@ -120,7 +120,7 @@ CHECKS = (
         level=MUST,
         providers=(COINW,),
         why="CoinW sends its errors with status 200 and data null.",
-        fix="Look at `code` (as text) in every answer, not at the HTTP status alone.",
+        fix="Look at code (as text) in every answer, not at the HTTP status alone.",
         source="CoinW's table of error codes",
         scene=Scene(rules=anywhere(reject="bad_request")),
         judges=REFUSED,
@@ -140,11 +140,11 @@ CHECKS = (
     ),
     Check(
         id="error-envelope-of-two-members",
-        about="An error with `code` and `msg` alone is an error.",
+        about="An error with code and msg alone is an error.",
         level=SHOULD,
         providers=(COINW,),
-        why="The printed errors lack `success`, `failed` and `data`.",
-        fix="Do not depend on `success`, `failed` or `data` to notice an error.",
+        why="The printed errors lack success, failed and data.",
+        fix="Do not depend on success, failed or data to notice an error.",
         source="assumption of the mock: coinw.error_envelope",
         scene=Scene(
             rules=anywhere(reject="unknown_credential"), quirks={"coinw.error_envelope": "bare"}
@@ -241,7 +241,7 @@ CHECKS = (
         level=SHOULD,
         providers=(COINSTATS,),
         why="Both shapes have been documented.",
-        fix="Use `message`, which both have, and the status.",
+        fix="Use message, which both have, and the status.",
         source="assumption of the mock: coinstats.error_shape",
         scene=Scene(
             rules=anywhere(reject="unknown_credential"),

@@ -121,7 +121,7 @@ CHECKS = (
         level=SHOULD,
         providers=(CDP, COINAPI, COINSTATS, COINW, CPG),
         why="Two requests of one second have one signature at cpg: the second is a 401.",
-        fix="On `already been used`, sign again with a later timestamp.",
+        fix="On already been used, sign again with a later timestamp.",
         source=issue("ddo/oauth-1.0a#79"),
         scene=Scene(runs=2),
         judges=(exact,),

@@ -145,7 +145,7 @@ CHECKS = (
         id="json-of-another-service",
         about="JSON without the documented members raises.",
         level=MUST,
-        why="`body.get('balances', [])` makes an empty account of any answer.",
+        why="body.get('balances', []) makes an empty account of any answer.",
         fix="Require the members that the document requires.",
         source=issue("vultisig/vultisig-android#5288"),
         scene=Scene(rules=anywhere(status=200, headers=JSON, body='{"status":"ok"}')),

@@ -14,7 +14,7 @@ CHECKS = (
         about="A portfolio that is syncing at first is shown in the end.",
         level=MUST,
         providers=(COINSTATS,),
-        why="The first call of every new connection answers `syncing`.",
+        why="The first call of every new connection answers syncing.",
         fix=POLL,
         source=PAGE,
         scene=Scene(quirks={"coinstats.sync_polls": "3"}),
