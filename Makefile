@@ -11,8 +11,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 help: ## List the chores
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
+# On a terminal the server's own error stays the last line: make adds none.
 run: $(VENV)/installed ## Install, serve, print the table (ARGS="--port 0" passes options)
-	@exec $(BIN)/mockserver serve $(ARGS)
+	@$(BIN)/mockserver serve $(ARGS) || { status=$$?; test -t 2 || exit $$status; }
 
 test: $(VENV)/installed-test ## Run the whole suite (ARGS="-k cpg" passes options)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
@@ -76,17 +77,18 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: requirements.lock requirements-build.lock pyproject.toml | $(VENV)/bin/python
-	@echo "Installing into $(VENV)"
+	@echo "Installing into $(VENV): about 20 seconds, this time only"
 	@$(PIP) install --require-hashes --requirement requirements.lock --requirement requirements-build.lock
 	@$(PIP) install --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
 $(VENV)/installed-test: contract_tests/requirements.lock $(VENV)/installed
+	@echo "Installing what tests need into $(VENV): about 30 seconds, this time only"
 	@$(PIP) install --require-hashes --requirement contract_tests/requirements.lock
 	@touch $@
 
 $(SYSTEM)/installed: contract_tests/system/requirements.lock requirements-build.lock pyproject.toml
-	@echo "Installing into $(SYSTEM)"
+	@echo "Installing into $(SYSTEM): about a minute, this time only"
 	@$(PYTHON) -m venv $(SYSTEM)
 	@$(SYSTEM)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
 	  --requirement contract_tests/system/requirements.lock --requirement requirements-build.lock

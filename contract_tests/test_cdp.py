@@ -1254,7 +1254,7 @@ def test_a_bad_secret_is_refused_when_the_world_is_loaded(secret: str, message: 
     key = json.dumps({"key_id": "k", "key_secret": secret, "owner": "o"})
     with pytest.raises(DataError, match=message) as wrong:
         worlds.read(f"cdp:\n  keys:\n    main: {key}\n", "bad")
-    assert (wrong.value.line, wrong.value.path) == (3, ("cdp", "keys", "main"))
+    assert (wrong.value.line, wrong.value.path) == (3, ("cdp", "keys", "main", "key_secret"))
 
 
 @pytest.mark.parametrize(

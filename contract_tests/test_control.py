@@ -478,7 +478,7 @@ MADE = [
     ("PUT", "/sandboxes/new", rows(*[{"asset": "A", "total": "1"}] * 2), 400, "account main lists A twice at no venue", "$.world.cpg.accounts.main.balances[1]", CHAPTER),
     ("PUT", "/sandboxes/new", cpg(keys={"main": {"key_id": "a", "secret": "b", "account": "c"}}), 400, "key main names account 'c', which is not there", "$.world.cpg.keys.main.account", CHAPTER),
     ("PUT", "/sandboxes/new", inline(cdp={"accounts": {"main": {"owner": "a"}}}), 400, "main is not an account id: account_ and the 36 characters of a UUID", "$.world.cdp", CHAPTER),
-    ("PUT", "/sandboxes/new", inline(cdp={"keys": {"main": {"key_id": "a", "key_secret": "b", "owner": "c"}}}), 400, "key_secret is neither base64 nor a PEM", "$.world.cdp.keys.main", CHAPTER),
+    ("PUT", "/sandboxes/new", inline(cdp={"keys": {"main": {"key_id": "a", "key_secret": "b", "owner": "c"}}}), 400, "key_secret is neither base64 nor a PEM", "$.world.cdp.keys.main.key_secret", CHAPTER),
     ("PUT", "/sandboxes/new", cpg(accounts={"a": {"generate": {"rows": 100_001}}}), 400, "too many rows", "$.world", "at most 100000 in all"),
     ("PUT", "/sandboxes/new", cpg(accounts={a: {"generate": {"rows": 50_001}} for a in "ab"}), 400, "too many rows", "$.world", "at most 100000 in all"),
     ("PUT", "/sandboxes/new", cpg(accounts={"a": {"generate": {"rows": 100_001}}, "b": {"generate": {"rows": -1}}}), 400, "too many rows", "$.world", "at most 100000 in all"),

@@ -8,6 +8,8 @@ import click
 
 from mockserver.cli import options
 
+OTHER_PORT = 9000  # in a hint
+
 
 @click.command(
     params=[*options.SERVE],
@@ -45,7 +47,9 @@ def serve(context: click.Context, /, **flags: Any) -> None:
         more = listeners.ListenerOptions(**{name: merged[name] for name in names})
         opened = listeners.Listeners(app, merged["host"], merged["port"], more)
     except (PortInUse, SettingError) as error:
-        raise click.ClickException(str(error)) from None
+        by_make = isinstance(error, PortInUse) and "MAKELEVEL" in os.environ
+        hint = f' (make run ARGS="--port {OTHER_PORT}")' if by_make else ""
+        raise click.ClickException(f"{error}{hint}") from None
     summary = banner.summary(app, server.address(app, sockets), merged["world"])
     text = json.dumps(summary) if merged["as_json"] else banner.table(summary, banner.columns())
     gc.freeze()  # objects made so far live as long as the process: do not scan them again

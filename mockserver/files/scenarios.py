@@ -79,6 +79,10 @@ def from_data(data: Any) -> Scenario:
 
 def _parse(data: Any, name: str) -> Scenario:
     providers = discover()
+    section = next((key for key in providers if isinstance(data, Mapping) and key in data), None)
+    if section is not None:
+        message = f"{section} makes this a world, not a scenario: serve it with --world"
+        raise DataError(message, (section,))
     parsed = scenario.parse(data, name, providers)
     with at():
         settings = changed(Settings(), providers, parsed.quirks, parsed.limits)

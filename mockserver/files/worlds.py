@@ -11,6 +11,7 @@ from typing import Any
 
 from mockserver.engine.world import ProviderWorld, World, build
 from mockserver.errors import DataError
+from mockserver.faults.scenario import ScenarioSpec
 from mockserver.files import lookup as files
 from mockserver.files import strict_yaml
 from mockserver.model import suggestions
@@ -19,6 +20,7 @@ from mockserver.model.typed_data import at, convert
 from mockserver.providers import discover
 
 FOLDER = "worlds"
+SCENARIO_MEMBERS = {*ScenarioSpec.__struct_fields__}
 
 
 def shipped() -> list[str]:
@@ -64,6 +66,9 @@ def from_data(data: Any, name: str, providers: Mapping[str, Provider] | None = N
     if not isinstance(world_name, str):
         raise DataError("name is text", ("name",))
     unknown = [str(key) for key in data if key != "name" and key not in providers]
+    if unknown and unknown[0] in SCENARIO_MEMBERS:
+        message = f"{unknown[0]} makes this a scenario, not a world: play it with --scenario"
+        raise DataError(message, (unknown[0],))
     if unknown:
         message = suggestions.unknown("provider", unknown[0], providers)
         raise DataError(message, (unknown[0],))

@@ -14,6 +14,7 @@ from mockserver.model.key_placement import KeyPlacement
 from mockserver.model.provider import Keyring
 from mockserver.model.reject import Reject
 from mockserver.model.signing import seeded
+from mockserver.model.typed_data import at
 from mockserver.model.world import Credential, Quirks
 from mockserver.providers.cdp import claims, keys
 
@@ -30,7 +31,8 @@ class Key(Credential, frozen=True, kw_only=True):
     owner: str
 
     def __post_init__(self) -> None:
-        keys.parse(self.key_secret)
+        with at("key_secret"):
+            keys.parse(self.key_secret)
 
     @property
     def key_type(self) -> str:

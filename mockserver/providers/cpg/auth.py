@@ -8,12 +8,15 @@ from ipaddress import ip_address, ip_network
 
 from msgspec.structs import replace
 
+from mockserver.errors import DataError
 from mockserver.model.http import Request
 from mockserver.model.key_placement import KeyPlacement
 from mockserver.model.provider import Keyring, Route
 from mockserver.model.reject import Reject
 from mockserver.model.signing_recipe import Hashed, SigningRecipe, signer, verifier
+from mockserver.model.suggestions import did_you_mean
 from mockserver.model.times import SECOND
+from mockserver.model.typed_data import at
 from mockserver.model.world import Credential, Quirks
 
 # fact: cpg-permissions
@@ -39,11 +42,14 @@ class Key(Credential, frozen=True, kw_only=True):
     ip_whitelist: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in self.permissions:
+        for n, name in enumerate(self.permissions):
             if name not in PERMISSIONS:
-                raise ValueError(f"no permission {name!r}: there are {', '.join(PERMISSIONS)}")
-        for network in self.ip_whitelist:
-            ip_network(network)
+                known = f"{', '.join(PERMISSIONS)}{did_you_mean(name, PERMISSIONS)}"
+                message = f"no permission {name!r}: there are {known}"
+                raise DataError(message, ("permissions", n))
+        for n, network in enumerate(self.ip_whitelist):
+            with at("ip_whitelist", n):
+                ip_network(network)
 
     def regenerate(self, entropy: bytes) -> "Key":
         """Returns the key with a new id and secret, made from 40 bytes or more."""
