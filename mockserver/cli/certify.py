@@ -22,7 +22,10 @@ def _report(name: str, about: str) -> Callable[[Any], Any]:
     return click.option(f"--{name}", f"{name}_file", metavar="FILE", help=help_text)
 
 
-@click.command(context_settings={"ignore_unknown_options": False})
+@click.command(
+    context_settings={"ignore_unknown_options": False},
+    epilog="Example: mockserver certify --provider cpg -- python my_client.py",
+)
 @click.option("--provider", required=True, help="Provider of the client, e.g. cpg.")
 @click.option("--only", multiple=True, metavar="ID", help="Run this check. Repeatable.")
 @click.option("--skip", multiple=True, metavar="ID=REASON", help="Leave a check out. Repeatable.")
