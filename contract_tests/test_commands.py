@@ -256,12 +256,18 @@ def test_a_shell_gets_its_script(command: Command, shell: str) -> None:
     assert "_MOCKSERVER_COMPLETE" in command("completion", shell)[1]
 
 
+WITH_EXAMPLE = {
+    *cli.RUNNING,
+    *["serve", "curl", "explain", "facts", "generate", "check", "init", "completion"],
+}
+
+
 @pytest.mark.parametrize("name", [*cli.COMMANDS, *cli.RUNNING])
 def test_the_help_of_a_command_has_its_sentence_and_an_example(name: str, command: Command) -> None:
     about = {**cli.COMMANDS, **cli.RUNNING}[name]
     help_text = " ".join(command(name, "--help")[1].split())
     assert about in help_text
-    if name not in ("worlds", "scenarios", "healthcheck"):
+    if name in WITH_EXAMPLE:
         assert f"Example: mockserver {name}" in help_text or "Examples: " in help_text
     assert "MOCKSERVER_URL" in help_text or name not in cli.RUNNING
 

@@ -20,7 +20,7 @@ from support.control_calls import Steer
 
 from mockserver import HandClock, MockServer
 from mockserver.cli import main as cli
-from mockserver.client.fault_keywords import ANSWER, MATCH, WHEN
+from mockserver.client.fault_keywords import ANSWER, MATCH, WHEN, sections
 from mockserver.faults.parsing import ANSWER_BODY_MAX, AnswerSpec, FiringSpec
 from mockserver.faults.rules import RuleMatch
 from mockserver.files import scenarios, strict_yaml, worlds
@@ -158,7 +158,7 @@ LINES: list[tuple[str, str, str]] = [
     ("deliver: {garbage: 1048577}", ".deliver.garbage", "takes a whole number from 1 to 1048576"),
     ("deliver: {wrong_length: 0}", ".deliver.wrong_length", "takes +n or -n, n from 1 to 1000000"),
     ("deliver: {wrong_length: 1000001}", ".deliver.wrong_length", "takes +n or -n, n from 1 to 1000000"),
-    ("deliver: {reset: after}", ".deliver.reset", "takes before or body; did you mean body?"),
+    ("deliver: {reset: after}", ".deliver.reset", "takes before or body"),
     # names that nobody has
     ("match: {provider: binance}", ".match", "no provider binance: " + PROVIDERS),
     ("match: {provider: ''}", ".match", "no provider : " + PROVIDERS),
@@ -228,7 +228,7 @@ LINES: list[tuple[str, str, str]] = [
     (r'when: {for: "1s\n"}', ".when", r"'1s\n'" + DURATION),
     (r'deliver: {hang: "1s\n"}', ".deliver.hang", A_DURATION),
     (r'deliver: {wrong_length: "+1\n"}', ".deliver.wrong_length", "takes +n or -n, n from 1 to 1000000"),
-    (r'deliver: {reset: "body\n"}', ".deliver.reset", "takes before or body"),
+    (r'deliver: {reset: "body\n"}', ".deliver.reset", "takes before or body; did you mean body?"),
     # paths of a request and of a body
     ("match: {path: v1/balances}", ".match", "'v1/balances'" + NO_PATH),
     ("match: {path: '/v1/balances?x=1'}", ".match", "'/v1/balances?x=1'" + NO_PATH),
@@ -303,8 +303,8 @@ FILES: list[tuple[str, int, str, str]] = [
     ("name: a\nquirks: {cpg.replay: maybe}\n", 2, '$.quirks["cpg.replay"]', "quirk cpg.replay: 'maybe' is none of on, off"),
     ("name: a\nquirks: {cpg.replay: []}\n", 2, '$.quirks["cpg.replay"]', "Expected `bool | int | float | str`, got `array`"),
     ("name: a\nlimits: {cpg.key: 5}\n", 2, '$.limits["cpg.key"]', "limit cpg.key: write N/DURATION, as in 5/60s, or off; not 5"),
-    ("name: a\nabout: Nothing.\n", 1, "$", "nothing to play: give rules, quirks, limits or skew"),
-    ("name: a\nrules: []\n", 1, "$", "nothing to play: give rules, quirks, limits or skew"),
+    ("name: a\nabout: Nothing.\n", 1, "$", "nothing to play: give rules, quirks, limits, skew or tls_fault"),
+    ("name: a\nrules: []\n", 1, "$", "nothing to play: give rules, quirks, limits, skew or tls_fault"),
     ("name: a\nlimits: off\n", 2, "$.limits", "Expected `object`, got `str`"),
     ("name: a\nlimits: {cpg.nope: 'off'}\n", 2, '$.limits["cpg.nope"]', "no limit cpg.nope: there are "),
     ("name: a\nlimits: {cpg.key: 1/0s}\n", 2, '$.limits["cpg.key"]', "limit cpg.key: write N/DURATION, as in 120/60s, or off; not '1/0s'"),
@@ -549,10 +549,11 @@ def test_a_file_without_a_name_has_its_own(tmp_path: Path) -> None:
 
 
 def test_python_and_files_have_the_same_words() -> None:
-    every = {*MATCH, *WHEN, *ANSWER}
-    for kind, words in ((RuleMatch, MATCH), (FiringSpec, WHEN), (AnswerSpec, ANSWER)):
-        assert tuple(field.encode_name for field in fields(kind)) == words
-    assert len(every) == len(MATCH) + len(WHEN) + len(ANSWER), "no word has two homes"
+    words = sections()
+    for kind, section in ((RuleMatch, MATCH), (FiringSpec, WHEN), (AnswerSpec, ANSWER)):
+        assert tuple(field.encode_name for field in fields(kind)) == words[section]
+    every = [word for section in (MATCH, WHEN, ANSWER) for word in words[section]]
+    assert len({*every}) == len(every), "no word has two homes"
 
 
 # The commands

@@ -1,6 +1,7 @@
 """``mockserver serve``."""
 
 import gc
+import os
 from functools import partial
 from typing import Any
 
