@@ -51,10 +51,10 @@ encode = msgspec.json.Encoder().encode
 async def endpoint(request: Request) -> Response:
     """Handles one call."""
     try:
-        _check_access(request)
+        check_access(request)
         return await _respond(request)
     except ControlError as error:
-        return _json(error.status, error.body, _error_headers(error))
+        return error_response(error)
 
 
 async def _respond(request: Request) -> Response:
@@ -115,6 +115,11 @@ async def _chunks_in_worker(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
+def error_response(error: ControlError) -> Response:
+    """Returns the response of a refused call."""
+    return _json(error.status, error.body, _error_headers(error))
+
+
 def _error_headers(error: ControlError) -> dict[str, str]:
     """Returns the headers that HTTP requires with two of the statuses."""
     if isinstance(error, MethodNotAllowed):
@@ -142,7 +147,7 @@ def document() -> Any:
     return strict_yaml.load(Path(__file__).with_name("openapi.yaml").read_text(encoding="utf-8"))
 
 
-def _check_access(request: Request) -> None:
+def check_access(request: Request) -> None:
     """Raises ControlError for a caller that may not use the control API."""
     exchange, origin = request.app.state.exchange, request.headers.get("origin")
     host = request.headers.get("host", "")

@@ -13,6 +13,7 @@ from msgspec.structs import astuple
 
 from mockserver.engine.memory_budget import MemoryShare
 from mockserver.engine.redactor import JournalRedactor
+from mockserver.engine.totals import Totals
 from mockserver.explain import Explanation
 from mockserver.model.http import Headers
 
@@ -90,9 +91,11 @@ class RequestCounts:
 
     ``earlier`` are those before the journal was last cleared, which coverage includes.
     ``applied_rules`` counts the requests on which a rule had an effect, by the rule's name.
+    ``totals`` takes over what is dropped from ``exact`` and ``applied_rules``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, totals: Totals) -> None:
+        self.totals = totals
         self.exact: dict[Exact, int] = {}
         self.rest: Counter[Coarse] = Counter()
         self.earlier: Counter[Coarse] = Counter()
@@ -102,6 +105,7 @@ class RequestCounts:
         """Counts the first request of a key; returns the bytes that this takes."""
         if len(self.exact) >= KEYS_MAX:
             self.rest[key[0], key[1], key[3]] += 1
+            self.totals.add({key: 1})
             return 0
         self.exact[key] = 1
         return KEY_SIZE
@@ -116,7 +120,7 @@ class RequestCounts:
             counts[name] = counts.get(name, 0) + 1
             counts.move_to_end(name)
             if len(counts) > RULES_MAX:
-                counts.popitem(last=False)
+                self.totals.add_faults(counts.popitem(last=False)[1])
         return (len(counts) - before) * RULE_SIZE
 
     def clear(self) -> int:
@@ -129,6 +133,7 @@ class RequestCounts:
     def reset(self) -> int:
         """Starts all counts anew; returns the bytes freed."""
         freed = self.fold() + len(self.applied_rules) * RULE_SIZE
+        self.totals.add_faults(sum(self.applied_rules.values()))
         for counts in (self.rest, self.earlier, self.applied_rules):
             counts.clear()
         return freed
@@ -136,6 +141,7 @@ class RequestCounts:
     def fold(self) -> int:
         """Drops status and credential from the counts; returns the bytes freed."""
         freed = len(self.exact) * KEY_SIZE
+        self.totals.add(self.exact)
         for (provider, operation, _, reason, _), count in self.exact.items():
             self.rest[provider, operation, reason] += count
         self.exact.clear()
@@ -180,10 +186,16 @@ class Journal:
     entry before the journal was cleared, ``resets`` how often the numbers began anew.
     """
 
-    def __init__(self, redactor: JournalRedactor, share: MemoryShare | None = None) -> None:
+    def __init__(
+        self,
+        redactor: JournalRedactor,
+        share: MemoryShare | None = None,
+        totals: Totals | None = None,
+    ) -> None:
         self.redactor = redactor
         self.followers: list[Callable[[JournalEntry], None]] = []
-        self.counts = RequestCounts()
+        self.totals = totals or Totals()
+        self.counts = RequestCounts(self.totals)
         self._share = share or MemoryShare(threading.RLock())
         self.count = 0
         self.resets = 0

@@ -15,6 +15,7 @@ from mockserver.engine.provider_state import ProviderState
 from mockserver.engine.redactor import JournalRedactor
 from mockserver.engine.settings import Settings, changed, over, restored
 from mockserver.engine.snapshot import SandboxState
+from mockserver.engine.totals import Totals
 from mockserver.engine.world import MAIN, World
 from mockserver.explain.time_budget import TimeBudget
 from mockserver.faults.matching import Rulebook
@@ -50,6 +51,7 @@ class Sandbox:
         *,
         monotonic: Callable[[], int] | None = None,
         redactor: JournalRedactor | None = None,
+        totals: Totals | None = None,
     ) -> None:
         self.id = id
         self.lock = threading.RLock()
@@ -65,7 +67,7 @@ class Sandbox:
         if redactor is None:
             secrets = [part.provider.secrets for part in world.parts.values()]
             redactor = JournalRedactor(Redactor(secrets))
-        self.journal = Journal(redactor, self.share)
+        self.journal = Journal(redactor, self.share, totals)
         self.history = History(self.share)
         self._recording: tuple[int, int, int] | None = None  # the times of the change under way
         self.states: dict[str, ProviderState] = {}
@@ -175,6 +177,7 @@ class Sandbox:
     def end(self) -> None:
         """Closes the sandbox and wakes deliveries that wait on its clock."""
         with self.lock:
+            self.journal.counts.reset()
             self.journal.redactor.drop(self)
             self.rulebook = Rulebook(self.providers, self.initial_settings.seed)
             self._set_clock(self.clock)

@@ -89,6 +89,7 @@ class Sandboxes:
             scenario,
             monotonic=self._monotonic,
             redactor=redactor,
+            totals=self.default.journal.totals,
         )
         sandbox.journal.followers += self._followers
         sandbox.explanation_budget, sandbox.owner_of = self._explanation_budget, self.owner_of

@@ -22,6 +22,7 @@ class TimeBudget:
         self._real = real
         self._updated = real()
         self._left = RESERVE
+        self.shed = 0  # explanations that were not given
 
     def spend(self, explain: Callable[[], Explanation]) -> Explanation:
         """Returns ``explain()`` and charges its duration; SHED when the budget is used up."""
@@ -30,6 +31,7 @@ class TimeBudget:
         self._left = min(self._left + passed // SHARE, RESERVE)
         self._updated = begun
         if self._left <= 0:
+            self.shed += 1
             return SHED
         try:
             return explain()

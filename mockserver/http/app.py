@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Host, Mount, Route
 from mockserver.control.endpoint import routes as control_routes
 from mockserver.http.asgi import ProviderApp
 from mockserver.http.exchange import Exchange, create_exchange
+from mockserver.http.metrics import routes as metrics_routes
 from mockserver.http.pages import not_found
 from mockserver.http.pages import routes as page_routes
 
@@ -30,7 +31,7 @@ def compose(exchange: Exchange) -> Starlette:
             yield
 
     app = Starlette(
-        routes=[*page_routes, *control_routes, *_providers(exchange)],
+        routes=[*page_routes, *metrics_routes, *control_routes, *_providers(exchange)],
         exception_handlers={404: not_found},
         lifespan=lifespan,
     )

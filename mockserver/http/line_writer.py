@@ -28,6 +28,11 @@ class LineWriter:
         self._dropped = self._lost = self._reported = 0  # lines; the same
         threading.Thread(target=self._run, name="mockserver-log", daemon=True).start()
 
+    @property
+    def dropped(self) -> int:
+        """How many lines were not written."""
+        return self._dropped + self._lost
+
     def put(self, line: bytes) -> None:
         """Queues a line, or drops it when too many wait."""
         if self._accepted - self._done + len(line) > QUEUE_MAX:

@@ -17,6 +17,7 @@ LINKS = {
     "worlds": "/__admin/worlds",
     "scenarios": "/__admin/scenarios",
     "requests": "/__admin/sandboxes/default/requests",
+    "metrics": "/metrics",
 }
 
 
