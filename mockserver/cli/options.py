@@ -98,6 +98,14 @@ SERVE = [
     _assignments("--limit", LIMIT_FORM, "A single rate limit", completion.LIMITS),
     _option("--public-url", help="Base of the URLs in responses and in the output of serve."),
     _option(
+        "--processes",
+        default=1,
+        type=click.IntRange(1, 64),
+        help="Processes behind an installed HAProxy, which share the sandboxes.",
+    ),
+    _option("--advertise", help="Own URL, past a balancer: direct_url in responses."),
+    _option("--trusted-proxy", help="Networks whose X-Forwarded-For counts, e.g. 10.0.0.0/8."),
+    _option(
         "--memory-budget",
         default="256MiB",
         help="Memory for the journals and cached responses of all sandboxes.",
@@ -220,13 +228,24 @@ def _limits(limits: Any, single: Mapping[str, str]) -> Any:
     return limits | single
 
 
+def networks(options: Options) -> list[str]:
+    """Returns the trusted proxies, separated by commas in the option."""
+    text: str | None = options["trusted_proxy"]
+    return text.split(",") if text else []
+
+
 def check(options: Options) -> None:
     """Checks values beyond their types; raises UsageError with the place."""
     from mockserver.files import scenarios, worlds
     from mockserver.http.exchange import check_public_url
+    from mockserver.http.proxied import parse_networks
 
     with options.at("public_url"):
         check_public_url(options["public_url"])
+    with options.at("advertise"):
+        check_public_url(options["advertise"], "an advertised URL")
+    with options.at("trusted_proxy"):
+        parse_networks(networks(options))
     with options.at("world"):
         worlds.find(options["world"])
     with options.at("scenario"):

@@ -40,6 +40,9 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     options.check(merged)
     with merged.at(""):  # the message names the option
         allowed = bounds.bounds_for(**{name: merged[name] for name in bounds.OPTIONS})
+    if merged["processes"] > 1:
+        _serve_many(merged)
+        return
     log.set_up(merged["log_format"], merged["log_level"])
     app = _application(merged, token)
     try:
@@ -76,6 +79,24 @@ def serve(context: click.Context, /, **flags: Any) -> None:
         raise failures[0]
 
 
+def _serve_many(merged: options.Options) -> None:
+    """Serves by several processes behind a balancer."""
+    import json
+
+    from mockserver.cli import banner, processes
+    from mockserver.errors import PortInUse
+    from mockserver.providers import discover
+
+    def show(summary: dict[str, Any]) -> None:
+        as_json = merged["as_json"]
+        click.echo(json.dumps(summary) if as_json else banner.table(summary, banner.columns()))
+
+    try:
+        processes.serve(merged["processes"], merged["host"], merged["port"], discover(), show)
+    except PortInUse as error:
+        raise click.ClickException(str(error)) from None
+
+
 def _application(merged: options.Options, token: str | None) -> Any:
     """Returns the application for the options; raises UsageError."""
     from mockserver.http.exchange import create_exchange
@@ -91,6 +112,8 @@ def _application(merged: options.Options, token: str | None) -> Any:
             explain_header=merged["explain_header"],
             admin_token=token,
             public_url=merged["public_url"],
+            advertise=merged["advertise"],
+            trusted_proxies=options.networks(merged),
             cors=merged["cors"],
             fault_headers=merged["fault_headers"],
             memory_budget=merged["memory_budget"],

@@ -37,7 +37,8 @@ class ProviderHandle:
         client.get("/v1/balances")
     sandbox.cpg.fail(status=503, times=2)
 
-    ``base_url`` replaces the real provider's base URL; ``credentials`` are those of the key
+    ``base_url`` replaces the real provider's base URL, ``direct_url`` leads past any balancer; a
+    rule of ``fail`` makes it the ``base_url``. ``credentials`` are those of the key
     ``main``, ``others`` those of the other keys by label; their members are also attributes.
     Amounts are text such as ``"0.5"``, or decimals. Calls that change something raise ValueError
     for a mistake, and then nothing has changed.
@@ -55,6 +56,7 @@ class ProviderHandle:
         self.provider = provider
         self.base_url: str = description["base_url"]
         self._https_url: str = description.get("https_url", "")
+        self.direct_url: str = description.get("direct_url", self.base_url)
         self.credentials = self.credential_kind(description["credentials"])
         self.others: Mapping[str, Credential] = credentials_by_label(
             self.credential_kind, description["others"]
@@ -155,7 +157,9 @@ class ProviderHandle:
         or disturb the response: ``mutate={...}``, ``deliver={...}``, or their members. The
         sections of a file work too: ``answer={"reject": "rate_limited"}``.
         """
-        return fail(self._call, {"provider": self.provider.name}, name, rule)
+        name = fail(self._call, {"provider": self.provider.name}, name, rule)
+        self.base_url = self.direct_url  # a balancer does not pass every delivery on
+        return name
 
     def client(self, label: str = "main", **settings: Any) -> "httpx.Client":
         """Returns an ``httpx.Client`` with the base URL that signs; settings are httpx's."""

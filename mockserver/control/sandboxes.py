@@ -205,7 +205,11 @@ def _document(call: ControlCall, sandbox: Sandbox) -> dict[str, Any]:
         "scenario": sandbox.scenario.name if sandbox.scenario else None,
         "providers": {
             name: _provider_document(
-                sandbox, provider, call.app.base_url(name, sandbox.id, call.origin), full
+                sandbox,
+                provider,
+                call.app.base_url(name, sandbox.id, call.origin),
+                call.app.direct_url(name, sandbox.id, call.origin),
+                full,
             )
             | _https_document(call, name, sandbox)
             for name, provider in call.app.providers.items()
@@ -214,12 +218,17 @@ def _document(call: ControlCall, sandbox: Sandbox) -> dict[str, Any]:
 
 
 def _provider_document(
-    sandbox: Sandbox, provider: Provider, base_url: str, full: bool
+    sandbox: Sandbox, provider: Provider, base_url: str, direct_url: str, full: bool
 ) -> dict[str, Any]:
     others = credentials(sandbox, provider)
     if not full:
         others = _with_pattern(others, provider)
-    return {"base_url": base_url, "credentials": others.pop("main", {}), "others": others}
+    return {
+        "base_url": base_url,
+        "direct_url": direct_url,
+        "credentials": others.pop("main", {}),
+        "others": others,
+    }
 
 
 def _with_pattern(others: Mapping[str, Any], provider: Provider) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from mockserver.http.bridge import Bridge, scope_of
 from mockserver.http.delivery import Player
 from mockserver.http.encoding import BROKEN, CONTINUE, date_line, encode, refusal
 from mockserver.http.parsing import BODY, IDLE, INVALID, Message, Parsing
+from mockserver.http.proxied import client_address, is_trusted
 from mockserver.http.routing import Destination, no_sandbox, split_target
 from mockserver.http.worker import LargeResponse
 from mockserver.model.http import PEER, REQUEST_BODY_MAX, Request, Response
@@ -71,6 +72,8 @@ class Connection(Parsing):
         self.scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         self.port = self.server[1] if self.server else None
         self.peer = self.client[0] if self.client else PEER
+        trusted = self.context.app.trusted_proxies
+        self.proxied = bool(trusted) and is_trusted(self.peer, trusted)
         self.on_gateway = self.port not in self.context.app.routing.ports
         self.context.add(self)
 
@@ -255,7 +258,7 @@ class Connection(Parsing):
             body,
             base_path=app.routing.base_paths[destination.provider],
             raw_target_path=path,
-            peer=self.peer,
+            peer=self._client_of(message) if self.proxied else self.peer,
         )
         if len(body) > REQUEST_BODY_MAX:
             message.keep_alive = False
@@ -270,6 +273,10 @@ class Connection(Parsing):
             self._start(Player(self, steps, sandbox, message.keep_alive))
         else:
             self._send(outcome.response, message, common)
+
+    def _client_of(self, message: Message) -> str:
+        """Returns the client's address, as a trusted proxy names it."""
+        return client_address(message.headers, self.peer, self.context.app.trusted_proxies)
 
     def _send(self, response: Response, message: Message, common: bytes) -> None:
         """Sends a response when everything that came together is answered."""

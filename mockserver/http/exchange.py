@@ -6,7 +6,7 @@ called.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from mockserver.files.watch import watch as watch_file
 from mockserver.http.bounds import Bounds
 from mockserver.http.log import follow
 from mockserver.http.monotonic_clock import monotonic_for
+from mockserver.http.proxied import Networks, parse_networks
 from mockserver.http.routing import Routing
 from mockserver.model.provider import Provider
 from mockserver.providers import discover
@@ -48,6 +49,8 @@ class Exchange:
         self.public_url: str | None = None
         self.origins: dict[str, str] = {}  # where a server serves each provider
         self.trust: Trust | None = None  # of the HTTPS port, if there is one
+        self.direct_origins: dict[str, str] = {}  # the same, past any balancer
+        self.trusted_proxies: Networks = ()  # whose X-Forwarded-For is believed
         self.bounds = Bounds()
         self.watched_file = watched_file
         self.live_streams = 0  # that are open
@@ -66,6 +69,11 @@ class Exchange:
     def gateway_url(self, provider: str, sandbox: str = DEFAULT, origin: str = "") -> str:
         """Returns the base URL of a provider below the gateway's; ``origin`` as in base_url."""
         return f"{origin}/{provider}" + self._below(provider, sandbox)
+
+    def direct_url(self, provider: str, sandbox: str = DEFAULT, origin: str = "") -> str:
+        """Returns the base URL that leads to this process, past any balancer before it."""
+        here = self.direct_origins.get(provider) or f"{origin}/{provider}"
+        return here + self._below(provider, sandbox)
 
     def _below(self, provider: str, sandbox: str) -> str:
         inside = "" if sandbox == DEFAULT else f"/~{sandbox}"
@@ -116,10 +124,10 @@ class Exchange:
                 task.cancel()
 
 
-def check_public_url(url: str | None) -> None:
+def check_public_url(url: str | None, what: str = "a public URL") -> None:
     """Raises SettingError for a public URL that no client can use."""
     if url is not None and not url.startswith(("http://", "https://")):
-        raise SettingError(f"a public URL starts with http:// or https://, not {url!r}")
+        raise SettingError(f"{what} starts with http:// or https://, not {url!r}")
 
 
 def create_exchange(  # noqa: PLR0913 - settings by name
@@ -134,6 +142,8 @@ def create_exchange(  # noqa: PLR0913 - settings by name
     explain_header: bool = False,
     admin_token: str | None = None,
     public_url: str | None = None,
+    advertise: str | None = None,
+    trusted_proxies: Iterable[str] = (),
     cors: bool = False,
     memory_budget: int | str = BUDGET,
     max_sandboxes: int = SANDBOXES_MAX,
@@ -143,13 +153,16 @@ def create_exchange(  # noqa: PLR0913 - settings by name
 
     ``world`` is a shipped name, a path or a world; so is ``scenario``, or plain data. ``limits``
     is ``default``, ``off`` or single limits by name. ``real`` returns real time in nanoseconds.
-    ``explain_header`` explains each refusal in a header; ``fault_headers`` lets requests force
-    their fate by ``X-Mockserver-Reject`` and ``X-Mockserver-Deliver``; ``cors`` sets every
-    provider's quirk ``cors``; ``memory_budget`` bounds what all sandboxes keep together, in bytes
-    or as ``256MiB``. Raises SettingError for a wrong setting, its kind FileError for a file.
+    ``advertise`` is the gateway's URL past a balancer, ``trusted_proxies`` are the networks whose
+    ``X-Forwarded-For`` names the client. ``explain_header`` explains each refusal in a header;
+    ``fault_headers`` lets requests force their fate by ``X-Mockserver-Reject`` and
+    ``X-Mockserver-Deliver``; ``cors`` sets every provider's quirk ``cors``; ``memory_budget``
+    bounds what all sandboxes keep together, in bytes or as ``256MiB``. Raises SettingError for a
+    wrong setting, its kind FileError for a file.
     """
     providers = discover()
     check_public_url(public_url)
+    check_public_url(advertise, "an advertised URL")
     if admin_token is not None and not (admin_token.isascii() and admin_token.isprintable()):
         raise SettingError("an admin token is printable ASCII: it goes into a header")
     if cors:
@@ -172,6 +185,9 @@ def create_exchange(  # noqa: PLR0913 - settings by name
     exchange = Exchange(providers, sandboxes, file if watch else None)
     exchange.world_file = file
     exchange.admin_token, exchange.public_url = admin_token, public_url
+    exchange.trusted_proxies = parse_networks(trusted_proxies)
+    if advertise is not None:
+        exchange.direct_origins = {n: f"{advertise.rstrip('/')}/{n}" for n in providers}
     if admin_token is not None:
         # As it is, and as HTTP libraries lower it in the name of a header.
         forms = {admin_token.encode(), admin_token.lower().encode()}

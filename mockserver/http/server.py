@@ -64,6 +64,9 @@ def address(app: Exchange, sockets: Mapping[str, socket.socket]) -> str:
         for name, sock in sockets.items()
         if name != GATEWAY
     }
+    app.direct_origins = app.direct_origins or {
+        name: url("http", sock) for name, sock in sockets.items() if name != GATEWAY
+    }
     return public or url("http", sockets[GATEWAY])
 
 
