@@ -44,8 +44,10 @@ def haproxy_config(
     """
     names = {provider.name: provider for provider in providers}
     lines = [HEAD]
+
     for front, address in fronts.items():
         lines += [f"\nfrontend {front}", f"    bind {address}"]
+        lines.append("    http-request del-header X-Forwarded-For")  # a client's own claim
         lines += [f"    http-request {rule}" for rule in _rules(front, names)]
         lines.append(f"    default_backend {front}")
     for front in fronts:
