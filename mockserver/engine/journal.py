@@ -156,6 +156,8 @@ class RequestCounts:
     def restore(self, state: CountsState) -> int:
         """Puts other counts in place of its own; returns the bytes that they take more."""
         freed = self.reset()
+        self.totals.add({key: -count for key, count in state.exact.items()})  # counted before
+        self.totals.add_faults(-sum(state.applied_rules.values()))
         self.exact, self.applied_rules = dict(state.exact), OrderedDict(state.applied_rules)
         self.rest, self.earlier = Counter(state.rest), Counter(state.earlier)
         return len(self.exact) * KEY_SIZE + len(self.applied_rules) * RULE_SIZE - freed

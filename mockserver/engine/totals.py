@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 
+Exact = Mapping[tuple[str, str, int, str, str], int]  # by outcome and credential
 Outcome = tuple[str, str, int, str]  # provider, operation, status, reason
 
 
@@ -18,11 +19,11 @@ class Totals:
         self._requests: Counter[Outcome] = Counter()
         self.faults = 0
 
-    def add(self, requests: Mapping[tuple[str, str, int, str, str], int]) -> None:
+    def add(self, requests: Exact) -> None:
         """Adds counts by outcome and credential; the credential is left out."""
         with self._lock:
-            for (*outcome, _), count in requests.items():
-                self._requests[tuple(outcome)] += count  # type: ignore[index]
+            for (provider, operation, status, reason, _), count in requests.items():
+                self._requests[provider, operation, status, reason] += count
 
     def add_faults(self, count: int) -> None:
         """Adds applications of fault rules."""
