@@ -15,7 +15,6 @@ import pytest
 from certify import reference
 from certify.defects import DEFECTS, Defect, sample
 from support.certifying import Busy, certified
-from support.processes import run
 
 from mockserver import MockServer
 from mockserver.certify import rows, scoring
@@ -23,9 +22,11 @@ from mockserver.certify.card import Card, card
 from mockserver.certify.checks import CHECKS, for_provider
 from mockserver.certify.clients.command import CommandClient
 from mockserver.certify.clients.function import FunctionClient
+from mockserver.certify.clients.person import PersonClient
 from mockserver.certify.model import Result, Row
 from mockserver.certify.reports import badge, terminal
 from mockserver.certify.run import Options, Suite
+from mockserver.cli.main import main
 from mockserver.errors import FileError, UnusableClient
 from mockserver.providers import discover
 
@@ -197,8 +198,6 @@ COMMANDS = [
 def test_wrong_use_is_one_line_and_exit_status_2(
     capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
-    from mockserver.cli.main import main
-
     with pytest.raises(SystemExit) as ended:
         main(["certify", "--provider", "coinw", *words])
     error = capsys.readouterr().err
@@ -310,22 +309,36 @@ def test_a_command_that_hangs_is_ended_with_its_children(server: MockServer) -> 
     assert result.outcome.seconds < 30  # the grandchild holds the pipes for a minute
 
 
-def test_the_command_prints_a_table_and_exits_by_the_verdict(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(
-        "def balances(base_url):\n    import urllib.request\n    urllib.request.urlopen(base_url)\n"
-    )
-    done = run(
-        "certify",
-        "--provider",
-        "coinw",
-        "--only",
-        "unknown-key",
-        "--",
-        "mine:balances",
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0
-    assert "score 1/1" in done.stdout
+@pytest.mark.parametrize(("client", "status"), [("balances", 0), ("floats", 1)])
+def test_the_command_prints_a_table_and_exits_by_the_verdict(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, client: str, status: int
+) -> None:
+    floats = next(d for d in DEFECTS if d.id == "coinw: reads amounts as floats").client
+    monkeypatch.setattr(reference, "floats", floats, raising=False)
+    only = ["--only", "forty-digits", "--only", "unknown-key"]
+    with pytest.raises(SystemExit) as ended:
+        main(["certify", "--provider", "coinw", *only, "--", f"certify.reference:{client}"])
+    assert ended.value.code == status
+    assert f"score {2 - status}/2, reached 2/2" in capsys.readouterr().out
+
+
+def test_a_person_runs_the_client_and_pastes_its_result(server: MockServer) -> None:
+    asked: list[str] = []
+
+    def ask(text: str) -> str:
+        asked.append(text)
+        return "" if "forty-digits" in text else "401: Unauthorized\n"
+
+    options = Options(provider="coinw", requirements=scoring.requirements())
+    with pytest.raises(UnusableClient, match="sent no request"):
+        Suite(server, PersonClient(ask), options).run(scoring.selected("coinw", FEW))
+    assert "export MOCKSERVER_SECRET_KEY=" in asked[0]
+    first = next(check for check in CHECKS if check.id == "documented-example")
+    silent = Suite(server, PersonClient(lambda _: ""), options).run([first])
+    assert verdicts(silent) == {"documented-example": "not_applicable"}
+    asked.clear()
+    one = Suite(server, PersonClient(ask), options).run(scoring.selected("coinw", FEW[2:]))
+    assert (verdicts(one), len(asked)) == ({"unknown-key": "pass"}, 1)
 
 
 PROJECT = """

@@ -23,7 +23,7 @@ def _report(name: str, about: str) -> Callable[[Any], Any]:
 
 
 @click.command(
-    context_settings={"ignore_unknown_options": False},
+    context_settings={"allow_interspersed_args": False},
     epilog="Example: mockserver certify --provider cpg -- python my_client.py",
 )
 @click.option("--provider", required=True, help="Provider of the client, e.g. cpg.")

@@ -10,7 +10,7 @@ SHORT_READ = issue("psf/requests#4956")
 TIMEOUT = issue("danpaquin/coinbasepro-python#93")
 RAISE = "Raise for every answer that is not whole; check the length, and parse strictly."
 NOT_WHOLE = "A part of an answer is an account with less money, or with other digits."
-HANG = "60s"
+HANG = "15m"
 
 
 def _broken(

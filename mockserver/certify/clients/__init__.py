@@ -21,6 +21,7 @@ class Client(Protocol):
     name: str
     digest: str  # of its code, as far as it is known
     workers: int  # how many runs at once
+    rehearses: bool  # whether a run more, before the checks, costs nothing
 
     def run(self, stage: Stage, requests: RequestCounter) -> Outcome:
         """Runs the client once, at most ``stage.time_limit`` seconds."""

@@ -55,6 +55,8 @@ class Pipe:
 class CommandClient:
     """Runs a command; raises UnusableClient for one that is not found."""
 
+    rehearses = True
+
     def __init__(self, command: Sequence[str], workers: int = 0) -> None:
         self.command = list(command)
         self.name = shlex.join(self.command)

@@ -21,6 +21,7 @@ class PersonClient:
     name = "started by hand"
     digest = "unknown"
     workers = 1
+    rehearses = False
 
     def __init__(self, ask: Callable[[str], str]) -> None:
         self._ask = ask
