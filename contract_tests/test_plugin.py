@@ -205,10 +205,13 @@ def test_the_nearest_marker_counts_member_by_member(run: Run) -> None:
     run(NEAREST).assert_outcomes(passed=5)
 
 
-parse = "the marker takes world=, seed=, quirks=, limits=, scenario=, ttl=, not"
+parse = "the marker takes world=, seed=, quirks=, limits=, scenario=, ttl=, fault_headers=, auth_clock=, not"
 WRONG_MARKERS = {
     'color="red"': f"{parse} color=",
     'id="x", seed=1': f"{parse} id=",
+    'limit="off"': f"{parse} limit=; did you mean limits?",
+    'quirks={"cpg.reply": "off"}': "no quirk cpg.reply: * did you mean cpg.replay? (at *",
+    'auth_clock="proces"': "no auth_clock proces: *; did you mean process?",
     '"empty"': f"{parse} 'empty'",
     '"empty", color="red"': f"{parse} color=, 'empty'",
     'world="nope"': "nope: no such world: neither a file nor one of default, empty, whale",
@@ -329,7 +332,7 @@ def test_options_and_marker_are_in_the_help(run: Run) -> None:
     for name in ("URL", "WORLD", "SCENARIO", "SEED", "LIMITS"):
         assert f"--mockserver-{name.lower()}=" in help
         assert f"[MOCKSERVER_{name}]" in help
-    marker = "@pytest.mark.mockserver(world=, seed=, quirks=, limits=, scenario=, ttl=): settings of the test's sandbox*"
+    marker = "@pytest.mark.mockserver(world=, seed=, quirks=, limits=, scenario=, ttl=, fault_headers=, auth_clock=): settings of the test's sandbox*"
     run("", "--markers").stdout.fnmatch_lines([marker])
 
 
@@ -704,14 +707,14 @@ REPORTS: dict[str, tuple[str, list[str], dict[str, int], list[str] | None]] = {
     "a sandbox that a passing test has dropped": (
         "def test_it(sandbox, mockserver): mockserver.drop(sandbox)", [], {"passed": 1}, None,
     ),
-    "50 requests": (
-        "def test_it(sandbox):\n    for n in range(50): requests.get(f'{sandbox.coinapi.base_url}/?{n}')\n    assert 0",
-        [], {"failed": 1}, [f"{n + 1} coinapi GET /~ID/?{n} -> 404 no_route" for n in range(50)],
+    "20 requests": (
+        "def test_it(sandbox):\n    for n in range(20): requests.get(f'{sandbox.coinapi.base_url}/?{n}')\n    assert 0",
+        [], {"failed": 1}, [f"{n + 1} coinapi GET /~ID/?{n} -> 404 no_route" for n in range(20)],
     ),
-    "52 requests": (
-        "def test_it(sandbox):\n    for n in range(52): requests.get(f'{sandbox.coinapi.base_url}/?{n}')\n    assert 0",
+    "22 requests": (
+        "def test_it(sandbox):\n    for n in range(22): requests.get(f'{sandbox.coinapi.base_url}/?{n}')\n    assert 0",
         [], {"failed": 1},
-        ["... 2 earlier requests", *(f"{n + 1} coinapi GET /~ID/?{n} -> 404 no_route" for n in range(2, 52))],
+        ["... 2 earlier requests", *(f"{n + 1} coinapi GET /~ID/?{n} -> 404 no_route" for n in range(2, 22))],
     ),
 }  # fmt: skip
 
@@ -734,6 +737,104 @@ def test_the_journal_comes_from_afar_too(run: Run, running: MockServer, where: s
     result = run(ASKED + "def test_it(sandbox): ask(sandbox); assert 0", *options, apart=not far)
     result.assert_outcomes(failed=1)
     assert journal(result) == LINES
+
+
+WIDE = """
+import requests
+
+def test_it(sandbox):
+    url = sandbox.cpg.base_url + "/v1/" + "-".join(["balances"] * 40)
+    requests.get(url)
+    requests.get(sandbox.cpg.base_url + "/v1/balances", headers={"X-CPG-Key": "k" * 200})
+    assert 0
+"""
+
+
+def test_the_report_fits_a_hundred_columns(run: Run) -> None:
+    result = run(WIDE, "--tb=no", "-rN")
+    report = result.stdout.str()
+    lines = (journal(run(WIDE)) or []) + report.splitlines()
+    assert len(lines) > 3
+    section = run(WIDE).stdout.str().partition("journal of sandbox")[2].splitlines()[1:-2]
+    assert max(map(len, section)) <= 100
+
+
+HEADERS: list[tuple[list[str], str]] = [
+    ([], "mockserver: a server of this session, world default, seed 490"),
+    (["--mockserver-world=empty", "--mockserver-seed=7"], "mockserver: a server of this session, world empty, seed 7"),
+    (["--mockserver-url=http://127.0.0.1:8490"], "mockserver: http://127.0.0.1:8490"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "line"), HEADERS, ids=[h[1] for h in HEADERS])
+def test_the_header_shows_url_world_and_seed(run: Run, options: list[str], line: str) -> None:
+    assert line in run("def test_it(): pass", *options).outlines
+
+
+def test_the_fixtures_have_a_sentence_and_an_example_each(run: Run) -> None:
+    text = run("", "--fixtures").stdout.str()
+    for line in ("A new sandbox for each test: ", "The server of the session: "):
+        assert line in text
+    for example in ("sandbox.cpg.fail(reject=", 'mockserver.sandbox(world="empty")'):
+        assert example in text
+
+
+BLOCKED = """
+import pytest, socket
+
+class SocketBlockedError(RuntimeError): pass
+
+class Blocked(socket.socket):
+    def __new__(cls, *args, **kwargs): raise SocketBlockedError
+
+@pytest.fixture(autouse=True, scope="session")
+def no_sockets():
+    open_socket, socket.socket = socket.socket, Blocked
+    yield
+    socket.socket = open_socket
+
+def test_in_process(sandbox, mockserver):
+    with sandbox.coinapi.client(transport=mockserver.transport) as client:
+        assert client.get("/v1/balances").status_code == 200
+    sandbox.verify(provider="coinapi", status=200, exactly=1)
+
+def test_when_they_are_allowed_again(monkeypatch, no_sockets, request):
+    monkeypatch.setattr(socket, "socket", Blocked.__base__)
+    sandbox = request.getfixturevalue("sandbox")
+    with sandbox.coinapi.client() as client:
+        assert client.get("/v1/balances").status_code == 200
+"""
+
+
+def test_tests_without_a_socket_run_where_sockets_are_blocked(run: Run) -> None:
+    run(BLOCKED).assert_outcomes(passed=2)
+
+
+FROZEN = """
+import time, pytest
+
+@pytest.mark.mockserver(auth_clock="process")
+def test_it(sandbox, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 1767225600.0)
+    with sandbox.cpg.client() as client:
+        assert client.get("/v1/balances").status_code == 200
+    assert sandbox.journal[0].auth_time == "2026-01-01T00:00:00Z"
+"""
+
+
+def test_the_auth_clock_follows_the_tests_by_marker_and_option(run: Run) -> None:
+    run(FROZEN).assert_outcomes(passed=1)
+    plain = FROZEN.replace('@pytest.mark.mockserver(auth_clock="process")', "")
+    run(plain, "--mockserver-auth-clock=process").assert_outcomes(passed=1)
+    run(plain).assert_outcomes(failed=1)
+
+
+def test_a_remote_server_refuses_to_follow_the_tests(run: Run, running: MockServer) -> None:
+    result = run(FROZEN, f"--mockserver-url={running.url}")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["mockserver: auth_clock needs a server in this process: *skew_to*"]
+    )
 
 
 LEAKY = """

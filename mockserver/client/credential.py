@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mockserver.client.tracebacks import hides_frames
 from mockserver.model.suggestions import unknown
+
+__tracebackhide__ = hides_frames
 
 
 class Credential(dict[str, Any]):

@@ -9,23 +9,29 @@ The package is not imported before a test uses a fixture.
 """
 
 import os
-from collections.abc import Generator, Iterator
+import textwrap
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from mockserver.client import pytest_quirks
 
-REPORTED_MAX = 50  # requests in the report of a failing test
+REPORTED_MAX = 20  # requests in the report of a failing test
+WIDTH = 100  # columns of that report
+TARGET_MAX = 300  # characters of a target in it
 OPTIONS = {
     "url": "URL of the gateway of a running server, to use that",
     "world": "world (seed data): a shipped name or a file",
     "scenario": "scenario to start with: a shipped name or a file",
     "seed": "seed of generated ids and random decisions",
     "limits": "all rate limits: default, or off for none",
+    "auth-clock": "what checks signatures: machine, or process for time.time() of the tests",
 }
-SANDBOX_OPTIONS = ("world", "scenario", "seed", "limits")
-SETTINGS = ("world", "seed", "quirks", "limits", "scenario", "ttl")  # of the marker
+SANDBOX_OPTIONS = ("world", "scenario", "seed", "limits", "auth-clock")
+SETTINGS = (  # of the marker
+    *("world", "seed", "quirks", "limits", "scenario", "ttl", "fault_headers", "auth_clock"),
+)
 MARKER_OPTIONS = ", ".join(f"{name}=" for name in SETTINGS)
 SANDBOX = pytest.StashKey[Any]()  # not set by a project's own fixture `sandbox`
 
@@ -35,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     pluginmanager.register(pytest_quirks, "mockserver-quirks")
     group = parser.getgroup("mockserver", "a fake exchange")
     for name, about in OPTIONS.items():
-        variable = f"MOCKSERVER_{name.upper()}"
+        variable = _variable(name)
         group.addoption(f"--mockserver-{name}", default=None, help=f"{about} [{variable}]")
 
 
@@ -46,10 +52,31 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_report_header(config: pytest.Config) -> str:
+    """Shows which server the tests use, with which world and seed."""
+    url = _option(config, "url")
+    where = url or "a server of this session"
+    read = _given if url else _option  # a running server has read its own variables
+    known = {} if url else {"world": "default", "seed": "490"}
+    chosen = ((name, read(config, name)) for name in OPTIONS if name != "url")
+    parts = known | {name: text for name, text in chosen if text}
+    return ", ".join([f"mockserver: {where}", *(f"{n} {text}" for n, text in parts.items())])
+
+
+def _variable(name: str) -> str:
+    return f"MOCKSERVER_{name.upper().replace('-', '_')}"
+
+
+def _given(config: pytest.Config, name: str) -> str | None:
+    """Returns an option as it is on the command line."""
+    value: str | None = config.getoption(f"--mockserver-{name}")
+    return value
+
+
 def _option(config: pytest.Config, name: str) -> str | None:
     """Returns an option, or else its variable."""
-    value: str | None = config.getoption(f"--mockserver-{name}")
-    return os.environ.get(f"MOCKSERVER_{name.upper()}") if value is None else value
+    value = _given(config, name)
+    return os.environ.get(_variable(name)) if value is None else value
 
 
 def _seed(text: str) -> int:
@@ -66,13 +93,35 @@ def _error(message: object) -> BaseException:
 
 @pytest.fixture(scope="session")
 def mockserver(pytestconfig: pytest.Config) -> Iterator[Any]:
-    """The server of the session: a new one on free ports, or the one at ``--mockserver-url``."""
+    """The server of the session: a new one on free ports, or the one at ``--mockserver-url``.
+    It is a ``mockserver.MockServer``, or a remote one with the same methods.
+        @pytest.fixture(scope="module")
+        def exchange(mockserver):
+            sandbox = mockserver.sandbox(world="empty")
+            yield sandbox
+            mockserver.drop(sandbox)
+    """  # noqa: D205, D415 - the first paragraph is all that pytest --fixtures shows
     url = _option(pytestconfig, "url")
     if url:
         yield _remote_server(url)
         return
-    with _new_server(pytestconfig) as server:
+    server = _new_server(pytestconfig)
+    try:
+        _start(server)
         yield server
+    finally:
+        server.stop()
+
+
+def _start(server: Any) -> None:
+    """Starts a server of ours, unless it runs or sockets are blocked: it then runs in process."""
+    if type(server).__module__ != "mockserver.client.server" or server.running:
+        return
+    try:
+        server.start()
+    except RuntimeError as error:
+        if type(error).__name__ != "SocketBlockedError":  # of pytest-socket
+            raise
 
 
 def _remote_server(url: str) -> Any:
@@ -92,9 +141,10 @@ def _new_server(config: pytest.Config) -> Any:
     seed = _seed(_option(config, "seed") or "490")
     world = _option(config, "world") or "default"
     limits: Any = _option(config, "limits") or "default"
+    auth_clock: Any = _option(config, "auth-clock") or "machine"
     scenario = _option(config, "scenario") or None
     try:
-        return MockServer(world, seed=seed, limits=limits, scenario=scenario)
+        return MockServer(world, seed=seed, limits=limits, scenario=scenario, auth_clock=auth_clock)
     except ValueError as error:
         raise _error(error) from None
 
@@ -103,7 +153,15 @@ def _new_server(config: pytest.Config) -> Any:
 def sandbox(
     request: pytest.FixtureRequest, mockserver: Any, mockserver_alternative: Any
 ) -> Iterator[Any]:
-    """A new sandbox for each test; its settings come from the nearest marker that has them."""
+    """A new sandbox for each test: an exchange of its own; settings come from the nearest marker.
+    It is a ``mockserver.Sandbox``.
+        @pytest.mark.mockserver(limits={"cpg.key": "2/60s"})
+        def test_two_refusals(sandbox):
+            sandbox.cpg.fail(reject="rate_limited", requests="1-2")
+            assert my_client(sandbox.cpg.base_url, sandbox.cpg.credentials).total() == 3
+            sandbox.verify(provider="cpg", reason="rate_limited", exactly=2)
+    """  # noqa: D205, D415 - the first paragraph is all that pytest --fixtures shows
+    _start(mockserver)
     settings = _option_settings(request.config) | _marker_settings(request.node)
     if mockserver_alternative is not None:
         settings["quirks"] = mockserver_alternative.settings | (settings.get("quirks") or {})
@@ -127,7 +185,7 @@ def _option_settings(config: pytest.Config) -> dict[str, Any]:
     """
     if not _option(config, "url"):
         return {}
-    values = {name: config.getoption(f"--mockserver-{name}") for name in SANDBOX_OPTIONS}
+    values = {name.replace("-", "_"): _given(config, name) for name in SANDBOX_OPTIONS}
     settings: dict[str, Any] = {name: text for name, text in values.items() if text is not None}
     return settings | {"seed": _seed(settings["seed"])} if "seed" in settings else settings
 
@@ -139,9 +197,18 @@ def _marker_settings(node: pytest.Item) -> dict[str, Any]:
         unknown = [f"{name}=" for name in marker.kwargs if name not in SETTINGS]
         unknown += map(repr, marker.args)
         if unknown:
-            raise _error(f"the marker takes {MARKER_OPTIONS}, not {', '.join(unknown)}")
+            hint = _nearest(marker.kwargs)
+            raise _error(f"the marker takes {MARKER_OPTIONS}, not {', '.join(unknown)}{hint}")
         settings = {**marker.kwargs, **settings}
     return settings
+
+
+def _nearest(names: Iterable[str]) -> str:
+    """Returns the end of a sentence that names the nearest setting of the marker."""
+    from mockserver.model.suggestions import did_you_mean
+
+    wrong = next((name for name in names if name not in SETTINGS), "")
+    return did_you_mean(wrong, SETTINGS)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -169,14 +236,26 @@ def _journal(sandbox: Any) -> str:
         fault = f"[{', '.join(filter(None, (e.fault, e.delivery)))}]" if e.fault else ""
         key = e.credential and f"(key {e.credential})"
         details = " ".join(filter(None, (e.reason, key, e.note, fault)))
-        lines.append(f"{e.n} {e.provider} {e.method} {e.target} -> {e.status} {details}".rstrip())
+        target = e.target if len(e.target) <= TARGET_MAX else e.target[:TARGET_MAX] + "..."
+        lines += _wrapped(f"{e.n} {e.provider} {e.method} {target} -> {e.status} {details}")
         if e.explanation:
             lines += _explanation(e.explanation)
     return "\n".join(lines)
 
 
+def _wrapped(line: str, indent: str = "") -> list[str]:
+    """Returns a line as lines that fit the width."""
+    return textwrap.wrap(
+        line,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + "        ",
+        break_on_hyphens=False,
+    )
+
+
 def _explanation(explanation: dict[str, str]) -> list[str]:
     """Returns an explanation as indented lines."""
     parts = [(name, explanation[name]) for name in ("expected", "received") if explanation[name]]
-    lines = [f"    {name} {text}" for name, text in parts]
-    return [f"    {explanation['rule']}: {explanation['fix']}", *lines]
+    texts = [f"{explanation['rule']}: {explanation['fix']}", *(f"{n} {t}" for n, t in parts)]
+    return [line for text in texts for line in _wrapped(text, "    ")]

@@ -125,6 +125,7 @@ class MockServer(ServerHandle):
         self.url = "http://mockserver"
         self._host, self._port = host, port
         self._stack = contextlib.ExitStack()
+        self.running = False
         super().__init__(self._call_control, real)
 
     def __repr__(self) -> str:
@@ -163,9 +164,11 @@ class MockServer(ServerHandle):
             bound.callback(listeners.close)
             self._stack.enter_context(in_thread(self.app, sockets, self._bounds, listeners))
             bound.pop_all()
+        self.running = True
 
     def stop(self) -> None:
         """Stops serving and frees the ports."""
+        self.running = False
         self._stack.close()
 
     def __enter__(self) -> Self:

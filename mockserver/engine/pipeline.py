@@ -116,11 +116,24 @@ def respond(
             played = call.delivery = call.plan.delivery()
             if not on_socket and any(d.fault.name != DELAY for d in played):
                 response, played, call.note = UNDELIVERABLE, (), NO_SOCKET
+        if state.waits or reject or call.plan is not None:
+            _mark_early(sandbox, call, label, response, reject)
         explanation = _explain(sandbox, call, reject, label) if reject else None
         if explanation is not None and sandbox.settings.explain_header:
             response = _with_header(response, explanation)
         _note(sandbox, call, label, response, reason, explanation)
         return Outcome(response, played)
+
+
+def _mark_early(
+    sandbox: Sandbox, call: RequestContext, label: str, response: Response, reject: Reject | None
+) -> None:
+    """Notes that the client should have waited, and remembers how long it has to wait now."""
+    operation, peer = _operation(call), call.request.peer
+    callers = [(label or peer, operation), (peer, operation)]
+    n = sandbox.journal.count + 1
+    note = call.state.waits.watch(callers, n, call.now, response, reject)
+    call.note = "; ".join(filter(None, (note, call.note)))
 
 
 def _explain(

@@ -13,6 +13,7 @@ from mockserver.engine.ledger import Ledger, LedgerState
 from mockserver.engine.limits import BanList, BanRecord, Window, WindowState, window
 from mockserver.engine.memory_budget import MemoryShare
 from mockserver.engine.replay import ReplayMemory, ReplayState
+from mockserver.engine.retries import Waits
 from mockserver.engine.settings import Settings, limit_of
 from mockserver.engine.world import MAIN, CredentialStore, ProviderWorld
 from mockserver.faults.matching import Rulebook
@@ -62,6 +63,7 @@ class ProviderState:
         self.gates: tuple[tuple[int, Gate], ...] = ()  # the same, with their positions
         self.configure(settings)
         self.replay = ReplayMemory()
+        self.waits = Waits()
         self.answers = AnswerCache(share)
         self.sandbox = sandbox
         self.rulebook = rulebook
@@ -91,6 +93,7 @@ class ProviderState:
         for name in self.ban_lists.keys() & state.bans.keys():
             self.ban_lists[name].restore(state.bans[name])
         self.replay.restore(state.replay)
+        self.waits.clear()
         self.answers.clear()
 
     def configure(self, settings: Settings) -> None:
