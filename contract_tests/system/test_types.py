@@ -38,9 +38,8 @@ def found_by_mypy() -> Errors:
 
 
 def found_by_pyright() -> Errors:
-    output = run(
-        sys.executable, "-m", "basedpyright", "--level=error", "--outputjson", f"--project={HERE}"
-    )
+    options = ("--level=error", "--outputjson", f"--pythonpath={sys.executable}")
+    output = run(sys.executable, "-m", "basedpyright", *options, f"--project={HERE}")
     rows = [
         (Path(d["file"]).name, d["range"]["start"]["line"] + 1)
         for d in json.loads(output)["generalDiagnostics"]
