@@ -4,9 +4,11 @@ import json
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from support.tools import missing
 
 HERE, ROOT = Path(__file__).parent / "types", Path(__file__).parents[2]
 GOOD, BAD = HERE / "good.py", HERE / "bad.py"
@@ -30,14 +32,21 @@ def run(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout
 
 
+def require(module: str) -> None:
+    if find_spec(module) is None:
+        missing(f"{module} is not installed")
+
+
 def found_by_mypy() -> Errors:
     options = ("--strict", "--no-incremental", "--no-error-summary", "--hide-error-context")
+    require("mypy")
     output = run(sys.executable, "-m", "mypy", *options, "--config-file=", *FILES)
     rows = re.findall(r"^(?:.*/)?(\w+\.py):(\d+): error", output, re.MULTILINE)
     return {name: {int(n) for file, n in rows if file == name} for name in ("good.py", "bad.py")}
 
 
 def found_by_pyright() -> Errors:
+    require("basedpyright")
     options = ("--level=error", "--outputjson", f"--pythonpath={sys.executable}")
     output = run(sys.executable, "-m", "basedpyright", *options, f"--project={HERE}")
     rows = [
