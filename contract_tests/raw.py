@@ -24,6 +24,22 @@ def exchange(url: str, request: bytes) -> bytes:
     return received
 
 
+def burst(url: str, request: bytes, count: int, source: str = "127.0.0.1") -> list[int]:
+    """Sends a request so many times at once over one connection; returns the statuses."""
+    address = urlsplit(url)
+    with socket.create_connection(
+        (address.hostname, address.port), DEADLINE, source_address=(source, 0)
+    ) as sock:
+        sock.sendall(request * count)
+        received = b""
+        while received.count(b"HTTP/1.1 ") < count:
+            part = sock.recv(65536)
+            if not part:
+                break
+            received += part
+    return [int(part[:3]) for part in received.split(b"HTTP/1.1 ")[1:]]
+
+
 def _complete(received: bytes) -> bool:
     head, end, body = received.partition(b"\r\n\r\n")
     for line in head.lower().split(b"\r\n"):

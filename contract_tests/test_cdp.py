@@ -749,11 +749,16 @@ def test_the_601st_read_in_ten_seconds_is_refused_and_time_alone_mends_it() -> N
         assert rated(server).startswith("HTTP/1.1 429"), "the others have not"
 
 
-def test_only_successful_reads_count() -> None:
-    with MockServer(real=HandClock(NOW * 10**9), limits={"cdp.reads": "1/10s"}) as server:
+@pytest.mark.parametrize(("counts", "good"), [("reached", 1), ("successful", 4)])
+def test_a_read_counts_when_it_reaches_the_limit_or_when_it_succeeds(
+    counts: str, good: int
+) -> None:
+    settings: Any = {"limits": {"cdp.reads": "4/10s"}, "quirks": {"cdp.counts": counts}}
+    with MockServer(real=HandClock(NOW * 10**9), **settings) as server:
         for target in ("/v2/accounts/x", f"/v2/accounts/{UNKNOWN}", "/v2/accounts?pageToken=a"):
             rated(server, target)
-        assert rated(server).startswith("HTTP/1.1 200")
+        found = [rated(server)[:12] for _ in range(good + 1)]
+        assert found == ["HTTP/1.1 200"] * good + ["HTTP/1.1 429"]
         assert rated(server, "/v2/accounts/x").startswith("HTTP/1.1 429"), "before parameters"
 
 

@@ -217,10 +217,14 @@ def test_every_failure_but_490_is_an_object_with_a_text_as_error(server: MockSer
         assert isinstance(answer.json()["error"], str)
 
 
-def test_a_limit_counts_what_each_key_was_answered_in_a_whole_minute() -> None:
+def test_a_limit_counts_the_requests_of_each_key_in_a_whole_minute() -> None:
     clock = HandClock(1_747_444_815 * 10**9)  # 15 s into a minute
     with MockServer(real=clock, limits={"coinapi.reads": "2/60s"}) as server:
         refused = [("exchange_id=BITMEX", HEADER), ("", UNKNOWN_KEY)] * 3
+        assert [ask(server, *r).status_code for r in refused] == [490, 401] * 2 + [429, 401]
+        server.set_limits({"coinapi.reads": "9/60s"})
+        server.set_limits({"coinapi.reads": "2/60s"})  # counts anew
+        server.set_quirks({"coinapi.counts": "successful"})
         assert [ask(server, *r).status_code for r in refused] == [490, 401] * 3
         assert [ask(server).status_code for _ in range(4)] == [200, 200, 429, 429]
         assert [ask(server, "", EMPTY).status_code for _ in range(3)] == [200, 200, 429]

@@ -633,8 +633,15 @@ def test_the_sixth_complete_read_of_any_two_seconds_is_refused() -> None:
         assert read(server, 6, complete) == "gggggl"
 
 
-def test_refused_calls_use_up_no_limit() -> None:
+def test_in_a_burst_of_140_keyless_requests_the_limit_per_address_is_met() -> None:
     with MockServer(real=HandClock(NOW * 10**9)) as server:
+        assert read(server, 140, READ) == "o" * 100 + "l" * 40
+        assert read(server, 1) == "l", "a key of the same address"
+        assert read(server, 1, source="127.0.0.2") == "g"
+
+
+def test_refused_calls_use_up_no_limit_that_counts_successes() -> None:
+    with MockServer(real=HandClock(NOW * 10**9), quirks={"coinw.counts": "successful"}) as server:
         wrong = (f"{READ}&api_key=test-key", f"{READ}&{AUTH}&a=1&a=2", f"{READ}&api_key=x", PRIVATE)
         for target in wrong:
             assert read(server, 30, target) == "o" * 30

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from raw import exchange, get, without_noise
+from raw import burst, exchange, get, without_noise
 from signer import sign
 from test_fixtures import rows
 
@@ -210,16 +210,38 @@ def test_a_whitelist_lets_its_own_addresses_in(tmp_path: Path, network: str, sta
         assert b" %d " % status in ask(server, key_id="k", secret="s")
 
 
-def test_a_refused_call_uses_up_no_window_but_its_signature_is_spent() -> None:
-    with MockServer(real=HandClock(NOW * 10**9), limits={"cpg.key": "2/60s"}) as server:
+def test_the_1201st_keyless_request_of_a_minute_meets_the_limit_per_address() -> None:
+    with MockServer(real=HandClock(NOW * 10**9 + 15 * 10**9)) as server:
+        url, keyless = server.cpg.base_url, get(BALANCES, {})
+        assert burst(url, keyless, 1201) == [401] * 1200 + [429]
+        assert without_noise(exchange(url, keyless)).split("\n") == [
+            "HTTP/1.1 429",
+            "content-type: application/json",
+            "retry-after: 45",
+            "x-ratelimit-limit: 1200",
+            "x-ratelimit-remaining: 0",
+            "x-ratelimit-reset: 1747444860",
+            "content-length: 49",
+            "",
+            '{"success":false,"message":"Rate limit exceeded"}',
+        ]
+        assert b" 429 " in ask(server), "a key of the same address"
+        assert burst(url, keyless, 1, "127.0.0.2") == [401], "another address"
+        assert burst(server.coinapi.base_url, get(BALANCES, {}), 1) == [401], "another provider"
+
+
+@pytest.mark.parametrize(("counts", "then"), [("reached", b" 429 "), ("successful", b" 200 ")])
+def test_a_refused_call_counts_where_it_was_refused_behind_the_limit(
+    counts: str, then: bytes
+) -> None:
+    settings: Any = {"limits": {"cpg.key": "3/60s"}, "quirks": {"cpg.counts": counts}}
+    with MockServer(real=HandClock(NOW * 10**9), **settings) as server:
         for n in range(3):
             assert b" 403 " in ask(server, key_id="cpg_no_permission", query=f"n={n}")
-        assert b" 401 " in ask(server, key_id="cpg_no_permission", query="n=0"), "spent"
-        for n in range(5):
             assert b" 404 " in ask(server, "/v1/withdrawals/9", query=f"n={n}")
-        assert b" 200 " in ask(server, query="n=1")
-        assert b" 200 " in ask(server, query="n=2")
-        assert b" 429 " in ask(server, query="n=3")
+            assert b" 401 " in ask(server, secret="wrong", query=f"m={n}")
+        assert b" 401 " in ask(server, key_id="cpg_no_permission", query="n=0"), "spent"
+        assert then in ask(server, query="n=1")
 
 
 def test_twenty_advances_of_61_s_never_break_a_client_with_real_time() -> None:

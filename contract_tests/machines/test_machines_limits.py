@@ -1,7 +1,8 @@
-"""Rate limits of every kind against the list of calls that were answered well.
+"""Rate limits of every kind against the list of the calls that each limit counts.
 
-Whatever refuses a call, it uses nothing up. A limit that is changed counts anew, and one that is
-set to what it was goes on: no provider says anything of that.
+A limit counts what reaches its check and what it does not refuse itself; with the quirk `counts:
+successful` only what is answered with success. A limit that is changed counts anew, and one that
+is set to what it was goes on: no provider says anything of that.
 """
 
 from typing import Any, NamedTuple
@@ -96,6 +97,7 @@ class Limits(Timed):
 
     def forget(self) -> None:
         self.windows = {name: Window(text, self.rolling) for name, text in self.made.items()}
+        self.counts = "reached"
 
     @property
     def handle(self) -> Any:
@@ -117,6 +119,18 @@ class Limits(Timed):
                 return name
         return ""
 
+    def take(self, limits: tuple[str, ...], full: str, caller: Caller, good: bool) -> None:
+        """Counts a call in the limits that it passed, of those that were looked at."""
+        if self.counts == "successful" and not good:
+            return
+        for name in limits[: limits.index(full)] if full else limits:
+            self.windows[name].take(self.counted(name, caller), self.bench.now)
+
+    @rule(value=st.sampled_from(["reached", "successful"]))
+    def what_counts_is_set(self, value: str) -> None:
+        self.bench.server.set_quirks({f"{self.provider}.counts": value})
+        self.counts = value
+
     @rule(
         call=mine(lambda machine: machine.calls),
         label=mine(lambda machine: machine.labels),
@@ -136,8 +150,7 @@ class Limits(Timed):
             assert self.refusal(told) == (full != "")
             if full:
                 self.is_told(full, told)
-            for name in () if full else limits:
-                self.windows[name].take(self.counted(name, caller), self.bench.now)
+            self.take(limits, full, caller, good=not full)
 
     @rule(
         wrong=mine(lambda machine: machine.wrong),
@@ -155,6 +168,7 @@ class Limits(Timed):
         assert self.refusal(told) == (full != "")
         if not full:
             assert self.status(told) == wrong.status
+        self.take(wrong.behind, full, caller, good=False)
 
     @rule(
         name=mine(lambda machine: sorted(machine.made)),

@@ -1,7 +1,7 @@
 """Rate limits and bans, per caller, on the sandbox clock (``now``: nanoseconds since the epoch).
 
-A limit is first checked and later charged, when the request has passed every gate and its
-handler: a rejected request does not count.
+A limit counts every request that reaches its check, except those that it rejects itself; with the
+quirk ``counts: successful`` only those that succeed.
 """
 
 from bisect import bisect_right

@@ -51,7 +51,7 @@ class RequestContext(Struct, gc=False):
     """What the steps learn about a request.
 
     Times are nanoseconds since the epoch; ``began`` is monotonic time. ``charges`` are the limits
-    that the request counts towards when it succeeds, each with the caller that they count;
+    that the request has passed and counts towards, each with the caller that they count;
     ``bans_to_update`` the ban lists that record a reject for rate; ``divisor`` divides the limits
     of a caller that is warned.
     """
@@ -333,6 +333,9 @@ GATES: dict[type, Any] = {
 
 def _refuse(call: RequestContext, reject: Reject) -> Response:
     state, request = call.state, call.request
+    if state.counts_reached:
+        for counter, caller in call.charges:
+            counter.charge(caller, call.now)
     if reject.reason == "rate_limited":
         for bans, caller in call.bans_to_update:
             bans.count_reject(caller, call.now)

@@ -264,6 +264,12 @@ CORS = Quirk(
     "Whether web pages of any origin may call; off refuses bodies with a foreign Origin.",
     choices=("off", "on"),
 )
+COUNTS = Quirk(
+    "counts",
+    "reached",
+    "Which requests a limit counts: all that reach its check, or those that succeed.",
+    choices=("reached", "successful"),
+)
 
 
 # Errors

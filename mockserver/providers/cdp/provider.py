@@ -5,6 +5,7 @@ from typing import Any
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
+    COUNTS,
     Authenticate,
     Limit,
     Provider,
@@ -152,6 +153,7 @@ PROVIDER = Provider(
             choices=OFF_ON,
         ),
         CORS,  # fact: cdp-cors
+        COUNTS,  # fact: cdp-counts
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

@@ -3,6 +3,7 @@
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
+    COUNTS,
     Authenticate,
     Limit,
     Provider,
@@ -88,6 +89,7 @@ PROVIDER = Provider(
             choices=("off", "on"),
         ),
         CORS,  # fact: coinapi-cors
+        COUNTS,  # fact: coinapi-counts
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

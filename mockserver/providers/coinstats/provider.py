@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
+    COUNTS,
     Authenticate,
     Limit,
     Provider,
@@ -145,6 +146,7 @@ PROVIDER = Provider(
         # fact: coinstats-credits-at-start, coinstats-credits-set
         Quirk("credits", "100000", "How many credits a key starts with.", number=True),
         replace(CORS, default="on"),  # fact: coinstats-cors
+        COUNTS,  # fact: coinstats-counts
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

@@ -3,6 +3,7 @@
 from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import (
     CORS,
+    COUNTS,
     Authenticate,
     BanCheck,
     BanPolicy,
@@ -83,7 +84,7 @@ PROVIDER = Provider(
         # fact: coinw-global-limit
         RateLimit("user", per=_by_user),
     ),
-    # fact: coinw-limits-rolling, coinw-refused-not-counted
+    # fact: coinw-limits-rolling
     limits=(
         Limit("returnBalances", 3, SECOND, rolling=True),  # fact: coinw-interface-limit
         # fact: coinw-interface-limit-complete
@@ -148,6 +149,7 @@ PROVIDER = Provider(
             choices=("off", "on"),
         ),
         CORS,  # fact: coinw-cors
+        COUNTS,  # fact: coinw-counts
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

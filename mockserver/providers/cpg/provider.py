@@ -3,6 +3,7 @@
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
+    COUNTS,
     Authenticate,
     Check,
     Limit,
@@ -57,7 +58,7 @@ PROVIDER = Provider(
         ),
         Route("ping", "GET", "/v1/_ping", parse_nothing, balances.ping),  # fact: cpg-ping
     ),
-    # fact: cpg-order-of-checks, cpg-address-limit-first, cpg-refused-not-counted
+    # fact: cpg-order-of-checks, cpg-address-limit-first
     # fact: cpg-replay-refused-not-remembered, cpg-replay-spent-early, cpg-replay-at-once
     gates=(
         RateLimit("ip", per=by_address),
@@ -96,6 +97,7 @@ PROVIDER = Provider(
             duration=True,
         ),
         CORS,  # fact: cpg-cors
+        COUNTS,  # fact: cpg-counts
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,
