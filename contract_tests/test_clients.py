@@ -251,12 +251,12 @@ UNAUTHORIZED = ("bad_signature", REQUIRED)
 SPOT = ("coinw", "POST", "/api/v1/private?command=returnBalances&note=1%2C2", b"")
 WRONG_SIGN = (
     "bad_signature",
-    b'{"code":"10007","data":null,"msg":"Signature error","success":false,"failed":true}',
+    b'{"code":10007,"data":null,"msg":"Signature error","success":false,"failed":true}',
     200,
 )
 WRONG_KEY = (
     "unknown_credential",
-    b'{"code":"10006","data":null,"msg":"api_key error","success":false,"failed":true}',
+    b'{"code":10006,"data":null,"msg":"api_key error","success":false,"failed":true}',
     200,
 )
 

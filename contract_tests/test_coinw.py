@@ -47,8 +47,9 @@ def success(data: str, code: str = '"200"') -> str:
     return f'{{"code":{code},"data":{data},"msg":"SUCCESS","success":true,"failed":false}}'
 
 
-def failure(code: int, msg: str) -> str:
-    return f'{{"code":"{code}","data":null,"msg":"{msg}","success":false,"failed":true}}'
+def failure(code: int | str, msg: str) -> str:
+    shown = json.dumps(code)
+    return f'{{"code":{shown},"data":null,"msg":"{msg}","success":false,"failed":true}}'
 
 
 LIMITED = '{"code":29001,"msg":"API access frequently"}'
@@ -327,7 +328,7 @@ WRONG_PATHS = [
 def test_a_path_that_is_not_quite_one_is_a_404(server: MockServer, path: str) -> None:
     answer = post(server, f"{path}?command=returnBalances&{AUTH}")
     assert answer.startswith("HTTP/1.1 404\ncontent-type: application/json\n")
-    assert response_body(answer) == failure(10002, "API not exist")
+    assert response_body(answer) == '{"code":404,"msg":"Requested address does not exist"}'
 
 
 def chunks(target: str, headers: Mapping[str, str], body: str) -> bytes:
@@ -531,18 +532,19 @@ def test_the_code_of_a_success_can_be_a_number() -> None:
         assert response_body(post(server, READ)) == failure(10006, "api_key error")
 
 
-BARE = '{"code":"10007","msg":"Signature error"}'
-FULL_LIMIT = failure(29001, "API access frequently")
+BARE = '{"code":10007,"msg":"Signature error"}'
+WRONG_SIGN, WRONG_SIGN_TEXT = (failure(code, "Signature error") for code in (10007, "10007"))
+FULL_LIMIT = failure("29001", "API access frequently")
 FORMS = [
-    ({}, failure(10007, "Signature error"), LIMITED),
-    ({"error_code_type": "documented"}, failure(10007, "Signature error"), LIMITED),
-    ({"error_code_type": "string"}, failure(10007, "Signature error"), LIMITED.replace("29001", '"29001"')),
-    ({"error_code_type": "number"}, failure(10007, "Signature error").replace('"10007"', "10007"), LIMITED),
-    ({"error_envelope": "documented"}, failure(10007, "Signature error"), LIMITED),
+    ({}, WRONG_SIGN, LIMITED),
+    ({"error_code_type": "documented"}, WRONG_SIGN_TEXT, LIMITED),
+    ({"error_code_type": "string"}, WRONG_SIGN_TEXT, LIMITED.replace("29001", '"29001"')),
+    ({"error_code_type": "number"}, WRONG_SIGN, LIMITED),
+    ({"error_envelope": "documented"}, WRONG_SIGN, LIMITED),
     ({"error_envelope": "bare"}, BARE, LIMITED),
-    ({"error_envelope": "full"}, failure(10007, "Signature error"), FULL_LIMIT.replace('"29001"', "29001")),
-    ({"error_envelope": "full", "error_code_type": "string"}, failure(10007, "Signature error"), FULL_LIMIT),
-    ({"error_envelope": "bare", "error_code_type": "number"}, BARE.replace('"10007"', "10007"), LIMITED),
+    ({"error_envelope": "full"}, WRONG_SIGN, FULL_LIMIT.replace('"29001"', "29001")),
+    ({"error_envelope": "full", "error_code_type": "string"}, WRONG_SIGN_TEXT, FULL_LIMIT),
+    ({"error_envelope": "bare", "error_code_type": "documented"}, BARE.replace("10007", '"10007"'), LIMITED),
 ]  # fmt: skip
 
 
@@ -553,6 +555,36 @@ def test_quirks_decide_what_an_error_looks_like(
     with MockServer(quirks={f"coinw.{k}": v for k, v in quirks.items()}) as server:
         assert response_body(post(server, f"{READ}&api_key=test-key")) == wrong
         assert response_body(post(server, f"{READ}&api_key=reject-rate_limited")) == limited
+        assert response_body(post(server, f"{READ}&{AUTH}")) == success(HELD)
+
+
+MEASURED = [
+    # request, the status and the code with error_codes: measured
+    ("/nothing", 404, 404),
+    (f"{PRIVATE}?command=x", 200, -103),
+    (PRIVATE, 200, -103),
+    (f"{READ}&a=1&a=2", 200, -3),
+    (READ, 400, 904),
+    (f"{READ}&api_key=test-key", 400, 904),
+    (f"{READ}&api_key=test-key&sign=x", 200, 6000),
+    (f"{READ}&api_key=x", 200, 1003),
+    (f"{READ}&api_key=reject-revoked_credential", 200, 1003),
+    (f"{READ}&api_key=reject-rate_limited", 200, 29001),
+]
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_the_codes_of_a_newer_client_are_a_quirk(full: bool) -> None:
+    envelope = {"coinw.error_envelope": "full"} if full else {}
+    with MockServer(quirks={"coinw.error_codes": "measured", **envelope}) as server:
+        for target, status, code in MEASURED:
+            answer = post(server, target)
+            body = json.loads(response_body(answer))
+            assert (int(answer.split()[1]), body["code"], len(body)) == (
+                status,
+                code,
+                5 if full else 2,
+            )
         assert response_body(post(server, f"{READ}&{AUTH}")) == success(HELD)
 
 
@@ -704,6 +736,17 @@ def test_an_address_may_ask_100_times_a_second_over_all_users() -> None:
         assert read(server, 101) == "g" * 100 + "l"
 
 
+def test_the_limit_of_an_operation_can_count_a_user_at_each_address() -> None:
+    quirks = {"coinw.interface_limit": "address_and_user"}
+    with MockServer(real=HandClock(NOW * 10**9), quirks=quirks) as server:
+        assert read(server, 4) == "gggl"
+        assert read(server, 4, source="127.0.0.2") == "gggl", "the same user elsewhere"
+        assert read(server, 4, f"{READ}&{EMPTY_AUTH}") == "gggl", "another user here"
+        server.set_quirks({"coinw.interface_limit": None})
+        assert read(server, 4, source="127.0.0.3") == "gggl", "a user everywhere"
+        assert read(server, 1) == "l"
+
+
 # Bans: 60 refusals of a user or 80 of an address within 10 s
 
 BANS = {"coinw.bans": "on"}
@@ -716,6 +759,25 @@ def test_without_the_quirk_nobody_is_punished() -> None:
         assert read(server, 203) == "ggg" + "l" * 200
         clock.advance("1s")
         assert read(server, 4) == "gggl"
+
+
+def test_bans_can_count_requests() -> None:
+    quirks = {"coinw.bans": "requests"}
+    with MockServer(real=(clock := HandClock(NOW * 10**9)), quirks=quirks) as server:
+        for _ in range(30):
+            assert read(server, 2) == "gg"
+            clock.advance("1s")
+        assert read(server, 3) == "ggg", "20 in any ten seconds are normal"
+        server.set_limits("off")
+        assert read(server, 42) == "g" * 42, "62 of the last ten seconds, of which 60 are normal"
+        server.set_limits({"coinw.user": "6/1s"})
+        assert read(server, 4) == "gggl", "warned, so that each limit is halved"
+        clock.advance("10s")
+        assert read(server, 61) == "ggg" + "l" * 58, "and then banned"
+        explanation = server.journal[-1].explanation
+        assert explanation["rule"] == "ban coinw.uid"
+        assert explanation["expected"] == "at most 60 requests within 10 s"
+        assert read(server, 1, OTHER) == "g", "another user"
 
 
 def test_a_user_refused_60_times_is_warned_and_has_half_of_every_limit() -> None:

@@ -246,7 +246,7 @@ PENALTY = BanPolicy("uid", 3, 10 * SECOND, 300 * SECOND, 30 * SECOND, 2, 8 * 360
 
 def offended(offenders: BanList, at: int, times: int = 3) -> None:
     for _ in range(times):
-        offenders.count_reject("a", at * SECOND)
+        offenders.count_offence("a", at * SECOND)
 
 
 def banned_until(offenders: BanList, at: int) -> int:
@@ -279,7 +279,7 @@ def test_refusals_lead_to_a_warning_then_a_ban_then_the_blacklist() -> None:
 def test_refusals_that_lie_too_far_apart_lead_to_nothing() -> None:
     offenders = BanList(PENALTY)
     for at in (0, 6, 11, 17):
-        offenders.count_reject("a", at * SECOND)
+        offenders.count_offence("a", at * SECOND)
         assert offenders.divisor("a", at * SECOND) == 1
 
 
@@ -294,7 +294,7 @@ def test_bans_of_long_ago_do_not_count_for_the_blacklist() -> None:
 def test_offenders_are_bounded() -> None:
     offenders = BanList(PENALTY)
     for n in range(CALLERS_MAX + 10):
-        offenders.count_reject(str(n), 0)
+        offenders.count_offence(str(n), 0)
     assert len(offenders._records) == CALLERS_MAX  # noqa: SLF001
 
 

@@ -326,7 +326,7 @@ def test_a_warned_caller_sees_its_share_and_a_banned_one_the_ban(
     wound: MockServer,
 ) -> None:
     wound.set_quirks({"coinw.bans": "on"})
-    wound.set_limits({"coinw.returnBalances": "4/1s"})
+    wound.set_limits({"coinw.returnBalances": "4/1s", "coinw.ip": "off"})
     transported(wound.coinw, wound, 4 + 59)
     assert last(wound)["expected"] == "at most 4 requests in any 1s"
     transported(wound.coinw, wound, 2)

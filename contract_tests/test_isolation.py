@@ -310,7 +310,7 @@ STRANGER = {
     "cdp": (401, b'{"errorType":"unauthorized","errorMessage":"Authentication required."'),
     "coinapi": (401, b'{"error":"Invalid API key"}'),
     "coinstats": (401, b'{"statusCode":401,"message":"Unauthorized"'),
-    "coinw": (200, b'{"code":"10006","data":null,"msg":"api_key error"'),
+    "coinw": (200, b'{"code":10006,"data":null,"msg":"api_key error"'),
     "cpg": (401, b'{"success":false,"message":"Invalid API key"}'),
 }
 

@@ -128,7 +128,7 @@ def _spending(kind: type[FixedWindow | RollingWindow]) -> Callable[[str], None]:
 
 def _offending() -> Callable[[str], None]:
     offenders = BanList(BanPolicy("ip", 80, SECOND, SECOND, SECOND, 10, SECOND))
-    return lambda caller: offenders.count_reject(caller, SECOND)
+    return lambda caller: offenders.count_offence(caller, SECOND)
 
 
 MEETING: dict[str, Callable[[], Callable[[str], None]]] = {

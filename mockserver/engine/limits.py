@@ -223,15 +223,15 @@ class BanList:
                 rows.append((caller, "warned", record.warned))
         return rows
 
-    def count_reject(self, caller: str, now: int) -> None:
-        """Counts a reject, which may lead to a warning or a ban; none counts during a ban."""
+    def count_offence(self, caller: str, now: int) -> None:
+        """Counts a reject or a request, which may lead to a warning or a ban; none during a ban."""
         record = self._records.get(caller, NO_RECORD)
         if now >= record.banned:
-            self._records[caller] = self._after_reject(record, now)
+            self._records[caller] = self._after_offence(record, now)
             if len(self._records) > CALLERS_MAX:
                 self._records.popitem(last=False)
 
-    def _after_reject(self, record: BanRecord, now: int) -> BanRecord:
+    def _after_offence(self, record: BanRecord, now: int) -> BanRecord:
         policy = self.policy
         rejects = (*record.rejects, now)[-policy.offences :]
         if len(rejects) < policy.offences or now - rejects[0] > policy.within:

@@ -318,8 +318,12 @@ def _force_fate(gate: FaultHeaders, call: RequestContext) -> None:
 def _check_ban(gate: BanCheck, call: RequestContext) -> None:
     bans = call.state.ban_lists[gate.penalty.name]
     caller = gate.per(call.request, call.credential)
-    call.bans_to_update.append((bans, caller))
+    counts_requests = call.state.quirks[gate.quirk] == "requests"
+    if not counts_requests:
+        call.bans_to_update.append((bans, caller))
     call.divisor = max(call.divisor, bans.divisor(caller, call.now))
+    if counts_requests:
+        bans.count_offence(caller, call.now)
 
 
 GATES: dict[type, Any] = {
@@ -338,7 +342,7 @@ def _refuse(call: RequestContext, reject: Reject) -> Response:
             counter.charge(caller, call.now)
     if reject.reason == "rate_limited":
         for bans, caller in call.bans_to_update:
-            bans.count_reject(caller, call.now)
+            bans.count_offence(caller, call.now)
     if reject.reason == cors.FOREIGN:
         return cors.refuse(request, state.provider.name)
     operation = call.route.id if call.route is not None else ""

@@ -115,14 +115,21 @@ class ProviderState:
         self.ban_lists = {
             gate.penalty.name: self.ban_lists.get(gate.penalty.name) or BanList(gate.penalty)
             for gate in (*provider.outer, *provider.gates)
-            if isinstance(gate, BanCheck) and self.quirks[gate.quirk] == "on"
+            if isinstance(gate, BanCheck) and self.quirks[gate.quirk] != "off"
         }
-        on = frozenset(self.ban_lists)
-        self.outer = tuple([gate for _, gate in _numbered(provider.outer, on)])
+        every = (*provider.outer, *provider.gates)
+        off = frozenset([gate for gate in every if not self._is_on(gate)])
+        self.outer = tuple([gate for _, gate in _numbered(provider.outer, off)])
         if settings.fault_headers:
             self.outer = (FaultHeaders(), *self.outer)
-        self.gates = _numbered(provider.gates, on)
+        self.gates = _numbered(provider.gates, off)
         self.ledger.version += 1  # cached answers depend on the quirks, too
+
+    def _is_on(self, gate: Gate) -> bool:
+        if isinstance(gate, RateLimit) and gate.only is not None:
+            quirk, value = gate.only
+            return bool(self.quirks[quirk] == value)
+        return not isinstance(gate, BanCheck) or gate.penalty.name in self.ban_lists
 
     def apply(self, changes: Sequence[Change], by: str = "exchange") -> None:
         """Applies all changes, or raises ValueError or KeyError and applies none."""
@@ -177,10 +184,6 @@ class ProviderState:
 
 
 @cache
-def _numbered(gates: tuple[Gate, ...], bans: frozenset[str]) -> tuple[tuple[int, Gate], ...]:
-    """Returns gates with their positions, ban checks only for these bans; sandboxes share it."""
-    return tuple(
-        (n, gate)
-        for n, gate in enumerate(gates)
-        if not isinstance(gate, BanCheck) or gate.penalty.name in bans
-    )
+def _numbered(gates: tuple[Gate, ...], off: frozenset[Gate]) -> tuple[tuple[int, Gate], ...]:
+    """Returns gates with their positions, without those that are off; sandboxes share it."""
+    return tuple((n, gate) for n, gate in enumerate(gates) if gate not in off)

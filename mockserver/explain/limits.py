@@ -5,7 +5,7 @@ from typing import Any
 
 from mockserver.explain.vocabulary import Explanation, RejectedRequest
 from mockserver.model import times
-from mockserver.model.provider import BanCheck, BanPolicy, Limit, Provider
+from mockserver.model.provider import BanCheck, Limit, Provider
 from mockserver.model.times import SECOND
 
 
@@ -19,9 +19,9 @@ def rate_limited(
     facts = rejected.facts
     if "reset" not in facts:
         return None
-    ban = _ban_policy(provider, facts["limit"]) if "count" not in facts else None
-    if ban is not None:
-        return _banned(rejected, provider, ban)
+    gate = _ban_check(provider, facts["limit"]) if "count" not in facts else None
+    if gate is not None:
+        return _banned(rejected, provider, gate)
     limit = next((limit for limit in limits if limit.name == facts["limit"]), None)
     if limit is None or limit.count is None:
         return None
@@ -52,17 +52,20 @@ def _wait(facts: Mapping[str, Any]) -> str:
     return f"Wait {seconds} s, until {until} on the sandbox clock, and spread the requests out."
 
 
-def _ban_policy(provider: Provider, name: str) -> BanPolicy | None:
+def _ban_check(provider: Provider, name: str) -> BanCheck | None:
     gates = (*provider.outer, *provider.gates)
-    policies = (gate.penalty for gate in gates if isinstance(gate, BanCheck))
-    return next((policy for policy in policies if policy.name == name), None)
+    checks = (gate for gate in gates if isinstance(gate, BanCheck))
+    return next((gate for gate in checks if gate.penalty.name == name), None)
 
 
-def _banned(rejected: RejectedRequest, provider: Provider, ban: BanPolicy) -> Explanation:
-    until = times.instant_text(rejected.facts["reset"])
-    return Explanation(
-        f"ban {provider.name}.{ban.name}",
-        f"fewer than {ban.offences} rate-limited requests within {ban.within // SECOND} s",
-        f"a client that kept sending while it was rate-limited, banned until {until}",
-        _wait(rejected.facts),
-    )
+def _banned(rejected: RejectedRequest, provider: Provider, gate: BanCheck) -> Explanation:
+    ban, until = gate.penalty, times.instant_text(rejected.facts["reset"])
+    within = f"within {ban.within // SECOND} s"
+    if rejected.quirks[gate.quirk] == "requests":
+        expected = f"at most {ban.offences} requests {within}"
+        received = f"a client that kept sending while it was warned, banned until {until}"
+    else:
+        expected = f"fewer than {ban.offences} rate-limited requests {within}"
+        received = f"a client that kept sending while it was rate-limited, banned until {until}"
+    rule = f"ban {provider.name}.{ban.name}"
+    return Explanation(rule, expected, received, _wait(rejected.facts))

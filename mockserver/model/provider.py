@@ -115,15 +115,20 @@ class ReplayCheck(Struct, frozen=True):
 class RateLimit(Struct, frozen=True):
     """Rejects a request beyond a limit. ``per(request, credential)``: a label or an address.
 
-    Without a name it is the limit of the route.
+    Without a name it is the limit of the route. ``only`` is a quirk and its value with which the
+    limit is checked.
     """
 
     limit: str
     per: Callable[[Request, Any], str]
+    only: tuple[str, str] | None = None
 
 
 class BanCheck(Struct, frozen=True):
-    """Bans callers that go on when a limit has rejected them, while the quirk is ``on``."""
+    """Bans callers that go on when a limit has rejected them, unless the quirk is ``off``.
+
+    With its value ``requests`` it counts every request that reaches it, not rejects.
+    """
 
     penalty: "BanPolicy"
     per: Callable[[Request, Any], str]

@@ -89,7 +89,8 @@ def authenticate(request: Request, keyring: Keyring, now: int, quirks: Quirks) -
     secret = key.secret_key.encode()
     build = canonical_covering if quirks["sign_covers_command"] == "true" else canonical
     if not same(digest(secret, build(params, secret)), signature):  # fact: coinw-private
-        raise Reject("bad_signature", credential=key.label)
+        missing = {} if signature else {"missing": "sign"}
+        raise Reject("bad_signature", credential=key.label, **missing)
     return key, ""
 
 

@@ -29,6 +29,11 @@ def _by_user(request: Request, key: auth.Key) -> str:
     return key.user or key.account  # fact: coinw-limits-per-user, coinw-user-of-key
 
 
+def _by_address_and_user(request: Request, key: auth.Key) -> str:
+    """Counts every user at every address on their own."""
+    return f"{request.peer} {_by_user(request, key)}"
+
+
 # fact: coinw-bans-warning, coinw-bans-ban, coinw-bans-blacklist
 def _ban_policy(name: str, offences: int) -> BanPolicy:
     return BanPolicy(
@@ -80,7 +85,9 @@ PROVIDER = Provider(
     gates=(
         Authenticate(auth.authenticate, extra_reasons=("bad_request",)),
         BanCheck(_ban_policy("uid", 60), per=_by_user, quirk="bans"),  # fact: coinw-bans-count
-        RateLimit("", per=_by_user),
+        RateLimit("", per=_by_user, only=("interface_limit", "user")),
+        # fact: coinw-interface-limit-per-address
+        RateLimit("", per=_by_address_and_user, only=("interface_limit", "address_and_user")),
         # fact: coinw-global-limit
         RateLimit("user", per=_by_user),
     ),
@@ -113,14 +120,23 @@ PROVIDER = Provider(
         ),
         Quirk(
             "error_code_type",
-            "documented",
-            "The type of an error's `code`: a number for 29001 alone, or one type for all.",
+            "number",
+            "The type of an error's `code`: a number for those that are printed or were measured,"
+            " or one type for all.",
             choices=("documented", "string", "number"),
+        ),
+        Quirk(
+            "error_codes",
+            "documented",
+            "The codes of errors: of the old table, or those measured on neighbouring paths and"
+            " known to a newer client.",
+            choices=("documented", "measured"),
         ),
         Quirk(
             "error_envelope",
             "documented",
-            "The members of an error: two for 29001 alone, or two (bare) or five (full) for all.",
+            "The members of an error: two for those that are printed or were measured, or two"
+            " (bare) or five (full) for all.",
             choices=("documented", "bare", "full"),
         ),
         Quirk(
@@ -143,10 +159,17 @@ PROVIDER = Provider(
             choices=("object", "null", "zero-bytes"),
         ),
         Quirk(
-            "bans",  # fact: coinw-bans, coinw-bans-off
+            "bans",  # fact: coinw-bans, coinw-bans-off, coinw-bans-requests
             "off",
-            "Whether callers that keep exceeding limits are warned, banned and blacklisted.",
-            choices=("off", "on"),
+            "Whether callers are warned, banned and blacklisted: those that keep exceeding limits"
+            " (on), or that send too many requests of any kind (requests).",
+            choices=("off", "on", "requests"),
+        ),
+        Quirk(
+            "interface_limit",
+            "user",
+            "Whom the limit of an operation counts: a user, or a user at each address.",
+            choices=("user", "address_and_user"),
         ),
         CORS,  # fact: coinw-cors
         COUNTS,  # fact: coinw-counts
