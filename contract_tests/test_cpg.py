@@ -244,6 +244,41 @@ def test_a_refused_call_counts_where_it_was_refused_behind_the_limit(
         assert then in ask(server, query="n=1")
 
 
+ADDRESSES = [
+    # currency, network, destinations that are possible, those that are not
+    ("USDT", "ETH", ["0x" + "aB" * 20], ["0x" + "a" * 39, "0x" + "g" * 40, "T" + "a" * 33, "0xrecipient0"]),
+    ("USDC", "BSC", ["0x" + "0" * 40], ["0X" + "0" * 40, "0x" + "0" * 41]),
+    ("USDT", "TRX", ["T" + "a" * 33], ["T" + "a" * 32, "T0" + "a" * 32, "t" + "a" * 33, "0x" + "a" * 40]),
+    (
+        "BTC", "BTC",
+        ["1" + "a" * 25, "3" + "B" * 33, "bc1q" + "0" * 38, "BC1P" + "Z" * 58],
+        ["2" + "a" * 33, "1" + "0" * 33, "bc1q" + "b" * 38, "bc1Q" + "z" * 38, "tb1q" + "0" * 38],
+    ),
+]  # fmt: skip
+
+
+def test_an_address_whose_form_is_impossible_can_be_refused() -> None:
+    with MockServer(limits="off") as server:
+        rows: list[dict[str, Any]] = [
+            {"asset": asset, "venue": network, "decimals": 6, "total": "1000"}
+            for asset, network, *_ in ADDRESSES
+        ]
+        server.cpg.set_balances("main", rows)
+        for check, status in (("off", 200), ("on", 400)):
+            server.set_quirks({"cpg.address_check": check})
+            for currency, network, good, bad in ADDRESSES:
+                pair: dict[str, Any] = {"currency": currency, "network": network, "amount": "1"}
+                for address in good:
+                    assert submit(server, **pair, to_address=address).status_code == 200, address
+                for address in bad:
+                    answer = submit(server, **pair, to_address=address)
+                    assert answer.status_code == status, address
+        assert answer.json() == {"success": False, "message": "Invalid destination address"}
+        assert server.journal[-1].reason == "business_rule"
+        nobody = submit(server, currency="DOGE", network="ETH", to_address="0xrecipient0")
+        assert nobody.json()["message"] == "Unsupported currency or network"
+
+
 def test_twenty_advances_of_61_s_never_break_a_client_with_real_time() -> None:
     with MockServer(limits={"cpg.key": "1/60s"}) as server:
         server.clock.freeze()

@@ -172,6 +172,7 @@ QuirkName = Literal[
     "cpg.timestamp_window",
     "cpg.replay",
     "cpg.confirm_after",
+    "cpg.address_check",
     "cpg.cors",
     "cpg.counts",
 ]
@@ -240,6 +241,7 @@ Quirks = TypedDict(
         "cpg.timestamp_window": Duration | None,
         "cpg.replay": Literal["on", "off"] | bool | None,
         "cpg.confirm_after": Literal["off"] | Duration | None,
+        "cpg.address_check": Literal["off", "on"] | bool | None,
         "cpg.cors": Literal["off", "on"] | bool | None,
         "cpg.counts": Literal["reached", "successful"] | None,
     },

@@ -96,6 +96,13 @@ PROVIDER = Provider(
             choices=("off",),
             duration=True,
         ),
+        Quirk(
+            "address_check",
+            "off",
+            "Whether a withdrawal to an address whose form is impossible for its network is"
+            " rejected.",
+            choices=("off", "on"),
+        ),
         CORS,  # fact: cpg-cors
         COUNTS,  # fact: cpg-counts
     ),

@@ -18,6 +18,7 @@ from mockserver.model.reject import Reject
 from mockserver.model.signing import seeded
 from mockserver.model.times import SECOND
 from mockserver.model.world import ZERO, Change, Event, Move, PutRecord, Schedule, View
+from mockserver.providers.cpg.addresses import is_possible
 from mockserver.providers.cpg.balances import RowFilter, matching_rows, success
 from mockserver.providers.cpg.orders import Order
 from mockserver.providers.cpg.world import Balance, scale
@@ -76,6 +77,9 @@ def _paying_row(view: View, account: str, order: Order) -> Balance:
     row = next(iter(matching_rows(view.accounts[account], row_filter)), None)
     if row is None:
         raise Reject("business_rule", message="Unsupported currency or network")
+    # fact: cpg-address-check, cpg-address-rejected
+    if view.quirks["address_check"] == "on" and not is_possible(order.to_address, row.venue):
+        raise Reject("business_rule", message="Invalid destination address")
     if scale(order.amount) > row.decimals:
         raise Reject("business_rule", message="Amount has too many decimal places")
     if order.amount < row.minimum:  # fact: cpg-withdrawal-minimum
