@@ -42,6 +42,7 @@ enum: $.data[*].network
 expire_token: true
 exponent: true
 extra: true
+gzip: truncated
 invalid_utf8: true
 media_type: text/html
 "null": $.data[0].amount

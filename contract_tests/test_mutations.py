@@ -439,7 +439,7 @@ def test_a_charset_is_written_as_it_is(rich: MockServer, charset: str, written: 
 
 
 def test_no_mutation_is_left_out() -> None:
-    tried = {name for row in TABLE for name in row.mutate} | {"digits"}
+    tried = {name for row in TABLE for name in row.mutate} | {"digits", "gzip"}
     assert tried == set(kinds.kinds(kinds.MUTATIONS))
 
 
@@ -733,6 +733,7 @@ TAKEN: dict[str, Any] = {
     "charset": "utf-16",
     "media_type": "text/html",
     "truncate_json": 0.5,
+    "gzip": "good",
 }
 
 
@@ -1021,7 +1022,7 @@ def unchanged(route: Route, answer: httpx.Response) -> None:
 
 
 # These ask for more than the tokens say that are signed here.
-STRICT = ("cdp.strict_claims", "cdp.strict_host")
+STRICT = ("cdp.strict_claims", "cdp.strict_host", "cpg.address_check")
 
 CHOICES = [
     (provider, {f"{provider.name}.{quirk.name}": choice})

@@ -23,6 +23,7 @@ OPTIONS = {
     "log_format": str,
     "cors": bool,
     "fault_headers": bool,
+    "gzip": bool,
     "head_timeout": float,
     "body_timeout": float,
     "max_connections": int,

@@ -140,6 +140,7 @@ SERVE = [
     _option("--unix-socket", help="A socket file to serve at too."),
     _flag("--fault-headers", "Let X-Mockserver-Reject and X-Mockserver-Deliver force a fate."),
     _flag("--cors", "Let web pages of any origin call every provider."),
+    _flag("--gzip", "Let every provider answer in gzip where the request accepts that."),
     _flag("--json", "Print one line of JSON when ready."),
     _option(
         "--log-level",

@@ -116,6 +116,7 @@ def _application(merged: options.Options, token: str | None) -> Any:
             trusted_proxies=options.networks(merged),
             cors=merged["cors"],
             fault_headers=merged["fault_headers"],
+            gzip=merged["gzip"],
             memory_budget=merged["memory_budget"],
             max_sandboxes=merged["max_sandboxes"],
         )

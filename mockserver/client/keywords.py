@@ -68,6 +68,7 @@ class RawAnswer(TypedDict, total=False):
     headers: Mapping[str, str]
     variant: str
     body: str | Mapping[str, Any] | Sequence[Any]
+    body_base64: str
 
 
 class Answer(RawAnswer, total=False):
@@ -91,6 +92,7 @@ class Mutate(TypedDict, total=False):
     expire_token: bool
     exponent: bool
     extra: bool
+    gzip: Literal["good", "truncated", "lying", "wrong_length"]
     invalid_utf8: bool
     media_type: str
     null: str

@@ -18,6 +18,7 @@ from mockserver.model.amounts import decode_hook
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import Provider
 from mockserver.model.suggestions import unknown
+from mockserver.model.times import Duration, spelled
 from mockserver.model.world import Row, own_labels
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class ProviderHandle:
         description: Mapping[str, Any],
         call: Caller,
         real: Callable[[], int],
+        call_server: Caller,
     ) -> None:
         self.provider = provider
         self.base_url: str = description["base_url"]
@@ -62,6 +64,7 @@ class ProviderHandle:
             self.credential_kind, description["others"]
         )
         self._call = call
+        self._call_server = call_server
         self._real = real
 
     def __repr__(self) -> str:
@@ -160,6 +163,14 @@ class ProviderHandle:
         name = fail(self._call, {"provider": self.provider.name}, name, rule)
         self.base_url = self.direct_url  # a balancer does not pass every delivery on
         return name
+
+    def refuse(self, duration: Duration) -> None:
+        """Lets the provider's port refuse connections for a time, at most an hour; 0 ends that.
+
+        The port is the server's: every sandbox is refused. The time is real time.
+        """
+        path = f"/providers/{self.provider.name}/refuse"
+        self._call_server("POST", path, {"for": spelled(duration)})
 
     def client(self, label: str = "main", **settings: Any) -> "httpx.Client":
         """Returns an ``httpx.Client`` with the base URL that signs; settings are httpx's."""

@@ -212,7 +212,9 @@ class Sandbox:
             if not self._handles:
                 descriptions = self._call("GET", "", None, {"full": "true"})["providers"]
                 self._handles = {
-                    n: HANDLES.get(n, ProviderHandle)(p, descriptions[n], self._call, self._real)
+                    n: HANDLES.get(n, ProviderHandle)(
+                        p, descriptions[n], self._call, self._real, self._call_server
+                    )
                     for n, p in providers.items()
                 }
             return self._handles[name]

@@ -25,6 +25,7 @@ from mockserver.explain import Explanation, RejectedRequest, printable, redactin
 from mockserver.explain.general import RejectContext, by_key, by_rule, explain, redact
 from mockserver.faults.plan import AT_ROUTE, BEFORE_GATES, DELAY, Delivery, Plan, RawAnswer
 from mockserver.faults.response_body import MutableResponse
+from mockserver.model import compression
 from mockserver.model.http import PLAIN, Request, Response
 from mockserver.model.provider import (
     Authenticate,
@@ -97,12 +98,12 @@ def respond(
         state = sandbox.states[provider]
         state.count += 1
         call = RequestContext(state, request, *sandbox.clock.read())
-        reason, label, reject = "", "", None
+        reason, label, reject, gzip = "", "", None, state.gzip
         try:
             response = _accept(call)
             label = call.credential.label
         except RawAnswer as raw:
-            response = raw.response
+            response, gzip = raw.response, False
             label = call.credential.label if call.credential else ""
         except Exception as error:
             reject = error if isinstance(error, Reject) else _unexpected(error)
@@ -121,8 +122,19 @@ def respond(
         explanation = _explain(sandbox, call, reject, label) if reject else None
         if explanation is not None and sandbox.settings.explain_header:
             response = _with_header(response, explanation)
+        sent = response
+        if gzip or (call.plan is not None and call.plan.gzip):
+            # The journal has the body as it is before it is compressed, so that it can be redacted.
+            sent = _compressed(call, response)
+            response = replace(response, headers=sent.headers)
         _note(sandbox, call, label, response, reason, explanation)
-        return Outcome(response, played)
+        return Outcome(sent, played)
+
+
+def _compressed(call: RequestContext, response: Response) -> Response:
+    if call.plan is not None and call.plan.gzip and response is not UNDELIVERABLE:
+        return compression.in_form(response, call.plan.gzip)
+    return compression.negotiated(call.request, response)
 
 
 def _mark_early(

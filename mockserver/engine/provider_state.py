@@ -104,6 +104,7 @@ class ProviderState:
             for q in provider.quirks
         }
         self.cors = self.quirks.get("cors") == "on"
+        self.gzip = self.quirks.get("gzip") == "on"
         self.counts_reached = self.quirks.get("counts") != "successful"
         limits = [limit_of(provider, limit, settings) for limit in provider.limits]
         self.counters = {

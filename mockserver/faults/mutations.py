@@ -21,9 +21,10 @@ from mockserver.faults.response_body import (
     same_kind,
     text_of,
 )
+from mockserver.model import compression
 
 # The order of mutations: FIRST replaces the whole body, JSON changes members, BYTES the encoding.
-FIRST, JSON, BYTES = -1, 0, 1
+FIRST, JSON, BYTES, LAST = -1, 0, 1, 2
 
 NEW_WORD = "SOMETHING_NEW"
 NEW_MEMBER = "somethingNew"
@@ -237,3 +238,12 @@ def truncate_json(response: MutableResponse, part: Any, chance: Chance, memory: 
 def double_json(response: MutableResponse, value: Any, chance: Chance, memory: Memory) -> None:
     """Gives the body twice, one right behind the other."""
     response.body *= 2
+
+
+@mutation(parameters.one_of(*compression.FORMS), LAST)
+def gzip(response: MutableResponse, form: Any, chance: Chance, memory: Memory) -> None:
+    """Gives the body in gzip, unasked: good, truncated or of a wrong length; or plain (lying)."""
+    if response.body:
+        name, value = compression.GZIP
+        response.headers[name] = value
+        response.gzip = form

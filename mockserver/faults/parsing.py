@@ -1,5 +1,6 @@
 """Parses rules from plain data; every error has a path."""
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -70,6 +71,7 @@ class AnswerSpec(Struct, frozen=True, forbid_unknown_fields=True):
     status: int | None = None
     headers: dict[str, str] | None = None
     body: str | None = None
+    body_base64: str | None = None
 
 
 class RuleSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -240,7 +242,7 @@ def _parse_answer(
 ) -> tuple[str, Response | None]:
     if answer is UNSET:
         return "", None
-    raw = (answer.status, answer.headers, answer.body)
+    raw = (answer.status, answer.headers, answer.body, answer.body_base64)
     forms = [answer.reject is not None, answer.page is not None, any(r is not None for r in raw)]
     if sum(forms) != 1:
         raise ValueError("give one of reject, page, or status with headers and body")
@@ -281,7 +283,7 @@ def _check_reason(reason: str, names: Iterable[str], providers: Mapping[str, Pro
 def _raw(answer: AnswerSpec) -> Response:
     if answer.status is None or not 200 <= answer.status <= 599:
         raise ValueError("status is a number from 200 to 599")
-    body = (answer.body or "").encode()
+    body = _raw_body(answer)
     if len(body) > ANSWER_BODY_MAX:
         raise ValueError(f"a body has at most {ANSWER_BODY_MAX} bytes")
     if body and answer.status in (204, 304):
@@ -296,3 +298,14 @@ def _raw(answer: AnswerSpec) -> Response:
         parameters.check_length(value)
         headers.append((name.lower().encode(), value.encode()))
     return Response(answer.status, tuple(headers), body)
+
+
+def _raw_body(answer: AnswerSpec) -> bytes:
+    if answer.body_base64 is None:
+        return (answer.body or "").encode()
+    if answer.body is not None:
+        raise ValueError("give body or body_base64, not both")
+    try:
+        return base64.b64decode(answer.body_base64, validate=True)
+    except ValueError:
+        raise ValueError("body_base64 is no base64") from None

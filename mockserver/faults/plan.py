@@ -94,14 +94,18 @@ def delivery_script(deliveries: Iterable[Delivery], head: bytes, body: bytes) ->
 
 
 class Plan:
-    """The firings of one request; ``applied_rules`` names the rules that had an effect."""
+    """The firings of one request; ``applied_rules`` names the rules that had an effect.
 
-    __slots__ = ("_answering", "applied_rules", "firings", "position", "refused_by")
+    ``gzip`` is the form of compression that a mutation asks for.
+    """
+
+    __slots__ = ("_answering", "applied_rules", "firings", "gzip", "position", "refused_by")
 
     def __init__(self) -> None:
         self.firings: list[Firing] = []
         self.applied_rules: list[str] = []
         self._answering: Firing | None = None
+        self.gzip = ""
         self.position = 0
         self.refused_by = ""
 
@@ -136,6 +140,7 @@ class Plan:
             arguments = (response, fault.value, firing.chance, firing.memory)
             if response.try_change(partial(fault.kind.apply, *arguments)):
                 self._record(firing)
+        self.gzip = response.gzip
         return response.changed
 
     def delivery(self) -> tuple[Delivery, ...]:

@@ -28,7 +28,7 @@ class MutableResponse:
 
     Numbers in the tree are ``msgspec.Raw``, so that none changes its digits. ``caller`` is the
     credential's label, ``request_digest`` identifies path, query and body, and ``page`` is the
-    page token in the request.
+    page token in the request. ``gzip`` is how the body will be compressed, "" for not at all.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class MutableResponse:
         self.caller = caller
         self.request_digest = request_digest
         self.page = page
+        self.gzip = ""
         self.headers = dict(response.headers)
         self._body = response.body
         self._tree: Any = None

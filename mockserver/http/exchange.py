@@ -27,6 +27,7 @@ from mockserver.http.bounds import Bounds
 from mockserver.http.log import follow
 from mockserver.http.monotonic_clock import monotonic_for
 from mockserver.http.proxied import Networks, parse_networks
+from mockserver.http.refused_ports import RefusedPorts
 from mockserver.http.routing import Routing
 from mockserver.model.provider import Provider
 from mockserver.providers import discover
@@ -52,6 +53,7 @@ class Exchange:
         self.direct_origins: dict[str, str] = {}  # the same, past any balancer
         self.trusted_proxies: Networks = ()  # whose X-Forwarded-For is believed
         self.bounds = Bounds()
+        self.refused_ports: RefusedPorts | None = None  # of the server that runs
         self.watched_file = watched_file
         self.live_streams = 0  # that are open
         self.world_file = watched_file
@@ -145,6 +147,7 @@ def create_exchange(  # noqa: PLR0913 - settings by name
     advertise: str | None = None,
     trusted_proxies: Iterable[str] = (),
     cors: bool = False,
+    gzip: bool = False,
     memory_budget: int | str = BUDGET,
     max_sandboxes: int = SANDBOXES_MAX,
     fault_headers: bool = False,
@@ -156,18 +159,18 @@ def create_exchange(  # noqa: PLR0913 - settings by name
     ``advertise`` is the gateway's URL past a balancer, ``trusted_proxies`` are the networks whose
     ``X-Forwarded-For`` names the client. ``explain_header`` explains each refusal in a header;
     ``fault_headers`` lets requests force their fate by ``X-Mockserver-Reject`` and
-    ``X-Mockserver-Deliver``; ``cors`` sets every provider's quirk ``cors``; ``memory_budget``
-    bounds what all sandboxes keep together, in bytes or as ``256MiB``. Raises SettingError for a
-    wrong setting, its kind FileError for a file.
+    ``X-Mockserver-Deliver``; ``cors`` and ``gzip`` set every provider's quirk of this name;
+    ``memory_budget`` bounds what all sandboxes keep together, in bytes or as ``256MiB``. Raises
+    SettingError for a wrong setting, its kind FileError for a file.
     """
     providers = discover()
     check_public_url(public_url)
     check_public_url(advertise, "an advertised URL")
     if admin_token is not None and not (admin_token.isascii() and admin_token.isprintable()):
         raise SettingError("an admin token is printable ASCII: it goes into a header")
-    if cors:
-        known = (p.name for p in providers.values() if any(q.name == "cors" for q in p.quirks))
-        quirks = {f"{name}.cors": "on" for name in known} | dict(quirks or {})
+    switched = [name for name, on in (("cors", cors), ("gzip", gzip)) if on]
+    named = {f"{p.name}.{q.name}": q.name for p in providers.values() for q in p.quirks}
+    quirks = {n: "on" for n, quirk in named.items() if quirk in switched} | dict(quirks or {})
     settings = Settings(seed=seed, explain_header=explain_header, fault_headers=fault_headers)
     settings = changed(settings, providers, quirks, limits)
     file = worlds.find(world) if isinstance(world, str) else None

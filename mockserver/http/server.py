@@ -20,7 +20,8 @@ from mockserver.errors import SettingError
 from mockserver.http.bounds import Bounds, bounds_for
 from mockserver.http.exchange import Exchange
 from mockserver.http.listeners import Listeners
-from mockserver.http.ports import listen, url
+from mockserver.http.ports import BACKLOG, listen, url
+from mockserver.http.refused_ports import RefusedPorts
 from mockserver.http.uvicorn_contract import protocol
 from mockserver.model.provider import Provider
 
@@ -111,6 +112,7 @@ class Server(uvicorn.Server):
         )
         self._reload = app.reload_world if reload else None
         self._terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
+        self._named_sockets = sockets
         self._sockets = list(sockets.values())
         self._ready = ready
         self._warm = app.warm if warm else None
@@ -119,10 +121,13 @@ class Server(uvicorn.Server):
         """Starts, reports that, then imports what the pages need."""
         await super().startup(sockets=sockets)
         loop = asyncio.get_running_loop()
+        connect = partial(self._connect, self.config, self.server_state, {}, loop)
         if self._listeners is not None:
-            await self._listeners.start(
-                loop, partial(self._connect, self.config, self.server_state, {}, loop)
-            )
+            await self._listeners.start(loop, connect)
+        connections = self.server_state.connections
+        self._exchange.refused_ports = self._refused = RefusedPorts(
+            self._named_sockets, self.servers, connect, connections, BACKLOG
+        )
         self._ready()
         if self._warm is not None:
             loop.run_in_executor(None, self._warm)
@@ -130,6 +135,8 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops; a client that has sent half a request is not waited for."""
         self._exchange.stopping = True
+        self._exchange.refused_ports = None
+        self._refused.close()
         if self._listeners is not None:
             self._listeners.close()
         loop = asyncio.get_running_loop()

@@ -3,7 +3,8 @@
 uvicorn calls the class for each connection with ``config, server_state, app_state, _loop``. Of
 these we use ``config.app``, ``config.timeout_keep_alive``, and ``server_state.connections``,
 ``.tasks`` and ``.default_headers``; uvicorn calls ``shutdown()`` of each connection when it
-stops. ``make compat`` runs the socket tests with the oldest and the newest uvicorn.
+stops. A server's ``servers`` are its listeners, in the order of the sockets. ``make compat`` runs
+the socket tests with the oldest and the newest uvicorn.
 """
 
 import asyncio

@@ -275,6 +275,12 @@ COUNTS = Quirk(
     "Which requests a limit counts: all that reach its check, or those that succeed.",
     choices=("reached", "successful"),
 )
+GZIP = Quirk(
+    "gzip",
+    "off",
+    "Whether a response is in gzip where the request accepts that.",
+    choices=("off", "on"),
+)
 
 
 # Errors

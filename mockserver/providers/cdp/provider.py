@@ -6,6 +6,7 @@ from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
     COUNTS,
+    GZIP,
     Authenticate,
     Limit,
     Provider,
@@ -154,6 +155,7 @@ PROVIDER = Provider(
         ),
         CORS,  # fact: cdp-cors
         COUNTS,  # fact: cdp-counts
+        GZIP,  # fact: cdp-gzip
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

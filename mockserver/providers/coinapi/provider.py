@@ -4,6 +4,7 @@ from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
     COUNTS,
+    GZIP,
     Authenticate,
     Limit,
     Provider,
@@ -90,6 +91,7 @@ PROVIDER = Provider(
         ),
         CORS,  # fact: coinapi-cors
         COUNTS,  # fact: coinapi-counts
+        GZIP,  # fact: coinapi-gzip
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

@@ -7,6 +7,7 @@ from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
     COUNTS,
+    GZIP,
     Authenticate,
     Limit,
     Provider,
@@ -147,6 +148,7 @@ PROVIDER = Provider(
         Quirk("credits", "100000", "How many credits a key starts with.", number=True),
         replace(CORS, default="on"),  # fact: coinstats-cors
         COUNTS,  # fact: coinstats-counts
+        GZIP,  # fact: coinstats-gzip
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

@@ -4,6 +4,7 @@ from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import (
     CORS,
     COUNTS,
+    GZIP,
     Authenticate,
     BanCheck,
     BanPolicy,
@@ -173,6 +174,7 @@ PROVIDER = Provider(
         ),
         CORS,  # fact: coinw-cors
         COUNTS,  # fact: coinw-counts
+        GZIP,  # fact: coinw-gzip
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,

@@ -4,6 +4,7 @@ from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import (
     CORS,
     COUNTS,
+    GZIP,
     Authenticate,
     Check,
     Limit,
@@ -105,6 +106,7 @@ PROVIDER = Provider(
         ),
         CORS,  # fact: cpg-cors
         COUNTS,  # fact: cpg-counts
+        GZIP,  # fact: cpg-gzip
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,
