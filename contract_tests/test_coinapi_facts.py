@@ -11,6 +11,7 @@ from test_coinapi import HEADER, KEY, PATH, ask, exchanges
 from test_fixtures import rows
 
 from mockserver import HandClock, MockServer
+from mockserver.files import worlds
 from mockserver.files.documents import openapi_document
 from mockserver.model.http import Response
 
@@ -267,3 +268,47 @@ def test_path_method_and_size_are_judged_before_the_key(server: MockServer, reas
     assert server.journal[-1].reason == reason
     fits = get(PATH, UNKNOWN_KEY, body=b" " * 1024 * 1024)
     assert exchange(server.coinapi.base_url, fits).startswith(b"HTTP/1.1 401 ")
+
+
+# What a reject quotes
+
+QUOTED = '{"type":"BALANCES_REQUEST","exchange_id":"KRAKEN"}'
+
+
+def test_every_reject_can_quote_the_message_that_was_rejected(server: MockServer) -> None:
+    reasons = server.coinapi.provider.rejects_quoting
+    assert len(reasons) == 7
+    for reason in reasons:
+        server.coinapi.fail("it", reject=reason)
+        quoted = "rejected_message" in ask(server).json()
+        assert quoted == (reason == "order_id_not_found"), reason
+        server.coinapi.fail("it", reject=reason, rejected_message=QUOTED)
+        answer = ask(server)
+        assert (answer.status_code, answer.json()["rejected_message"]) == (490, QUOTED)
+    server.clear_faults()
+    server.coinapi.event("exchange_unreachable", id="KRAKEN", rejected_message=QUOTED)
+    body = ask(server, "exchange_id=KRAKEN").json()
+    assert (body["exchange_id"], body["rejected_message"]) == ("KRAKEN", QUOTED)
+    server.coinapi.event("exchange_reachable", id="KRAKEN")
+    assert ask(server, "exchange_id=KRAKEN").status_code == 200
+    server.coinapi.event("exchange_unreachable", id="KRAKEN")
+    assert "rejected_message" not in ask(server, "exchange_id=KRAKEN").json()
+
+
+def test_a_key_that_is_always_rejected_can_quote_a_message() -> None:
+    key = {"api_key": "k", "account": "a", "rejects": "json_error", "rejected_message": QUOTED}
+    world = {"coinapi": {"keys": {"main": key}, "accounts": {"a": {}}}}
+    with MockServer(worlds.from_data(world, "quoting")) as server:
+        assert ask(server, "", {"X-CoinAPI-Key": "k"}).json() == {
+            "type": "MESSAGE_REJECT",
+            "reject_reason": "JSON_ERROR",
+            "message": "Message is not valid JSON.",
+            "rejected_message": QUOTED,
+        }
+
+
+def test_the_member_of_a_failure_is_a_quirk(server: MockServer) -> None:
+    server.set_quirks({"coinapi.error_shape": "message"})
+    answer = ask(server, "", UNKNOWN_KEY)
+    assert (answer.status_code, answer.json()) == (401, {"message": "Invalid API key"})
+    assert ask(server, "exchange_id=BITMEX").json()["type"] == "MESSAGE_REJECT"

@@ -327,7 +327,7 @@ def test_the_fault_tables_describe_every_kind_with_an_example_that_parses(steer:
             for example in row["value"]["examples"]:
                 assert jsonschema_rs.is_valid(row["value"], example), row
                 rule: dict[str, Any] = {"name": "x", part: {row["name"]: example}}
-                if part == "answer" and row["name"] in ("headers", "body"):
+                if part == "answer" and row["name"] in ("headers", "body", "body_base64"):
                     rule["answer"]["status"] = 200
                 if part in ("match", "when"):
                     rule["answer"] = {"reject": "internal_error"}
@@ -336,6 +336,9 @@ def test_the_fault_tables_describe_every_kind_with_an_example_that_parses(steer:
                 if row["name"] == "variant":
                     rule["answer"]["reject"] = "not_found"
                     rule["match"] = {"provider": "cdp"}
+                if row["name"] == "rejected_message":
+                    rule["answer"]["reject"] = "exchange_unreachable"
+                    rule["match"] = {"provider": "coinapi"}
                 if row["name"] == "method":
                     rule["match"]["provider"] = "cpg"
                 parser.parse(rule)

@@ -172,6 +172,8 @@ LINES: list[tuple[str, str, str]] = [
     ("answer: {reject: replayed}", ".answer", "cdp, coinapi, coinstats, coinw have no reason replayed: there are "),
     ("answer: {reject: forbidden, variant: alternative}", ".answer", "no variant of forbidden alternative: there are none"),
     ("answer: {status: 500, variant: alternative}", ".answer", "variant is another form of a reject: give reject as well"),
+    ("answer: {reject: forbidden, rejected_message: x}", ".answer", "forbidden has no rejected_message: there are none"),
+    ("answer: {status: 500, rejected_message: x}", ".answer", "rejected_message is a part of a reject: give reject as well"),
     ("answer: {page: nothing}", ".answer", "no page nothing: there are proxy-502, proxy-504, "),
     ("answer: {page: ../maintenance}", ".answer", "no page ../maintenance: there are "),
     ("mutate: {charset: utf-9}", ".mutate.charset", "takes utf-8 or utf-16 or "),

@@ -67,6 +67,7 @@ class RawAnswer(TypedDict, total=False):
     status: int
     headers: Mapping[str, str]
     variant: str
+    rejected_message: str
     body: str | Mapping[str, Any] | Sequence[Any]
     body_base64: str
 

@@ -54,6 +54,11 @@ ANSWER: tuple[Member, ...] = (
         TEXT | {"examples": ["alternative"]},
     ),
     (
+        "rejected_message",
+        "The message that a reject of CoinAPI quotes.",
+        TEXT | {"examples": ['{"type":"BALANCES_REQUEST"}']},
+    ),
+    (
         "page",
         "A page of a proxy or CDN in front of the exchange.",
         {"enum": [*ERROR_PAGES], "examples": ["proxy-502"]},
@@ -65,6 +70,7 @@ ANSWER: tuple[Member, ...] = (
     ),
     ("headers", "Headers of a raw answer.", TEXTS | {"examples": [{"retry-after": "5"}]}),
     ("body", "The body of a raw answer.", TEXT | {"examples": ["down"]}),
+    ("body_base64", "The same as bytes, in base64.", TEXT | {"examples": ["H4sIAAAAAAAA"]}),
 )
 
 

@@ -233,7 +233,8 @@ class CredentialStore:
         if credential is None:
             raise Reject("unknown_credential")
         if credential.rejects:
-            raise Reject(credential.rejects, credential=credential.label)
+            more = credential.reject_facts()
+            raise Reject(credential.rejects, credential=credential.label, **more)
         if credential.revoked:
             raise Reject("revoked_credential", credential=credential.label)
         return credential

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -62,11 +62,13 @@ class FiringSpec(Struct, frozen=True, forbid_unknown_fields=True, rename=KEYWORD
 class AnswerSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """The answer to give instead: a reject, a ready-made page, or a raw answer.
 
-    ``variant`` names another text or status that a provider has for the reject.
+    ``variant`` names another text or status that a provider has for the reject,
+    ``rejected_message`` is the message that it quotes.
     """
 
     reject: str | None = None
     variant: str | None = None
+    rejected_message: str | None = None
     page: str | None = None
     status: int | None = None
     headers: dict[str, str] | None = None
@@ -260,15 +262,35 @@ def _reject_facts(
     answer: AnswerSpec | UnsetType, match: RuleMatch, providers: Mapping[str, Provider]
 ) -> Mapping[str, str]:
     """Returns the facts that a rule's reject has beside its reason."""
-    if answer is UNSET or answer.variant is None:
+    if answer is UNSET:
+        return {}
+    matching = [providers[name] for name in matching_operations(match, providers)]
+    return _variant(answer, matching) | _rejected_message(answer, matching)
+
+
+def _variant(answer: AnswerSpec, matching: Sequence[Provider]) -> dict[str, str]:
+    if answer.variant is None:
         return {}
     if answer.reject is None:
         raise ValueError("variant is another form of a reject: give reject as well")
-    variants = [providers[n].variants for n in matching_operations(match, providers)]
+    variants = [provider.variants for provider in matching]
     known = set.intersection(*({*by_reason.get(answer.reject, ())} for by_reason in variants))
     if answer.variant not in known:
         raise ValueError(unknown(f"variant of {answer.reject}", answer.variant, sorted(known)))
     return {"variant": answer.variant}
+
+
+def _rejected_message(answer: AnswerSpec, matching: Sequence[Provider]) -> dict[str, str]:
+    if answer.rejected_message is None:
+        return {}
+    if answer.reject is None:
+        raise ValueError("rejected_message is a part of a reject: give reject as well")
+    known = set.intersection(*({*provider.rejects_quoting} for provider in matching))
+    if answer.reject not in known:
+        reasons = choices(answer.reject, sorted(known))
+        raise ValueError(f"{answer.reject} has no rejected_message: {reasons}")
+    answer.rejected_message.encode()  # raises UnicodeEncodeError, a ValueError, for half a pair
+    return {"rejected_message": answer.rejected_message}
 
 
 def _check_reason(reason: str, names: Iterable[str], providers: Mapping[str, Provider]) -> None:

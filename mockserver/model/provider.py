@@ -324,7 +324,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     path of a base URL. ``main`` is the id of the main read; ``example`` returns an unsigned request
     for it, with a path below ``base_path``. The gates in ``outer`` come before the route is known,
     those in ``gates`` after it. ``variants`` are further forms of an error, by reason: the fact
-    ``variant`` of a reject names one. ``key`` names the member of a credential that clients
+    ``variant`` of a reject names one. ``rejects_quoting`` are the reasons of rejects that may have
+    the fact ``rejected_message``. ``key`` names the member of a credential that clients
     present, ``members`` those that they need. ``sample`` makes the n-th row of a generated account
     from 16 bytes; ``holder`` makes a key, an account id and an account as in a world file.
     ``mistakes`` names the module, imported at the first reject, whose ``explain`` returns the
@@ -347,6 +348,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     errors: Mapping[str, Any]
     refuse: Callable[[Reject, ErrorContext], Response]
     variants: Mapping[str, tuple[str, ...]] = {}
+    rejects_quoting: tuple[str, ...] = ()
     section: type[Section]
     row: type[Row]
     key: str

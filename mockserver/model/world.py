@@ -43,6 +43,10 @@ class Credential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """
         return None
 
+    def reject_facts(self) -> Mapping[str, str]:
+        """Returns further facts of the reject that every request of this key meets."""
+        return {}
+
 
 class Row(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """One balance: the amount of an asset at a venue; providers add the members they print."""

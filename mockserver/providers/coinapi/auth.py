@@ -1,5 +1,6 @@
 """CoinAPI authentication: a key in the header ``X-CoinAPI-Key`` or the query ``apikey``."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -12,14 +13,22 @@ from mockserver.model.world import Credential, Quirks
 
 
 class Key(Credential, frozen=True, kw_only=True):
-    """An API key, and the account whose exchanges it sees."""
+    """An API key, and the account whose exchanges it sees.
+
+    ``rejected_message`` is what the reject quotes that a key with ``rejects`` meets.
+    """
 
     api_key: str
     account: str
+    rejected_message: str = ""
 
     def regenerate(self, entropy: bytes) -> "Key":
         """Returns the key with a new value, in the form that CoinAPI issues."""
         return replace(self, api_key=new_key(entropy))
+
+    def reject_facts(self) -> Mapping[str, str]:
+        """Returns the message that the reject quotes."""
+        return {"rejected_message": self.rejected_message} if self.rejected_message else {}
 
 
 def new_key(entropy: bytes) -> str:

@@ -53,11 +53,14 @@ def _select(view: View, names: Mapping[str, str], exchange: str) -> list[str]:
     # fact: coinapi-unknown-exchange, coinapi-unknown-exchange-empty
     if exchange and not matching and view.quirks["unknown_exchange"] == "reject":
         raise Reject("exchange_unreachable", exchange_id=exchange, connected=tuple(names.values()))
-    down = [id for id in matching if not view.records.get(EXCHANGE, {}).get(id, True)]
+    outages = view.records.get(EXCHANGE, {})
+    down = [id for id in matching if outages.get(id) is not None]
     # fact: coinapi-unreachable, coinapi-unfiltered-rejected
     if down and (exchange or view.quirks["unfiltered_unreachable"] == "reject"):
-        name = names[down[0]]
-        raise Reject("exchange_unreachable", exchange_id=name, connected=tuple(names.values()))
+        name, message = names[down[0]], outages[down[0]].rejected_message
+        quoted = {"rejected_message": message} if message else {}
+        connected = tuple(names.values())
+        raise Reject("exchange_unreachable", exchange_id=name, connected=connected, **quoted)
     # fact: coinapi-unfiltered-unreachable
     return [id for id in matching if id not in down]
 

@@ -71,9 +71,13 @@ ERRORS: dict[str, Error | MessageReject] = {
     "service_unavailable": Error(503, "Service Unavailable"),
 }
 
+QUOTING = tuple(reason for reason, row in ERRORS.items() if isinstance(row, MessageReject))
+
 
 def refuse(reject: Reject, context: ErrorContext) -> Response:
-    """Renders a reject; its facts are ``exchange_id``, ``allow`` and those of a rate limit.
+    """Renders a reject.
+
+    Its facts are ``exchange_id``, ``rejected_message``, ``allow`` and those of a rate limit.
 
     A rate limit has ``wait`` (nanoseconds), ``reset`` (nanoseconds since the epoch) and
     ``count``.
@@ -84,23 +88,28 @@ def refuse(reject: Reject, context: ErrorContext) -> Response:
         media_type = quirks["reject_media_type"].encode()
         requested = facts.get("exchange_id") or first(context.query, "exchange_id")
         exchange_id = requested if row.names_requested else None
-        body = _message_reject(row, exchange_id or row.exchange_id)
+        # fact: coinapi-rejected-message
+        quoted = facts.get("rejected_message", row.rejected_message)
+        body = _message_reject(row, exchange_id or row.exchange_id, quoted)
         return Response(row.status, ((b"content-type", media_type),), msgspec.json.encode(body))
     headers = [(b"content-type", b"application/json")]
     if reject.reason == "rate_limited":
         headers += _rate_headers(facts, quirks)
     headers += reject.allow
-    return Response(row.status, tuple(headers), msgspec.json.encode({"error": row.message}))
+    body = {quirks["error_shape"]: row.message}  # fact: coinapi-error-shape-message
+    return Response(row.status, tuple(headers), msgspec.json.encode(body))
 
 
 # fact: coinapi-reject-members
-def _message_reject(row: MessageReject, exchange_id: str | None) -> dict[str, str]:
+def _message_reject(
+    row: MessageReject, exchange_id: str | None, quoted: str | None
+) -> dict[str, str]:
     body = {
         "type": "MESSAGE_REJECT",
         "reject_reason": row.reject_reason,
         "exchange_id": exchange_id,
         "message": row.message,
-        "rejected_message": row.rejected_message,
+        "rejected_message": quoted,
     }
     return {name: value for name, value in body.items() if value is not None}
 

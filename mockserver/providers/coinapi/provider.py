@@ -89,12 +89,19 @@ PROVIDER = Provider(
             "Whether a 429 carries X-RateLimit-* in addition to Retry-After.",
             choices=("off", "on"),
         ),
+        Quirk(
+            "error_shape",
+            "error",
+            "The member that an error other than a 490 has: error, or message as on older pages.",
+            choices=("error", "message"),
+        ),
         CORS,  # fact: coinapi-cors
         COUNTS,  # fact: coinapi-counts
         GZIP,  # fact: coinapi-gzip
     ),
     errors=errors.ERRORS,
     refuse=errors.refuse,
+    rejects_quoting=errors.QUOTING,
     section=world.CoinapiSection,
     row=world.Balance,
     key="api_key",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver.model.amounts import Amount
@@ -27,6 +28,12 @@ SOURCES = (  # fact: coinapi-last-updated-values
     "BALANCE_MANAGER",
     "EXCHANGE",
 )
+
+
+class Outage(Struct, frozen=True):
+    """An exchange that is unreachable; ``rejected_message`` is what its rejects quote."""
+
+    rejected_message: str = ""
 
 
 class Balance(Row, frozen=True, kw_only=True, gc=False):
@@ -84,23 +91,24 @@ class CoinapiSection(Section, frozen=True, kw_only=True):
     def records(self) -> Iterator[PutRecord]:
         """Yields a record for each unreachable exchange."""
         for id in self.unreachable:
-            yield PutRecord(EXCHANGE, id, False)
+            yield PutRecord(EXCHANGE, id, Outage())
 
 
-def _set_reachable(view: View, id: str, reachable: bool) -> PutRecord:
+def _set_outage(view: View, id: str, outage: Outage | None) -> PutRecord:
     if not any(id in rows.account.exchanges for rows in view.accounts.values()):
         raise ValueError(f"{id!r} is not connected to any account")
-    return PutRecord(EXCHANGE, id, reachable)
+    return PutRecord(EXCHANGE, id, outage)
 
 
 class ExchangeUnreachable(Event, frozen=True, tag="exchange_unreachable"):
-    """An exchange becomes unreachable."""
+    """An exchange becomes unreachable; ``rejected_message`` is what its rejects quote."""
 
     id: str
+    rejected_message: str = ""
 
     def changes(self, view: View) -> tuple[Change, ...]:
         """Marks the exchange; raises ValueError if it is not connected to any account."""
-        return (_set_reachable(view, self.id, False),)
+        return (_set_outage(view, self.id, Outage(self.rejected_message)),)
 
 
 class ExchangeReachable(Event, frozen=True, tag="exchange_reachable"):
@@ -110,7 +118,7 @@ class ExchangeReachable(Event, frozen=True, tag="exchange_reachable"):
 
     def changes(self, view: View) -> tuple[Change, ...]:
         """Clears the mark; raises ValueError if it is not connected to any account."""
-        return (_set_reachable(view, self.id, True),)
+        return (_set_outage(view, self.id, None),)
 
 
 class BalanceUpdate(Event, frozen=True, tag="balance_update"):
