@@ -1683,7 +1683,7 @@ def changed(server: MockServer, steer: Steer, id: str, key: str) -> None:
 
 
 def test_a_reset_returns_to_how_the_sandbox_was_made(server: MockServer, steer: Steer) -> None:
-    wish = {"seed": 7, "quirks": {"coinw.bans": "on"}, "limits": {"coinapi.reads": "1/60s"}}
+    wish = {"seed": 7, "quirks": {"coinw.bans": "on"}, "limits": {"coinapi.reads": "2/60s"}}
     made = steer.good("PUT", "/sandboxes/mine", wish, 201)
     key = made["providers"]["coinapi"]["credentials"]["api_key"]
     before = state(steer, "mine")
