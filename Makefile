@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test system check fix prove fuzz compat compat-latest bench lock wheel clean
+.PHONY: help run test system check fix prove fuzz soak compat compat-latest bench lock wheel clean
 
 help: ## List the chores
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ prove: $(VENV)/installed-test ## Plant every defect, and see its proof fail (ARG
 
 fuzz: $(VENV)/installed-test ## Fuzz a server in a process of its own (ARGS="--requests 1000000 --seed 490")
 	@$(BIN)/python -m contract_tests.fuzz $(ARGS)
+
+soak: $(VENV)/installed-test ## Sandboxes, faults and killed processes for minutes (ARGS="--minutes 10")
+	@$(BIN)/python -m contract_tests.soak $(ARGS)
 
 compat: ## Socket tests with the oldest and newest libraries (PYTHONS="python3.12 python3.13")
 	@$(PYTHON) -m contract_tests.compat oldest newest $(PYTHONS:%=--python %)

@@ -23,6 +23,11 @@ defaults
     option redispatch 1
     retries 2"""
 
+RESOLVERS = """
+resolvers dns
+    parse-resolv-conf
+    hold valid 5s"""
+
 BACKEND = """
 backend {name}
     balance hash var(txn.id)
@@ -36,14 +41,17 @@ def haproxy_config(
     fronts: Mapping[str, str],
     processes: Sequence[Mapping[str, str]],
     providers: Iterable[Provider],
+    *,
+    resolve: bool = False,
 ) -> str:
-    """Returns the configuration.
+    """Returns the configuration; with ``resolve``, names are looked up again and again.
 
     ``fronts`` are the addresses to listen on, those of each of ``processes`` where it listens; by
     ``gateway`` and by provider. Process n has the same place in every backend, so all agree.
     """
     names = {provider.name: provider for provider in providers}
-    lines = [HEAD]
+    lines = [HEAD, RESOLVERS] if resolve else [HEAD]
+    options = " resolvers dns init-addr none" if resolve else ""
 
     for front, address in fronts.items():
         lines += [f"\nfrontend {front}", f"    bind {address}"]
@@ -52,7 +60,9 @@ def haproxy_config(
         lines.append(f"    default_backend {front}")
     for front in fronts:
         lines.append(BACKEND.format(name=front))
-        lines += [f"    server p{n} {process[front]}" for n, process in enumerate(processes, 1)]
+        lines += [
+            f"    server p{n} {process[front]}{options}" for n, process in enumerate(processes, 1)
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,1 @@
+"""A soak: sandboxes that churn over several processes while processes are killed."""
