@@ -1059,7 +1059,7 @@ def test_the_whole_ledger_is_told(steer: Steer) -> None:
     told = steer.good("GET", D + "/ledger")
     assert told.pop("next") is None
     assert {name: len(accounts) for name, accounts in told.items()} == {
-        "cdp": 3,
+        "cdp": 5,
         "coinapi": 2,
         "coinstats": 1,
         "coinw": 2,

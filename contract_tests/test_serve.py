@@ -504,7 +504,7 @@ def test_worlds_providers_facts_and_check_print_what_is_shipped(tmp_path: Path) 
     assert {f["status"] for f in facts} == {"documented", "observed", "assumed"}
     assert facts[0]["id"] in run("facts", cwd=tmp_path).stdout
     good = str(fixtures() / "worlds" / "default.yaml")
-    assert run("check", good, cwd=tmp_path).stdout == f"{good}: world default is good, 272 rows\n"
+    assert run("check", good, cwd=tmp_path).stdout == f"{good}: world default is good, 274 rows\n"
 
 
 def test_the_wheel_serves_the_same_from_an_empty_directory(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ CALLS = (
 # What is refused anyhow, be there credits or not, and so costs nothing.
 WRONG = (
     ("POST", BALANCE, b"{}", 400),
-    ("POST", BALANCE, asked("binance", apiSecret="wrong"), 400),
+    ("POST", BALANCE, asked("binance", apiSecret="wrong"), 401),
     ("GET", STATUS.format("0"), b"", 404),
     ("PATCH", SYNC.format("0"), b"", 404),
     ("PATCH", SYNC.format(""), b"", 400),
