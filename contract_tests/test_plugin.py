@@ -205,7 +205,7 @@ def test_the_nearest_marker_counts_member_by_member(run: Run) -> None:
     run(NEAREST).assert_outcomes(passed=5)
 
 
-parse = "the marker takes world=, seed=, quirks=, limits=, scenario=, ttl=, fault_headers=, auth_clock=, not"
+parse = "the marker takes world=, seed=, quirks=, limits=, scenario=, ttl=, fault_headers=, auth_clock=, snapshot=, not"
 WRONG_MARKERS = {
     'color="red"': f"{parse} color=",
     'id="x", seed=1': f"{parse} id=",
@@ -332,7 +332,7 @@ def test_options_and_marker_are_in_the_help(run: Run) -> None:
     for name in ("URL", "WORLD", "SCENARIO", "SEED", "LIMITS"):
         assert f"--mockserver-{name.lower()}=" in help
         assert f"[MOCKSERVER_{name}]" in help
-    marker = "@pytest.mark.mockserver(world=, seed=, quirks=, limits=, scenario=, ttl=, fault_headers=, auth_clock=): settings of the test's sandbox*"
+    marker = "@pytest.mark.mockserver(world=, seed=, quirks=, limits=, scenario=, ttl=, fault_headers=, auth_clock=, snapshot=): settings of the test's sandbox*"
     run("", "--markers").stdout.fnmatch_lines([marker])
 
 

@@ -36,6 +36,8 @@ RUNNING = {
     "play": "Play SCENARIO, a shipped name or a file, on a running server.",
     "stop": "Stop the scenario that plays on a running server.",
     "verify": "Count the requests that a running server received.",
+    "snapshot": "Save, restore, fork and export the state of a running server.",
+    "export": "Print the present state of a running server as a world file.",
 }
 
 

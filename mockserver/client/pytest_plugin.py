@@ -31,6 +31,7 @@ OPTIONS = {
 SANDBOX_OPTIONS = ("world", "scenario", "seed", "limits", "auth-clock")
 SETTINGS = (  # of the marker
     *("world", "seed", "quirks", "limits", "scenario", "ttl", "fault_headers", "auth_clock"),
+    "snapshot",
 )
 MARKER_OPTIONS = ", ".join(f"{name}=" for name in SETTINGS)
 SANDBOX = pytest.StashKey[Any]()  # not set by a project's own fixture `sandbox`

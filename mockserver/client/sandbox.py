@@ -28,6 +28,7 @@ from mockserver.client.names import LimitName, ProviderName, QuirkName
 from mockserver.client.process_clock import auth_time
 from mockserver.client.provider import Caller, ProviderHandle, quoted
 from mockserver.client.settings import Limits, Quirks, SandboxSettings
+from mockserver.client.snapshots import HasState, Snapshot, fork_body, snapshot_data
 from mockserver.client.tracebacks import CallersMistake, hides_frames
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.errors import ControlError, SettingError, VerificationError
@@ -45,7 +46,7 @@ OTHER_PROCESS = (
 PAGE_SIZE = 1_000  # journal entries per call
 
 
-class Sandbox:
+class Sandbox(HasState):
     """One sandbox: an isolated state of all providers, each of which is an attribute.
 
     with sandbox.cpg.client() as client:
@@ -96,6 +97,17 @@ class Sandbox:
             raise SettingError(unknown("provider", name, discover()))
         handle: ProviderHandle = getattr(self, name)
         return handle
+
+    def fork(
+        self,
+        id: str | None = None,
+        *,
+        ttl: Duration | None = None,
+        snapshot: Snapshot | str | None = None,
+    ) -> "Sandbox":
+        """Makes a sandbox that goes on from here, or from a snapshot, with the same credentials."""
+        made = self._call("POST", "/fork", fork_body(id, ttl, snapshot))
+        return Sandbox(made["id"], self._call_server, self._real)
 
     def reset(self) -> None:
         """Restores the state in which the sandbox was created; its credentials stay."""
@@ -242,7 +254,8 @@ class ServerHandle(Sandbox):
         The settings are ``world``, ``scenario``, ``seed``, ``quirks``, ``limits``, ``ttl``,
         ``fault_headers``, ``auth_clock``; those left out are the server's. A world or scenario is
         the name of a shipped one, the path of a file, or data. ``auth_clock="process"`` follows
-        ``time.time()`` of this process. An existing sandbox with the same ``id`` is replaced.
+        ``time.time()`` of this process. A ``snapshot``, a file or a document, has them all but
+        ``ttl``. An existing sandbox with the same ``id`` is replaced.
         """
         path = "/sandboxes" if id is None else f"/sandboxes/{quoted(id)}"
         with CallersMistake():
@@ -272,6 +285,8 @@ def _sandbox_body(settings: Mapping[str, Any]) -> dict[str, Any]:
     body = dict(settings)
     if "scenario" in body:
         body["scenario"] = scenario_body(body["scenario"])
+    if "snapshot" in body:
+        body["snapshot"] = snapshot_data(body["snapshot"])
     world = body.get("world")
     if isinstance(world, str | Path):
         shipped = str(world) in worlds.shipped()

@@ -24,3 +24,4 @@ class SandboxSettings(TypedDict, total=False):
     ttl: Duration
     auth_clock: AuthClock
     fault_headers: bool
+    snapshot: str | Path | Mapping[str, Any]

@@ -16,6 +16,7 @@ from mockserver.control import (
     ports,
     sandboxes,
     signing,
+    snapshots,
     trust,
     upcoming,
     verification,
@@ -35,6 +36,7 @@ SANDBOX = "/sandboxes/{id}"
 ACCOUNT = SANDBOX + "/ledger/{provider}/{account}"
 ROW = ACCOUNT + "/{asset}"
 REQUESTS = SANDBOX + "/requests"
+SNAPSHOTS = SANDBOX + "/snapshots"
 Limits = dict[str, sandboxes.Setting | None] | str
 
 ROUTES = (
@@ -71,6 +73,29 @@ ROUTES = (
     ControlRoute("GET", SANDBOX, sandboxes.show, query=("full",)),
     ControlRoute("DELETE", SANDBOX, sandboxes.delete, status=204),
     ControlRoute("POST", SANDBOX + "/reset", sandboxes.reset, query=("full",), large=True),
+    ControlRoute("GET", SNAPSHOTS, snapshots.index),
+    ControlRoute("POST", SNAPSHOTS, snapshots.take, snapshots.SnapshotSpec, status=201, large=True),
+    ControlRoute("GET", SNAPSHOTS + "/{name}", snapshots.show, large=True),
+    ControlRoute("DELETE", SNAPSHOTS + "/{name}", snapshots.delete, status=204),
+    ControlRoute(
+        "POST",
+        SANDBOX + "/restore",
+        snapshots.restore,
+        snapshots.Restore,
+        query=("full",),
+        large=True,
+    ),
+    ControlRoute(
+        "POST",
+        SANDBOX + "/fork",
+        snapshots.fork,
+        snapshots.Fork,
+        query=("full",),
+        status=201,
+        large=True,
+    ),
+    ControlRoute("POST", SANDBOX + "/rewind", snapshots.rewind, snapshots.Rewind, large=True),
+    ControlRoute("GET", SANDBOX + "/world", snapshots.world, large=True),
     ControlRoute("GET", SANDBOX + "/quirks", sandboxes.quirks),
     ControlRoute(
         "PATCH", SANDBOX + "/quirks", sandboxes.set_quirks, dict[str, sandboxes.Setting | None]

@@ -9,11 +9,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver import caches
-from mockserver.control.faults import check_tls_fault, read_scenario
+from mockserver.control.faults import read_scenario
 from mockserver.control.routes import ControlCall, invalid, one_of
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Settings, changed
+from mockserver.engine.snapshot import SandboxState
 from mockserver.errors import (
     ControlError,
     DataError,
@@ -22,7 +23,7 @@ from mockserver.errors import (
     TooManySandboxes,
     json_path,
 )
-from mockserver.files import worlds
+from mockserver.files import snapshots, worlds
 from mockserver.model import times
 from mockserver.model.provider import Provider
 from mockserver.model.suggestions import choices
@@ -44,7 +45,8 @@ class SandboxSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
     A world and a scenario are a shipped one's name or inline data; ``ttl`` is a duration. What is
     not given is as in the sandbox ``default`` when the server started. ``fault_headers`` lets a
-    request force its fate by ``X-Mockserver-Reject`` and ``X-Mockserver-Deliver``.
+    request force its fate by ``X-Mockserver-Reject`` and ``X-Mockserver-Deliver``. A ``snapshot``,
+    which is a document, has all of this but ``ttl``.
     """
 
     world: str | dict[str, Any] | None = None
@@ -54,6 +56,7 @@ class SandboxSpec(Struct, frozen=True, forbid_unknown_fields=True):
     scenario: str | dict[str, Any] | None = None
     ttl: str | int | float = TTL
     fault_headers: bool | None = None
+    snapshot: dict[str, Any] | None = None
 
 
 def health(call: ControlCall) -> dict[str, Any]:
@@ -106,23 +109,50 @@ def create(call: ControlCall) -> dict[str, Any]:
     """Creates a sandbox; replaces the one with the id in the path, if there is one."""
     spec: SandboxSpec = call.body
     id = call.path.get("id") or secrets.token_hex(8)
-    if not ID.fullmatch(id):
-        raise InvalidCall(f"{id!r} is not an id", "id", "letters, digits, . _ -, at most 64")
-    if id == DEFAULT:
-        raise ControlError(409, "the sandbox default exists already", "id", "choose another id")
+    check_id(id, "id")
+    ttl = parse_ttl(spec.ttl)
+    if spec.snapshot is not None:
+        if spec != SandboxSpec(ttl=spec.ttl, snapshot=spec.snapshot):
+            hint = "change the rest behind that"
+            raise InvalidCall("a snapshot has its own settings: give ttl alone", "$", hint)
+        state = read_snapshot(call.app, spec.snapshot)
+        return sandbox_document(call, make_sandbox(call.app, id, ttl, state))
     settings = _settings(call.app, spec)
-    ttl = _parse_ttl(spec.ttl)
     world = _with_fresh_keys(_world(call.app, spec.world))
     scenario = call.app.sandboxes.default.initial_scenario
     if spec.scenario is not None:
         scenario = read_scenario(spec.scenario, "scenario")
-        check_tls_fault(call, id, scenario, "scenario")
+    return sandbox_document(call, _make(call.app, id, world, settings, ttl, scenario))
+
+
+def check_id(id: str, at: str) -> None:
+    """Raises ControlError for what cannot be the id of a new sandbox."""
+    if not ID.fullmatch(id):
+        raise InvalidCall(f"{id!r} is not an id", at, "letters, digits, . _ -, at most 64")
+    if id == DEFAULT:
+        raise ControlError(409, "the sandbox default exists already", at, "choose another id")
+
+
+def make_sandbox(app: Any, id: str, ttl: int, state: SandboxState) -> Sandbox:
+    """Makes a sandbox in a given state; raises ControlError (409) for too many."""
+    return _make(app, id, state.world, state.initial_settings, ttl, None, state)
+
+
+def _make(app: Any, *arguments: Any) -> Sandbox:
     try:
-        sandbox = call.app.sandboxes.make(id, world, settings, ttl, scenario)
+        sandbox: Sandbox = app.sandboxes.make(*arguments)
     except TooManySandboxes as error:
         hint = "delete some, or give them a shorter ttl"
         raise ControlError(409, str(error), hint=hint) from None
-    return _document(call, sandbox)
+    return sandbox
+
+
+def read_snapshot(app: Any, document: Any) -> SandboxState:
+    """Returns the state in a snapshot's document; raises InvalidCall."""
+    try:
+        return snapshots.read(document, app.providers)
+    except SettingError as error:
+        raise InvalidCall(error.message, "$.snapshot", "nothing has changed") from None
 
 
 def _settings(app: Any, spec: SandboxSpec) -> Settings:
@@ -138,7 +168,7 @@ def _settings(app: Any, spec: SandboxSpec) -> Settings:
         raise InvalidCall(error.message, json_path(error.path), hint) from None
 
 
-def _parse_ttl(text: str | float) -> int:
+def parse_ttl(text: str | float) -> int:
     """Returns a time to live in nanoseconds; raises InvalidCall."""
     try:
         ttl = times.parse_duration(text)
@@ -192,10 +222,11 @@ def _generated_rows(world: Mapping[str, Any]) -> int:
 
 def show(call: ControlCall) -> dict[str, Any]:
     """Returns a sandbox's URLs, credentials and settings."""
-    return _document(call, call.sandbox)
+    return sandbox_document(call, call.sandbox)
 
 
-def _document(call: ControlCall, sandbox: Sandbox) -> dict[str, Any]:
+def sandbox_document(call: ControlCall, sandbox: Sandbox) -> dict[str, Any]:
+    """Returns a sandbox's URLs, credentials and settings."""
     full = one_of(call.query, "full", ("false", "true")) == "true"
     return {
         "id": sandbox.id,
@@ -266,7 +297,7 @@ def delete(call: ControlCall) -> None:
 def reset(call: ControlCall) -> dict[str, Any]:
     """Returns a sandbox to its initial state; the id and the credentials stay."""
     call.sandbox.reset()
-    return _document(call, call.sandbox)
+    return sandbox_document(call, call.sandbox)
 
 
 def quirks(call: ControlCall) -> dict[str, str]:

@@ -49,6 +49,7 @@ class MemoryShare:
         self.stores: tuple[Store, ...] = ()
         self.used = 0
         self.reported = 0  # the bytes that the budget has counted
+        self.pinned = 0  # the part of ``used`` that is never dropped
         self._budget: MemoryBudget | None = None
 
     def add(self, size: int) -> None:
@@ -56,6 +57,14 @@ class MemoryShare:
         self.used += size
         if not -STEP < self.used - self.reported < STEP and self._budget is not None:
             self._budget.update(self)
+
+    def pin(self, size: int) -> bool:
+        """Counts bytes that are never dropped, or frees when negative; False for too many."""
+        if self._budget is not None and not self._budget.pin(size):
+            return False
+        self.pinned += size
+        self.add(size)
+        return True
 
     def join(self, budget: "MemoryBudget") -> None:
         """Counts towards a budget from now on."""
@@ -90,6 +99,7 @@ class MemoryBudget:
             raise SettingError(f"a memory budget has at least {BUDGET_MIN} bytes, not {limit}")
         self.limit = limit
         self._reported = 0
+        self._pinned = 0
         self._lock = threading.Lock()
         self._joined: set[MemoryShare] = set()
         self._order: OrderedDict[MemoryShare, None] = OrderedDict()  # least recently used first
@@ -114,9 +124,18 @@ class MemoryBudget:
                 return
         self._shrink(share)
 
+    def pin(self, size: int) -> bool:
+        """Counts bytes that are never dropped; they are at most half of all."""
+        with self._lock:
+            if size > 0 and self._pinned + size > self.limit // 2:
+                return False
+            self._pinned += size
+            return True
+
     def forget(self, share: MemoryShare) -> None:
         """Removes a share."""
         with self._lock:
+            self._pinned -= share.pinned
             self._reported -= share.reported
             share.reported = 0
             self._joined.discard(share)

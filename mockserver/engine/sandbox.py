@@ -15,6 +15,7 @@ from mockserver.engine.provider_state import ProviderState
 from mockserver.engine.redactor import JournalRedactor
 from mockserver.engine.settings import Settings, changed, over, restored
 from mockserver.engine.snapshot import SandboxState
+from mockserver.engine.snapshot_shelf import NamedSnapshot, SnapshotShelf
 from mockserver.engine.totals import Totals
 from mockserver.engine.world import MAIN, World
 from mockserver.explain.time_budget import TimeBudget
@@ -69,6 +70,7 @@ class Sandbox:
             redactor = JournalRedactor(Redactor(secrets))
         self.journal = Journal(redactor, self.share, totals)
         self.history = History(self.share)
+        self.snapshots = SnapshotShelf(self.share)
         self._recording: tuple[int, int, int] | None = None  # the times of the change under way
         self.states: dict[str, ProviderState] = {}
         self._begin(world)
@@ -140,6 +142,15 @@ class Sandbox:
                 {name: state.state() for name, state in self.states.items()},
                 self.journal.state() if journal else None,
             )
+
+    def snapshot(self, name: str = "", *, journal: bool = False) -> NamedSnapshot:
+        """Takes a named snapshot and returns it; raises SettingError for too many."""
+        with self.lock:
+            name = name or self.snapshots.next_name()
+            state, now = self.state(journal=journal), self.clock.now()
+            taken = NamedSnapshot(name, state, now, self.journal.count)
+            self.snapshots.put(taken)
+            return taken
 
     @recorded
     def restore(self, state: SandboxState) -> None:

@@ -7,6 +7,7 @@ from mockserver.engine.journal import JournalEntry
 from mockserver.engine.memory_budget import MemoryBudget
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.settings import Settings
+from mockserver.engine.snapshot import SandboxState
 from mockserver.engine.world import World
 from mockserver.errors import SettingError, TooManySandboxes
 from mockserver.faults.scenario import Scenario
@@ -76,9 +77,18 @@ class Sandboxes:
         return None if gone else sandbox
 
     def make(
-        self, id: str, world: World, settings: Settings, ttl: int, scenario: Scenario | None = None
+        self,
+        id: str,
+        world: World,
+        settings: Settings,
+        ttl: int,
+        scenario: Scenario | None = None,
+        state: SandboxState | None = None,
     ) -> Sandbox:
-        """Makes a sandbox and replaces the one with the same id; raises TooManySandboxes."""
+        """Makes a sandbox, in a given state, and replaces the one with the same id.
+
+        Raises TooManySandboxes.
+        """
         redactor = self.default.journal.redactor
         sandbox = Sandbox(
             id,
@@ -94,6 +104,8 @@ class Sandboxes:
         sandbox.journal.followers += self._followers
         sandbox.explanation_budget, sandbox.owner_of = self._explanation_budget, self.owner_of
         sandbox.clock.auth = self.default.clock.auth
+        if state is not None:
+            sandbox.return_to(state)
         with self._lock:
             self._sweep(at_once=len(self._sandboxes) >= self.most)
             if id not in self._sandboxes and len(self._sandboxes) >= self.most:

@@ -328,6 +328,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     the fact ``rejected_message``. ``key`` names the member of a credential that clients
     present, ``members`` those that they need. ``sample`` makes the n-th row of a generated account
     from 16 bytes; ``holder`` makes a key, an account id and an account as in a world file.
+    ``records`` has the type, ``dict[key, value]``, of each kind of record that changes put;
+    ``section_now(section, records)`` returns the section of a world that starts with such records.
     ``mistakes`` names the module, imported at the first reject, whose ``explain`` returns the
     Explanation of a RejectedRequest (both in ``explain``), or None for the general one.
     ``upcoming`` returns what will change by time alone, beside scheduled events: times on the
@@ -357,6 +359,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     sign: Callable[[UnsignedRequest, Any, int], UnsignedRequest]
     example: Callable[[Any], UnsignedRequest]
     events: tuple[type[Event], ...] = ()
+    records: Mapping[str, Any] = {}
+    section_now: Callable[[Any, Mapping[str, Mapping[Any, Any]]], Section] | None = None
     mistakes: str = ""
     sample: Callable[[int, bytes, GeneratedAsset], Any] | None = None
     holder: Callable[[GeneratedUser], tuple[dict[str, Any], str, dict[str, Any]]] | None = None

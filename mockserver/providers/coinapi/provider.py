@@ -111,6 +111,8 @@ PROVIDER = Provider(
     ),
     sign=auth.sign,
     example=lambda key: UnsignedRequest("GET", "", b"/v1/balances"),
+    records=world.RECORDS,
+    section_now=world.section_now,
     events=(world.ExchangeUnreachable, world.ExchangeReachable, world.BalanceUpdate),
     mistakes=f"{__package__}.mistakes",
     sample=world.sample,

@@ -1,6 +1,6 @@
 """The ``coinapi`` section of a world (the seed data), and the events of its exchanges."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -34,6 +34,9 @@ class Outage(Struct, frozen=True):
     """An exchange that is unreachable; ``rejected_message`` is what its rejects quote."""
 
     rejected_message: str = ""
+
+
+RECORDS = {EXCHANGE: dict[str, Outage | None]}
 
 
 class Balance(Row, frozen=True, kw_only=True, gc=False):
@@ -92,6 +95,14 @@ class CoinapiSection(Section, frozen=True, kw_only=True):
         """Yields a record for each unreachable exchange."""
         for id in self.unreachable:
             yield PutRecord(EXCHANGE, id, Outage())
+
+
+def section_now(
+    section: CoinapiSection, records: Mapping[str, Mapping[Any, Any]]
+) -> CoinapiSection:
+    """Returns the section with the exchanges that are unreachable by these records."""
+    unreachable = [id for id, outage in records.get(EXCHANGE, {}).items() if outage is not None]
+    return replace(section, unreachable=unreachable)
 
 
 def _set_outage(view: View, id: str, outage: Outage | None) -> PutRecord:

@@ -39,6 +39,9 @@ class Portfolio(Struct, frozen=True, kw_only=True):
     synced: bool = False
 
 
+RECORDS = {KIND: dict[tuple[str, str], Portfolio]}
+
+
 def find_or_create(view: View, connection: str, query: BalanceQuery) -> Portfolio:
     """Returns the caller's portfolio of a connection, a new one the first time."""
     key = view.credential

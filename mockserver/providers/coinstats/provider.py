@@ -165,6 +165,7 @@ PROVIDER = Provider(
     sign=auth.sign,
     example=_example,
     events=(portfolios.PortfolioSynced,),
+    records={**portfolios.RECORDS, **usage.RECORDS},
     mistakes=f"{__package__}.mistakes",
     sample=world.sample,
     holder=world.holder,

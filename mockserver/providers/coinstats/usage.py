@@ -8,6 +8,7 @@ from mockserver.model.reject import Reject
 from mockserver.model.world import PutRecord, View
 
 KIND = "credits spent"
+RECORDS = {KIND: dict[str, int]}
 SUBSCRIPTION = "PRO"  # fact: coinstats-usage-subscription
 
 # Credits.

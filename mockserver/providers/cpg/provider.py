@@ -119,6 +119,7 @@ PROVIDER = Provider(
     ),
     sign=auth.sign,
     example=lambda key: UnsignedRequest("GET", "", b"/v1/balances"),
+    records=withdrawals.RECORDS,
     events=(
         withdrawals.WithdrawalConfirmed,
         withdrawals.WithdrawalFailed,

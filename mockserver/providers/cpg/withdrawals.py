@@ -50,6 +50,9 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
         return plus(self.amount, self.fee)
 
 
+RECORDS = {KIND: dict[int, Withdrawal], REFERENCE: dict[tuple[str, str], int]}
+
+
 def submit(view: View, order: Order) -> Answer:
     """Submits a withdrawal, or returns the one with the same reference; raises Reject."""
     account = view.credential.account
