@@ -1622,7 +1622,7 @@ def test_every_follower_sees_every_request(server: MockServer, steer: Steer) -> 
 
 
 def followers(server: MockServer, id: str) -> int:
-    return len(server.app.sandboxes.get(id).journal.followers)
+    return server.app.sandboxes.get(id).journal.streams
 
 
 def forgotten(server: MockServer, steer: Steer, id: str, left: int) -> bool:

@@ -23,7 +23,7 @@ def stream(app: Any, id: str) -> AsyncIterator[bytes]:
     gets those, and then the stream ends.
     """
     sandbox = known_sandbox(app, id)
-    if len(sandbox.journal.followers) >= STREAMS_MAX:
+    if sandbox.journal.streams >= STREAMS_MAX:
         hint = f"close one of the {STREAMS_MAX} that are open"
         raise ControlError(409, "too many streams", hint=hint)
     queue: asyncio.Queue[JournalEntry | None] = asyncio.Queue(QUEUE_MAX + 1)
@@ -43,9 +43,11 @@ def stream(app: Any, id: str) -> AsyncIterator[bytes]:
         with sandbox.lock:
             if follow in sandbox.journal.followers:
                 sandbox.journal.followers.remove(follow)
+                sandbox.journal.streams -= 1
 
     with sandbox.lock:
         sandbox.journal.followers.append(follow)
+        sandbox.journal.streams += 1
     return _events(queue, lambda: sandbox in app.sandboxes, unfollow)
 
 

@@ -196,6 +196,7 @@ class Journal:
     ) -> None:
         self.redactor = redactor
         self.followers: list[Callable[[JournalEntry], None]] = []
+        self.streams = 0  # followers that are streams of the control API
         self.totals = totals or Totals()
         self.counts = RequestCounts(self.totals)
         self._share = share or MemoryShare(threading.RLock())
