@@ -74,6 +74,8 @@ NOT_STATE = {
     "ProviderState._secrets": "derived from the credentials",
     "ProviderState.outer": "derived from the quirks",
     "ProviderState.gates": "derived from the quirks",
+    "ProviderState.gzip": "derived from the quirks",
+    "ProviderState.counts_reached": "derived from the quirks",
     "CredentialStore._provider": "never changes",
     "CredentialStore._copy": "what may be changed in place",
     "CredentialStore._labels": "derived from the credentials",
