@@ -14,7 +14,8 @@ from support.control_calls import JSON, WAIT, Steer
 
 from mockserver import Auth, HandClock, MockServer
 from mockserver.control import live
-from mockserver.faults.parsing import RuleParser
+from mockserver.faults.parsing import KEYWORDS, AnswerSpec, FiringSpec, RuleParser
+from mockserver.faults.rules import RuleMatch
 from mockserver.model import times
 from mockserver.providers import discover
 
@@ -447,6 +448,13 @@ def test_one_stream_follows_several_sandboxes_and_sees_one_go(
         assert listener.next("gone") == {"sandbox": "own"}
 
 
+def test_a_sandbox_that_is_not_there_is_gone_until_it_is(server: MockServer, steer: Steer) -> None:
+    with Listener(server, "later") as listener:
+        listener.next("gone")
+        steer.good("PUT", "/sandboxes/later", {}, 201)
+        assert listener.next("begin")["sandbox"] == "later"
+
+
 def test_a_reader_misses_what_is_beyond_the_bounds_and_learns_how_many(
     server: MockServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -458,7 +466,6 @@ def test_a_reader_misses_what_is_beyond_the_bounds_and_learns_how_many(
 
 
 LIVE_REFUSED = [
-    ("follow=nope", 404),
     ("follow=default:1", 400),
     ("follow=default:x.0:y", 400),
     ("follow=" + ",".join(["default"] * 17), 400),

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 from msgspec import Struct
 
-from mockserver.control.routes import DIGITS_MAX, known_sandbox
+from mockserver.control.routes import DIGITS_MAX
 from mockserver.engine.journal import JournalEntry
 from mockserver.engine.sandbox import Sandbox
 from mockserver.errors import ControlError, InvalidCall
@@ -32,7 +32,7 @@ _epochs: "WeakKeyDictionary[Sandbox, str]" = WeakKeyDictionary()
 
 
 class JournalRow(Struct, frozen=True):
-    """A journal entry in one line; ``explanation`` is the rule that was broken."""
+    """A journal entry in one line; ``explanation`` says why it was refused."""
 
     n: int
     time: str
@@ -66,8 +66,18 @@ def journal_row(entry: JournalEntry) -> JournalRow:
         entry.fault[:TEXT_MAX],
         entry.delivery[:TEXT_MAX],
         entry.duration // 1000,
-        entry.explanation.rule[:TEXT_MAX] if entry.explanation is not None else "",
+        _in_one_line(entry),
     )
+
+
+def _in_one_line(entry: JournalEntry) -> str:
+    """Returns the rule that was broken, or what was received where it says no more than reason."""
+    explanation = entry.explanation
+    if explanation is None:
+        return ""
+    says_more = explanation.rule.replace("_", " ") != entry.reason.replace("_", " ")
+    text = explanation.rule if says_more else explanation.received or explanation.fix
+    return text[:TEXT_MAX]
 
 
 def epoch_of(sandbox: Sandbox) -> str:
@@ -79,30 +89,30 @@ def epoch_of(sandbox: Sandbox) -> str:
 class Followed:
     """One sandbox that a stream follows, from the entry ``after`` of an ``epoch``."""
 
-    def __init__(self, sandbox: Sandbox, epoch: str = "", after: int = 0) -> None:
-        self.id = sandbox.id
-        self._begin(sandbox, after if epoch == epoch_of(sandbox) else 0)
+    def __init__(self, id: str, epoch: str = "", after: int = 0) -> None:
+        self.id = id
+        self._wanted = epoch, after
+        self._sandbox: Sandbox | None = None
+        self._epoch, self._after, self._is_gone = "", 0, False
 
     def _begin(self, sandbox: Sandbox, after: int = 0) -> None:
-        self._sandbox: Sandbox | None = sandbox
+        self._sandbox, self._is_gone = sandbox, False
         self._epoch, self._after = epoch_of(sandbox), after
         self._cleared = sandbox.journal.cleared
         self._parts = _parts(sandbox)
         self._most = REPLAYED_MAX
 
-    def begin(self) -> bytes:
-        """Returns the event that names the epoch."""
-        return self._event("begin", epoch=self._epoch, after=self._after)
-
     def look(self, app: Any) -> list[bytes]:
         """Returns the events since the last look."""
         sandbox: Sandbox | None = app.sandboxes.peek(self.id)
         if sandbox is None:
-            gone, self._sandbox = self._sandbox is not None, None
-            return [self._event("gone")] if gone else []
+            known, self._is_gone, self._sandbox = self._is_gone, True, None
+            return [] if known else [self._event("gone")]
         if sandbox is not self._sandbox or epoch_of(sandbox) != self._epoch:
-            self._begin(sandbox)
-            return [self.begin(), *self._rows(sandbox)]
+            (epoch, after), self._wanted = self._wanted, ("", 0)
+            self._begin(sandbox, after if epoch == epoch_of(sandbox) else 0)
+            begin = self._event("begin", epoch=self._epoch, after=self._after)
+            return [begin, *self._rows(sandbox)]
         events = []
         if sandbox.journal.cleared != self._cleared:
             self._cleared = sandbox.journal.cleared
@@ -156,34 +166,32 @@ def live(app: Any, follow: str) -> AsyncIterator[bytes]:
     """Yields the events of the followed sandboxes; raises ControlError.
 
     ``follow`` is a list as in ``default,ID:EPOCH:N``: from the entry behind N on, where the
-    epoch is still that one, else the last rows that there are.
+    epoch is still that one, else the last rows that there are. A sandbox that does not exist is
+    gone until it does.
     """
     places = follow.split(",")
     if len(places) > FOLLOWED_MAX:
         raise InvalidCall("too many sandboxes", "?follow", f"at most {FOLLOWED_MAX}")
-    followed = [_followed(app, place) for place in places]
+    followed = [_followed(place) for place in places]
     if app.live_streams >= STREAMS_MAX:
         raise ControlError(409, "too many streams", hint=f"close one of the {STREAMS_MAX}")
     return _events(app, followed)
 
 
-def _followed(app: Any, place: str) -> Followed:
+def _followed(place: str) -> Followed:
     id, *rest = place.split(":")
-    sandbox = known_sandbox(app, id)
     if not rest:
-        return Followed(sandbox)
+        return Followed(id)
     epoch, _, n = ":".join(rest).partition(":")
     if not (n.isascii() and n.isdigit() and len(n) <= DIGITS_MAX):
         raise InvalidCall("not a place in a journal", "?follow", "write ID, or ID:EPOCH:N")
-    return Followed(sandbox, epoch, int(n))
+    return Followed(id, epoch, int(n))
 
 
 async def _events(app: Any, followed: list[Followed]) -> AsyncIterator[bytes]:
     app.live_streams += 1
     try:
         yield b'event: hello\ndata: {"version": "%b"}\n\n' % __version__.encode()
-        for one in followed:
-            yield one.begin()
         quiet = 0.0
         while True:
             events = [event for one in followed for event in one.look(app)]

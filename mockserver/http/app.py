@@ -18,6 +18,7 @@ from mockserver.http.exchange import Exchange, create_exchange
 from mockserver.http.metrics import routes as metrics_routes
 from mockserver.http.pages import not_found
 from mockserver.http.pages import routes as page_routes
+from mockserver.web.pages import routes as web_routes
 
 P = ParamSpec("P")
 
@@ -31,7 +32,13 @@ def compose(exchange: Exchange) -> Starlette:
             yield
 
     app = Starlette(
-        routes=[*page_routes, *metrics_routes, *control_routes, *_providers(exchange)],
+        routes=[
+            *page_routes,
+            *metrics_routes,
+            *control_routes,
+            *_providers(exchange),
+            *web_routes,
+        ],
         exception_handlers={404: not_found},
         lifespan=lifespan,
     )

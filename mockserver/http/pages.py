@@ -7,32 +7,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from mockserver.files.documents import openapi_document
-from mockserver.version import __version__
-
-LINKS = {
-    "health": "/healthz",
-    "control_api": "/__admin/openapi.json",
-    "providers": "/__admin/providers",
-    "sandboxes": "/__admin/sandboxes",
-    "worlds": "/__admin/worlds",
-    "scenarios": "/__admin/scenarios",
-    "requests": "/__admin/sandboxes/default/requests",
-    "metrics": "/metrics",
-}
 
 
 async def _health(request: Request) -> Response:
     return PlainTextResponse("ok\n")
-
-
-async def _root(request: Request) -> Response:
-    """Returns the links that the gateway has, with the provider's base URLs."""
-    exchange = request.app.state.exchange
-    here = f"{request.url.scheme}://{request.headers.get('host', '127.0.0.1')}"
-    here += request.scope.get("root_path", "")
-    links = {name: here + path for name, path in LINKS.items()}
-    base_urls = {name: exchange.base_url(name, origin=here) for name in exchange.providers}
-    return JSONResponse({"version": __version__, "links": links, "base_urls": base_urls})
 
 
 async def _ready(request: Request) -> Response:
@@ -64,7 +42,6 @@ async def _document(request: Request) -> Response:
 
 
 routes = [
-    Route("/", _root),
     Route("/healthz", _health),
     Route("/readyz", _ready),
     Route("/openapi.json", _document),

@@ -1,0 +1,95 @@
+// One request: the explanation, request and response as on the wire, and what can be made of it.
+
+import { act, call } from "./api.js";
+import { badge, button, copy, duration, h, line, replace, time, visible } from "./dom.js";
+import { tokens } from "./json.js";
+
+const MARKED = /^([\s\S]*?)>>([\s\S]*)<<([\s\S]*)$/;
+
+// Text with the part that differs marked: the server puts it between >> and <<.
+function marked(text, other) {
+  const found = MARKED.exec(text);
+  if (found) return [line(found[1]), h("mark", {}, line(found[2]) || "∅"), line(found[3])];
+  if (!other || MARKED.test(other) || text === other) return [line(text)];
+  const most = Math.min(text.length, other.length);
+  let start = 0, end = 0;
+  while (start < most && text[start] === other[start]) start += 1;
+  while (end < most - start && text.at(-1 - end) === other.at(-1 - end)) end += 1;
+  if ((start + end) * 2 < most) return [line(text)];
+  return [line(text.slice(0, start)), h("mark", {}, line(text.slice(start, text.length - end)) || "∅"), line(text.slice(text.length - end))];
+}
+
+export function explanationCard(reason, explanation, title = "Why it was refused") {
+  if (!explanation) return null;
+  const { rule, expected, received, fix } = explanation;
+  const row = (label, kind, content) => h("div", { class: `compare ${kind}` }, h("dt", {}, label), h("dd", { class: "mono" }, content));
+  return h("section", { class: "explanation", "aria-label": title },
+    h("h3", {}, h("span", { class: "reason" }, line(reason).replaceAll("_", " ")), line(rule)),
+    h("dl", {}, expected ? row("Expected", "expected", marked(expected, received)) : null,
+      received ? row("Received", "received", marked(received, expected)) : null),
+    fix ? h("p", { class: "fix" }, h("strong", {}, "To do "), visible(fix)) : null);
+}
+
+function headers(rows) {
+  const names = Object.entries(rows);
+  if (!names.length) return h("p", { class: "muted" }, "No headers.");
+  return h("dl", { class: "headers mono" }, names.map(([name, value]) => [h("dt", {}, line(name)), h("dd", {}, line(value))]));
+}
+
+export function body(text) {
+  if (!text) return h("p", { class: "muted" }, "No body.");
+  const laid = tokens(text);
+  const pre = h("pre", { class: "body mono", tabindex: "0", "aria-label": "Body" });
+  if (!laid) return replace(pre, visible(text)) && pre;
+  const pretty = () => replace(pre, laid.map(([kind, word]) => (kind === "space" ? word : h("span", { class: `json-${kind}` }, line(word)))));
+  const toggle = button("Raw", () => {
+    const raw = toggle.textContent === "Raw";
+    toggle.textContent = raw ? "Pretty" : "Raw";
+    if (raw) replace(pre, visible(text));
+    else pretty();
+  }, { class: "ghost small" });
+  pretty();
+  return h("div", { class: "body-box" }, toggle, pre);
+}
+
+function wire(entry) {
+  const lines = Object.entries(entry.request.headers).map(([name, value]) => `${name}: ${value}`);
+  return `${entry.method} ${entry.target} HTTP/1.1\n${lines.join("\n")}\n\n${entry.request.body}`;
+}
+
+export function showEntry(context, entry) {
+  const signed = async (form) => {
+    const answer = await act(() => call("POST", context.path("/sign"), { entry: entry.n, as: form }));
+    if (answer) copy(answer.text, form === "pytest" ? "Copied as pytest" : `Copied as ${form}, signed anew`);
+  };
+  const har = async () => {
+    const archive = await act(() => call("GET", context.path(`/requests.har?n=${entry.n}`)));
+    if (archive) copy(JSON.stringify(archive, null, 1), "Copied as HAR");
+  };
+  const verdict = h("div", { class: "verdict", role: "status" });
+  const judge = async () => {
+    const judged = await act(() => call("POST", context.path("/judge"), { entry: entry.n }));
+    if (!judged) return;
+    const how = judged.signed_again ? "Signed again now, it" : "Now it";
+    replace(verdict,
+      h("p", {}, badge(judged.status, judged.reason), judged.accepted ? ` ${how} would be accepted.` : ` ${how} would be refused: ${judged.reason.replaceAll("_", " ")}.`),
+      judged.accepted && entry.reason ? h("p", { class: "muted" }, "So nothing but the signature, the key or the time was wrong.") : null,
+      explanationCard(judged.reason, judged.explanation, "Verdict as of now"));
+  };
+  const fact = (label, value) => (value ? h("div", {}, h("dt", {}, label), h("dd", {}, value)) : null);
+  const actions = h("div", { class: "actions" },
+    button("Copy as curl", () => signed("curl")), button("Python", () => signed("python"), { "aria-label": "Copy as Python" }),
+    button("JavaScript", () => signed("javascript"), { "aria-label": "Copy as JavaScript" }),
+    button("HAR", har, { "aria-label": "Copy as HAR" }), button("pytest", () => signed("pytest"), { "aria-label": "Copy as pytest" }),
+    button("As sent", () => copy(wire(entry), "Copied as sent, secrets redacted"), { title: "The request as on the wire; secrets are redacted" }),
+    button("Judge again", judge, { class: "primary" }),
+    context.has("rewind") ? button("Rewind to here", () => context.rewind(entry.n), { title: "Returns the sandbox to its state before this request" }) : null);
+  return h("article", { class: "entry" },
+    h("header", {}, h("h2", { class: "mono" }, badge(entry.status, entry.reason), ` ${line(entry.method)} `, h("span", { class: "target" }, line(entry.target))),
+      h("dl", { class: "facts" }, fact("No.", String(entry.n)), fact("Provider", entry.provider), fact("Operation", entry.operation), fact("Credential", line(entry.credential)),
+        fact("Sandbox time", time(entry.time)), fact("Auth time", time(entry.auth_time)), fact("Took", duration(entry.duration_us)),
+        fact("Fault", line(entry.fault)), fact("Delivery", line(entry.delivery)), fact("Note", line(entry.note)))),
+    explanationCard(entry.reason, entry.explanation), actions, verdict,
+    h("section", {}, h("h3", {}, "Request"), h("p", { class: "mono wire" }, `${line(entry.method)} ${line(entry.target)} HTTP/1.1`), headers(entry.request.headers), body(entry.request.body)),
+    h("section", {}, h("h3", {}, "Response"), h("p", { class: "mono wire" }, `HTTP/1.1 ${entry.status}`), headers(entry.response.headers), body(entry.response.body)));
+}

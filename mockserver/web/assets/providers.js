@@ -1,0 +1,109 @@
+// Where clients point: base URLs, credentials, signed requests to copy or to send, the reject keys.
+
+import { act, call } from "./api.js";
+import { badge, button, copy, copyButton, h, iconButton, line, replace, select, time, toast } from "./dom.js";
+
+const SIGNED = /sign|authorization|key/i;
+
+export class Providers {
+  constructor(context) {
+    this.context = context;
+    this.revealed = new Set();
+    this.node = h("div", { class: "cards" });
+    context.store.addEventListener("rows", () => this.queue());
+  }
+
+  async show() {
+    const box = await act(() => call("GET", this.context.path("")));
+    if (!box) return this.node;
+    this.statuses = {};
+    replace(this.node, Object.entries(box.providers).map(([name, provider]) => this.card(name, provider)));
+    this.update();
+    return this.node;
+  }
+
+  queue() {
+    if (this.timer || !this.node.isConnected) return;
+    this.timer = setTimeout(() => { this.timer = null; this.update(); }, 300);
+  }
+
+  update() {
+    for (const [name, node] of Object.entries(this.statuses ?? {})) {
+      const last = this.context.store.lastByProvider[name];
+      replace(node, last ? [badge(last.status, last.reason), h("span", { class: "muted" }, ` ${line(last.operation || last.target)}, ${time(last.time)}`)] : h("span", { class: "muted" }, "no request yet"));
+    }
+  }
+
+  card(name, provider) {
+    const about = this.context.providers[name] ?? { title: name, operations: [], reasons: [] };
+    const labels = { main: provider.credentials, ...provider.others };
+    const own = Object.keys(labels).filter((label) => !label.startsWith("reject-"));
+    const rejects = about.reasons.map((reason) => `reject-${reason}`);
+    const members = h("dl", { class: "members" });
+    let label = own[0];
+    const show = () => this.members(members, `${name}/${label}`, labels[label] ?? {});
+    const chooser = select([...own], label, (value) => { label = value; show(); }, { "aria-label": `Credential of ${name}` });
+    show();
+    const signed = (form) => this.copySigned(name, () => label, form);
+    this.statuses[name] = h("p", { class: "last" });
+    return h("section", { class: "card provider", "aria-label": about.title },
+      h("header", {}, h("h2", {}, about.title), h("span", { class: "tag" }, name)),
+      this.statuses[name],
+      this.url("Base URL", provider.base_url), provider.https_url ? this.url("TLS", provider.https_url) : null, provider.direct_url ? this.url("Direct", provider.direct_url) : null,
+      h("div", { class: "field-line" }, h("span", { class: "caption" }, "Credential"), chooser), members,
+      h("div", { class: "actions" }, button("Send", () => this.send(name, label), { class: "primary", title: "Sends the main read, signed, through the gateway" }),
+        button("Send a wrong one", () => this.send(name, label, true), { title: "Sends the same with one character of its signature or key changed" }),
+        button("curl", signed("curl"), { "aria-label": `Copy a signed curl line for ${name}` }), button("Python", signed("python"), { "aria-label": `Copy signed Python for ${name}` }),
+        button("JavaScript", signed("javascript"), { "aria-label": `Copy signed JavaScript for ${name}` })),
+      h("details", {}, h("summary", {}, `${rejects.length} keys that are always refused`),
+        h("p", { class: "muted" }, "A request with such a key gets that refusal, in the provider's own words. Choose one to send it."),
+        h("div", { class: "chips" }, rejects.map((reject) => button(reject, () => this.send(name, reject), { class: "chip" })))));
+  }
+
+  url(label, text) {
+    return h("div", { class: "field-line" }, h("span", { class: "caption" }, label), h("code", {}, line(text)), copyButton(text, `Copy ${label}`));
+  }
+
+  members(node, id, credential) {
+    const shown = this.revealed.has(id);
+    const flat = Object.entries(credential).map(([k, v]) => [k, typeof v === "string" ? v : JSON.stringify(v)]);
+    replace(node, flat.map(([member, value]) => [h("dt", {}, member),
+      h("dd", {}, h("code", { class: shown ? "" : "masked" }, shown ? line(value) : "•".repeat(12)), copyButton(value, `Copy ${member}`))]),
+    flat.length ? h("div", { class: "reveal" }, iconButton("eye", shown ? "Hide the credential" : "Reveal the credential", () => {
+      if (shown) this.revealed.delete(id);
+      else this.revealed.add(id);
+      this.members(node, id, credential);
+    }, { "aria-pressed": String(shown) })) : null);
+  }
+
+  copySigned(name, label, form) {
+    return async () => {
+      const answer = await act(() => call("POST", this.context.path("/sign"), { provider: name, credential: label(), as: form }));
+      if (answer) copy(answer.text, `Copied: signed for now, as ${label()}`);
+    };
+  }
+
+  async send(name, label, wrong = false) {
+    const answer = await act(() => call("POST", this.context.path("/sign"), { provider: name, credential: label, as: "request", to: "gateway" }));
+    if (!answer) return;
+    const request = wrong ? spoil(answer.request) : answer.request;
+    const sent = await act(() => sendHere(request));
+    if (sent) toast(`${name}: ${sent.status}. See the journal.`, sent.ok ? "good" : "info");
+  }
+}
+
+// Sends a signed request through the gateway that served this page.
+export async function sendHere({ method, url, headers, body }) {
+  const allowed = Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== "host"));
+  return fetch(url, { method, headers: allowed, body: body || undefined, credentials: "omit", cache: "no-store" });
+}
+
+// Changes one character of the signature, or of the key where there is none.
+function spoil(request) {
+  const other = (c) => (c === "0" ? "1" : "0");
+  const change = (text) => text.slice(0, -4) + other(text.at(-4)) + text.slice(-3);
+  const names = Object.keys(request.headers).filter((name) => SIGNED.test(name));
+  const name = names.find((n) => /sign/i.test(n)) ?? names[0];
+  if (name) return { ...request, headers: { ...request.headers, [name]: change(request.headers[name]) } };
+  return { ...request, url: change(request.url) };
+}
