@@ -40,7 +40,7 @@ const context = {
 };
 context.clocks = new Clocks(context);
 
-const main = h("main", { id: "main", tabindex: "-1" });
+const main = h("main", { id: "main", tabindex: "0", "aria-label": "Panel" });
 const title = h("h1", { class: "sr" });
 const tabs = Object.fromEntries(PANELS.map(([id, label]) => [id, h("a", {}, h("span", {}, label), h("span", { class: "count" }))]));
 const nav = h("nav", { class: "side", "aria-label": "Panels" }, Object.values(tabs), h("div", { class: "rest" }, h("a", { href: "docs" }, "API documents"), h("a", { href: "facts" }, "Facts")));
@@ -137,7 +137,7 @@ async function create() {
   }]]);
 }
 
-const reset = () => dialog(`Reset ${store.sandbox}?`, h("p", {}, "Ledger, clocks, limits, rules, settings and journal return to the start. The id and the credentials stay."), [["Reset", () => call("POST", context.path("/reset"), {}), "danger"]]);
+const reset = () => dialog(`Reset ${store.sandbox}?`, h("p", {}, "Ledger, clocks, limits, rules, settings and journal return to the start. The id and the credentials stay."), [["Reset", () => call("POST", context.path("/reset")), "danger"]]);
 const drop = () => dialog(`Delete ${store.sandbox}?`, h("p", {}, "Everything in it is lost."), [["Delete", async () => { await call("DELETE", context.path("")); go("default"); await sandboxes(); }, "danger"]]);
 
 function snapshot() {
@@ -190,14 +190,14 @@ menu.addEventListener("keydown", (event) => {
 menu.addEventListener("toggle", (event) => { if (event.newState === "open") menu.firstChild?.focus(); });
 
 // Keys: g and a letter opens a panel, / goes to the filter.
-let pending = 0;
+let pending = -Infinity;
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea, dialog")) return;
   if (event.key === "g") pending = performance.now();
   else if (performance.now() - pending < 1000) {
     const found = PANELS.find(([id]) => id[0] === event.key && id !== "limits") ?? (event.key === "l" ? PANELS.find(([id]) => id === "ledger") : null);
     if (found) go(store.sandbox, found[0]);
-    pending = 0;
+    pending = -Infinity;
   } else if (event.key === "/" && current === "journal") {
     event.preventDefault();
     panels.journal.text.focus();

@@ -64,7 +64,7 @@ export class Time {
           h("div", { class: "actions" }, this.freezer, ["1s", "10s", "1m", "5m", "1h", "24h"].map(chip)),
           form("Advance by", this.advance, "Advance", () => ({ advance: this.advance.value })),
           form("Set to", this.to, "Set", () => ({ set: this.to.value }), "Never backwards."),
-          form("Rate", this.rate, "Run", () => ({ rate: Number(this.rate.value) }), "Times as fast as real time.")),
+          form("Rate", this.rate, "Set rate", () => ({ rate: Number(this.rate.value) }), "Times as fast as real time.")),
         h("section", { class: "card" }, h("h2", {}, "Auth clock"), this.auth, this.skewed,
           form("Skew", this.skew, "Skew", () => ({ skew: this.skew.value }), "Judges timestamps and tokens: real time plus the skew."),
           h("div", { class: "actions" }, button("No skew", () => this.clocks.change({ skew: "0s" }))))),

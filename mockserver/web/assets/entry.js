@@ -84,7 +84,7 @@ export function showEntry(context, entry) {
     button("As sent", () => copy(wire(entry), "Copied as sent, secrets redacted"), { title: "The request as on the wire; secrets are redacted" }),
     button("Judge again", judge, { class: "primary" }),
     context.has("rewind") ? button("Rewind to here", () => context.rewind(entry.n), { title: "Returns the sandbox to its state before this request" }) : null);
-  return h("article", { class: "entry" },
+  return h("article", { class: "entry", data: { n: entry.n } },
     h("header", {}, h("h2", { class: "mono" }, badge(entry.status, entry.reason), ` ${line(entry.method)} `, h("span", { class: "target" }, line(entry.target))),
       h("dl", { class: "facts" }, fact("No.", String(entry.n)), fact("Provider", entry.provider), fact("Operation", entry.operation), fact("Credential", line(entry.credential)),
         fact("Sandbox time", time(entry.time)), fact("Auth time", time(entry.auth_time)), fact("Took", duration(entry.duration_us)),

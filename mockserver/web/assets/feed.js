@@ -101,12 +101,16 @@ export class Feed {
         continue;
       }
       this.abort = new AbortController();
-      this.state("connecting");
+      if (wait > RETRY_MIN || !this.moving) this.state("connecting");
+      this.moving = false;
       const follow = places.map((p) => (p.epoch ? `${p.sandbox}:${p.epoch}:${p.n}` : p.sandbox)).join(",");
       try {
         await this.read(follow, () => { wait = RETRY_MIN; });
       } catch (error) {
-        if (error === "another place") continue;
+        if (error === "another place") {
+          this.moving = true;
+          continue;
+        }
       }
       this.state("lost");
       await sleep(wait);

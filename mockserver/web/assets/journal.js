@@ -227,7 +227,7 @@ export class Journal {
     event.preventDefault();
     const shown = this.view.filter((row) => !row.gap);
     const here = shown.findIndex((row) => row.n === this.selected);
-    const next = here < 0 ? shown.length - 1 : Math.min(shown.length - 1, Math.max(0, here - moves[event.key]));
+    const next = Math.min(shown.length - 1, Math.max(0, (here < 0 ? shown.length : here) - moves[event.key]));
     this.selected = shown[next].n;
     const at = this.view.length - 1 - this.view.indexOf(shown[next]);
     const top = at * this.height, { scrollTop, clientHeight } = this.scroller;

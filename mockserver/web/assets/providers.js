@@ -69,11 +69,11 @@ export class Providers {
     const flat = Object.entries(credential).map(([k, v]) => [k, typeof v === "string" ? v : JSON.stringify(v)]);
     replace(node, flat.map(([member, value]) => [h("dt", {}, member),
       h("dd", {}, h("code", { class: shown ? "" : "masked" }, shown ? line(value) : "•".repeat(12)), copyButton(value, `Copy ${member}`))]),
-    flat.length ? h("div", { class: "reveal" }, iconButton("eye", shown ? "Hide the credential" : "Reveal the credential", () => {
+    flat.length ? h("div", { class: "reveal" }, h("dt", { class: "sr" }, "Shown"), h("dd", {}, iconButton("eye", shown ? "Hide the credential" : "Reveal the credential", () => {
       if (shown) this.revealed.delete(id);
       else this.revealed.add(id);
       this.members(node, id, credential);
-    }, { "aria-pressed": String(shown) })) : null);
+    }, { "aria-pressed": String(shown) }))) : null);
   }
 
   copySigned(name, label, form) {
