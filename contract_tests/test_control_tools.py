@@ -167,7 +167,10 @@ def test_an_entry_is_signed_anew_and_judged_again(
     server: MockServer, steer: Steer, name: str
 ) -> None:
     refused_request(server, name)
-    judged = steer.good("POST", D + "/judge", {"entry": 1})
+    received = steer.good("POST", D + "/judge", {"entry": 1})
+    assert (received["accepted"], received["signed_again"]) == (False, False)
+    assert received["explanation"] == steer.good("GET", D + "/requests/1")["explanation"]
+    judged = steer.good("POST", D + "/judge", {"entry": 1, "sign": True})
     assert (judged["accepted"], judged["signed_again"], judged["status"]) == (True, True, 200)
     assert len(steer.good("GET", D + "/requests")["requests"]) == 1
     assert send(sign(steer, entry=1, **{"as": "request"})).status_code == 200
@@ -194,6 +197,15 @@ def test_a_pasted_request_is_judged_by_the_sandbox_as_it_is_now(
     steer.good("POST", D + "/events/cpg", {"event": "key_revoked", "key": "main"})
     assert steer.good("POST", D + "/judge", {"text": line})["reason"] == "revoked_credential"
     assert steer.good("GET", D + "/requests")["requests"] == []
+
+
+def test_an_entry_whose_request_was_dropped_is_signed_again(
+    server: MockServer, steer: Steer
+) -> None:
+    refused_request(server, "cpg")
+    server.app.sandboxes.default.history.clear()
+    assert steer.good("POST", D + "/judge", {"entry": 1})["signed_again"]
+    assert steer.refused("POST", D + "/judge", {"entry": 1, "sign": False})[2] == "$.entry"
 
 
 def test_judging_leaves_no_trace(server: MockServer, steer: Steer) -> None:

@@ -22,29 +22,45 @@ from mockserver.tools.signed_request import signed_request
 class Judgement(Struct, frozen=True, forbid_unknown_fields=True):
     """What to judge: ``text`` is a curl line, a HAR entry or a raw request; or an entry's number.
 
-    ``provider`` is needed where neither the URL nor a credential selects it.
+    ``provider`` is needed where neither the URL nor a credential selects it. ``sign`` signs the
+    request of an entry anew; without it, that is done where the request as received was dropped.
     """
 
     text: str | None = None
     entry: int | None = None
     provider: str | None = None
+    sign: bool | None = None
 
 
 def judge(call: ControlCall) -> dict[str, Any]:
     """Returns how the sandbox would respond to a request now.
 
-    The secrets of a journal entry are redacted, so its request is signed again: what is refused
-    then is wrong beside the signature.
+    What is refused although it was signed again is wrong beside the signature.
     """
     wanted: Judgement = call.body
     if (wanted.text is None) == (wanted.entry is None):
         raise InvalidCall("one request at a time", hint="give text, or entry")
     try:
-        name, request = _pasted(call, wanted) if wanted.entry is None else _entry(call, wanted)
+        name, request, signed = _request(call, wanted)
     except UnreadableRequest as error:
         at = "$.text" if wanted.entry is None else "$.entry"
         raise InvalidCall(str(error), at, "a curl line, a HAR entry or a raw request") from None
-    return _document(dry_run(call.sandbox, name, request), wanted.entry is not None)
+    return _document(dry_run(call.sandbox, name, request), signed)
+
+
+def _request(call: ControlCall, wanted: Judgement) -> tuple[str, Request, bool]:
+    """Returns provider and request, and whether it is signed again; raises UnreadableRequest."""
+    if wanted.entry is None:
+        return *_pasted(call, wanted), False
+    entry = find_entry(call, str(wanted.entry))
+    with call.sandbox.lock:
+        found = None if wanted.sign else call.sandbox.history.before(entry.n)
+    if found is not None:
+        received: Request = found[2].what
+        return entry.provider, received, False
+    if wanted.sign is False:
+        raise UnreadableRequest("the request as received was dropped")
+    return *_signed_again(call, entry), True
 
 
 def _pasted(call: ControlCall, wanted: Judgement) -> tuple[str, Request]:
@@ -56,8 +72,7 @@ def _pasted(call: ControlCall, wanted: Judgement) -> tuple[str, Request]:
     return name, as_received(parsed, path, providers[name].base_path.encode())
 
 
-def _entry(call: ControlCall, wanted: Judgement) -> tuple[str, Request]:
-    entry = find_entry(call, str(wanted.entry))
+def _signed_again(call: ControlCall, entry: JournalEntry) -> tuple[str, Request]:
     name, label = entry.provider, entry.credential or MAIN
     state = call.sandbox.states[name]
     check_credential(call.sandbox, name, label, "$.entry")

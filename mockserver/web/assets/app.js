@@ -35,7 +35,7 @@ const context = {
     setTimeout(() => URL.revokeObjectURL(url), 1000);
   },
   rewind(n) {
-    return act(() => call("POST", context.path("/rewind"), { entry: n }), `Rewound to before request ${n}`);
+    return act(() => call("POST", context.path("/rewind"), { to: n }), `Rewound to before request ${n}`);
   },
 };
 context.clocks = new Clocks(context);
@@ -167,7 +167,7 @@ async function restore() {
 
 function rewind() {
   const n = h("input", { type: "number", min: "1", value: String(store.last || 1) });
-  dialog("Rewind", field("To before request", n, "The state that the request met, where the server still has it."), [["Rewind", () => call("POST", context.path("/rewind"), { entry: Number(n.value) })]]);
+  dialog("Rewind", field("To before request", n, "The state that the request met, where the server still has it."), [["Rewind", () => call("POST", context.path("/rewind"), { to: Number(n.value) })]]);
 }
 
 function openMenu() {

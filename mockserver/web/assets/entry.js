@@ -68,13 +68,13 @@ export function showEntry(context, entry) {
   };
   const verdict = h("div", { class: "verdict", role: "status" });
   const judge = async () => {
-    const judged = await act(() => call("POST", context.path("/judge"), { entry: entry.n }));
-    if (!judged) return;
-    const how = judged.signed_again ? "Signed again now, it" : "Now it";
-    replace(verdict,
-      h("p", {}, badge(judged.status, judged.reason), judged.accepted ? ` ${how} would be accepted.` : ` ${how} would be refused: ${judged.reason.replaceAll("_", " ")}.`),
-      judged.accepted && entry.reason ? h("p", { class: "muted" }, "So nothing but the signature, the key or the time was wrong.") : null,
-      explanationCard(judged.reason, judged.explanation, "Verdict as of now"));
+    const ask = (sign) => call("POST", context.path("/judge"), { entry: entry.n, sign });
+    const received = await ask(false).catch(() => null); // the request may have been dropped
+    const signed_ = await act(() => ask(true));
+    const say = (judged, how) => (judged ? [h("p", {}, badge(judged.status, judged.reason), judged.accepted ? ` ${how}, it would be accepted.` : ` ${how}, it would be refused: ${judged.reason.replaceAll("_", " ")}.`),
+      judged.accepted ? null : explanationCard(judged.reason, judged.explanation, how)] : null);
+    replace(verdict, say(received, "As sent, judged now"), say(signed_, "Signed again now"),
+      signed_?.accepted && received && !received.accepted ? h("p", { class: "muted" }, "So nothing but the signature, the key or the time is wrong.") : null);
   };
   const fact = (label, value) => (value ? h("div", {}, h("dt", {}, label), h("dd", {}, value)) : null);
   const actions = h("div", { class: "actions" },
