@@ -21,6 +21,9 @@ test: $(VENV)/installed-test ## Run the whole suite (ARGS="-k cpg" passes option
 system: $(SYSTEM)/installed ## Tests with a browser, a balancer, other toolchains (ARGS="-k page")
 	@$(SYSTEM)/bin/python -m pytest -p no:randomly contract_tests/system $(ARGS)
 
+screenshots: $(SYSTEM)/installed ## The pictures of the documentation (ARGS="FOLDER --all")
+	@cd contract_tests && $(abspath $(SYSTEM))/bin/python -m system.screenshots $(ARGS)
+
 check: $(VENV)/installed-test ## Lint, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import growth, machine, pauses, peers, report, sandboxes, start
+from benchmarks import growth, machine, page, pauses, peers, report, sandboxes, start
 from benchmarks.cases import CASES, REQUESTS
 from benchmarks.found import Found
 from benchmarks.goals import goals
@@ -29,7 +29,7 @@ SECONDS_MAX = 20  # so that a group's runs end within the 120 s for which a toke
 REMEMBERED = 100_000  # requests after which memory is read
 STARTS = 5
 QUICK = "QUICK: nothing is warm, so the figures say little, and of a JVM nothing"
-PARTS = (*discover(), "peers", "memory", "start", "isolation", "pauses", "growth")
+PARTS = (*discover(), "peers", "memory", "start", "isolation", "pauses", "page", "growth")
 
 
 def main() -> int:
@@ -124,6 +124,8 @@ def _rest(found: Found, options: argparse.Namespace, ground: Ground) -> None:
         found.isolation = [*sandboxes.figures(quick)]
     if "pauses" in only:
         found.pauses = [*pauses.figures(ground.core)]
+    if "page" in only:
+        found.page = [*page.figures(ground.core, quick)]
     if "growth" in only:
         found.rest, found.growth = growth.whole(quick, ground)
 

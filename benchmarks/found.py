@@ -28,6 +28,7 @@ class Found(Struct):
     starts: Mapping[str, float] = {}
     isolation: Sequence[Figure] = ()
     pauses: Sequence[Figure] = ()
+    page: Sequence[Figure] = ()
     growth: Sequence[Growth] = ()
     rest: Rest | None = None  # of a request, beside what grows
     goals: Sequence[Goal] = ()

@@ -77,7 +77,7 @@ class Served:
 def figures(core: int) -> Iterator[Figure]:
     """Measures all of them."""
     for world, steps in (("whale", _whale), ("default", _full)):
-        with _serving(world, core) as served:
+        with serving(world, core) as (served, _):
             for name, step in steps(served):
                 pause = _longest(served.gateway, step)
                 yield Figure(f"longest pause: {name}", pause, "ms", MOST)
@@ -171,7 +171,8 @@ def _longest(gateway: str, step: Callable[[], object]) -> float:
 
 
 @contextlib.contextmanager
-def _serving(world: str, core: int) -> Iterator[Served]:
+def serving(world: str, core: int) -> Iterator[tuple[Served, int]]:
+    """Serves a world on one core; yields the server, and the id of its process."""
     command = [sys.executable, "-m", "mockserver", "serve", "--port", "0", "--json"]
     command += ["--world", world, "--limits", "off"]
     with subprocess.Popen(
@@ -179,7 +180,8 @@ def _serving(world: str, core: int) -> Iterator[Served]:
     ) as process:
         os.sched_setaffinity(process.pid, {core})
         try:
-            yield Served(msgspec.json.decode(process.stdout.readline()))  # type: ignore[union-attr]
+            ready = process.stdout.readline()  # type: ignore[union-attr]
+            yield Served(msgspec.json.decode(ready)), process.pid
         finally:
             process.terminate()
 

@@ -105,6 +105,7 @@ def table(summary: Mapping[str, Any], width: int = 0) -> str:
     return "\n".join(
         (
             f"The fake exchange is ready. Gateway {summary['gateway']}, Ctrl-C stops it.",
+            f"See it happen: open {summary['gateway']}/ in a browser.",
             f"Dashboard {summary['gateway']}/",
             f"Read      {DOCS}",
             "",

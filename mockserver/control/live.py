@@ -17,7 +17,6 @@ from mockserver.control.routes import DIGITS_MAX
 from mockserver.engine.journal import JournalEntry
 from mockserver.engine.sandbox import Sandbox
 from mockserver.errors import ControlError, InvalidCall
-from mockserver.model import times
 from mockserver.version import __version__
 
 STREAMS_MAX = 32  # of a server at once
@@ -26,47 +25,54 @@ ROWS_MAX = 500  # rows of one event; of more that are new, the oldest are missed
 REPLAYED_MAX = 2_000  # rows that the journal has when the stream begins
 TEXT_MAX = 512  # characters of a text in a row
 TICK = 0.1  # seconds between two looks
+BUSY_TICK = 0.25  # seconds, while there is much to send
+BUSY = 10_000  # bytes of events: about 60 rows
 QUIET_MAX = 15  # seconds without an event after which a comment is sent
+
+encode = msgspec.json.Encoder().encode
 
 _epochs: "WeakKeyDictionary[Sandbox, str]" = WeakKeyDictionary()
 
 
-class JournalRow(Struct, frozen=True):
-    """A journal entry in one line; ``explanation`` says why it was refused."""
+class JournalRow(Struct, frozen=True, omit_defaults=True, gc=False):
+    """A journal entry in one line: ``time`` in microseconds since the epoch, no empty texts.
+
+    ``explanation`` says why it was refused.
+    """
 
     n: int
-    time: str
+    time: int
     provider: str
-    operation: str
     method: str
     target: str
-    credential: str
     status: int
-    reason: str
-    note: str
-    fault: str
-    delivery: str
     duration_us: int
-    explanation: str
+    operation: str = ""
+    credential: str = ""
+    reason: str = ""
+    note: str = ""
+    fault: str = ""
+    delivery: str = ""
+    explanation: str = ""
 
 
 def journal_row(entry: JournalEntry) -> JournalRow:
     """Returns an entry as a row; long texts are cut."""
     return JournalRow(
         entry.n,
-        times.instant_text(entry.time),
+        entry.time // 1000,
         entry.provider,
-        entry.operation,
         entry.method,
         entry.target[:TEXT_MAX].decode("latin-1"),
-        entry.credential,
         entry.status,
-        entry.reason,
-        entry.note[:TEXT_MAX],
-        entry.fault[:TEXT_MAX],
-        entry.delivery[:TEXT_MAX],
         entry.duration // 1000,
-        _in_one_line(entry),
+        entry.operation,
+        entry.credential,
+        entry.reason,
+        entry.note and entry.note[:TEXT_MAX],
+        entry.fault and entry.fault[:TEXT_MAX],
+        entry.delivery and entry.delivery[:TEXT_MAX],
+        entry.reason and _in_one_line(entry),
     )
 
 
@@ -142,7 +148,7 @@ class Followed:
         return [self._event("rows", rows=rows, missed=missed)]
 
     def _event(self, name: str, **data: Any) -> bytes:
-        encoded = msgspec.json.encode({"sandbox": self.id} | data)
+        encoded = encode({"sandbox": self.id} | data)
         return b"event: %b\ndata: %b\n\n" % (name.encode(), encoded)
 
 
@@ -198,7 +204,8 @@ async def _events(app: Any, followed: list[Followed]) -> AsyncIterator[bytes]:
             if events or quiet > QUIET_MAX:
                 yield b"".join(events) or b": still here\n\n"
                 quiet = 0.0
-            quiet += TICK
-            await asyncio.sleep(TICK)
+            pause = BUSY_TICK if sum(map(len, events)) > BUSY else TICK
+            quiet += pause
+            await asyncio.sleep(pause)
     finally:
         app.live_streams -= 1

@@ -106,7 +106,7 @@ export class Time {
       replace(this.next, empty("Nothing is due.", "Windows of limits that free, withdrawals that confirm, portfolios that sync and rules that begin or end appear here."));
       return;
     }
-    replace(this.next, h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Upcoming" }, h("table", {}, h("thead", {}, h("tr", {}, ["When", "At", "Provider", "What", ""].map((t) => h("th", { scope: "col" }, t || h("span", { class: "sr" }, "Action"))))),
+    replace(this.next, h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Upcoming" }, h("table", { class: "stack" }, h("thead", {}, h("tr", {}, ["When", "At", "Provider", "What", ""].map((t) => h("th", { scope: "col" }, t || h("span", { class: "sr" }, "Action"))))),
       h("tbody", {}, answer.upcoming.map((row) => h("tr", {}, h("td", { class: "nowrap" }, h("span", { data: { at: row.at } })), h("td", { class: "mono" }, time(row.at)), h("td", {}, row.provider),
         h("td", {}, h("span", { class: `tag ${row.kind}` }, row.kind), ` ${row.about}`),
         h("td", { class: "right" }, button("Advance to it", () => this.clocks.change({ set: row.at }, "Advanced")))))))));

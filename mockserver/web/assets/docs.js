@@ -59,7 +59,7 @@ function operation(path, method, item, op) {
   const node = h("details", { class: "operation", id: op.operationId });
   const fill = () => append(node, h("div", { class: "operation-body" },
     op.description ? h("p", { class: "description" }, prose(op.description)) : null,
-    parameters.length ? h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Parameters" }, h("table", {}, h("thead", {}, h("tr", {}, ["Parameter", "In", "Type", "About"].map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, parameters.map((p) => h("tr", {}, h("td", { class: "mono" }, p.name, p.required ? " *" : ""), h("td", {}, p.in), h("td", { class: "mono" }, typeOf(resolve(p.schema ?? {}))), h("td", {}, prose(p.description ?? ""))))))) : null,
+    parameters.length ? h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Parameters" }, h("table", { class: "stack" }, h("thead", {}, h("tr", {}, ["Parameter", "In", "Type", "About"].map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, parameters.map((p) => h("tr", {}, h("td", { class: "mono" }, p.name, p.required ? " *" : ""), h("td", {}, p.in), h("td", { class: "mono" }, typeOf(resolve(p.schema ?? {}))), h("td", {}, prose(p.description ?? ""))))))) : null,
     request.content ? h("div", {}, h("h3", {}, "Body"), media(request.content)) : null,
     h("div", {}, h("h3", {}, "Responses"), Object.entries(op.responses ?? {}).map(([status, response]) => { const r = resolve(response); return h("details", {}, h("summary", {}, badge(Number(status)), ` ${r.description ?? ""}`), media(r.content)); })),
     tryIt(path, method, parameters, request)));

@@ -151,6 +151,9 @@ export function empty(title, text) {
 
 export const time = (text) => /T(\d\d:\d\d:\d\d(?:\.\d{1,3})?)/.exec(text)?.[1].padEnd(12, text.includes(".") ? "0" : "") ?? text;
 
+// Of microseconds since the epoch.
+export const clockTime = (microseconds) => new Date(microseconds / 1000).toISOString().slice(11, 23);
+
 export function duration(microseconds) {
   if (microseconds < 1000) return `${microseconds} µs`;
   if (microseconds < 1e6) return `${(microseconds / 1000).toFixed(microseconds < 10000 ? 1 : 0)} ms`;

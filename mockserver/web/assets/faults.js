@@ -43,10 +43,10 @@ export class Faults {
       return;
     }
     const columns = ["Name", "Matches", "Does", "State", "Matched", "Fired", ""];
-    replace(this.rules, h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Rules" }, h("table", {}, h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col", class: /ed$/.test(c) ? "right" : "" }, c || h("span", { class: "sr" }, "Action"))))),
+    replace(this.rules, h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Rules" }, h("table", { class: "stack" }, h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col", class: /ed$/.test(c) ? "right" : "" }, c || h("span", { class: "sr" }, "Action"))))),
       h("tbody", {}, rules.map(({ rule, scenario, state, matched, fired }) => h("tr", {}, h("td", { class: "mono" }, line(rule.name), scenario ? h("span", { class: "tag" }, line(scenario)) : null),
         h("td", { class: "mono wrap" }, line(brief({ ...rule.match, ...(rule.when ?? {}) })) || "everything"), h("td", { class: "mono wrap" }, line(brief({ ...rule.answer, ...rule.mutate, ...rule.deliver }))),
-        h("td", {}, h("span", { class: `tag state-${state}` }, state)), h("td", { class: "right mono" }, matched), h("td", { class: "right mono" }, fired),
+        h("td", {}, h("span", { class: `tag state-${state}` }, state)), h("td", { class: "right mono", data: { label: "matched" } }, matched), h("td", { class: "right mono", data: { label: "fired" } }, fired),
         h("td", { class: "right" }, iconButton("trash", `Delete the rule ${line(rule.name)}`, () => act(() => call("DELETE", this.context.path(`/faults/${segment(rule.name)}`))).then(() => this.load())))))))));
   }
 

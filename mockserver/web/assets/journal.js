@@ -2,7 +2,7 @@
 
 import { act, call, segment } from "./api.js";
 import { Traffic } from "./chart.js";
-import { badge, button, duration, empty, h, icon, iconButton, line, replace, select, time } from "./dom.js";
+import { badge, button, clockTime, duration, empty, h, icon, iconButton, line, replace, select } from "./dom.js";
 import { showEntry } from "./entry.js";
 
 const WIDE_ROW = 30;
@@ -202,7 +202,7 @@ export class Journal {
       cells.target.textContent = `${row.gap.toLocaleString("en")} requests are not shown: the page fell behind`;
       return;
     }
-    cells.time.textContent = time(row.time);
+    cells.time.textContent = clockTime(row.time);
     cells.provider.textContent = row.provider;
     cells.method.textContent = line(row.method);
     cells.target.textContent = line(row.target);

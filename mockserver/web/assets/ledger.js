@@ -89,12 +89,12 @@ export class Ledger {
     }
     if (!rows.some((r) => this.key(r) === this.chosen)) this.chosen = this.key(rows[0]);
     const columns = ["Asset", "Venue", "Total", "Held", "Available", ""];
-    replace(this.rows, h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Rows" }, h("table", {}, h("thead", {}, h("tr", {}, columns.map((c, i) => h("th", { scope: "col", class: i > 1 && i < 5 ? "right" : "" }, c || h("span", { class: "sr" }, "Actions"))))),
+    replace(this.rows, h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Rows" }, h("table", { class: "stack" }, h("thead", {}, h("tr", {}, columns.map((c, i) => h("th", { scope: "col", class: i > 1 && i < 5 ? "right" : "" }, c || h("span", { class: "sr" }, "Actions"))))),
       h("tbody", {}, rows.slice(0, SHOWN_MAX).map((row) => {
         const name = line(`${row.asset} ${row.venue}`.trim());
         const choose = () => { this.chosen = this.key(row); this.paint(); };
         return h("tr", { class: this.key(row) === this.chosen ? "chosen" : "" }, h("td", {}, button(line(row.asset), choose, { class: "link mono", "aria-label": `Graph of ${name}` })), h("td", { class: "mono" }, line(row.venue)),
-          ["total", "held", "available"].map((m) => h("td", { class: "right mono" }, row[m])),
+          ["total", "held", "available"].map((m) => h("td", { class: "right mono", data: { label: m } }, row[m])),
           h("td", { class: "right nowrap" }, button("Edit", () => this.edit(row), { "aria-label": `Edit ${name}` }), button("Move", () => this.move(row), { "aria-label": `Move ${name}` }), iconButton("trash", `Delete ${name}`, () => this.drop(row))));
       })))), rows.length > SHOWN_MAX ? h("p", { class: "muted" }, `${rows.length - SHOWN_MAX} more rows: search for an asset.`) : null);
     const row = rows.find((r) => this.key(r) === this.chosen);

@@ -1,7 +1,7 @@
 // Where clients point: base URLs, credentials, signed requests to copy or to send, the reject keys.
 
 import { act, call } from "./api.js";
-import { badge, button, copy, copyButton, h, iconButton, line, replace, select, time, toast } from "./dom.js";
+import { badge, button, clockTime, copy, copyButton, h, iconButton, line, replace, select, toast } from "./dom.js";
 
 const SIGNED = /sign|authorization|key/i;
 
@@ -30,7 +30,7 @@ export class Providers {
   update() {
     for (const [name, node] of Object.entries(this.statuses ?? {})) {
       const last = this.context.store.lastByProvider[name];
-      replace(node, last ? [badge(last.status, last.reason), h("span", { class: "muted" }, ` ${line(last.operation || last.target)}, ${time(last.time)}`)] : h("span", { class: "muted" }, "no request yet"));
+      replace(node, last ? [badge(last.status, last.reason), h("span", { class: "muted" }, ` ${line(last.operation || last.target)}, ${clockTime(last.time)}`)] : h("span", { class: "muted" }, "no request yet"));
     }
   }
 

@@ -39,7 +39,7 @@ export class Limits extends Panel {
     const all = (word) => act(() => call("PATCH", this.context.path("/limits"), word), `All limits: ${word}`).then(() => this.load());
     replace(this.node, h("section", { class: "card" },
       h("header", {}, h("h2", {}, "Rate limits"), h("div", { class: "actions" }, button("Switch all off", () => all("off"), { class: "ghost" }), button("Defaults", () => all("default"), { class: "ghost" }))),
-      h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Limits" }, h("table", { class: "limits" }, h("thead", {}, h("tr", {}, ["Limit", "Value", "Window", "Used"].map((t) => h("th", { scope: "col" }, t)))),
+      h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Limits" }, h("table", { class: "stack" }, h("thead", {}, h("tr", {}, ["Limit", "Value", "Window", "Used"].map((t) => h("th", { scope: "col" }, t)))),
         h("tbody", {}, usage.limits.map((limit) => this.row(limit)))))),
     usage.bans.length ? h("section", { class: "card" }, h("h2", {}, "Bans"), h("ul", { class: "bans" }, usage.bans.map((ban) => h("li", {}, h("strong", {}, line(ban.caller)), ` is ${ban.state} (${ban.ban}) `, h("span", { class: "muted", data: { at: ban.until } }))))) : null);
     this.tick();
@@ -55,7 +55,7 @@ export class Limits extends Panel {
       bar.firstChild.style.width = `${share * 100}%`;
       return h("div", { class: "usage" }, h("span", { class: "caller", title: line(caller.caller) }, line(caller.caller)), bar, h("span", { class: "mono" }, `${caller.used}/${limit.count}`), h("span", { class: "muted", data: { at: caller.frees } }));
     });
-    return h("tr", {}, h("td", { class: "mono" }, limit.limit), h("td", {}, form), h("td", { class: "muted" }, limit.count === null ? "-" : limit.rolling ? "rolling" : "fixed"),
+    return h("tr", {}, h("td", { class: "mono all" }, limit.limit), h("td", {}, form), h("td", { class: "muted", data: { label: "Window" } }, limit.count === null ? "-" : limit.rolling ? "rolling" : "fixed"),
       h("td", {}, callers.length ? callers : h("span", { class: "muted" }, limit.count === null ? "off" : "nothing used"), limit.more ? h("p", { class: "muted" }, `${limit.more} more callers`) : null));
   }
 

@@ -3,6 +3,7 @@
 export const ROWS_MAX = 5000;
 const SECONDS = 300;
 const SAMPLES_MAX = 256; // durations kept of one second
+const EMPTY = { operation: "", credential: "", reason: "", note: "", fault: "", delivery: "", explanation: "" }; // what a row leaves out
 
 export class Store extends EventTarget {
   constructor() {
@@ -59,7 +60,7 @@ export class Store extends EventTarget {
   }
 
   add({ rows, missed }) {
-    const fresh = rows.filter((row) => row.n > this.last);
+    const fresh = rows.filter((row) => row.n > this.last).map((row) => ({ ...EMPTY, ...row }));
     if (!fresh.length && !missed) return;
     const replayed = this.replaying;
     this.replaying = false;
