@@ -7,6 +7,7 @@ narrow, in dark and in light, into ``docs/images`` or the folder that is given.
 import sys
 from pathlib import Path
 
+import requests
 from support.browser import PAGES, PANELS, Watched, chromium, open_panel, save_screenshot, send_read
 
 from mockserver import MockServer
@@ -47,8 +48,10 @@ def main() -> None:
             page = watched.page()
             open_panel(page, server.url, panel)
             if panel == "journal":
-                for provider in ("coinapi", "cpg", "coinw", "cdp"):
+                for provider in ("coinapi", "coinw", "cdp"):
                     send_read(server, provider, wrong=True)
+                headers = server.cpg.auth.headers("POST", "/v1/balances")  # a client's mistake
+                requests.get(server.cpg.base_url + "/v1/balances", headers=headers, timeout=30)
                 page.locator(".spacer > .row.refused:visible").first.click()
                 page.locator(".explanation").wait_for()
                 page.wait_for_timeout(1500)

@@ -52,7 +52,7 @@ export class Providers {
       this.address("Base URL", provider.base_url), provider.https_url ? this.address("TLS", provider.https_url) : null, provider.direct_url ? this.address("Direct", provider.direct_url) : null,
       h("div", { class: "field-line" }, h("span", { class: "caption" }, "Credential"), chooser), members,
       h("div", { class: "actions" }, button("Send", () => this.send(name, label), { class: "primary", title: "Sends the main read, signed, through the gateway" }),
-        button("Send a wrong one", () => this.send(name, label, true), { title: "Sends the same with one character of its signature or key changed" }),
+        button("Send a wrong one", () => this.send(name, label, true), { title: "Sends the same, signed for another method, or with one character of the key changed" }),
         button("curl", signed("curl"), { "aria-label": `Copy a signed curl line for ${name}` }), button("Python", signed("python"), { "aria-label": `Copy signed Python for ${name}` }),
         button("JavaScript", signed("javascript"), { "aria-label": `Copy signed JavaScript for ${name}` })),
       h("details", {}, h("summary", {}, `${rejects.length} keys that are always refused`),
@@ -84,9 +84,14 @@ export class Providers {
   }
 
   async send(name, label, wrong = false) {
-    const answer = await act(() => call("POST", this.context.path("/sign"), { provider: name, credential: label, as: "request", to: "gateway" }));
+    const sign = (more) => act(() => call("POST", this.context.path("/sign"), { provider: name, credential: label, as: "request", to: "gateway", ...more }));
+    const answer = await sign();
     if (!answer) return;
-    const request = wrong ? spoil(answer.request) : answer.request;
+    let { request } = answer;
+    if (wrong) {
+      const other = await sign({ method: request.method === "GET" ? "POST" : "GET" });
+      request = spoil(request, other?.request);
+    }
     const sent = await act(() => sendHere(request));
     if (sent) toast(`${name}: ${sent.status}. See the journal.`, sent.ok ? "good" : "info");
   }
@@ -98,8 +103,10 @@ export async function sendHere({ method, url, headers, body }) {
   return fetch(url, { method, headers: allowed, body: body || undefined, credentials: "omit", cache: "no-store" });
 }
 
-// Changes one character of the signature, or of the key where there is none.
-function spoil(request) {
+// Takes the signature of another method where it stands in a header; else changes one character of
+// the signature, or of the key where there is none.
+function spoil(request, twin) {
+  if (twin && Object.keys(request.headers).some((name) => /signature|authorization/i.test(name))) return { ...request, headers: twin.headers };
   const other = (c) => (c === "0" ? "1" : "0");
   const change = (text) => text.slice(0, -4) + other(text.at(-4)) + text.slice(-3);
   const names = Object.keys(request.headers).filter((name) => SIGNED.test(name));
