@@ -14,8 +14,7 @@ from support.control_calls import JSON, WAIT, Steer
 
 from mockserver import Auth, HandClock, MockServer
 from mockserver.control import live
-from mockserver.faults.parsing import KEYWORDS, AnswerSpec, FiringSpec, RuleParser
-from mockserver.faults.rules import RuleMatch
+from mockserver.faults.parsing import RuleParser
 from mockserver.model import times
 from mockserver.providers import discover
 
