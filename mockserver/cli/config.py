@@ -60,8 +60,10 @@ def read(path: Path) -> dict[str, Any]:
         if key in TABLES:
             data[key] = _flat(path, key, value)
         elif key not in OPTIONS:
-            known = ", ".join([*OPTIONS, "limits", "quirks"])
-            raise FileError(str(path), f"no option {key}: there are {known}", path=(key,))
+            from mockserver.model.suggestions import unknown
+
+            message = unknown("option", key, [*OPTIONS, *TABLES])
+            raise FileError(str(path), message, path=(key,))
         elif type(value) is not OPTIONS[key] and (type(value), OPTIONS[key]) != (int, float):
             message = f"{key} takes {TYPE_NAMES[OPTIONS[key]]}, not {value!r}"
             raise FileError(str(path), message, path=(key,))

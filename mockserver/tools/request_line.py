@@ -66,7 +66,9 @@ class RequestLine(Struct, frozen=True):
 
     def _short_target(self, width: int) -> str:
         """Returns the target, its middle left out where the request would fill more than a line."""
-        rest = f"{self._start()} {self.provider} {self.method}  -> {self.status} {self.reason}"
+        outcome = self._outcome()
+        outcome = outcome if len(outcome) <= width // 3 else self.reason
+        rest = f"{self._start()} {self.provider} {self.method}  -> {self.status} {outcome}"
         room = max(TARGET_MIN, width - len(rest))
         if len(self.target) <= room:
             return self.target
