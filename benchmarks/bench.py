@@ -15,7 +15,17 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import growth, machine, page, pauses, peers, report, sandboxes, start
+from benchmarks import (
+    encrypted,
+    growth,
+    machine,
+    page,
+    pauses,
+    peers,
+    report,
+    sandboxes,
+    start,
+)
 from benchmarks.cases import CASES, REQUESTS
 from benchmarks.found import Found
 from benchmarks.goals import goals
@@ -29,7 +39,10 @@ SECONDS_MAX = 20  # so that a group's runs end within the 120 s for which a toke
 REMEMBERED = 100_000  # requests after which memory is read
 STARTS = 5
 QUICK = "QUICK: nothing is warm, so the figures say little, and of a JVM nothing"
-PARTS = (*discover(), "peers", "memory", "start", "isolation", "pauses", "page", "growth")
+PARTS = (
+    *discover(),
+    *("peers", "memory", "start", "isolation", "pauses", "page", "tls", "growth"),
+)
 
 
 def main() -> int:
@@ -122,6 +135,8 @@ def _rest(found: Found, options: argparse.Namespace, ground: Ground) -> None:
         found.starts = start.starts(1 if quick else STARTS, ground.core)
     if "isolation" in only:
         found.isolation = [*sandboxes.figures(quick)]
+    if "tls" in only:
+        found.encrypted = [*encrypted.figures(ground.core, quick)]
     if "pauses" in only:
         found.pauses = [*pauses.figures(ground.core)]
     if "page" in only:

@@ -29,6 +29,7 @@ class Found(Struct):
     isolation: Sequence[Figure] = ()
     pauses: Sequence[Figure] = ()
     page: Sequence[Figure] = ()
+    encrypted: Sequence[Figure] = ()
     growth: Sequence[Growth] = ()
     rest: Rest | None = None  # of a request, beside what grows
     goals: Sequence[Goal] = ()

@@ -39,7 +39,7 @@ def goals(found: Found) -> Iterator[Goal]:
         yield Goal(
             f"large to small, the worst ({worst.name})", worst.ratio, GROWTH, note=by_pipeline
         )
-    for figure in (*found.isolation, *found.pauses, *found.page):
+    for figure in (*found.isolation, *found.pauses, *found.page, *found.encrypted):
         yield Goal(figure.name, figure.value, Target(figure.most, less=True), figure.unit)
 
 

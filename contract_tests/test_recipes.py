@@ -83,3 +83,64 @@ def test_the_job_for_gitlab_runs(shell: Any, tmp_path: Path) -> None:
 def test_the_script_says_why_a_server_does_not_start(shell: Any) -> None:
     with pytest.raises(AssertionError, match="did you mean default"):
         shell(f"{ROOT}/deploy/ci/start.sh --world defalt")
+
+
+# What stands in for Testcontainers: the image's command, in a process.
+TESTCONTAINERS = """
+import os, subprocess, sys
+
+class DockerContainer:
+    def __init__(self, image):
+        self.env = {}
+
+    def with_env(self, name, value):
+        self.env[name] = value
+        return self
+
+    def with_exposed_ports(self, *ports):
+        assert ports == (8490,)
+        return self
+
+    def __enter__(self):
+        command = [sys.executable, "-m", "mockserver", "serve", "--port", "0"]
+        env = os.environ | self.env
+        self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *error):
+        self.process.terminate()
+        self.process.communicate()
+
+    def get_container_host_ip(self):
+        return "127.0.0.1"
+
+    def get_exposed_port(self, port):
+        return self.ready.partition(",")[0].rpartition(":")[2]
+
+def wait_for_logs(container, text):
+    container.ready = next(line for line in container.process.stdout if text in line)
+"""
+
+
+def recipe(language: str) -> str:
+    """Returns the program in the guide on containers."""
+    page = (GUIDES / "containers.md").read_text("utf-8")
+    return re.search(rf"```{language}\n(.*?)```", page, re.DOTALL)[1]
+
+
+def test_the_recipe_for_testcontainers_in_python_runs(tmp_path: Path) -> None:
+    package = tmp_path / "testcontainers/core"
+    package.mkdir(parents=True)
+    for name in ("container", "waiting_utils"):
+        (package / f"{name}.py").write_text(TESTCONTAINERS)
+    path = os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))
+    done = subprocess.run(
+        [sys.executable, "-c", recipe("python")],
+        env=CLEAN | {"PYTHONPATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=SOON,
+        check=False,
+    )
+    assert "KRAKEN" in done.stdout, done.stderr

@@ -210,6 +210,7 @@ WRONG = [
     (("serve", "--port", "0", "--tls", "--ca-dir", "file"), "choose another --ca-dir"),
     (("serve", "--port", "0", "--tls-fault", "expird"), "'expired'"),
     (("serve", "--port", "0", "--proxy-port", "70000"), "proxy-port"),
+    (("serve", "--port", "0", "--grace", "nan"), "--grace takes seconds"),
 ]
 
 

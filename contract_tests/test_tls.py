@@ -141,6 +141,15 @@ def test_a_sandbox_has_an_https_url_and_a_signature_covers_its_path(server: Mock
     assert len(sandbox.journal) == 2
 
 
+def test_a_gateway_can_be_reached_by_https(
+    server: MockServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(OSError, match="no gateway answers at https://"):
+        RemoteServer(server.trust.https).check_connection()
+    monkeypatch.setenv("SSL_CERT_FILE", server.trust.path)
+    assert RemoteServer(server.trust.https).trust == server.trust
+
+
 def test_without_tls_the_way_to_it_is_named() -> None:
     with MockServer() as server:
         with pytest.raises(errors.SettingError, match="tls=True, or --tls"):

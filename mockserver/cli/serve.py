@@ -35,6 +35,8 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     merged = options.merged(context, flags)
     with merged.at(""):
         token = admin_token()
+    with merged.at("grace"):
+        server.check_grace(merged["grace"])
     with merged.at("host"):
         server.check_host(merged["host"], token)
     options.check(merged)

@@ -24,6 +24,12 @@ NOT_A_GATEWAY = (  # what is raised when something else listens there
 )
 
 
+CONNECTIONS: dict[str, tuple[type[http.client.HTTPConnection], int]] = {
+    "http": (http.client.HTTPConnection, 80),
+    "https": (http.client.HTTPSConnection, 443),  # SSL_CERT_FILE says whom it trusts
+}
+
+
 class RemoteServer(ServerHandle):
     """The server at a gateway's URL; raises SettingError for what is no URL."""
 
@@ -31,10 +37,11 @@ class RemoteServer(ServerHandle):
 
     def __init__(self, url: str, token: str | None = None) -> None:
         parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
+        if parts.scheme not in CONNECTIONS or not parts.hostname:
             raise SettingError(f"{url!r} is no gateway's URL: write http://127.0.0.1:8490")
         self.url = url.rstrip("/")
-        self._address = (parts.hostname, parts.port or 80)
+        self._connect, port = CONNECTIONS[parts.scheme]
+        self._address = (parts.hostname, parts.port or port)
         self._prefix = parts.path.rstrip("/") + "/__admin"
         self._token = token or admin_token()
         super().__init__(self._call_control, time.time_ns)
@@ -58,7 +65,7 @@ class RemoteServer(ServerHandle):
 
         Raises ControlError, and OSError if there is no gateway.
         """
-        connection = http.client.HTTPConnection(*self._address, timeout=TIMEOUT)
+        connection = self._connect(*self._address, timeout=TIMEOUT)
         try:
             connection.request("GET", self._prefix + path, headers=self._headers())
             response = connection.getresponse()
@@ -101,7 +108,7 @@ class RemoteServer(ServerHandle):
         self, method: str, target: str, data: str | None, headers: dict[str, str]
     ) -> tuple[int, bytes]:
         """Returns the status and the body of a response."""
-        connection = http.client.HTTPConnection(*self._address, timeout=TIMEOUT)
+        connection = self._connect(*self._address, timeout=TIMEOUT)
         try:
             connection.request(method, target, data, headers)
             response = connection.getresponse()

@@ -27,6 +27,7 @@ from mockserver.model.provider import Provider
 
 GATEWAY = "gateway"
 HALF_SENT = 0.3  # seconds that a stop leaves to requests on their way
+GRACE_MAX = 3_600  # seconds
 STOP_WITHIN = 1  # seconds for everything else
 IDLE = 60  # seconds for which a connection stays open when nothing is asked
 
@@ -35,6 +36,12 @@ def check_host(host: str, token: str | None) -> None:
     """Raises SettingError for an address that is not loopback, unless a token guards it."""
     if not is_loopback(host) and not token:
         raise SettingError(f"--host {host} is not loopback: set MOCKSERVER_ADMIN_TOKEN")
+
+
+def check_grace(seconds: float) -> None:
+    """Raises SettingError for a time that a stop cannot take."""
+    if not 0 <= seconds <= GRACE_MAX:
+        raise SettingError(f"--grace takes seconds, from 0 to {GRACE_MAX}, not {seconds!r}")
 
 
 def bind(host: str, port: int, providers: Mapping[str, Provider]) -> dict[str, socket.socket]:

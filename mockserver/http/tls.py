@@ -12,6 +12,7 @@ import ssl
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from mockserver.faults.tls import TlsFault
@@ -61,10 +62,10 @@ class Contexts:
                 context.minimum_version = ssl.TLSVersion.TLSv1
                 context.maximum_version = ssl.TLSVersion.TLSv1_1
             context.set_ciphers("ALL:@SECLEVEL=0")
-        with tempfile.NamedTemporaryFile(prefix="mockserver-") as file:  # ssl loads only files
-            file.write(self._certificate(fault))
-            file.flush()
-            context.load_cert_chain(file.name)
+        with tempfile.TemporaryDirectory(prefix="mockserver-") as folder:  # ssl loads only files
+            file = Path(folder) / "certificate.pem"
+            file.write_bytes(self._certificate(fault))
+            context.load_cert_chain(file)
         return context
 
     def _certificate(self, fault: TlsFault | None) -> bytes:
@@ -110,7 +111,7 @@ class TlsLayer(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the connection above."""
-        self.closing = True
+        self.closing, self.tls = True, None
         self.connection.connection_lost(exc)
 
     def pause_writing(self) -> None:

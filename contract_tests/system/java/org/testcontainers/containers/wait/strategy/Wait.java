@@ -1,0 +1,7 @@
+package org.testcontainers.containers.wait.strategy;
+
+public class Wait {
+    public static Wait forHttp(String path) {
+        return new Wait();
+    }
+}
