@@ -26,4 +26,5 @@ ENV PATH=/opt/mockserver/bin:$PATH \
     MOCKSERVER_HOST=0.0.0.0
 EXPOSE 8490-8495 8499
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["mockserver", "healthcheck"]
-CMD ["mockserver", "serve"]
+ENTRYPOINT ["mockserver"]
+CMD ["serve"]

@@ -82,7 +82,7 @@ class Stage:
                 self.run(["sh", "-ec", rest])
             case "USER":
                 self.user = rest
-            case "CMD" | "HEALTHCHECK" | "EXPOSE":
+            case "CMD" | "ENTRYPOINT" | "HEALTHCHECK" | "EXPOSE":
                 self.labels[word] = rest
             case _:
                 sys.exit(f"no such step here: {word}")
@@ -150,12 +150,20 @@ def copy(source: Path, target: Path, inside: bool) -> None:
         shutil.copy2(source, target / source.name if inside else target)
 
 
+def words_of(stage: Stage, service: dict[str, Any]) -> list[str]:
+    """Returns what a service runs: the image's entry point and its command, or its own."""
+    entry = service.get("entrypoint") or json.loads(stage.labels["ENTRYPOINT"])
+    return [*entry, *(service.get("command") or json.loads(stage.labels["CMD"]))]
+
+
 @contextlib.contextmanager
 def started(stage: Stage, service: dict[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
     env = stage.env | service.get("environment", {})
     file = Path("/tmp/service.log")
     log = file.open("wb")
-    process = subprocess.Popen(stage.command(service["command"]), env=env, stdout=log, stderr=log)
+    process = subprocess.Popen(
+        stage.command(words_of(stage, service)), env=env, stdout=log, stderr=log
+    )
     try:
         check = json.loads(stage.labels["HEALTHCHECK"].partition("CMD")[2])
         end = time.monotonic() + 60
@@ -196,10 +204,10 @@ def main(folder: Path) -> dict[str, Any]:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("0")
 
-    stage.run(services["trust"]["command"])
+    stage.run(words_of(stage, services["trust"]))
     with started(stage, services["mockserver"]) as server:
         client = services["client"]
-        spoken = stage.run(client["command"], env=client["environment"]).stdout
+        spoken = stage.run(words_of(stage, client), env=client["environment"]).stdout
         status = Path(f"/proc/{server.pid}/status").read_text("utf-8")
         writable = subprocess.run(
             stage.command(["touch", "/opt/x"]), capture_output=True, check=False
