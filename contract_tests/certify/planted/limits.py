@@ -80,7 +80,7 @@ plant(
     "empty-body-under-status-200",
     "truncated-json",
     "json-twice",
-    "gzip-that-is-none",
+    "gzip-*",
     "body-longer-than-announced",
     "retry-is-accepted",
     "invalid-utf8",

@@ -57,5 +57,12 @@ plant(
     ("cdp", "coinapi", "coinstats", "cpg"),
     "truncated-json",
     "body-longer-than-announced",
+    "gzip-cut-short",
     http_options=changed(changes.repaired),
+)
+plant(
+    "reads gzip without its trailer",
+    ALL,
+    "gzip-of-another-length",
+    http_options=lambda self: {"transport": changes.Untrailed(verify=False)},
 )

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from mockserver.certify.checks.common import JSON, RETRIES, issue, rule
+from mockserver.certify.checks.common import RETRIES, issue, rule
 from mockserver.certify.judges import at_most, error, exact, exact_or_error
-from mockserver.certify.model import MUST, SHOULD, Check, Level, Scene
+from mockserver.certify.model import ALL, MUST, SHOULD, Check, Level, Scene
 
 SHORT_READ = issue("psf/requests#4956")
 TIMEOUT = issue("danpaquin/coinbasepro-python#93")
@@ -110,13 +110,47 @@ CHECKS = (
         why="Readers of streams take the first and drop the rest.",
         mutate={"double_json": True},
     ),
-    _broken(
-        "gzip-that-is-none",
-        "A body that says gzip and is none raises.",
+    Check(
+        id="gzip-that-is-none",
+        about="A body that says gzip and is none gives an error or the exact account.",
+        level=MUST,
         why="A decoder that passes on what it cannot read makes rows of other bytes.",
-        status=200,
-        headers=JSON | {"Content-Encoding": "gzip"},
-        body='[{"exchange_id":"KRAKEN","data":[]}]',
+        fix=RAISE,
+        source=SHORT_READ,
+        scene=Scene(rules=rule(mutate={"gzip": "lying"})),
+        judges=(exact_or_error, at_most(RETRIES)),
+    ),
+    _broken(
+        "gzip-cut-short",
+        "A body in gzip that ends early raises.",
+        why="Some decoders return what they have, without an error.",
+        mutate={"gzip": "truncated"},
+    ),
+    _broken(
+        "gzip-of-another-length",
+        "A body in gzip whose trailer has another length raises.",
+        why="The trailer is there to find lost bytes.",
+        mutate={"gzip": "wrong_length"},
+    ),
+    Check(
+        id="gzip-unasked",
+        about="A body in gzip that was not asked for gives an error or the exact account.",
+        level=MUST,
+        why="Proxies compress whatever passes.",
+        fix="Decode by Content-Encoding, or raise.",
+        source=SHORT_READ,
+        scene=Scene(rules=rule(mutate={"gzip": "good"})),
+        judges=(exact_or_error, at_most(RETRIES)),
+    ),
+    Check(
+        id="gzip-as-accepted",
+        about="A client that accepts gzip reads it.",
+        level=MUST,
+        why="HTTP libraries say that they accept it, and hand-written decoders may not.",
+        fix="Leave Accept-Encoding to the library, or out.",
+        source=SHORT_READ,
+        scene=Scene(quirks={f"{name}.gzip": "on" for name in ALL}),
+        judges=(exact,),
     ),
     Check(
         id="invalid-utf8",
