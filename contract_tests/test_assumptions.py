@@ -118,9 +118,10 @@ def test_a_client_that_only_tolerates_our_defaults_fails_and_names_the_assumptio
 
 def test_an_assumption_that_is_not_there_ends_the_session_with_one_line(run: Run) -> None:
     result = run(NAIVE, "--mockserver-quirks", "cdp-leway")
-    assert result.ret != 0
-    output = result.stdout.str() + result.stderr.str()
-    assert "--mockserver-quirks: no assumption cdp-leway" in output
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in result.stderr.lines if line]
+    assert line.startswith("ERROR: --mockserver-quirks: no assumption cdp-leway: there are ")
+    assert line.endswith("did you mean cdp-leeway?")
 
 
 CAREFUL = """

@@ -31,6 +31,14 @@ def mockserver_alternative(request: pytest.FixtureRequest) -> Any:
     return getattr(request, "param", None)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Ends the session with one line where a name does not exist."""
+    names = session.config.getoption(OPTION)
+    if names:
+        _alternatives(names)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Runs a test that uses the fixture ``sandbox`` once per alternative."""
     names = metafunc.config.getoption(OPTION)
