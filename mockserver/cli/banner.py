@@ -16,7 +16,6 @@ from mockserver.http.exchange import Exchange
 from mockserver.model.provider import Provider
 from mockserver.tools.credentials import credentials
 
-DOCS = "README.md, docs/guides/command-line.md"
 NO_EXAMPLES = "No example lines: no provider has a credential labelled main."
 
 
@@ -107,7 +106,7 @@ def table(summary: Mapping[str, Any], width: int = 0) -> str:
             f"The fake exchange is ready. Gateway {summary['gateway']}, Ctrl-C stops it.",
             f"See it happen: open {summary['gateway']}/ in a browser.",
             f"Dashboard {summary['gateway']}/",
-            f"Read      {DOCS}",
+            f"Read      {summary['gateway']}/docs, docs/guides/command-line.md",
             "",
             *shortened,
             "",

@@ -48,8 +48,11 @@ def verify(as_json: bool, url: str | None, sandbox: str, **given: Any) -> int:
         if as_json:
             print_json(error.body)
         else:
-            print(f"{_counted(error.facts['count'])}, expected {_expected(body)}")
-            print("\n".join(_nearest(error)))
+            for line in (
+                f"{_counted(error.facts['count'])}, expected {_expected(body)}",
+                *_nearest(error),
+            ):
+                print(line)
         return 1
     if as_json:
         print_json(result)
