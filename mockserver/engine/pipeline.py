@@ -141,7 +141,8 @@ def _mark_early(
     sandbox: Sandbox, call: RequestContext, label: str, response: Response, reject: Reject | None
 ) -> None:
     """Notes that the client should have waited, and remembers how long it has to wait now."""
-    operation, peer = _operation(call), call.request.peer
+    operation = call.route.id if call.route is not None else _operation_of_rule(call)
+    peer = call.request.peer
     callers = [(label or peer, operation), (peer, operation)]
     n = sandbox.journal.count + 1
     note = call.state.waits.watch(callers, n, call.now, response, reject)
