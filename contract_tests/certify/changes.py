@@ -78,6 +78,12 @@ def with_body(response: httpx.Response, body: bytes, status: int = 200) -> httpx
     return httpx.Response(status, headers={"content-type": "application/json"}, content=body)
 
 
+def rewritten(response: httpx.Response, body: bytes) -> httpx.Response:
+    """Returns a response with another body, which is not in gzip."""
+    headers = [(k, v) for k, v in response.headers.multi_items() if k != "content-encoding"]
+    return httpx.Response(response.status_code, headers=headers, content=body)
+
+
 def unchanged(provider: str, response: httpx.Response) -> httpx.Response:
     return response
 
@@ -121,9 +127,7 @@ def first_document(provider: str, response: httpx.Response) -> httpx.Response:
         _, end = json.JSONDecoder().raw_decode(response.text)
     except ValueError:
         return response
-    return httpx.Response(
-        response.status_code, headers=response.headers, content=response.content[:end]
-    )
+    return rewritten(response, response.content[:end])
 
 
 def repaired(provider: str, response: httpx.Response) -> httpx.Response:
@@ -226,11 +230,11 @@ ABSENT = {
 def absent_as_zero(provider: str, response: httpx.Response) -> httpx.Response:
     """An absent amount is zero."""
     body = re.sub(*ABSENT[provider], response.content)
-    return httpx.Response(response.status_code, headers=response.headers, content=body)
+    return rewritten(response, body)
 
 
 def null_as_zero(provider: str, response: httpx.Response) -> httpx.Response:
     """An amount of null is zero."""
     zero = rb"\1:0" if provider in ("coinapi", "coinstats") else rb'\1:"0"'
     body = re.sub(rb'("total"|"balance"|"amount"):null', zero, response.content)
-    return httpx.Response(response.status_code, headers=response.headers, content=body)
+    return rewritten(response, body)

@@ -123,6 +123,9 @@ class Suite:
         load = self._options.load()
         try:
             result = self._run(check)
+            if result.verdict in (FAIL, WARNING) and load.is_high():
+                busy = f"{load.share():.0%} of the processor time was in use"
+                return self._doubted(result, busy)
         except UnusableClient:
             raise
         except Exception as error:
@@ -132,9 +135,6 @@ class Suite:
                 verdict=HARNESS_ERROR,
                 complaint=f"{type(error).__name__}: {error}; {REPORT}\n{''.join(lines[-3:])}",
             )
-        if result.verdict in (FAIL, WARNING) and load.is_high():
-            busy = f"{load.share():.0%} of the processor time was in use"
-            return self._doubted(result, busy)
         return result
 
     def _doubted(self, result: Result, busy: str) -> Result:
