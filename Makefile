@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 SYSTEM ?= .venv-system
+DOCS ?= .venv-docs
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test system screenshots check fix prove fuzz soak compat compat-latest bench lock wheel clean
+.PHONY: help run test system docs screenshots check fix prove fuzz soak compat compat-latest bench lock wheel clean
 
 help: ## List the chores
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -20,6 +21,11 @@ test: $(VENV)/installed-test ## Run the whole suite (ARGS="-k cpg" passes option
 
 system: $(SYSTEM)/installed ## Tests with a browser, a balancer, other toolchains (ARGS="-k page")
 	@$(SYSTEM)/bin/python -m pytest -p no:randomly contract_tests/system $(ARGS)
+
+docs: $(DOCS)/installed ## Build the documentation into build/docs; a dead link is an error
+	@rm -rf build/docs
+	@$(DOCS)/bin/python -m sphinx --quiet --fail-on-warning --builder html --doctree-dir build/doctrees docs build/docs $(ARGS)
+	@echo "Open build/docs/index.html"
 
 screenshots: $(SYSTEM)/installed ## The pictures of the documentation (ARGS="FOLDER --all")
 	@cd contract_tests && $(abspath $(SYSTEM))/bin/python -m system.screenshots $(ARGS)
@@ -66,6 +72,8 @@ lock: ## Pin the dependencies anew (needs uv)
 	  --no-annotate --extra test --constraint contract_tests/requirements.lock \
 	  --output-file contract_tests/system/requirements.lock \
 	  pyproject.toml contract_tests/system/requirements.in
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --output-file docs/requirements.lock docs/requirements.in
 	for set in oldest newest; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate --constraint requirements-build.lock \
@@ -76,7 +84,7 @@ wheel: $(VENV)/installed-test ## Build the wheel into dist/
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## Remove the environment and what was built
-	rm -rf $(VENV) $(SYSTEM) .venv-compat-* dist build
+	rm -rf $(VENV) $(SYSTEM) $(DOCS) .venv-compat-* dist build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, this is " + sys.version.split()[0] + ": make run PYTHON=python3.12")'
@@ -100,4 +108,11 @@ $(SYSTEM)/installed: contract_tests/system/requirements.lock requirements-build.
 	  --requirement contract_tests/system/requirements.lock --requirement requirements-build.lock
 	@$(SYSTEM)/bin/python -m pip --quiet --disable-pip-version-check install --no-deps \
 	  --no-build-isolation --no-index --editable .
+	@touch $@
+
+$(DOCS)/installed: docs/requirements.lock
+	@echo "Installing what builds the documentation into $(DOCS): about 20 seconds, this time only"
+	@$(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes \
+	  --requirement docs/requirements.lock
 	@touch $@
