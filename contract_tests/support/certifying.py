@@ -10,6 +10,7 @@ from mockserver.certify.load import Load
 from mockserver.certify.model import Result
 from mockserver.certify.run import Options, Suite
 
+FEW = ("documented-example", "forty-digits", "unknown-key")
 TIME_LIMIT = 4  # seconds for a run; what hangs takes them all
 
 
@@ -38,3 +39,8 @@ def certified(
     settings = {"time_limit": TIME_LIMIT, "load": Idle, **options}
     chosen = Options(provider=provider, requirements=scoring.requirements(), **settings)
     return Suite(server, FunctionClient(client), chosen).run(scoring.selected(provider, only))
+
+
+def verdicts(results: list[Result]) -> dict[str, str]:
+    """Returns the verdicts by the ids of the checks."""
+    return {result.check.id: result.verdict for result in results}
