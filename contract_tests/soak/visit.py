@@ -44,7 +44,7 @@ class Visit:
         """Makes the sandbox, uses it, and deletes it; raises Wrong."""
         self._sandbox = self._remote.sandbox(self.id, quirks={"cpg.replay": "off"}, limits="off")
         self.owner = urlsplit(self.sandbox.cpg.direct_url).netloc.rpartition(":")[2]
-        self.sandbox.cpg.set_balance("main", "USDT", self._amount, venue="ETH")
+        self.sandbox.cpg.set_balance("main", "USDT", "ETH", total=self._amount)
         before = self._credits()
         steps = [self._read, self._read, self._pay, self._fault, self._clock, self._snapshot]
         for _ in range(ROUNDS):
@@ -82,8 +82,8 @@ class Visit:
         body = self._send("cpg", status)
         self._reads += 1
         if status == 200:
-            rows = {(row["currency"], row["network"]): row for row in body["data"]["balances"]}
-            self._expect(rows["USDT", "ETH"]["total"], self._amount, "the balance")
+            rows = {(row["currency"], row["network"]): row for row in body["data"]}
+            self._expect(rows["USDT", "ETH"]["balance"], self._amount, "the balance")
 
     def _pay(self) -> None:
         """Makes a request that costs credits."""

@@ -1,6 +1,7 @@
 """``mockserver serve --processes N``: N processes on this machine behind an installed HAProxy."""
 
 import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -145,13 +147,14 @@ def _ended(balancer: "subprocess.Popen[bytes]", log: Path) -> click.ClickExcepti
 
 
 def _wait_for(address: str, balancer: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Waits until the balancer listens; raises ClickException when it has ended instead."""
+    """Waits until the balancer answers; raises ClickException when it has ended instead."""
     url = urlsplit(f"//{address}")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(str(url.hostname), url.hostname)  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(str(url.hostname), str(url.hostname))  # noqa: S104
     while balancer.poll() is None:
-        try:
-            with socket.create_connection((host, url.port), LOOK):
+        client = http.client.HTTPConnection(host, url.port, timeout=STOP_WITHIN)
+        with contextlib.closing(client), contextlib.suppress(OSError, http.client.HTTPException):
+            client.request("GET", "/healthz")
+            if client.getresponse().status == HTTPStatus.OK:
                 return
-        except OSError:
-            threading.Event().wait(LOOK / 10)
+        threading.Event().wait(LOOK / 10)
     raise _ended(balancer, log)

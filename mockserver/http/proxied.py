@@ -1,11 +1,13 @@
 """The client's address behind a trusted proxy, which names it in ``X-Forwarded-For``."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from mockserver.errors import SettingError
 
 FORWARDED = b"x-forwarded-for"
+CLIENTS_MAX = 4_096  # of which the address is remembered
 
 Networks = Sequence[IPv4Network | IPv6Network]
 
@@ -36,7 +38,12 @@ def client_address(headers: Iterable[tuple[bytes, bytes]], peer: str, networks: 
 
     What a client wrote into the header itself stands further to the front, and is not believed.
     """
-    named = b",".join(value for name, value in headers if name == FORWARDED)
+    named = b",".join([value for name, value in headers if name == FORWARDED])
+    return _last_client(named, peer, networks)
+
+
+@lru_cache(CLIENTS_MAX)
+def _last_client(named: bytes, peer: str, networks: Networks) -> str:
     for part in reversed(named.decode("latin-1").split(",")):
         address = part.strip()
         try:

@@ -18,6 +18,7 @@ defaults
     timeout client 1h
     timeout server 1h
     timeout http-keep-alive 60s
+    timeout check 10s
     option forwardfor
     option accept-invalid-http-request
     option redispatch 1
@@ -34,7 +35,8 @@ backend {name}
     hash-type consistent sdbm avalanche
     option httpchk
     http-check send meth GET uri /healthz ver HTTP/1.1 hdr Host localhost
-    default-server check inter 500ms fall 2 rise 1 on-marked-down shutdown-sessions"""
+    # A busy process is not a dead one: a sandbox moves only when its process is gone.
+    default-server check inter 1s fall 6 rise 1 on-marked-down shutdown-sessions"""
 
 
 def haproxy_config(
