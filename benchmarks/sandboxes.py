@@ -46,6 +46,7 @@ def figures(quick: bool) -> Iterator[Figure]:
         yield Figure("fixture's set-up and teardown", _fixture(server, TIMES // part), "ms", 2)
         grown = _journal(server, FULL // part, MANY // part)
         yield Figure(f"memory grown by {MANY // part:,} requests more", grown, "MB", 5)
+    yield Figure("memory of an idle sandbox, of 10,000", _idle(10_000 // part), "kB", 40)
     yield Figure("plugin import", _import(), "ms", 50)
     tests = TESTS // part
     added = _session(WITH, tests) - _session(WITHOUT, tests)
@@ -94,14 +95,39 @@ def _journal(server: MockServer, full: int, many: int) -> float:
             pipeline.respond(sandbox, "coinapi", asked)
 
     ask(full)
-    before = _resident()
+    before = resident()
     ask(many)
-    return max(0.0, _resident() - before)
+    return max(0.0, resident() - before)
 
 
-def _resident() -> float:
+def resident() -> float:
+    """Returns the MB of resident memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
+
+
+IDLE = """
+import secrets, sys
+from benchmarks.sandboxes import resident
+from mockserver.http.exchange import create_exchange
+count = int(sys.argv[1])
+sandboxes = create_exchange(max_sandboxes=count + 10).sandboxes
+world, settings = sandboxes.default.world, sandboxes.default.initial_settings
+def make(id):
+    sandboxes.make(id, world.with_fresh_keys(secrets.token_bytes), settings, 10**13)
+for n in range(9):
+    make(f"first-{n}")
+before = resident()
+for n in range(count):
+    make(f"{n}")
+print(1000 * (resident() - before) / count)
+"""
+
+
+def _idle(count: int) -> float:
+    """Returns the kB that each of so many sandboxes with keys of their own takes."""
+    command = [sys.executable, "-c", IDLE, str(count)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def _import() -> float:

@@ -1,5 +1,7 @@
 """The state of a sandbox as a value: nothing is forgotten, nothing copied, nothing shared by chance."""
 
+import gc
+import secrets
 import tracemalloc
 from collections import OrderedDict, deque
 from collections.abc import Mapping
@@ -52,6 +54,7 @@ NOT_STATE = {
     "Clock._anchor": "where the process's own time stood: compared by now()",
     "Journal.redactor": "the server's",
     "Journal.followers": "who listens",
+    "Journal.streams": "who listens",
     "Journal._share": "counts memory",
     "Journal.resets": "shows that the numbers began anew",
     "Journal.totals": "the server's",
@@ -230,6 +233,27 @@ def test_a_state_of_the_whale_and_its_return_copy_no_row(monkeypatch: pytest.Mon
     for one in (sandbox, fork):
         rows = one.states["cpg"].ledger.accounts["main"].rows
         assert rows is state.providers["cpg"].ledger.accounts["main"].rows
+
+
+def test_an_idle_sandbox_takes_less_than_40_kb() -> None:
+    sandboxes, count = Bench(max_sandboxes=10_000).server.app.sandboxes, 40
+    world, settings = sandboxes.default.world, sandboxes.default.initial_settings
+
+    def make(id: str) -> None:
+        fresh = world.with_fresh_keys(secrets.token_bytes)
+        sandboxes.make(id, fresh, settings, 3600 * SECOND)
+
+    make("first")
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for n in range(count):
+            make(f"box-{n}")
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert taken / count < 40_000
 
 
 def sandbox_of(bench: Bench, state: Any) -> Sandbox:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -17,7 +17,7 @@ from mockserver.engine.retries import Waits
 from mockserver.engine.settings import Settings, limit_of
 from mockserver.engine.world import MAIN, CredentialStore, ProviderWorld
 from mockserver.faults.matching import Rulebook
-from mockserver.model.provider import BanCheck, Gate, RateLimit, Route
+from mockserver.model.provider import BanCheck, Gate, Quirk, RateLimit, Route
 from mockserver.model.redaction import written_forms
 from mockserver.model.reject import Reject
 from mockserver.model.world import Change, SetKey, View
@@ -56,7 +56,7 @@ class ProviderState:
         self.router = part.router
         self.keyring = CredentialStore(provider, part.credentials, part.keys.get(MAIN))
         self.ledger = Ledger(part.accounts, part.section)
-        self.quirks: dict[str, Any] = {}
+        self.quirks: Mapping[str, Any] = {}
         self.counters: dict[str, Window] = {}
         self.ban_lists: dict[str, BanList] = {}
         self.outer: tuple[Gate | FaultHeaders, ...] = ()  # without the ban checks that are off
@@ -99,10 +99,10 @@ class ProviderState:
     def configure(self, settings: Settings) -> None:
         """Applies settings; limits that stay the same keep their counts."""
         provider = self.provider
-        self.quirks = {
-            q.name: q.read(settings.quirks.get(f"{provider.name}.{q.name}", q.default))
-            for q in provider.quirks
-        }
+        texts = [
+            settings.quirks.get(f"{provider.name}.{q.name}", q.default) for q in provider.quirks
+        ]
+        self.quirks = _quirk_values(provider.quirks, tuple(texts))
         self.cors = self.quirks.get("cors") == "on"
         self.gzip = self.quirks.get("gzip") == "on"
         self.counts_reached = self.quirks.get("counts") != "successful"
@@ -182,6 +182,12 @@ class ProviderState:
             except (ValueError, KeyError) as error:
                 # A control call came first: it was applied already, or is no longer possible.
                 log.warning("%s: %s was not applied: %s", self.provider.name, event.named(), error)
+
+
+@lru_cache(1024)
+def _quirk_values(quirks: tuple[Quirk, ...], texts: tuple[str, ...]) -> Mapping[str, Any]:
+    """Returns the values of quirks by name; sandboxes share it."""
+    return {quirk.name: quirk.read(text) for quirk, text in zip(quirks, texts, strict=True)}
 
 
 @cache

@@ -27,7 +27,7 @@ class SecretsInUse(SecretIndex):
     def __init__(self) -> None:
         super().__init__()
         self.version = 0
-        self._owners: dict[Hashable, frozenset[bytes]] = {}
+        self._owners: dict[Hashable, tuple[bytes, ...]] = {}  # a set takes six times the memory
         self._removed = 0  # secrets whose anchors are still in the index
         self._lock = threading.Lock()
 
@@ -35,14 +35,14 @@ class SecretsInUse(SecretIndex):
         """Replaces the secrets of an owner."""
         new = frozenset(secret for secret in secrets if len(secret) >= SECRET_MIN)
         with self._lock:
-            old = self._owners.get(owner, frozenset())
-            self._owners[owner] = new
+            old = frozenset(self._owners.get(owner, ()))
+            self._owners[owner] = tuple(new)
             self._change(new - old, old - new)
 
     def drop(self, owner: Hashable) -> None:
         """Removes an owner, and the secrets that no other owner has."""
         with self._lock:
-            self._change(frozenset(), self._owners.pop(owner, frozenset()))
+            self._change(frozenset(), frozenset(self._owners.pop(owner, ())))
 
     def _change(self, added: frozenset[bytes], removed: frozenset[bytes]) -> None:
         owners, plain_count, plain_removed = self._secrets, len(self._plain), False
