@@ -1,6 +1,8 @@
 """The calls that the page and scripts share: sign, judge, upcoming, usage, kinds, facts, live."""
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -474,6 +476,19 @@ def test_a_reader_misses_what_is_beyond_the_bounds_and_learns_how_many(
     with Listener(server) as listener:
         rows = listener.next("rows")
         assert ([row["n"] for row in rows["rows"]], rows["missed"]) == ([4, 5], 3)
+
+
+@pytest.mark.parametrize("path", ["live", "sandboxes/default/requests/stream"])
+def test_a_client_that_leaves_before_a_stream_begins_is_not_followed(
+    server: MockServer, path: str
+) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), WAIT) as client:
+        client.sendall(f"GET /__admin/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        client.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            while client.recv(4096):
+                pass
 
 
 LIVE_REFUSED = [

@@ -66,7 +66,6 @@ async def _respond(request: Request) -> Response:
         return _json(200, document())
     events = _stream(request, path)
     if events is not None:
-        request.scope["endless"] = True  # a client that closes its sending side has left
         return StreamingResponse(events, media_type="text/event-stream")
     route, parameters = find(request.method, path)
     body = await _read_body(request, route.body is not None)

@@ -111,6 +111,8 @@ class Bridge:
         head = STATUS_LINES[status] + self._connection.context.common + lines(headers)
         named = {name.lower(): value.lower() for name, value in headers}
         self._endless = named.get(b"content-type", b"").startswith(ENDLESS)
+        if self._endless and self._connection.half_closed:
+            self._connection.transport.abort()  # a client that sends no more has left
         self._bodiless = self._bodiless or status in BODILESS
         endless = b"content-length" not in named and not self._bodiless
         self._chunked = endless and self._scope["http_version"] == "1.1"

@@ -20,7 +20,12 @@ export class Feed {
     this.leading = false;
     this.channel = "BroadcastChannel" in window ? new BroadcastChannel(NAME) : null;
     if (this.channel) this.channel.onmessage = ({ data }) => this.hear(data);
-    addEventListener("pagehide", () => this.say({ type: "bye", tab: this.tab }));
+    addEventListener("pagehide", () => {
+      this.left = true;
+      this.say({ type: "bye", tab: this.tab });
+      this.abort?.abort("left");
+    });
+    addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   }
 
   start() {
@@ -94,7 +99,7 @@ export class Feed {
 
   async run() {
     let wait = RETRY_MIN;
-    for (;;) {
+    while (!this.left) {
       const places = this.places();
       if (!places.length) {
         await sleep(100);

@@ -49,7 +49,7 @@ export class Providers {
     return h("section", { class: "card provider", "aria-label": about.title },
       h("header", {}, h("h2", {}, about.title), h("span", { class: "tag" }, name)),
       this.statuses[name],
-      this.address("Base URL", provider.base_url), provider.https_url ? this.address("TLS", provider.https_url) : null, provider.direct_url ? this.address("Direct", provider.direct_url) : null,
+      this.address("Base URL", provider.base_url), provider.https_url ? this.address("TLS", provider.https_url) : null, provider.direct_url && provider.direct_url !== provider.base_url ? this.address("Direct", provider.direct_url) : null,
       h("div", { class: "field-line" }, h("span", { class: "caption" }, "Credential"), chooser), members,
       h("div", { class: "actions" }, button("Send", () => this.send(name, label), { class: "primary", title: "Sends the main read, signed, through the gateway" }),
         button("Send a wrong one", () => this.send(name, label, true), { title: "Sends the same, signed for another method, or with one character of the key changed" }),

@@ -72,6 +72,7 @@ export class Quirks extends Panel {
   constructor(context) {
     super(context, ["settings"]);
     this.node.classList.add("columns");
+    this.open = new Set(); // quirks whose facts are shown
   }
 
   async load() {
@@ -86,7 +87,7 @@ export class Quirks extends Panel {
   }
 
   quirk(provider, name, about, value) {
-    const full = `${provider}.${name}`;
+    const full = nameOf(provider, name);
     const set = (v) => act(() => call("PATCH", this.context.path("/quirks"), { [full]: v }), `${full} is ${v ?? "its default"}`).then(() => { document.activeElement?.blur(); this.load(); });
     const free = !about.choices.includes(about.default) || about.choices.length < 2;
     const control = free
@@ -97,13 +98,13 @@ export class Quirks extends Panel {
     const changed = value !== about.default;
     const facts = this.related(provider, name, about);
     return h("div", { class: `quirk${changed ? " changed" : ""}` }, h("div", {}, h("h3", { class: "mono" }, name, changed ? h("span", { class: "tag" }, `default ${about.default}`) : null), h("p", {}, about.about),
-      facts.length ? h("details", {}, h("summary", {}, facts.length === 1 ? "The fact behind it" : `${facts.length} facts behind it`), facts.map((f) => h("p", { class: "fact" }, h("a", { href: `facts#${encodeURIComponent(f.id)}` }, f.id), h("span", { class: `tag ${f.status}` }, f.status), ` ${f.fact}`))) : null),
+      facts.length ? h("details", { open: this.open.has(full), ontoggle: (e) => (e.target.open ? this.open.add(full) : this.open.delete(full)) }, h("summary", {}, facts.length === 1 ? "The fact behind it" : `${facts.length} facts behind it`), facts.map((f) => h("p", { class: "fact" }, h("a", { href: `facts#${encodeURIComponent(f.id)}` }, f.id), h("span", { class: `tag ${f.status}` }, f.status), ` ${f.fact}`))) : null),
     h("div", { class: "value" }, control, changed ? button("Default", () => set(null), { class: "ghost small", "aria-label": `${full} to its default` }) : null));
   }
 
   related(provider, name, about) {
     const rows = (this.facts?.facts ?? []).filter((f) => f.provider === provider);
-    const named = rows.filter((f) => f.fact.includes(`\`${name}\``) || f.fact.includes(full(provider, name)));
+    const named = rows.filter((f) => f.fact.includes(`\`${name}\``) || f.fact.includes(nameOf(provider, name)));
     if (named.length) return named.slice(0, 5);
     const words = (text) => new Set(text.toLowerCase().match(/[a-z]{4,}/g) ?? []);
     const wanted = new Set([...words(name.replaceAll("_", " ")), ...words(about.about)]);
@@ -114,7 +115,7 @@ export class Quirks extends Panel {
   }
 }
 
-const full = (provider, name) => `${provider}.${name}`;
+const nameOf = (provider, name) => `${provider}.${name}`;
 
 export class Coverage extends Panel {
   constructor(context) {
