@@ -52,7 +52,8 @@ def main() -> None:
                     send_read(server, provider, wrong=True)
                 headers = server.cpg.auth.headers("POST", "/v1/balances")  # a client's mistake
                 requests.get(server.cpg.base_url + "/v1/balances", headers=headers, timeout=30)
-                page.locator(".spacer > .row.refused:visible").first.click()
+                page.get_by_text("another method signed").first.wait_for()
+                page.locator(".spacer > .row", has_text="another method signed").first.click()
                 page.locator(".explanation").wait_for()
                 page.wait_for_timeout(1500)
             page.wait_for_timeout(500)
