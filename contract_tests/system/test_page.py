@@ -454,6 +454,34 @@ def test_a_sandbox_is_made_used_reset_and_deleted(server: MockServer, page: Any)
     page.locator(".notice").wait_for(state="hidden")
 
 
+def test_a_sandbox_is_snapshot_restored_forked_and_rewound(server: MockServer, page: Any) -> None:
+    for _ in range(3):
+        send_read(server, "coinapi")
+    open_panel(page, server.url, "journal")
+    rows(page).nth(2).wait_for()
+    choose(page, "Take a snapshot")
+    page.locator("dialog").get_by_label("Name").fill("before")
+    confirm(page, "Take")
+    said(page, "Snapshot before")
+    before = server.cpg.balances()
+    server.cpg.set_balance("main", "USDT", "ETH", total="1")
+    choose(page, "Restore a snapshot")
+    confirm(page, "Restore")
+    _until(lambda: server.cpg.balances() == before)
+    choose(page, "Rewind to an entry")
+    page.locator("dialog").get_by_label("To before request").fill("3")
+    confirm(page, "Rewind")
+    page.get_by_text("2 of 2 shown").wait_for()
+    rows(page).first.click()
+    press(page, "Rewind to here")
+    page.get_by_text("1 of 1 shown").wait_for()
+    choose(page, "Fork")
+    page.locator("dialog").get_by_label("Id of the fork").fill("twin")
+    confirm(page, "Fork")
+    page.wait_for_url("**/#/twin/journal")
+    assert server.sandbox(id="twin").id == "twin"
+
+
 # Good manners
 
 
