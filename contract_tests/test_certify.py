@@ -39,6 +39,18 @@ def test_the_frozen_set_names_checks_that_exist() -> None:
     assert len(levels) == 119  # frozen: a new check goes into a later file
 
 
+def test_a_check_that_is_newer_than_the_set_is_shown_and_does_not_score(
+    server: MockServer,
+) -> None:
+    older = scoring.Requirements("2026-01", {"documented-example": "should"})
+    options = Options(provider="coinw", requirements=older)
+    suite = Suite(server, FunctionClient(lost), options)
+    results = suite.run(scoring.selected("coinw", FEW[:2]))
+    assert verdicts(results) == {"documented-example": "warning", "forty-digits": "fail"}
+    assert [result.scores for result in results] == [True, False]
+    assert (scoring.score(results).text, scoring.exit_status(results, {})) == ("0/1", 0)
+
+
 # Verdicts
 
 

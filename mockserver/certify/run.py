@@ -83,7 +83,7 @@ class Suite:
         """
         with streams_of_threads():
             rehearsal = FIRST if self._client.rehearses or FIRST in checks else checks[0]
-            first = self._result(rehearsal)
+            first = self._result(self._with_level(rehearsal))
             if rehearsal is FIRST:
                 _require_participation(first)
             with ThreadPoolExecutor(self._workers(first.outcome)) as pool:
@@ -99,11 +99,14 @@ class Suite:
         heavy = first.seconds > HEAVY
         return min(self._client.workers, os.cpu_count() or 1) if heavy else self._client.workers
 
+    def _with_level(self, check: Check) -> Check:
+        """Returns a check with the level that it has in the set."""
+        return replace(check, level=self._options.requirements.levels.get(check.id, check.level))
+
     def _graded(self, check: Check, first: Result) -> Result:
         """Returns the result of a check with expectations and set applied."""
-        levels = self._options.requirements.levels
-        scores = check.id in levels
-        check = replace(check, level=levels.get(check.id, check.level))
+        scores = check.id in self._options.requirements.levels
+        check = self._with_level(check)
         if check.id in self._options.skip:
             reason = self._options.skip[check.id]
             return Result(check=check, verdict=SKIPPED, complaint=reason, scores=scores)
