@@ -143,8 +143,6 @@ def hostile_card(server: MockServer) -> Card:
 
 
 def test_hostile_output_is_harmless_in_every_report(server: MockServer) -> None:
-    pytest.importorskip("jinja2")
-    pytest.importorskip("junitparser")
     from mockserver.certify.reports.html import html
     from mockserver.certify.reports.junit import junit
 
