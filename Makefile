@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test system docs screenshots check fix prove fuzz soak compat compat-latest bench lock wheel clean
+.PHONY: help run test system docs reference screenshots check fix prove fuzz soak compat compat-latest bench lock wheel clean
 
 help: ## List the chores
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ docs: $(DOCS)/installed ## Build the documentation into build/docs; a dead link 
 	@rm -rf build/docs
 	@$(DOCS)/bin/python -m sphinx --quiet --fail-on-warning --builder html --doctree-dir build/doctrees docs build/docs $(ARGS)
 	@echo "Open build/docs/index.html"
+
+reference: $(VENV)/installed-test ## Render the tables of the documentation from the code
+	@$(BIN)/python contract_tests/render_reference.py
 
 screenshots: $(SYSTEM)/installed ## The pictures of the documentation (ARGS="FOLDER --all")
 	@cd contract_tests && $(abspath $(SYSTEM))/bin/python -m system.screenshots $(ARGS)
