@@ -53,6 +53,9 @@ fuzz: $(VENV)/installed-test ## Fuzz a server in a process of its own (ARGS="--r
 soak: $(VENV)/installed-test ## Sandboxes, faults and killed processes for minutes (ARGS="--minutes 10")
 	@$(BIN)/python -m contract_tests.soak $(ARGS)
 
+sessions: $(VENV)/installed-test ## Random sessions: restore, fork, import, rewind (ARGS="1000 200")
+	@PYTHONPATH=.:contract_tests $(BIN)/python -m machines.sessions $(or $(ARGS),1000 200)
+
 compat: ## Socket tests with the oldest and newest libraries (PYTHONS="python3.12 python3.13")
 	@$(PYTHON) -m contract_tests.compat oldest newest $(PYTHONS:%=--python %)
 
