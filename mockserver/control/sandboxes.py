@@ -9,8 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mockserver import caches
-from mockserver.control.faults import read_scenario
+from mockserver.control.faults import check_tls_fault, read_scenario
 from mockserver.control.routes import ControlCall, invalid, one_of
+from mockserver.control.trust import https_member
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.sandboxes import DEFAULT
 from mockserver.engine.settings import Settings, changed
@@ -122,6 +123,7 @@ def create(call: ControlCall) -> dict[str, Any]:
     scenario = call.app.sandboxes.default.initial_scenario
     if spec.scenario is not None:
         scenario = read_scenario(spec.scenario, "scenario")
+        check_tls_fault(call, id, scenario, "scenario")
     return sandbox_document(call, _make(call.app, id, world, settings, ttl, scenario))
 
 
@@ -242,7 +244,7 @@ def sandbox_document(call: ControlCall, sandbox: Sandbox) -> dict[str, Any]:
                 call.app.direct_url(name, sandbox.id, call.origin),
                 full,
             )
-            | _https_document(call, name, sandbox)
+            | https_member(call, name, sandbox.id)
             for name, provider in call.app.providers.items()
         },
     }
@@ -271,11 +273,6 @@ def _with_pattern(others: Mapping[str, Any], provider: Provider) -> dict[str, An
         members = others[label].items()
         listed[REJECTING] = {k: REJECTING if v == label else v for k, v in members}
     return listed
-
-
-def _https_document(call: ControlCall, provider: str, sandbox: Sandbox) -> dict[str, str]:
-    url = call.app.https_url(provider, sandbox.id)
-    return {"https_url": url} if url else {}
 
 
 def _expires(sandbox: Sandbox) -> str | None:
