@@ -1,6 +1,6 @@
 """A browser for the system tests: pages that collect errors and violations of their policy."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,24 @@ def send_read(server: Any, name: str, wrong: bool = False, id: str = "") -> int:
         url = f"{parts.scheme}://{parts.netloc}{id}{signed.target.decode()}"
         answer = session.request(signed.method, url, headers=headers, data=signed.body, timeout=30)
     return answer.status_code
+
+
+def walk(page: Any, url: str, picture: Callable[[str], None] = lambda name: None) -> str:
+    """Goes from the banner's address to an explained refusal; returns the explanation."""
+    page.goto(url)
+    page.get_by_text("No request yet.").wait_for()
+    picture("walk-1-empty")
+    page.get_by_role("link", name="Open Providers").click()
+    card = page.locator("section.provider", has=page.locator(".tag:text-is('cpg')"))
+    card.get_by_role("button", name="Send a wrong one").click()
+    page.locator("#toasts").get_by_text("cpg: 401").wait_for()
+    picture("walk-2-sent")
+    page.get_by_role("link", name="See it in the journal").click()
+    page.locator(".spacer > .row.refused:visible").first.click()
+    page.locator(".explanation").wait_for()
+    picture("walk-3-explained")
+    text: str = page.locator(".explanation").inner_text()
+    return text
 
 
 def save_screenshot(page: Any, path: Path) -> None:

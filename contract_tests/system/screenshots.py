@@ -8,7 +8,16 @@ import sys
 from pathlib import Path
 
 import requests
-from support.browser import PAGES, PANELS, Watched, chromium, open_panel, save_screenshot, send_read
+from support.browser import (
+    PAGES,
+    PANELS,
+    Watched,
+    chromium,
+    open_panel,
+    save_screenshot,
+    send_read,
+    walk,
+)
 
 from mockserver import MockServer
 from mockserver.providers import discover
@@ -35,6 +44,11 @@ def main() -> None:
             for width in (360, 1440, 2560)
         ]
     with MockServer() as server, chromium() as browser:
+        watched = Watched(browser, viewport={"width": 1200, "height": 720}, color_scheme="light")
+        page = watched.page()
+        walk(page, server.url, lambda name: save_screenshot(page, folder / f"{name}.png"))
+        watched.context.close()
+        server.reset()
         server.cpg.fail("slow", probability=0.2, deliver={"delay": "20ms"})
         for _ in range(3):
             for provider in discover():

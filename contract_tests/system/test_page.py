@@ -5,17 +5,18 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
-from support.browser import PAGES, PANELS, Watched, chromium, open_panel, send_read
+from support.browser import PAGES, PANELS, Watched, chromium, open_panel, send_read, walk
 from support.tools import missing
 
 from mockserver import MockServer
 from mockserver.engine import pipeline
-from mockserver.errors import PortInUse
+from mockserver.errors import ControlError, PortInUse
 from mockserver.faults.parsing import RuleParser
 from mockserver.files import strict_yaml
 from mockserver.http.server import bind
@@ -72,6 +73,24 @@ def flood(server: MockServer, count: int, target: bytes = b"/v1/balances") -> No
     sandbox = server.app.sandboxes.default
     for _ in range(count):
         pipeline.respond(sandbox, "coinapi", request)
+
+
+def test_a_reader_of_the_banner_alone_finds_the_explanation(page: Any) -> None:
+    command = [sys.executable, "-m", "mockserver", "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        try:
+            url = next(
+                found[1]
+                for line in server.stdout
+                if (found := re.search(r"open (http\S+) in a browser", line))
+            )
+            explanation = walk(page, url)
+        finally:
+            server.terminate()
+    assert "another method signed" in explanation
+    assert "Sign the method that is sent" in explanation
 
 
 # The journal
@@ -730,8 +749,15 @@ def test_hostile_strings_are_text_in_every_field(server: MockServer, page: Any) 
         page.locator(f".entry[data-n='{n}']").wait_for()
         page.locator(".grid").focus()
         assert page.evaluate(BROKEN) == ""
+    for text in HOSTILE:
+        with contextlib.suppress(ControlError):  # some are refused
+            server.coinw.set_balance("main", text, total="1")
+    assert len(server.coinw.balances()) > 10
     for panel in PANELS:
         open_panel(page, server.url, panel)
+        if panel == "ledger":
+            page.locator("main").get_by_label("Provider").select_option("coinw")
+            page.locator("td", has_text="CWT").first.wait_for()
         assert page.evaluate(BROKEN) == ""
 
 

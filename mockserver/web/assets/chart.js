@@ -58,6 +58,7 @@ export class Traffic {
     const show = (value) => (value >= 10 || value === 0 ? Math.round(value) : value.toFixed(1));
     const texts = [show(sum((c) => c.count)), show(sum((c) => c.refused)),
       durations.length ? duration(percentile(durations, 0.5)) : "-", durations.length ? duration(percentile(durations, 0.99)) : "-"];
+    this.figures[1].node.classList.toggle("some", sum((c) => c.refused) > 0);
     texts.forEach((text, i) => { if (this.figures[i].value.textContent !== String(text)) this.figures[i].value.textContent = text; });
   }
 }

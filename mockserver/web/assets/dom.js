@@ -73,9 +73,9 @@ export function iconButton(name, label, onclick, props = {}) {
 }
 
 let live;
-export function toast(text, kind = "info") {
+export function toast(text, kind = "info", ...more) {
   if (!live) document.body.append((live = h("div", { id: "toasts", role: "status", "aria-live": "polite" })));
-  const box = h("div", { class: `toast ${kind}` }, visible(text));
+  const box = h("div", { class: `toast ${kind}` }, visible(text), more);
   live.append(box);
   while (live.children.length > 4) live.firstChild.remove();
   setTimeout(() => box.remove(), kind === "error" ? 9000 : 3500);

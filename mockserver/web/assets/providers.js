@@ -93,7 +93,7 @@ export class Providers {
       request = spoil(request, other?.request);
     }
     const sent = await act(() => sendHere(request));
-    if (sent) toast(`${name}: ${sent.status}. See the journal.`, sent.ok ? "good" : "info");
+    if (sent) toast(`${name}: ${sent.status}`, sent.ok ? "good" : "info", h("a", { href: this.context.href("journal") }, "See it in the journal"));
   }
 }
 
