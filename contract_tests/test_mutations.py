@@ -1206,7 +1206,7 @@ parse: dict[str, tuple[list[Any], list[Any]]] = {
     "drop_row": ([0, 1_000_000], [-1, 1_000_001, True, 1.0, "1", None]),
     "duplicate_row": ([0, 1_000_000], [-1, 1_000_001, True, 1.0, "1", None]),
     "digits": ([0, 60], [-1, 61, True, 1.5, "3", None]),
-    "truncate_json": ([0, 0.5, 0.999], [1, -0.1, True, "0.5", None]),
+    "truncate_json": ([0, 0.5, 0.999, True], [1, -0.1, "0.5", None]),
     "media_type": (
         ["text/html", "a", "x" * 1024],
         ["", " ", "a\r\nb: c", "é", "x" * 1025, True, None],
@@ -1237,5 +1237,5 @@ def test_a_mutation_takes_this_and_not_that(
 
 
 def test_a_mutation_that_is_not_there_is_refused(server: MockServer) -> None:
-    with pytest.raises(ValueError, match="there is no melt: there are bom, charset, "):
+    with pytest.raises(ValueError, match="no mutate keyword melt: there are bom, charset, "):
         server.fail(mutate={"melt": True})
