@@ -184,6 +184,7 @@ BAD = {
     "an unknown member": (lambda d: changed(d, more=1), "the snapshot is wrong at "),
     "no state": (lambda d: changed(d, state={}), "the snapshot is wrong at $.state"),
     "an unknown quirk": (lambda d: changed(d, state=d["state"] | {"settings": {"quirks": {"cpg.none": "1"}}}), "no quirk cpg.none"),
+    "too many rows": (lambda d: changed(d, state={"x": [{"generate": {"rows": 600_000}}] * 2}), "too many generated rows"),
     "a clock that stands": (lambda d: changed(d, state=d["state"] | {"clock": d["state"]["clock"] | {"rate": "0"}}), "the snapshot is wrong at $.state.clock: no such clock"),
     "a member that is no JSON": (lambda d: {"format": snapshots.FORMAT, "version": 1, "x": object()}, "this is no snapshot: "),
 }  # fmt: skip

@@ -35,6 +35,7 @@ WORLD_NAME = re.compile(r"[a-z0-9-]{1,64}")
 TTL = "1h"
 TTL_MAX = 24 * 3600 * times.SECOND
 ROWS_MAX = 100_000  # rows of a world given inline
+SNAPSHOT_ROWS_MAX = 1_000_000  # generated rows of a snapshot's world: whale has half of that
 REJECTING = "reject-REASON"  # label and key of the credentials that are refused for a reason
 PROVIDERS_HINT = "see /__admin/providers"
 
@@ -151,6 +152,9 @@ def _make(app: Any, *arguments: Any) -> Sandbox:
 
 def read_snapshot(app: Any, document: Any) -> SandboxState:
     """Returns the state in a snapshot's document; raises InvalidCall."""
+    if isinstance(document, Mapping) and _generated_rows(document) > SNAPSHOT_ROWS_MAX:
+        hint = f"at most {SNAPSHOT_ROWS_MAX} in all"
+        raise InvalidCall("too many generated rows", "$.snapshot", hint)
     try:
         return snapshots.read(document, app.providers)
     except SettingError as error:
