@@ -1,4 +1,4 @@
-"""Renders the tables of the documentation from the code: ``make reference``.
+"""Renders the tables of the documentation and the JSON Schemas: ``make reference``.
 
 A page has a table between ``<!-- table: NAME -->`` and ``<!-- end of table -->``.
 """
@@ -6,9 +6,13 @@ A page has a table between ``<!-- table: NAME -->`` and ``<!-- end of table -->`
 import re
 from pathlib import Path
 
+import msgspec
 from reference_tables import TABLES
 
+from mockserver.cli.schema import KINDS, document
+
 DOCS = Path(__file__).parents[1] / "docs"
+SCHEMAS = DOCS.parent / "fixtures" / "schemas"
 PLACE = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
@@ -22,8 +26,18 @@ def rendered(text: str) -> str:
     return PLACE.sub(lambda m: f"{m[1]}\n{TABLES[m[2]]()}\n\n{m[3]}", text)
 
 
+def schemas() -> dict[Path, str]:
+    """Returns the text of each schema file."""
+    texts = {kind: msgspec.json.format(msgspec.json.encode(document(kind))) for kind in KINDS}
+    return {SCHEMAS / f"{kind}.schema.json": text.decode() + "\n" for kind, text in texts.items()}
+
+
 def main() -> None:
-    """Rewrites the pages."""
+    """Rewrites the pages and the schemas."""
+    SCHEMAS.mkdir(exist_ok=True)
+    for path, text in schemas().items():
+        path.write_text(text, "utf-8")
+        print(path.relative_to(DOCS.parent))
     for path in pages():
         path.write_text(rendered(path.read_text("utf-8")), "utf-8")
         print(path.relative_to(DOCS.parent))

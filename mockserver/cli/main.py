@@ -20,6 +20,7 @@ COMMANDS = {
     "facts": "List the facts about the providers' APIs, each with source and status.",
     "generate": "Print a generated world, the same for the same seed.",
     "check": "Check a world or scenario FILE without serving it.",
+    "schema": "Print the JSON Schema (draft 7) of a KIND of file: world, scenario or config.",
     "certify": "Grade a client: a report card of what it survives and gets wrong.",
     "trust": "Print the variables by which clients trust the HTTPS port.",
     "healthcheck": "Exit with 0 if the server at URL is healthy, with 1 if not.",
