@@ -211,6 +211,7 @@ WRONG = [
     (("serve", "--port", "0", "--tls-fault", "expird"), "'expired'"),
     (("serve", "--port", "0", "--proxy-port", "70000"), "proxy-port"),
     (("serve", "--port", "0", "--grace", "nan"), "--grace takes seconds"),
+    (("serve", "--processes", "2", "--proxy-port", "0"), "are for one process"),
 ]
 
 

@@ -42,15 +42,19 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     options.check(merged)
     with merged.at(""):  # the message names the option
         allowed = bounds.bounds_for(**{name: merged[name] for name in bounds.OPTIONS})
+    names = listeners.ListenerOptions.__struct_fields__
+    more = listeners.ListenerOptions(**{name: merged[name] for name in names})
     if merged["processes"] > 1:
+        if more.encrypted or more.unix_socket is not None:
+            raise click.UsageError(
+                "--tls, --proxy-port and --unix-socket are for one process: leave out --processes"
+            )
         _serve_many(merged)
         return
     log.set_up(merged["log_format"], merged["log_level"])
     app = _application(merged, token)
     try:
         sockets = server.bind(merged["host"], merged["port"], app.providers)
-        names = listeners.ListenerOptions.__struct_fields__
-        more = listeners.ListenerOptions(**{name: merged[name] for name in names})
         opened = listeners.Listeners(app, merged["host"], merged["port"], more)
     except (PortInUse, SettingError) as error:
         by_make = isinstance(error, PortInUse) and "MAKELEVEL" in os.environ
