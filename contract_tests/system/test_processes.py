@@ -152,6 +152,40 @@ def test_signed_reads_pages_and_withdrawals_pass_through(cluster: Cluster) -> No
     sandbox.verify(provider="cpg", operation="balances", exactly=1)
 
 
+SUITE = """
+import pytest, requests
+
+@pytest.mark.parametrize("n", range(24))
+def test_own_balance(sandbox, n):
+    sandbox.cpg.set_balance("main", "USDT", "ETH", total=f"{n}.5")
+    url = f"{sandbox.cpg.base_url}/v1/balances?currency=USDT&network=ETH"
+    rows = requests.get(url, auth=sandbox.cpg.auth, timeout=30).json()["data"]
+    assert rows[0]["balance"].rstrip("0") == f"{n}.5"
+    sandbox.coinapi.fail(deliver={"reset": "before"})
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{sandbox.coinapi.base_url}/v1/balances", timeout=30)
+    sandbox.verify(provider="cpg", operation="balances", exactly=1)
+"""
+
+
+def test_the_plugin_with_four_workers_shares_the_processes(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    (tmp_path / "test_suite.py").write_text(SUITE)
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "4", "-p", "no:cacheprovider"]
+    environment = os.environ | {"MOCKSERVER_URL": cluster.gateway}
+    ran = subprocess.run(
+        command,
+        check=False,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "24 passed" in ran.stdout, ran.stdout
+
+
 # What HAProxy turns into a 502; docs/guides/many-processes.md has the table.
 @pytest.mark.parametrize("deliver", [{"reset": "before"}, {"close": True}], ids=str)
 def test_an_ended_connection_needs_the_direct_url(

@@ -5,6 +5,7 @@ call, directly or over HTTP.
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
@@ -257,12 +258,13 @@ class ServerHandle(Sandbox):
         ``time.time()`` of this process. A ``snapshot``, a file or a document, has them all but
         ``ttl``. An existing sandbox with the same ``id`` is replaced.
         """
-        path = "/sandboxes" if id is None else f"/sandboxes/{quoted(id)}"
+        # An id of our own: a balancer may hash it before any process sees it.
+        path = f"/sandboxes/{quoted(id or secrets.token_hex(8))}"
         with CallersMistake():
             auth_clock = settings.pop("auth_clock", None)
             real = self._auth_time(auth_clock) if auth_clock else self._real
             body = _sandbox_body(settings)
-            created = self._call_server("POST" if id is None else "PUT", path, body, None)
+            created = self._call_server("PUT", path, body, None)
         if auth_clock:
             self._follow(created["id"], real)
         return Sandbox(created["id"], self._call_server, real)
