@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -104,8 +105,10 @@ def _page(served: Served, seconds: float) -> Iterator[Figure]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
+        print("page: playwright is not installed (`make system` has it)", file=sys.stderr)
         return
     if path is None:
+        print("page: chromium is not installed", file=sys.stderr)
         return
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

@@ -416,6 +416,7 @@ def test_the_stream_goes_on_from_a_place_and_notices_a_reset(
     read(server, 3)
     with Listener(server) as listener:
         begin = listener.next("begin")
+        assert (begin["after"], begin["last"]) == (0, 3)
         rows = listener.next("rows")
         assert [row["n"] for row in rows["rows"]] == [1, 2, 3]
         assert rows["rows"][0]["explanation"]

@@ -6,6 +6,7 @@ narrow, in dark and in light, into ``docs/images`` or the folder that is given.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import requests
 from support.browser import (
@@ -46,7 +47,12 @@ def main() -> None:
     with MockServer() as server, chromium() as browser:
         watched = Watched(browser, viewport={"width": 1200, "height": 720}, color_scheme="light")
         page = watched.page()
-        walk(page, server.url, lambda name: save_screenshot(page, folder / f"{name}.png"))
+
+        def picture(name: str, page: Any = page) -> None:
+            page.wait_for_timeout(600)
+            save_screenshot(page, folder / f"{name}.png")
+
+        walk(page, server.url, picture)
         watched.context.close()
         server.reset()
         server.cpg.fail("slow", probability=0.2, deliver={"delay": "20ms"})

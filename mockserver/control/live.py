@@ -117,7 +117,8 @@ class Followed:
         if sandbox is not self._sandbox or epoch_of(sandbox) != self._epoch:
             (epoch, after), self._wanted = self._wanted, ("", 0)
             self._begin(sandbox, after if epoch == epoch_of(sandbox) else 0)
-            begin = self._event("begin", epoch=self._epoch, after=self._after)
+            last = sandbox.journal.count
+            begin = self._event("begin", epoch=self._epoch, after=self._after, last=last)
             return [begin, *self._rows(sandbox)]
         events = []
         if sandbox.journal.cleared != self._cleared:

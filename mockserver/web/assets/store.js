@@ -12,6 +12,7 @@ export class Store extends EventTarget {
     this.clear();
     this.epoch = "";
     this.last = 0;
+    this.began = 0;
     this.state = "connecting";
   }
 
@@ -45,7 +46,7 @@ export class Store extends EventTarget {
       }
       if (known !== data.epoch) this.last = data.after;
       this.epoch = data.epoch;
-      this.replaying = true;
+      this.began = data.last; // rows up to here are from before
       this.tell("changed", { parts: ["clock", "faults", "settings", "ledger", "world"] });
     } else if (name === "rows") {
       this.add(data);
@@ -62,8 +63,6 @@ export class Store extends EventTarget {
   add({ rows, missed }) {
     const fresh = rows.filter((row) => row.n > this.last).map((row) => ({ ...EMPTY, ...row }));
     if (!fresh.length && !missed) return;
-    const replayed = this.replaying;
-    this.replaying = false;
     if (missed && this.last) {
       this.missed += missed;
       fresh.unshift({ gap: missed, n: this.last });
@@ -73,7 +72,7 @@ export class Store extends EventTarget {
       this.last = row.n;
       this.total += 1;
       this.lastByProvider[row.provider] = row;
-      if (!replayed) this.measure(row);
+      if (row.n > this.began) this.measure(row);
     }
     this.rows.push(...fresh);
     let dropped = 0;
