@@ -14,7 +14,7 @@ from mockserver.errors import InvalidCall
 from mockserver.model import times
 
 NAMES = "advance, freeze, set, rate, skew or auth_time"
-HINT = "see Moving time in the README"
+HINT = "see docs/guides/time.md"
 
 
 class ClockChange(Struct, frozen=True, forbid_unknown_fields=True):
