@@ -373,7 +373,7 @@ def test_a_sandbox_goes_when_nobody_uses_it_for_its_ttl() -> None:
 
 MEMBERS = "members are world, seed, quirks, limits, scenario, ttl, fault_headers"
 WORLDS = "there are default, empty, whale; or give one inline"
-CHAPTER = "see the chapter on worlds"
+CHAPTER = "see docs/reference/worlds.md"
 IDS = "letters, digits, . _ -, at most 64"
 NAMES = "there are cdp, coinapi, coinstats, coinw, cpg"
 MOVES = "members are advance, freeze, set, rate, skew, auth_time"

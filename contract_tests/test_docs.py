@@ -36,7 +36,11 @@ class Folder:
         self.server = server
         programs = path / "bin"
         programs.mkdir()
-        for command, option in (("mockserver", "-m mockserver"), ("pytest", "-m pytest"), ("python", "")):
+        for command, option in (
+            ("mockserver", "-m mockserver"),
+            ("pytest", "-m pytest"),
+            ("python", ""),
+        ):
             script = f'#!/bin/sh\nexec "{sys.executable}" {option} "$@"\n'
             (programs / command).write_text(script)
             (programs / command).chmod(0o755)
@@ -69,7 +73,7 @@ class Folder:
             return  # by test_the_tests_pass
         names = {"__name__": "__main__", "server": self.server, "sandbox": self.server.sandbox()}
         code = pages.placed(block.code, self.server)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.chdir(self.path):
             warnings.simplefilter("error")
             exec(compile("\n" * block.line + code, "example", "exec"), names)
 

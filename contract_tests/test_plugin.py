@@ -215,7 +215,7 @@ WRONG_MARKERS = {
     '"empty"': f"{parse} 'empty'",
     '"empty", color="red"': f"{parse} color=, 'empty'",
     'world="nope"': "nope: no such world: neither a file nor one of default, empty, whale",
-    'world={"nope": {}}': "no provider nope: there are *(at $.world*): see the chapter on worlds",
+    'world={"nope": {}}': "no provider nope: there are *(at $.world*): see docs/reference/worlds.md",
     'seed="x"': "Expected `int | null`, got `str` (at $.seed): *",
     'quirks={"cpg.replay": "no"}': "quirk cpg.replay: 'no' is none of on, off (at $.quirks[\"cpg.replay\"]): *",
     'limits="some"': "limits is default, off, *; not 'some' (at $.limits): *",

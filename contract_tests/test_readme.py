@@ -13,9 +13,16 @@ from mockserver.model.provider import Provider
 from mockserver.providers import discover
 
 PROVIDERS = discover()
+CONNECTION = {
+    "connectionId": "binance",
+    "connectionFields": {
+        "apiKey": "your_binance_api_key_here",
+        "apiSecret": "your_binance_api_secret_here",
+    },
+}
 READS = {
     "cdp": ("GET", "/v2/accounts", None),
-    "coinstats": ("POST", "/v1/exchange/balance", {"connectionId": "binance"}),
+    "coinstats": ("POST", "/v1/exchange/balance", CONNECTION),
     "coinw": ("POST", "/api/v1/private?command=returnBalances", None),
 }
 
@@ -45,7 +52,7 @@ def test_a_provider_has_a_worked_example_in_two_languages(provider: Provider) ->
 def test_a_provider_refuses_as_its_page_shows(name: str, server: MockServer) -> None:
     table = rows(f"docs/providers/{name}.md", "reason")
     assert set(table) == set(PROVIDERS[name].errors)
-    server.set_limits({limit: "off" for limit in server.limits})
+    server.set_limits(dict.fromkeys(server.limits, "off"))
     handle = getattr(server, name)
     server.set_quirks({"cpg.replay": "off"})
     method, target, body = READS.get(name, ("GET", "/v1/balances", None))
@@ -62,7 +69,7 @@ def test_a_provider_refuses_as_its_page_shows(name: str, server: MockServer) -> 
 
 
 def test_every_reason_is_explained_and_led_to_its_providers() -> None:
-    table = rows("docs/reference/reasons.md", "reason")
+    table = rows("docs/reference/reasons.md", r"reason \| when")
     assert set(table) == {reason for p in PROVIDERS.values() for reason in p.errors}
     for name, provider in PROVIDERS.items():
         for reason, (_, providers) in table.items():

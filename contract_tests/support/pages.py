@@ -14,7 +14,8 @@ README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 
 BLOCK = re.compile(
-    r"^(?:<!-- not run: (?P<reason>.+) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$", re.M | re.S
+    r"^(?:<!-- not run: (?P<reason>.+) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -39,7 +40,10 @@ def blocks(page: Path, *languages: str) -> Iterator[Block]:
     """Yields the blocks of a page in order, or those in some languages."""
     text, end = page.read_text("utf-8"), 0
     for found in BLOCK.finditer(text):
-        line, adjoins = text.count("\n", 0, found.start("code")), text[end : found.start()] == "\n\n"
+        line, adjoins = (
+            text.count("\n", 0, found.start("code")),
+            text[end : found.start()] == "\n\n",
+        )
         end = found.end()
         if not languages or found["language"] in languages:
             yield Block(found["language"], found["code"], line, found["reason"], adjoins)

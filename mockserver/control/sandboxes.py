@@ -199,7 +199,7 @@ def _world(app: Any, source: str | Mapping[str, Any] | None) -> Any:
     try:
         return worlds.from_data(source, "inline")
     except DataError as error:
-        raise invalid(error, "see the chapter on worlds", "world") from None
+        raise invalid(error, "see docs/reference/worlds.md", "world") from None
 
 
 def _with_fresh_keys(world: Any) -> Any:
