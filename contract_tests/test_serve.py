@@ -515,7 +515,7 @@ def test_the_wheel_serves_the_same_from_an_empty_directory(tmp_path: Path) -> No
         shutil.copytree(
             checkout / name, source / name, ignore=shutil.ignore_patterns("__pycache__")
         )
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
         shutil.copy(checkout / name, source)
     empty.mkdir()
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]

@@ -1,6 +1,8 @@
 """What is published: the distributions, and the schemas as another validator reads them."""
 
 import json
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +42,15 @@ def test_check_jsonschema_refuses_each_wrong_file(kind: str, tmp_path: Path) -> 
     result = check_jsonschema(kind, *map(Path, files))
     refused = {error["filename"] for error in result["errors"]}
     assert {files[path] for path in files if path not in refused} == set()
+
+
+def test_links_on_an_index_page_lead_to_the_source_or_nowhere() -> None:
+    namespace = runpy.run_path(str(ROOT / "hatch_build.py"))
+    text = (ROOT / "README.md").read_text("utf-8")
+    relative = re.compile(r"\]\((?!https?:|#)")
+    assert relative.search(text)
+    for source in (None, "https://example.com/owner/repository"):
+        assert not relative.search(namespace["for_index"](text, source))
 
 
 def test_the_distributions_pass_twine(tmp_path: Path) -> None:
