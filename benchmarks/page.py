@@ -26,6 +26,7 @@ ROUNDS = 3
 STREAM_MOST = 1.1
 PAUSE_MOST = 200.0  # milliseconds for which the page does not react
 HEAP_MOST = 100.0  # MB
+BUSY_MOST = 50.0  # percent
 REQUEST = b"GET /coinapi/v1/balances HTTP/1.1\r\nHost: x\r\nX-CoinAPI-Key: %s\r\n\r\n"
 FOLLOW = b"GET /__admin/live?follow=default HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 TICKER = """
@@ -110,25 +111,36 @@ def _page(served: Served, seconds: float) -> Iterator[Figure]:
     if path is None:
         print("page: chromium is not installed", file=sys.stderr)
         return
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))  # a browser is many processes
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page()
         page.add_init_script(TICKER)
         page.goto(f"http://{served.gateway}/")
         page.locator(".state.live").wait_for()
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable")
+        before = _busy(session)
         page.evaluate("window.longest = 0")
         sender = threading.Thread(target=flood, args=(served, seconds))
         sender.start()
         sender.join()
         longest = page.evaluate("window.longest")
         yield Figure("page: longest pause", longest, "ms", PAUSE_MOST)
-        yield Figure("page: memory", _heap(page), "MB", HEAP_MOST)
+        share = (_busy(session) - before) / seconds * 100
+        yield Figure("page: its thread is busy", share, "%", BUSY_MOST)
+        yield Figure("page: memory", _heap(session), "MB", HEAP_MOST)
         browser.close()
 
 
-def _heap(page: Any) -> float:
+def _busy(session: Any) -> float:
+    """Returns the seconds that the page's thread has worked."""
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return next(float(row["value"]) for row in metrics if row["name"] == "TaskDuration")
+
+
+def _heap(session: Any) -> float:
     """Returns the MB of the page's heap after a collection."""
-    session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
     used: float = session.send("Runtime.getHeapUsage")["usedSize"]
     return used / 1e6
