@@ -23,7 +23,7 @@ system: $(SYSTEM)/installed ## Tests with a browser, a balancer, other toolchain
 	@$(SYSTEM)/bin/python -m pytest -p no:randomly contract_tests/system $(ARGS)
 
 docs: $(DOCS)/installed ## Build the documentation into build/docs; a dead link is an error
-	@rm -rf build/docs
+	@rm -rf build/docs build/doctrees
 	@$(DOCS)/bin/python -m sphinx --quiet --fail-on-warning --builder html --doctree-dir build/doctrees docs build/docs $(ARGS)
 	@echo "Open build/docs/index.html"
 

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from importlib import resources
 from types import FunctionType
@@ -206,12 +207,12 @@ def python_api() -> str:
     parts = []
     for name in PUBLIC:
         kind = getattr(mockserver, name)
-        parts.append(f"### {name}\n\n{about(kind)}\n")
+        parts.append(f"## {name}\n\n{about(kind)}\n")
         fields = getattr(kind, "__struct_fields__", ())
         if fields:
             parts.append("Attributes: " + ", ".join(map(code, fields)) + ".\n")
         elif name in MADE_BY_CALLERS:
-            parts.append(f"```text\n{name}{_signature(kind.__init__)}\n```\n")
+            parts.append(_call(name, kind.__init__))
         inherited = dict(_public_members(mockserver.Sandbox)) if name == "MockServer" else {}
         rows = [_method(n, m) for n, m in _public_members(kind) if n not in inherited]
         if inherited:
@@ -220,9 +221,16 @@ def python_api() -> str:
             parts.append(table("member, meaning", rows) + "\n")
     for name in PUBLIC_FUNCTIONS:
         function = getattr(mockserver, name)
-        parts.append(f"### {name}\n\n{about(function)}\n")
-        parts.append(f"```text\n{name}{_signature(function)}\n```\n")
+        parts.append(f"## {name}\n\n{about(function)}\n")
+        parts.append(_call(name, function))
     return "\n".join(parts).rstrip()
+
+
+def _call(name: str, function: Any) -> str:
+    """Returns a block with a call, as wide as a page."""
+    text = name + _signature(function)
+    lines = textwrap.wrap(text, 88, subsequent_indent="    ", break_on_hyphens=False)
+    return "\n".join(["```text", *lines, "```", ""])
 
 
 def _public_members(kind: type) -> Iterable[tuple[str, Any]]:
@@ -252,7 +260,8 @@ def _signature(function: Any) -> str:
         for p in signature.parameters.values()
         if p.name not in ("self", "cls")
     ]
-    return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+    text = str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+    return re.sub(r"<built-in function (\w+)>", r"time.\1", text)
 
 
 def world_members() -> str:
