@@ -23,8 +23,7 @@ BUDGET = 64  # MiB of journals and stored responses of a process
 MEMORY_MAX = 512  # MiB resident, of a process: code, budget and caches
 FILES_MORE = 200  # descriptors above the first look
 LOOK = 5.0  # seconds between two looks at the processes
-KILL_EVERY = 60.0  # seconds
-GRACE = 5.0  # seconds around a kill in which its sandboxes may be lost
+GRACE = 2.0  # seconds from a kill until the process is started again
 
 
 class Soak:
@@ -70,33 +69,37 @@ class Soak:
         while time.monotonic() < self.end and len(self.wrong) < 20:
             visit = Visit(remote, f"soak-{self.options.seed}-{thread}-{n}", counts)
             n += 1
+            began = time.monotonic()
             try:
                 visit.run()
             except Exception as error:
-                if self._was_killed(visit.owner):
+                if self._was_killed(visit.owner, began):
                     counts["lost with a killed process"] += 1
                 else:
                     self.wrong.append(f"{type(error).__name__}: {error}")
         self.counts.update(counts)
 
-    def _was_killed(self, owner: str) -> bool:
-        """Returns whether the owner, or any process if it is not known, was just killed."""
+    def _was_killed(self, owner: str, began: float) -> bool:
+        """Returns whether the owner, or any process if it is not known, was killed since."""
         base = str(int(owner) - int(owner) % 100) if owner else ""
         moments = [t for port, times in self.killed.items() if base in ("", port) for t in times]
-        return any(time.monotonic() - moment < GRACE for moment in moments)
+        return any(moment > began - GRACE for moment in moments)
 
     def _watch(self) -> None:
-        kill_at = time.monotonic() + KILL_EVERY
+        kill_at = time.monotonic() + self.options.kill_every
         while time.monotonic() < self.end and len(self.wrong) < 20:
             time.sleep(LOOK)
             processes = self._processes()
             self._look(processes)
-            if time.monotonic() >= kill_at and time.monotonic() + KILL_EVERY < self.end:
+            if (
+                time.monotonic() >= kill_at
+                and time.monotonic() + self.options.kill_every < self.end
+            ):
                 pid, port = processes[self.counts["killed processes"] % len(processes)]
                 self.killed.setdefault(port, []).append(time.monotonic())
                 os.kill(pid, signal.SIGKILL)
                 self.counts["killed processes"] += 1
-                kill_at += KILL_EVERY
+                kill_at += self.options.kill_every
 
     def _processes(self) -> list[tuple[int, str]]:
         """Returns process ids and the ports of their gateways."""
@@ -146,6 +149,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--seed", type=int, default=490)
+    parser.add_argument("--kill-every", type=float, default=60, help="seconds")
     return Soak(parser.parse_args()).run()
 
 

@@ -21,8 +21,9 @@ defaults
     timeout check 10s
     option forwardfor
     option accept-invalid-http-request
-    option redispatch 1
-    retries 2"""
+    # A request waits for a process that is started again, and goes to no other meanwhile:
+    # what another would make in its place is out of reach as soon as it is back.
+    retries 5"""
 
 RESOLVERS = """
 resolvers dns
