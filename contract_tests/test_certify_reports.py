@@ -114,11 +114,12 @@ def test_rows_are_compared_by_value_and_place(text: str, difference: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "amount", ['"1e999999999"', '"NaN"', '"0x10"', '"1 "', '"\u0661"', "true", "1"]
+    "amount", ['"1e999999999"', '"NaN"', '"0x10"', '"1 "', '"\u0661"', "true", "1", "null"]
 )
 def test_what_is_no_amount_is_refused(amount: str) -> None:
-    with pytest.raises(ValueError, match="expected an amount"):
-        rows.parse_text(f'[{{"asset":"BTC","total":{amount}}}]', "coinw")
+    text = f'[{{"asset":"ETH","total":"1"}},{{"asset":"BTC","total":{amount}}}]'
+    with pytest.raises(ValueError, match=r"\$\[1\].total: expected an amount"):
+        rows.parse_text(text, "coinw")
 
 
 # Commands

@@ -13,6 +13,10 @@ AMOUNT = re.compile(r"[+-]?([0-9]{1,100}(\.[0-9]{0,100})?|\.[0-9]{1,100})([eE][+
 AMOUNTS = ("total", "available", "held")
 PLACES = ("network", "exchange")
 EXPECTED_FORM = 'expected a JSON array of {"asset": "btc", "total": "3.0"}, amounts as text'
+UNKNOWN = (
+    'expected an amount as text, such as "3.0", got nothing: leave out a row of unknown amount,'
+    " or end with an error"
+)
 NEEDED = {CPG: "network", COINAPI: "exchange"}
 ROWS_MAX = 10_000
 SHOWN_MAX = 3
@@ -29,19 +33,15 @@ def parse_text(text: str, provider: str) -> list[Row]:
 
 
 def parse(data: Any, provider: str) -> list[Row]:
-    """Parses a client's rows, without those of unknown total; raises ValueError with one line."""
+    """Parses a client's rows; raises ValueError with one line."""
     if not isinstance(data, list):
         raise ValueError(f"{EXPECTED_FORM}; got {_kind(data)}")
     if len(data) > ROWS_MAX:
         raise ValueError(f"expected at most {ROWS_MAX} rows, got {len(data)}")
-    parsed = [_row(item, f"$[{n}]", provider) for n, item in enumerate(data)]
-    rows = [row for row in parsed if row is not None]
-    if parsed and not rows:
-        raise ValueError('$[0].total: expected an amount as text, such as "3.0", got nothing')
-    return rows
+    return [_row(item, f"$[{n}]", provider) for n, item in enumerate(data)]
 
 
-def _row(item: Any, at: str, provider: str) -> Row | None:
+def _row(item: Any, at: str, provider: str) -> Row:
     if not isinstance(item, Mapping):
         raise ValueError(f"{at}: {EXPECTED_FORM}; got {_kind(item)}")
     asset = item.get("asset")
@@ -52,7 +52,7 @@ def _row(item: Any, at: str, provider: str) -> Row | None:
         raise ValueError(f'{at}.{needed}: expected the {needed}, as in {{"{needed}": "ETH"}}')
     total, available, held = (_amount(item.get(name), f"{at}.{name}") for name in AMOUNTS)
     if total is None:
-        return None
+        raise ValueError(f"{at}.total: {UNKNOWN}")
     network, exchange = (_place(item.get(name), f"{at}.{name}") for name in PLACES)
     return Row(frozenset({asset.casefold()}), total, available, held, network, exchange)
 
