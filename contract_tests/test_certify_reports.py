@@ -3,17 +3,20 @@
 Wrong use is one line; hostile output is harmless; a command is ended with its children.
 """
 
+import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from certify import reference
 from certify.defects import DEFECTS
-from support.certifying import FEW, certified, verdicts
+from support.certifying import FEW, Busy, certified, verdicts
 
 from mockserver import MockServer
 from mockserver.certify import rows, scoring
@@ -205,23 +208,46 @@ def test_the_command_prints_a_table_and_exits_by_the_verdict(
     assert f"score {2 - status}/2, reached 2/2" in capsys.readouterr().out
 
 
-def test_a_person_runs_the_client_and_pastes_its_result(server: MockServer) -> None:
-    asked: list[str] = []
+BROKEN = "expected a JSON array in one line, or error: and the message; got 'nonsense ['"
+PASTED = [  # what is pasted for a check, whether the client was run, and what the card says
+    ("no-holdings", ["[]"], True, "pass", ""),
+    ("unknown-key", ["error: 401"], True, "pass", ""),
+    ("unknown-key", ["nonsense [", "error: 401"], True, "pass", ""),
+    ("first-try", ["error: text"], True, "fail", "the client ended with an error: 'text'"),
+    ("first-try", ['[{"asset":"x"}]'], True, "fail", f"$[0].total: {rows.UNKNOWN}"),
+    ("first-try", ["nonsense ["] * 3, True, "fail", BROKEN),
+    ("first-try", [], True, "not_applicable", "no result was given"),
+]
+
+
+@pytest.mark.parametrize(("id", "pasted", "runs", "verdict", "message"), PASTED)
+def test_a_person_runs_the_client_and_pastes_its_result(
+    server: MockServer, id: str, pasted: list[str], runs: bool, verdict: str, message: str
+) -> None:
+    answers = iter(pasted)
 
     def ask(text: str) -> str:
-        asked.append(text)
-        return "" if "forty-digits" in text else "401: Unauthorized\n"
+        exported = dict(re.findall("MOCKSERVER_(BASE_URL|API_KEY|SECRET_KEY)='?([^'\n]*)", text))
+        if runs and exported:
+            api_key, secret = exported["API_KEY"], exported["SECRET_KEY"]
+            sign = hashlib.md5(f"api_key={api_key}&secret_key={secret}".encode()).hexdigest()
+            query = {"command": "returnBalances", "api_key": api_key, "sign": sign.upper()}
+            url = exported["BASE_URL"] + "/api/v1/private"
+            httpx.post(url, params=query, trust_env=False)
+        return next(answers, "")
 
+    options = Options(provider="coinw", requirements=scoring.requirements(), load=Busy)
+    (result,) = Suite(server, PersonClient(ask), options).run(scoring.selected("coinw", [id]))
+    assert (result.verdict, result.complaint[: len(message)]) == (verdict, message)
+    assert not list(answers)
+
+
+def test_a_person_whose_first_check_gets_no_request_has_not_set_the_variables(
+    server: MockServer,
+) -> None:
     options = Options(provider="coinw", requirements=scoring.requirements())
     with pytest.raises(UnusableClient, match="sent no request"):
-        Suite(server, PersonClient(ask), options).run(scoring.selected("coinw", FEW))
-    assert "export MOCKSERVER_SECRET_KEY=" in asked[0]
-    first = next(check for check in CHECKS if check.id == "documented-example")
-    silent = Suite(server, PersonClient(lambda _: ""), options).run([first])
-    assert verdicts(silent) == {"documented-example": "not_applicable"}
-    asked.clear()
-    one = Suite(server, PersonClient(ask), options).run(scoring.selected("coinw", FEW[2:]))
-    assert (verdicts(one), len(asked)) == ({"unknown-key": "pass"}, 1)
+        Suite(server, PersonClient(lambda _: "error: 401"), options).run(list(CHECKS[:1]))
 
 
 PROJECT = """

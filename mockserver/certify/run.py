@@ -126,7 +126,8 @@ class Suite:
         load = self._options.load()
         try:
             result = self._run(check)
-            if result.verdict in (FAIL, WARNING) and load.is_high():
+            doubtful = result.verdict in (FAIL, WARNING) and self._client.rehearses
+            if doubtful and load.is_high():
                 busy = f"{load.share():.0%} of the processor time was in use"
                 return self._doubted(result, busy)
         except UnusableClient:
