@@ -213,6 +213,8 @@ PASTED = [  # what is pasted for a check, whether the client was run, and what t
     ("no-holdings", ["[]"], True, "pass", ""),
     ("unknown-key", ["error: 401"], True, "pass", ""),
     ("unknown-key", ["nonsense [", "error: 401"], True, "pass", ""),
+    ("no-holdings", ["[]"], False, "fail", ENDED + "returned rows"),
+    ("unknown-key", ["error: 401"], False, "fail", ENDED + "ended with '401'"),
     ("first-try", ["error: text"], True, "fail", "the client ended with an error: 'text'"),
     ("first-try", ['[{"asset":"x"}]'], True, "fail", f"$[0].total: {rows.UNKNOWN}"),
     ("first-try", ["nonsense ["] * 3, True, "fail", BROKEN),

@@ -267,7 +267,7 @@ def _complaint_of_form(evidence: Evidence) -> str:
             return f"the client sent more than {STOP_AFTER} requests, and was ended"
         if outcome.problem:
             return outcome.problem
-    return ""
+    return "" if evidence.journal else _unread(evidence.outcome)
 
 
 def _require_participation(first: Result) -> None:
@@ -279,11 +279,11 @@ def _require_participation(first: Result) -> None:
         raise UnusableClient(outcome.problem)
     if first.journal or outcome.stopped:
         return
-    raise UnusableClient(
-        "the client sent no request to MOCKSERVER_BASE_URL (base_url); it "
-        + (
-            f"ended with {gist(outcome.error)!r}"
-            if outcome.rows is None
-            else "returned rows at once"
-        )
-    )
+    raise UnusableClient(_unread(outcome))
+
+
+def _unread(outcome: Outcome) -> str:
+    """Describes how a client ended that sent no request."""
+    ended = outcome.rows is None
+    end = f"ended with {gist(outcome.error)!r}" if ended else "returned rows at once"
+    return f"the client sent no request to MOCKSERVER_BASE_URL (base_url); it {end}"
