@@ -16,6 +16,7 @@ from mockserver.certify.model import (
 
 TOLERANT = "Ignore what you do not know; read what you need by name."
 STRICT = "Require amount and symbol of each row, and their types; raise where they are absent."
+AMOUNT = "Require the amount of each row: where it is absent, raise, or leave that row out."
 QUICKSTART = "CoinAPI's quickstart, whose sample rows differ from the page"
 
 CHECKS = (
@@ -94,7 +95,7 @@ CHECKS = (
         about="A row without its amount is an error or left out, never an amount of zero.",
         level=MUST,
         why="Absent is not zero.",
-        fix=STRICT,
+        fix=AMOUNT,
         source=issue("dymensionxyz/roller#209"),
         scene=Scene(
             rules_for=mutate_each("drop", TOTALS)
@@ -108,7 +109,7 @@ CHECKS = (
         level=MUST,
         providers=(CDP, COINAPI, COINSTATS, CPG),
         why="amount or 0 turns what is unknown into nothing.",
-        fix=STRICT,
+        fix=AMOUNT,
         source=issue("dymensionxyz/roller#209"),
         scene=Scene(rules_for=mutate_each("null", TOTALS)),
         judges=(nothing_invented,),

@@ -33,7 +33,7 @@ CHECKS = (
         about="The first request is accepted.",
         level=MUST,
         why="A client that needs a refusal to find its way doubles its requests.",
-        fix="Read the explanation of the refused request.",
+        fix="Change what the refusal in the first line names, and send the request so at once.",
         source="the provider's page of authentication",
         judges=(accepted, exact),
     ),
