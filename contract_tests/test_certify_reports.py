@@ -72,6 +72,9 @@ COMMANDS = [
     (["--", "json:nope"], "json has no function nope"),
     ([], "expected a command behind --"),
     (["--only", "forty-digit", "--", "true"], "no check forty-digit: did you mean forty-digits?"),
+    (["--only", "nope", "--", "true"], "mockserver certify --provider NAME --list shows them"),
+    (["--only", "hang,hangs", "--", "true"], "no check hangs: did you mean hang?"),
+    (["--badge", "badge.svg", "--", "true"], "--badge badge.svg: it writes JSON, expected a name"),
     (["--skip", "hang", "--", "true"], "expected ID=REASON"),
     (["--requirements", "2020-01", "--", "true"], "no requirements 2020-01: there are 2026-12"),
     (["--html", "nowhere/card.html", "--", "true"], "there is no such folder"),
@@ -86,6 +89,25 @@ def test_wrong_use_is_one_line_and_exit_status_2(
         main(["certify", "--provider", "coinw", *words])
     error = capsys.readouterr().err
     assert (ended.value.code, message in error, error.count("\n")) == (2, True, 1), error
+
+
+def test_a_list_without_a_provider_names_the_providers(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["certify", "--list"])
+    wanted = "expected --provider, one of cdp, coinapi, coinstats, coinw, cpg"
+    assert wanted in capsys.readouterr().err
+
+
+def test_a_list_has_a_heading_and_a_total(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["certify", "--provider", "coinw", "--only", "hang,first-try", "--list"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["level", "check"],
+        ["must", "first-try"],
+        ["must", "hang"],
+        ["coinw:", "2"],
+    ]
 
 
 def test_a_file_of_expected_failures_has_reasons(tmp_path: Path) -> None:

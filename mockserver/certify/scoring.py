@@ -22,6 +22,7 @@ from mockserver.files import strict_yaml
 from mockserver.model import suggestions
 
 REASON_MAX = 500
+LIST = "mockserver certify --provider NAME --list shows them"
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}")
 
 
@@ -86,7 +87,7 @@ def known_id(id: str) -> str:
     ids = [check.id for check in CHECKS]
     if id not in ids:
         near = suggestions.nearest(id, ids)
-        hint = f"did you mean {near}?" if near else "--list shows them"
+        hint = f"did you mean {near}?" if near else LIST
         raise UnusableClient(f"no check {id}: {hint}")
     return id
 

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ def _report(name: str, about: str) -> Callable[[Any], Any]:
     context_settings={"allow_interspersed_args": False},
     epilog="Example: mockserver certify --provider cpg -- python my_client.py",
 )
-@click.option("--provider", required=True, help="Provider of the client, e.g. cpg.")
-@click.option("--only", multiple=True, metavar="ID", help="Run this check. Repeatable.")
+@click.option("--provider", default="", help="Provider of the client, e.g. cpg.")
+@click.option("--only", multiple=True, metavar="ID,...", help="Run these checks. Repeatable.")
 @click.option("--skip", multiple=True, metavar="ID=REASON", help="Leave a check out. Repeatable.")
 @click.option("--list", "listing", is_flag=True, help="List the checks and exit.")
 @click.option("--seed", default=490, show_default=True, type=int, help="Seed of the sandboxes.")
@@ -44,7 +44,7 @@ def _report(name: str, about: str) -> Callable[[Any], Any]:
 @_report("junit", "JUnit XML")
 @_report("json", "the card as JSON")
 @_report("html", "the card as one HTML page")
-@_report("badge", "the data of a badge")
+@_report("badge", "the JSON of a badge")
 @click.option("--wait", is_flag=True, help="Wait for a client that you start by hand.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def certify(command: Sequence[str], **flags: Any) -> None:
@@ -73,13 +73,15 @@ def _certify(command: list[str], flags: dict[str, Any]) -> int:
     from mockserver.providers import discover
 
     provider = flags["provider"]
+    if not provider:
+        raise click.UsageError(f"expected --provider, one of {', '.join(discover())}")
     if provider not in discover():
         raise click.UsageError(unknown("provider", provider, discover()))
-    checks = scoring.selected(provider, flags["only"])
+    only = [id for ids in flags["only"] for id in ids.replace(" ", "").split(",")]
+    checks = scoring.selected(provider, only)
     requirements = scoring.requirements(flags["requirements"] or "")
     if flags["listing"]:
-        for check in checks:
-            print(f"{requirements.levels.get(check.id, 'new'):<7}{check.id:<34}{check.about}")
+        _list(provider, checks, requirements.levels)
         return 0
     skip = dict(map(_skip, flags["skip"]))
     expected_file = flags["expected_failures"]
@@ -107,6 +109,14 @@ def _certify(command: list[str], flags: dict[str, Any]) -> int:
     for file, write in writers:
         Path(file).write_bytes(write(done))
     return scoring.exit_status(results, expected)
+
+
+def _list(provider: str, checks: list[Any], levels: Mapping[str, str]) -> None:
+    """Prints the checks with the level that each has in the set, and how many there are."""
+    print(f"{'level':<7}{'check':<34}meaning")
+    for check in checks:
+        print(f"{levels.get(check.id, 'new'):<7}{check.id:<34}{check.about}")
+    print(f"{provider}: {len(checks)} checks")
 
 
 def _results(client: Any, options: Any, checks: list[Any], progress: Any) -> Any:
@@ -161,6 +171,8 @@ def _writers(flags: dict[str, Any]) -> list[tuple[str, Callable[[Any], bytes]]]:
             continue
         if not Path(file).absolute().parent.is_dir():
             raise click.UsageError(f"--{name} {file}: there is no such folder")
+        if name == "badge" and not file.endswith(".json"):
+            raise click.UsageError(f"--badge {file}: it writes JSON, expected a name in .json")
         if name == "json":
             writers.append((file, lambda done: done.json()))
             continue
