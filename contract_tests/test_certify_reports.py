@@ -227,7 +227,10 @@ def test_the_command_prints_a_table_and_exits_by_the_verdict(
     with pytest.raises(SystemExit) as ended:
         main(["certify", "--provider", "coinw", *only, "--", f"certify.reference:{client}"])
     assert ended.value.code == status
-    assert f"score {2 - status}/2, reached 2/2" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"score {2 - status}/2, reached 2/2" in out
+    for check in scoring.selected("coinw", ["forty-digits", "unknown-key"]):
+        assert check.about in " ".join(out.split())  # whole, on as many lines as it takes
 
 
 BROKEN = "expected a JSON array in one line, or error: and the message; got 'nonsense ['"

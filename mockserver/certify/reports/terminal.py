@@ -3,13 +3,15 @@
 import shutil
 import sys
 from collections import Counter
+from textwrap import wrap
 from typing import TextIO
 
 from mockserver.certify.card import Card, CheckReport
 from mockserver.certify.model import PASS, VERDICTS, Result
 
 COLOURS = {"pass": 32, "fail": 31, "warning": 33, "harness_error": 35, "too_slow_to_tell": 35}
-WIDTH_MAX = 110
+WIDTH_MAX = 130
+ABOUT_MIN = 30  # columns of a sentence, in a terminal however narrow
 
 
 class Progress:
@@ -38,7 +40,7 @@ class Progress:
 def table(card: Card, colours: bool) -> str:
     """Returns the table of all checks, then what failed, then the score."""
     width = min(shutil.get_terminal_size((100, 24)).columns, WIDTH_MAX)
-    lines = [_line(check, width, colours) for check in card.checks]
+    lines = _lines(card.checks, width, colours)
     failed = [check for check in card.checks if check.verdict != PASS and check.evidence]
     for check in failed:
         lines += ["", *_failure(check)]
@@ -58,11 +60,20 @@ def summary(card: Card) -> str:
     )
 
 
-def _line(check: CheckReport, width: int, colours: bool) -> str:
-    verdict = f"{check.verdict.replace('_', ' '):<18}"
-    if colours and check.verdict in COLOURS:
-        verdict = f"\x1b[{COLOURS[check.verdict]}m{verdict}\x1b[0m"
-    return f"{verdict}{check.level:<7}{check.id:<34}{check.about}"[: width + 9 * colours]
+def _lines(checks: list[CheckReport], width: int, colours: bool) -> list[str]:
+    """Returns the rows of the table, each sentence whole, on as many lines as it takes."""
+    verdicts = max((len(check.verdict) for check in checks), default=0) + 2
+    ids = max((len(check.id) for check in checks), default=0) + 2
+    lines = []
+    for check in checks:
+        verdict = f"{check.verdict.replace('_', ' '):<{verdicts}}"
+        indent = " " * len(f"{verdict}{check.level:<8}{'':<{ids}}")
+        about = wrap(check.about, max(width - len(indent), ABOUT_MIN))
+        if colours and check.verdict in COLOURS:
+            verdict = f"\x1b[{COLOURS[check.verdict]}m{verdict}\x1b[0m"
+        lines.append(f"{verdict}{check.level:<8}{check.id:<{ids}}{about[0]}")
+        lines += [indent + more for more in about[1:]]
+    return lines
 
 
 def _failure(check: CheckReport) -> list[str]:
