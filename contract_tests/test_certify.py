@@ -75,6 +75,20 @@ def lost(**stage: Any) -> list[Any]:
     raise RuntimeError("no rows")
 
 
+def mistaken(credentials: Any, **stage: Any) -> list[Any]:
+    """A client that signs with another secret."""
+    return reference.balances(credentials={**credentials, "secret_key": "x" * 32}, **stage)
+
+
+def test_a_refusal_comes_first_in_every_check_that_fails_for_it(server: MockServer) -> None:
+    for result in certified(server, mistaken, "coinw", [*FEW[:2], "first-try", "no-holdings"]):
+        refusal, *rest = result.complaint.splitlines()
+        assert refusal.startswith("request 1 was refused as bad_signature: "), result.complaint
+        assert len(rest) == (result.check.id != "first-try")
+    (planned,) = certified(server, lost, "coinw", ["limit-then-succeeds"])
+    assert planned.complaint == "the client ended with an error: 'RuntimeError: no rows'"
+
+
 def test_under_load_a_difference_is_no_verdict(server: MockServer) -> None:
     runs: list[str] = []
 

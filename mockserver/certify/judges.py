@@ -16,6 +16,7 @@ CREDENTIAL_NAMES = re.compile(r"(apikey|api_key|sign)=|connectionFields", re.IGN
 SIGNATURES = ("x-cpg-signature", "authorization")
 ERROR_LINE = re.compile(r"[\w.]*(Error|Exception)\b")
 LIMITED = 429
+REFUSED = "request {0.n} was refused as {0.reason}"
 
 
 def _returned(outcome: Outcome) -> str:
@@ -159,8 +160,7 @@ def never(reason: str, why: str) -> Judge:
     def judge(e: Evidence) -> str:
         for entry in e.journal:
             if entry.reason == reason:
-                fix = f": {entry.explanation['fix']}" if entry.explanation else ""
-                return f"request {entry.n} was refused as {reason}, {why}{fix}"
+                return _refusal(entry, f", {why}")
         return ""
 
     return judge
@@ -205,9 +205,21 @@ def accepted(e: Evidence) -> str:
     """No request was refused."""
     for entry in e.journal:
         if entry.reason:
-            fix = f": {entry.explanation['fix']}" if entry.explanation else ""
-            return f"request {entry.n} was refused as {entry.reason}{fix}"
+            return _refusal(entry)
     return ""
+
+
+def refusal_first(complaint: str, journal: list[JournalEntry]) -> str:
+    """Returns a complaint behind the first refusal that is the client's own, where there is one."""
+    own = next((entry for entry in journal if entry.reason and not entry.fault), None)
+    if own is None or complaint.startswith(REFUSED.format(own)):
+        return complaint
+    return f"{_refusal(own)}\n{complaint}"
+
+
+def _refusal(entry: JournalEntry, why: str = "") -> str:
+    fix = f": {entry.explanation['fix']}" if entry.explanation else ""
+    return f"{REFUSED.format(entry)}{why}{fix}"
 
 
 # Secrets

@@ -16,7 +16,7 @@ from mockserver.certify import rows as client_rows
 from mockserver.certify.checks import CHECKS
 from mockserver.certify.clients import STOP_AFTER, Client
 from mockserver.certify.clients.function import streams_of_threads
-from mockserver.certify.judges import gist, redacted
+from mockserver.certify.judges import gist, redacted, refusal_first
 from mockserver.certify.load import Load
 from mockserver.certify.model import (
     EXPECTED_FAILURE,
@@ -232,6 +232,7 @@ def _judged(check: Check, evidence: Evidence) -> Result:
             if complaint:
                 break
         if complaint:
+            complaint = refusal_first(complaint, evidence.journal)
             verdict = FAIL if check.level == MUST else WARNING
     except NotApplicable as reason:
         verdict, complaint = NOT_APPLICABLE, str(reason)
