@@ -538,7 +538,6 @@ REFUSED = [
     ("JSON alone", raw(order().encode())),
     ("an answer", raw(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")),
     ("the preface of HTTP/2", raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")),
-    ("the hello of TLS", raw(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32))),
 ]  # fmt: skip
 
 

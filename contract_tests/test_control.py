@@ -371,7 +371,7 @@ def test_a_sandbox_goes_when_nobody_uses_it_for_its_ttl() -> None:
 
 # What is refused, and where
 
-MEMBERS = "members are world, seed, quirks, limits, scenario, ttl, fault_headers"
+MEMBERS = "members are world, seed, quirks, limits, scenario, ttl, fault_headers, snapshot"
 WORLDS = "there are default, empty, whale; or give one inline"
 CHAPTER = "see docs/reference/worlds.md"
 IDS = "letters, digits, . _ -, at most 64"

@@ -32,6 +32,8 @@ ETHER_HELD = Decimal("0.1") + SUBMITTED * Decimal("0.00142")
 TETHER_HELD = AFFORDABLE * Decimal("25.05")
 
 ACCEPTED = READS + SUBMITTED + REPEATED + AFFORDABLE
+SIGNED = ACCEPTED + POOR - AFFORDABLE  # what reaches the key's limit
+ROUTED = SIGNED + WRONG_SIGNATURES  # what reaches the address's
 
 STATUSES = {
     ("read", 200): READS,
@@ -168,9 +170,9 @@ def test_a_crowd_leaves_what_arithmetic_says() -> None:
         assert repeated == {n: submitted[n] for n in range(REPEATED)}
         assert {w.status for w in withdrawals.values()} == {"broadcasted"}
 
-        for name, caller in (("key", "main"), ("ip", "127.0.0.1")):
-            assert full_at(state.counters[name], caller, ACCEPTED, now), name
-            assert not full_at(state.counters[name], caller, ACCEPTED + 1, now), name
+        for name, caller, reached in (("key", "main", SIGNED), ("ip", "127.0.0.1", ROUTED)):
+            assert full_at(state.counters[name], caller, reached, now), name
+            assert not full_at(state.counters[name], caller, reached + 1, now), name
 
         assert server.app.sandboxes.default.journal.count == len(asked)
         assert Counter(entry.reason for entry in server.journal) == REASONS

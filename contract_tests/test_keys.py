@@ -609,7 +609,7 @@ MAY = (
 def test_a_cpg_key_is_refused_for_what_it_may_not_have() -> None:
     with pytest.raises(ValueError) as refused:
         replace(CPG_KEY, permissions=("withdraw", "all"))
-    assert str(refused.value) == f"no permission 'all': there are {MAY}"
+    assert str(refused.value) == f"$.permissions[1]: no permission 'all': there are {MAY}"
     with pytest.raises(ValueError, match=r"'192\.0\.2\.256' does not appear"):
         replace(CPG_KEY, ip_whitelist=("192.0.2.0/24", "192.0.2.256"))
     with pytest.raises(ValueError, match="has host bits set"):
@@ -640,7 +640,7 @@ COINW = [
     ("the command too", b"command=c&b=x+y&api_key=k&sign=%s" % COMMAND, b"", {}, BAD, {"credential": "main"}),
     ("the command too where it is", b"command=c&b=x+y&api_key=k&sign=%s" % COMMAND, b"", {"sign_covers_command": "true"}, "", {"label": "main"}),
     ("no command where it is", b"command=c&b=x+y&api_key=k&sign=%s" % PLAIN, b"", {"sign_covers_command": "true"}, BAD, {"credential": "main"}),
-    ("no signature", b"api_key=k", b"", {}, BAD, {"credential": "main"}),
+    ("no signature", b"api_key=k", b"", {}, BAD, {"credential": "main", "missing": "sign"}),
     ("no key", b"b=x+y&sign=%s" % PLAIN, b"", {}, "missing_credential", {}),
     ("an empty key", b"api_key=", b"", {}, "missing_credential", {}),
     ("another key", b"api_key=j&sign=%s" % PLAIN, b"", {}, "unknown_credential", {}),

@@ -298,7 +298,7 @@ WRONG_OPTIONS = {
     "seed=x": "a seed is a whole number, not 'x'",
     "limits=some": "limits is default, off, or single limits by name; not 'some'",
     "url=mock": "'mock' is no gateway's URL: write http://127.0.0.1:8490",
-    "url=https://127.0.0.1": "'https://127.0.0.1' is no gateway's URL: *",
+    "url=ftp://127.0.0.1": "'ftp://127.0.0.1' is no gateway's URL: *",
     "url=http://127.0.0.1:99999": "*Port out of range*",
 }
 

@@ -1087,7 +1087,7 @@ REFUSED: list[tuple[str, str, Any, int, str, str, str]] = [
     ("POST", SCENARIO, {"name": "stale-cache"}, 405, f"{SCENARIO} has no POST", "$", "it has GET, PUT, DELETE"),
     ("PUT", "/sandboxes/new", {"scenario": "nope"}, 400, "no such scenario", "$.scenario", SHIPPED + "; or give one inline"),
     ("PUT", "/sandboxes/new", {"scenario": {"rules": [{"name": "a"}]}}, 400, "a rule needs answer, mutate or deliver", "$.scenario.rules[0]", CHAPTER),
-    ("PUT", "/sandboxes/new", {"scenario": 7}, 400, "Expected `str | object | null`, got `int`", "$.scenario", "members are world, seed, quirks, limits, scenario, ttl, fault_headers"),
+    ("PUT", "/sandboxes/new", {"scenario": 7}, 400, "Expected `str | object | null`, got `int`", "$.scenario", "members are world, seed, quirks, limits, scenario, ttl, fault_headers, snapshot"),
 ]  # fmt: skip
 
 

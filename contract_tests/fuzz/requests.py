@@ -41,7 +41,12 @@ JSON_VALUES: list[Any] = [
     None, True, 0, -1, 1.5, 10**30, "", "0", "50.00", "-50", "1e5", "NaN", "USDT", "ETH", "binance", [], {}, [[]],
     {"a": 1}, "\ud83d\udcb0", "x" * 500,
 ]  # fmt: skip
-SERVER_ERRORS = ("internal_error", "service_unavailable", "endpoint_unavailable")
+SERVER_ERRORS = (
+    "internal_error",
+    "service_unavailable",
+    "endpoint_unavailable",
+    "not_implemented",
+)
 
 
 class Sent(NamedTuple):
