@@ -264,9 +264,12 @@ def test_a_person_runs_the_client_and_pastes_its_result(
         return next(answers, "")
 
     options = Options(provider="coinw", requirements=scoring.requirements(), load=Busy)
-    (result,) = Suite(server, PersonClient(ask), options).run(scoring.selected("coinw", [id]))
+    person = PersonClient(ask)
+    (result,) = Suite(server, person, options).run(scoring.selected("coinw", [id]))
     assert (result.verdict, result.complaint[: len(message)]) == (verdict, message)
     assert not list(answers)
+    done = card([result], person, "coinw", options.requirements, 490, 1.0)
+    assert done.checks[0].command.endswith(f"--only {id} --wait")
 
 
 def test_a_person_whose_first_check_gets_no_request_has_not_set_the_variables(

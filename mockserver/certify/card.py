@@ -99,6 +99,7 @@ def card(
 ) -> Card:
     """Returns the card of a run."""
     words = ["mockserver", "certify", "--provider", provider, "--seed", str(seed)]
+    how = f"-- {client.name}" if client.rehearses else "--wait"
     return Card(
         client=ClientInfo(printable(client.name), client.digest, provider),
         passed=scoring.passed(results),
@@ -109,14 +110,14 @@ def card(
         versions=Versions(__version__, platform.python_version(), platform.platform()),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=round(seconds, 1),
-        checks=[_report(result, words, client.name) for result in results],
+        checks=[_report(result, words, how) for result in results],
     )
 
 
-def _report(result: Result, words: list[str], client: str) -> CheckReport:
+def _report(result: Result, words: list[str], how: str) -> CheckReport:
     check: Check = result.check
     shown = result.verdict != "pass"
-    command = f"{shlex.join([*words, '--only', check.id])} -- {client}"
+    command = f"{shlex.join([*words, '--only', check.id])} {how}"
     return CheckReport(
         id=check.id,
         level=check.level,
