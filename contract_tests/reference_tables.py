@@ -13,6 +13,7 @@ import yaml
 
 import mockserver
 from mockserver import errors
+from mockserver.certify import pytest_plugin as certify_plugin
 from mockserver.cli import config, options
 from mockserver.cli.main import COMMANDS, RUNNING
 from mockserver.client import pytest_plugin, pytest_quirks
@@ -20,6 +21,8 @@ from mockserver.control import fault_kinds
 from mockserver.control.api import ROUTES
 from mockserver.faults import kinds
 from mockserver.faults.parameters import schema_of
+from mockserver.model.provider import ErrorContext, Provider
+from mockserver.model.reject import Reject
 from mockserver.providers import discover
 
 Rows = Iterable[Iterable[str]]
@@ -94,13 +97,16 @@ def limits() -> str:
 def reasons() -> str:
     providers = discover()
     names = sorted({reason for p in providers.values() for reason in p.errors})
-
-    def status(provider: Any, reason: str) -> str:
-        row = provider.errors.get(reason)
-        return str(getattr(row, "status", "yes")) if row is not None else ""
-
-    rows = ([code(r), *(status(p, r) for p in providers.values())] for r in names)
+    rows = ([code(r), *(_status(p, r) for p in providers.values())] for r in names)
     return table(f"reason, {', '.join(providers)}", rows)
+
+
+def _status(provider: Provider, reason: str) -> str:
+    """Returns the status of the response that a client gets with the default quirks."""
+    if reason not in provider.errors:
+        return ""
+    quirks = {quirk.name: quirk.default for quirk in provider.quirks}
+    return str(provider.refuse(Reject(reason), ErrorContext(quirks)).status)
 
 
 def events() -> str:
@@ -156,7 +162,7 @@ def _source(kind: type) -> str:
 
 def fixtures() -> str:
     rows = []
-    for module in (pytest_plugin, pytest_quirks):
+    for module in (pytest_plugin, pytest_quirks, certify_plugin):
         for name, value in vars(module).items():
             marker = getattr(value, "_fixture_function_marker", None)
             if marker is not None:
