@@ -226,6 +226,7 @@ def test_a_mistake_in_an_option_of_tls_is_one_line(
 
 
 def test_a_taken_port_is_named_with_its_option() -> None:
+    running = set(threading.enumerate())
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         held.listen()
@@ -234,4 +235,5 @@ def test_a_taken_port_is_named_with_its_option() -> None:
             name = option.replace("_", "-")
             with pytest.raises(errors.PortInUse, match=f"port {port} is in use.*--{name}"):
                 MockServer(**{option: port}).start()
-    assert not any(thread.name == "mockserver" for thread in threading.enumerate())
+    left = set(threading.enumerate()) - running
+    assert not any(thread.name == "mockserver" for thread in left)
