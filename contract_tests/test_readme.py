@@ -8,7 +8,7 @@ from mockserver import MockServer, create_app
 from mockserver.cli import banner
 from mockserver.cli.banner import base_url
 from mockserver.control.api import ROUTES
-from mockserver.files import documents, worlds
+from mockserver.files import documents, scenarios, worlds
 from mockserver.model.provider import Provider
 from mockserver.providers import discover
 
@@ -107,3 +107,9 @@ def test_the_facts_are_counted_right() -> None:
         ]
         table = rows("docs/explanation/fidelity.md", "facts of")
         assert table[name] == [str(c) for c in counts]
+
+
+def test_every_shipped_scenario_is_in_the_table() -> None:
+    about = {name: scenarios.load(name).about for name in scenarios.shipped()}
+    shown = rows("docs/reference/scenarios.md", "scenario")
+    assert {name: [" ".join(text.split())] for name, text in about.items()} == shown
