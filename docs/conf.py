@@ -8,7 +8,15 @@ sys.path.insert(0, str(HERE / "_site"))
 
 project = "Mockserver"
 author = "the authors of exchange-mockserver"
-extensions = ["myst_parser", "glossary", "navigation", "outside", "plain_text", "own_host"]
+extensions = [
+    "myst_parser",
+    "glossary",
+    "navigation",
+    "search_numbers",
+    "outside",
+    "plain_text",
+    "own_host",
+]
 exclude_patterns = ["_*", "**/node_modules", "requirements.*"]
 root_doc = "index"
 nitpicky = True
@@ -20,7 +28,7 @@ html_theme = "furo"
 html_title = "Mockserver"
 html_static_path = ["_site/static"]
 html_css_files = ["site.css"]
-html_js_files = [("any_word.js", {"defer": "defer", "priority": 900})]
+html_js_files = [("search.js", {"defer": "defer", "priority": 900})]
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False
