@@ -47,7 +47,7 @@ def delivery(parse: Any, order: int = 0) -> Decorator:
 
 @delivery(parameters.true)
 def close(script: Script, value: Any, chance: Chance) -> Script:
-    """Closes the connection without an answer."""
+    """Closes the connection without a response."""
     return [CloseStep()]
 
 
@@ -59,7 +59,7 @@ def hang(script: Script, duration: Any, chance: Chance) -> Script:
 
 @delivery(parameters.one_of("before", "body"))
 def reset(script: Script, where: Any, chance: Chance) -> Script:
-    """Resets the connection, before the answer or in the middle of its body."""
+    """Resets the connection, before the response or within its body."""
     end = CloseStep(reset=True)
     if where == "before":
         return [end]
@@ -75,7 +75,7 @@ def cut(script: Script, part: Any, chance: Chance) -> Script:
 
 @delivery(parameters.integer(1, 1 << 20))
 def garbage(script: Script, size: Any, chance: Chance) -> Script:
-    """Sends a number of bytes that are no HTTP, then closes."""
+    """Sends bytes that are not HTTP, then closes."""
     noise = b"\x00" + chance.noise(size, "garbage")[1:]  # no status line begins with NUL
     return [SendStep(noise), CloseStep()]
 
@@ -140,7 +140,7 @@ def dribble(script: Script, value: tuple[int, int], chance: Chance) -> Script:
 
 @delivery(parameters.integer(1, 1 << 30), PACED)
 def bandwidth(script: Script, rate: Any, chance: Chance) -> Script:
-    """Sends the answer, head and all, at a number of bytes a second."""
+    """Sends the response, head included, at a number of bytes per second."""
     size = piece_size(script, max(rate // PIECES_PER_SECOND, 1))
     steps: list[Step] = []
     for step in script:
@@ -200,7 +200,7 @@ def _delay(value: Any) -> tuple[str, int, float]:
 
 @delivery(_delay, LAST)
 def delay(script: Script, value: tuple[str, int, float], chance: Chance) -> Script:
-    """Waits before the answer: for a fixed time, or one that is drawn."""
+    """Waits before the response, for a fixed or a random time."""
     return [WaitStep(_drawn_delay(value, chance)), *script]
 
 

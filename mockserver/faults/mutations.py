@@ -48,14 +48,14 @@ def mutation(parse: Any, order: int = JSON, watch: Any = None) -> Decorator:
 
 @mutation(parameters.json_path)
 def drop(response: MutableResponse, path: Any, chance: Chance, memory: Memory) -> None:
-    """Leaves a member or a row out."""
+    """Removes a member or a row."""
     for parent, key in reversed(response.find(path)):
         del parent[key]
 
 
 @mutation(parameters.json_path)
 def null(response: MutableResponse, path: Any, chance: Chance, memory: Memory) -> None:
-    """Writes null where a value was."""
+    """Replaces a value by null."""
     for parent, key in response.find(path):
         parent[key] = None
 
@@ -79,7 +79,7 @@ def _other_type(value: Any) -> Any:
 
 @mutation(parameters.json_path)
 def enum(response: MutableResponse, path: Any, chance: Chance, memory: Memory) -> None:
-    """Writes a word that no document lists."""
+    """Replaces text by a value that is not documented."""
     for parent, key in response.find(path):
         lower = isinstance(parent[key], str) and parent[key].islower()
         parent[key] = NEW_WORD.lower() if lower else NEW_WORD
@@ -87,7 +87,7 @@ def enum(response: MutableResponse, path: Any, chance: Chance, memory: Memory) -
 
 @mutation(parameters.true)
 def extra(response: MutableResponse, value: Any, chance: Chance, memory: Memory) -> None:
-    """Adds a member that no document lists, to the answer and to every row."""
+    """Adds an undocumented member to the response and to every row."""
     for node in (response.tree, *(parent[key] for parent, key in response.rows())):
         if isinstance(node, dict):
             node[NEW_MEMBER] = {"since": "2026-01-01T00:00:00Z", "values": [1, "2", None]}
@@ -95,14 +95,14 @@ def extra(response: MutableResponse, value: Any, chance: Chance, memory: Memory)
 
 @mutation(parameters.integer(0, 1_000_000))
 def drop_row(response: MutableResponse, index: Any, chance: Chance, memory: Memory) -> None:
-    """Leaves a row out."""
+    """Removes a row."""
     for parent, key in response.rows()[index : index + 1]:
         del parent[key]
 
 
 @mutation(parameters.integer(0, 1_000_000))
 def duplicate_row(response: MutableResponse, index: Any, chance: Chance, memory: Memory) -> None:
-    """Gives a row twice, the second time behind the first."""
+    """Repeats a row right after itself."""
     for parent, key in response.rows()[index : index + 1]:
         if isinstance(parent, list):
             parent.insert(key + 1, copy.deepcopy(parent[key]))
@@ -113,7 +113,7 @@ def duplicate_row(response: MutableResponse, index: Any, chance: Chance, memory:
 
 @mutation(parameters.integer(0, 60))
 def digits(response: MutableResponse, count: Any, chance: Chance, memory: Memory) -> None:
-    """Writes every amount with a number of digits after the point: more are drawn, others cut."""
+    """Writes amounts with a number of decimals: random digits are added, others cut."""
     for n, ((parent, key), amount) in enumerate(response.amounts()):
         whole, _, decimals = f"{amount:f}".partition(".")
         # A drawn digit is never 0, so that a client cannot lose one unnoticed.
@@ -133,14 +133,14 @@ def exponent(response: MutableResponse, value: Any, chance: Chance, memory: Memo
 
 @mutation(parameters.true)
 def empty_page(response: MutableResponse, value: Any, chance: Chance, memory: Memory) -> None:
-    """Gives a page without rows; its token stays."""
+    """Empties a page of its rows; its token stays."""
     for parent, key in reversed(response.rows()):
         del parent[key]
 
 
 @mutation(parameters.true)
 def repeat_token(response: MutableResponse, value: Any, chance: Chance, memory: Memory) -> None:
-    """Gives the token of the page itself as that of the next page, so that a walk never ends."""
+    """Returns the page's own token as the next one, so that paging never ends."""
     place = response.token()
     if place and response.page:
         parent, key = place
@@ -149,7 +149,7 @@ def repeat_token(response: MutableResponse, value: Any, chance: Chance, memory: 
 
 @mutation(parameters.true)
 def expire_token(response: MutableResponse, value: Any, chance: Chance, memory: Memory) -> None:
-    """Gives a token of the next page that will be refused."""
+    """Returns a token for the next page that has expired."""
     place = response.token()
     if place:
         parent, key = place
@@ -169,7 +169,7 @@ def _remember_last_row(response: MutableResponse, memory: Memory) -> None:
 
 @mutation(parameters.true, watch=_remember_last_row)
 def repeat_row(response: MutableResponse, value: Any, chance: Chance, memory: Memory) -> None:
-    """Begins a page with the row that the page before ended with."""
+    """Repeats the last row of the previous page as the first."""
     rows, last = response.rows(), memory.get(LAST_ROWS, {}).get(response.page)
     if rows and last is not None and isinstance(rows[0][0], list):
         rows[0][0].insert(0, copy.deepcopy(last))
@@ -187,7 +187,7 @@ def _remember_first_body(response: MutableResponse, memory: Memory) -> None:
 
 @mutation(parameters.true, FIRST, _remember_first_body)
 def stale(response: MutableResponse, value: Any, chance: Chance, memory: Memory) -> None:
-    """Gives the answer that this request got when the rule first saw it."""
+    """Repeats the first response that the rule saw for this request."""
     request = (response.caller, response.request_digest)
     response.body = memory.get(FIRST_BODIES, {}).get(request, response.body)
 
@@ -197,7 +197,7 @@ def stale(response: MutableResponse, value: Any, chance: Chance, memory: Memory)
 
 @mutation(parameters.header_value)
 def media_type(response: MutableResponse, value: Any, chance: Chance, memory: Memory) -> None:
-    """Says that the body is of another media type."""
+    """Announces another media type."""
     response.headers[CONTENT_TYPE] = value
 
 
@@ -230,19 +230,19 @@ def invalid_utf8(response: MutableResponse, value: Any, chance: Chance, memory: 
 
 @mutation(parameters.fraction, BYTES)
 def truncate_json(response: MutableResponse, part: Any, chance: Chance, memory: Memory) -> None:
-    """Ends the body early; its length is right, so the message is whole and the JSON is not."""
+    """Ends the JSON early, with a matching Content-Length."""
     response.body = response.body[: int(len(response.body) * part)]
 
 
 @mutation(parameters.true, BYTES)
 def double_json(response: MutableResponse, value: Any, chance: Chance, memory: Memory) -> None:
-    """Gives the body twice, one right behind the other."""
+    """Sends the JSON body twice in a row."""
     response.body *= 2
 
 
 @mutation(parameters.one_of(*compression.FORMS), LAST)
 def gzip(response: MutableResponse, form: Any, chance: Chance, memory: Memory) -> None:
-    """Gives the body in gzip, unasked: good, truncated or of a wrong length; or plain (lying)."""
+    """Compresses the body unconditionally: good, truncated, wrong length, or plain (lying)."""
     if response.body:
         name, value = compression.GZIP
         response.headers[name] = value
