@@ -46,7 +46,7 @@ def _title(text: str, name: str) -> str:
 
 def _about(text: str) -> str:
     """Returns the first sentence of a page, without links."""
-    return re.split(r"(?<=[.!?:])\s", _first_paragraph(text))[0]
+    return re.split(r"(?<=[.!?])\s", _first_paragraph(text))[0]
 
 
 def _first_paragraph(text: str) -> str:
