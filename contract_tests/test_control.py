@@ -516,6 +516,8 @@ LEDGERS = [
     ("PUT", USDT + "?venue=ETH", {"total": "1", "held": "1.000001"}, 400, "held 1.000001 must lie between 0 and total 1", "$", ROW),
     ("PUT", USDT + "?venue=ETH", {"total": 1}, 400, QUOTED, "$.total", ROW),
     ("PUT", USDT + "?venue=ETH", {"total": "-1"}, 400, "held 0 must lie between 0 and total -1", "$", ROW),
+    ("PUT", USDT + "?venue=ETH", {"total": "1.1234567"}, 400, "1.1234567 needs more than 6 decimals: set decimals=7, too", "$", ROW),
+    ("PUT", USDT + "?venue=ETH", {"total": "1", "fee": "-1"}, 400, "-1 is negative: total, held, fee and minimum are not", "$", ROW),
     ("PUT", USDT + "?venue=ETH", {"total": "1e3"}, 400, f"'1e3' {NO_AMOUNT}", "$.total", ROW),
     ("PUT", USDT + "?venue=ETH", {"total": "9" * 81}, 400, "an amount has at most 80 digits, 40 after the point", "$.total", ROW),
     ("PUT", USDT + "?venue=ETH", {"totl": "1"}, 400, "Object contains unknown field `totl`; did you mean total?", "$.totl", ROW),

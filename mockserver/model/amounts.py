@@ -66,6 +66,14 @@ def places(amount: Decimal) -> int:
     return len(plain.partition(".")[2])
 
 
+def check_decimals(amount: Decimal, decimals: int) -> None:
+    """Raises ValueError for an amount with more digits behind the point than its asset has."""
+    used = places(amount)
+    if used > decimals:
+        too_fine = f"{amount:f} needs more than {decimals} decimals"
+        raise ValueError(f"{too_fine}: set decimals={used}, too")
+
+
 def plus(a: Decimal, b: Decimal) -> Amount:
     """Returns the exact sum."""
     return Amount(EXACT.add(a, b))

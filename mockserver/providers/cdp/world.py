@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec.structs import asdict
 
-from mockserver.model.amounts import Amount, places, times
+from mockserver.model.amounts import Amount, check_decimals, times
 from mockserver.model.provider import GeneratedUser
 from mockserver.model.world import Account, GeneratedAsset, Row, Section
 from mockserver.providers.cdp import keys
@@ -52,8 +52,7 @@ class Balance(Row, frozen=True, kw_only=True, gc=False, eq=False):
         if not 0 <= self.decimals <= 40:
             raise ValueError("decimals must be between 0 and 40")
         for amount in (self.total, self.held):
-            if places(amount) > self.decimals:
-                raise ValueError(f"{amount} needs more than {self.decimals} decimals")
+            check_decimals(amount, self.decimals)
         if self.usd is not None and (self.usd < 0 or self.asset == "usd"):
             raise ValueError(
                 "usd, the price of one unit, must not be negative, and usd itself has none"

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mockserver.model.amounts import Amount, places
+from mockserver.model.amounts import Amount, check_decimals, places
 from mockserver.model.provider import GeneratedUser
 from mockserver.model.world import (
     ZERO,
@@ -38,10 +38,9 @@ class Balance(Row, frozen=True, kw_only=True, gc=False):
         if not 0 <= self.decimals <= 40:
             raise ValueError("decimals must lie between 0 and 40")
         for amount in (self.total, self.held, self.fee, self.minimum):
-            if scale(amount) > self.decimals or amount < 0:
-                raise ValueError(
-                    f"{amount} needs more than {self.decimals} decimals or is negative"
-                )
+            if amount < 0:
+                raise ValueError(f"{amount:f} is negative: total, held, fee and minimum are not")
+            check_decimals(amount, self.decimals)
 
 
 def scale(amount: Amount) -> int:
