@@ -99,3 +99,15 @@ def test_a_retry_after_that_is_no_number_of_seconds_says_nothing(sandbox: Sandbo
         sandbox.cpg.fail("it", status=503, headers={"retry-after": text}, times=1)
         assert [read(sandbox), read(sandbox)] == [503, 200]
     assert not any(notes(sandbox))
+
+
+@pytest.mark.parametrize("provider", ["cpg", "cdp"])
+def test_a_limit_that_only_a_rule_made_asks_for_no_wait(
+    sandbox: Sandbox, provider: str
+) -> None:
+    handle = getattr(sandbox, provider)
+    handle.fail(reject="rate_limited", times=1)
+    path = {"cpg": "/v1/balances", "cdp": "/v2/accounts"}[provider]
+    with handle.client() as client:
+        statuses = [client.get(path).status_code for _ in range(2)]
+    assert (statuses[0], notes(sandbox)) == (429, ["", ""])

@@ -145,6 +145,8 @@ def _mark_early(
     peer = call.request.peer
     callers = [(label or peer, operation), (peer, operation)]
     n = sandbox.journal.count + 1
+    if call.plan is not None and call.plan.refused_by:
+        reject = None  # of a rule's refusal a client knows no more than the headers say
     note = call.state.waits.watch(callers, n, call.now, response, reject)
     call.note = "; ".join(filter(None, (note, call.note)))
 
