@@ -102,9 +102,7 @@ def test_a_retry_after_that_is_no_number_of_seconds_says_nothing(sandbox: Sandbo
 
 
 @pytest.mark.parametrize("provider", ["cpg", "cdp"])
-def test_a_limit_that_only_a_rule_made_asks_for_no_wait(
-    sandbox: Sandbox, provider: str
-) -> None:
+def test_a_limit_that_only_a_rule_made_asks_for_no_wait(sandbox: Sandbox, provider: str) -> None:
     handle = getattr(sandbox, provider)
     handle.fail(reject="rate_limited", times=1)
     path = {"cpg": "/v1/balances", "cdp": "/v2/accounts"}[provider]

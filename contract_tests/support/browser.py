@@ -103,7 +103,6 @@ def walk(page: Any, url: str, picture: Callable[[str], None] = lambda name: None
     page.locator("#toasts").get_by_text("cpg: 401").wait_for()
     picture("walk-2-sent")
     page.get_by_role("link", name="See it in the journal").click()
-    page.locator(".spacer > .row.refused:visible").first.click()
     page.locator(".explanation").wait_for()
     picture("walk-3-explained")
     text: str = page.locator(".explanation").inner_text()

@@ -8,8 +8,11 @@ const KEY = "mockserver-token";
 
 export class CallError extends Error {
   constructor(status, body) {
-    const place = body.at && body.at !== "$" ? ` at ${body.at}` : "";
-    super(`${body.error ?? `status ${status}`}${place}${body.hint ? `: ${body.hint}` : ""}`);
+    const at = /^\$\.([\w.-]+)$/.exec(body.at ?? "")?.[1];
+    const error = body.error ?? `status ${status}`;
+    const hint = body.hint ? `: ${body.hint}` : "";
+    super(`${error}${at ? ` at ${at}` : ""}${hint}`);
+    this.plain = `${error}${hint}`; // without the place, for the field itself
     this.status = status;
     this.body = body;
   }

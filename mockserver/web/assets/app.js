@@ -2,7 +2,7 @@
 
 import { act, call, segment } from "./api.js";
 import { Clocks, Time } from "./clock.js";
-import { append, button, dialog, empty, field, h, icon, line, replace, select, toast } from "./dom.js";
+import { append, button, clearToasts, dialog, empty, field, h, icon, line, replace, select, toast } from "./dom.js";
 import { Faults } from "./faults.js";
 import { Feed } from "./feed.js";
 import { Journal } from "./journal.js";
@@ -18,6 +18,7 @@ const PANELS = [
   ["journal", "Journal", Journal], ["providers", "Providers", Providers], ["time", "Time", Time], ["faults", "Faults", Faults],
   ["limits", "Limits", Limits], ["ledger", "Ledger", Ledger], ["quirks", "Quirks", Quirks], ["coverage", "Coverage", Coverage],
 ];
+const NAME = "Letters, digits and . _ - only, at most 64.";
 const STATES = { live: "Live", connecting: "Connecting", lost: "Connection lost", gone: "Sandbox is gone" };
 
 const store = new Store();
@@ -26,7 +27,7 @@ const context = {
   providers: {},
   paths: {},
   path: (rest) => `/sandboxes/${segment(store.sandbox)}${rest}`,
-  href: (panel) => `#/${segment(store.sandbox)}/${panel}`,
+  href: (panel, item) => `#/${segment(store.sandbox)}/${panel}${item ? `/${segment(item)}` : ""}`,
   has: (verb) => `/sandboxes/{id}/${verb}` in context.paths,
   save(name, text) {
     const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
@@ -39,6 +40,7 @@ const context = {
   },
 };
 context.clocks = new Clocks(context);
+store.clocks = context.clocks;
 
 const main = h("main", { id: "main", tabindex: "0", "aria-label": "Panel" });
 const title = h("h1", { class: "sr" });
@@ -48,7 +50,7 @@ const chooser = select([], undefined, (id) => go(id), { "aria-label": "Sandbox",
 const state = h("span", { class: "state connecting", role: "status" });
 const clock = h("a", { class: "clock-chip mono", title: "The sandbox clock" }, icon("snow"), h("span", {}));
 const menu = h("div", { id: "sandbox-menu", popover: "auto", class: "menu", role: "menu" });
-const opener = h("button", { type: "button", class: "icon-button", popovertarget: "sandbox-menu", "aria-label": "Sandbox actions", title: "Sandbox actions" }, icon("more"));
+const opener = h("button", { type: "button", class: "ghost opener", popovertarget: "sandbox-menu", "aria-label": "Sandbox actions" }, icon("more"), h("span", {}, "Sandbox actions"));
 const notice = h("div", { class: "notice", role: "alert", hidden: true });
 
 append(document.body, [
@@ -61,8 +63,8 @@ const panels = {};
 let current;
 
 function place() {
-  const [, sandbox, panel] = location.hash.split("/");
-  return { sandbox: sandbox ? decodeURIComponent(sandbox) : "default", panel: panel in tabs ? panel : "journal" };
+  const [, sandbox, panel, item] = location.hash.split("/");
+  return { sandbox: sandbox ? decodeURIComponent(sandbox) : "default", panel: panel in tabs ? panel : "journal", item: item && decodeURIComponent(item) };
 }
 
 function go(sandbox, panel = place().panel) {
@@ -70,12 +72,12 @@ function go(sandbox, panel = place().panel) {
 }
 
 async function show() {
-  const { sandbox, panel } = place();
+  const { sandbox, panel, item } = place();
   if (sandbox !== store.sandbox || !feed.place) {
     store.choose(sandbox);
     gone(false);
+    await context.clocks.load(); // places the rows of the journal in time
     feed.follow(sandbox);
-    await context.clocks.load();
   }
   for (const [id, tab] of Object.entries(tabs)) {
     tab.href = context.href(id);
@@ -95,6 +97,7 @@ async function show() {
     replace(main, title, panels[panel].node);
   }
   await panels[panel].show();
+  panels[panel].route?.(item);
   tabs[panel].scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
@@ -125,7 +128,7 @@ async function create() {
   const seed = h("input", { type: "number", placeholder: "490" });
   const limits = select([["", "as the server's"], ["default", "default"], ["off", "off"]], "");
   const ttl = h("input", { type: "text", value: "1h" });
-  dialog("New sandbox", [field("Id", id), field("World", world, "The seed data."), field("Scenario", scenario), field("Seed", seed), field("Limits", limits), field("Time to live", ttl, "Without use, at most 24h.")], [["Create", async () => {
+  dialog("New sandbox", [field("Id", id, NAME), field("World", world, "The seed data."), field("Scenario", scenario), field("Seed", seed), field("Limits", limits), field("TTL", ttl, "Without use, at most 24h.")], [["Create", async () => {
     const spec = { ttl: ttl.value.trim() };
     if (world.value) spec.world = world.value;
     if (scenario.value) spec.scenario = scenario.value;
@@ -142,15 +145,15 @@ const drop = () => dialog(`Delete ${store.sandbox}?`, h("p", {}, "Everything in 
 
 function snapshot() {
   const name = h("input", { type: "text", class: "mono", placeholder: "chosen by the server" });
-  dialog("Take a snapshot", field("Name", name), [["Take", async () => {
+  dialog("Take a snapshot", field("Name", name, NAME), [["Take", async () => {
     const taken = await call("POST", context.path("/snapshots"), name.value.trim() ? { name: name.value.trim() } : {});
     toast(`Snapshot ${taken.name ?? taken.snapshot ?? ""}`, "good");
   }]]);
 }
 
 function fork() {
-  const id = h("input", { type: "text", class: "mono", placeholder: "chosen by the server" });
-  dialog(`Fork ${store.sandbox}`, field("Id of the fork", id), [["Fork", async () => {
+  const id = h("input", { type: "text", class: "mono", placeholder: "chosen by the server", data: { member: "id" } });
+  dialog(`Fork ${store.sandbox}`, field("Id of the fork", id, `A copy that goes on by itself. ${NAME}`), [["Fork", async () => {
     const box = await call("POST", context.path("/fork"), id.value.trim() ? { id: id.value.trim() } : {});
     await sandboxes();
     go(box.id);
@@ -162,18 +165,29 @@ async function restore() {
   if (!list) return;
   const names = (list.snapshots ?? []).map((s) => s.name ?? s);
   const chosen = names.length ? select(names, names.at(-1)) : null;
-  dialog("Restore a snapshot", chosen ? field("Snapshot", chosen) : empty("There is no snapshot.", "Take one first."), chosen ? [["Restore", () => call("POST", context.path("/restore"), { snapshot: chosen.value })]] : []);
+  dialog("Restore a snapshot", chosen ? field("Snapshot", chosen) : empty("There is no snapshot.", "Take one first."), chosen ? [["Restore", async () => {
+    await call("POST", context.path("/restore"), { snapshot: chosen.value });
+    toast(`Restored ${chosen.value}`, "good");
+  }]] : []);
 }
 
 function rewind() {
-  const n = h("input", { type: "number", min: "1", value: String(store.last || 1) });
-  dialog("Rewind", field("To before request", n, "The state that the request met, where the server still has it."), [["Rewind", () => call("POST", context.path("/rewind"), { to: Number(n.value) })]]);
+  const n = h("input", { type: "number", min: "1", data: { member: "to" }, value: String(store.last || 1) });
+  dialog("Rewind", field("To before request", n, "The state that the request met, where the server still has it."), [["Rewind", async () => {
+    await call("POST", context.path("/rewind"), { to: Number(n.value) });
+    toast(`Rewound to before request ${n.value}`, "good");
+  }]]);
 }
 
 function openMenu() {
-  const items = [["New sandbox", create], context.has("snapshots") && ["Take a snapshot", snapshot], context.has("restore") && ["Restore a snapshot", restore], context.has("fork") && ["Fork", fork],
-    context.has("rewind") && ["Rewind to an entry", rewind], ["Reset", reset], store.sandbox !== "default" && ["Delete", drop]].filter(Boolean);
-  replace(menu, items.map(([label, run]) => button(label, () => { menu.hidePopover(); act(run); }, { role: "menuitem" })));
+  const items = [["New sandbox", create, "With clocks, ledger, rules and a journal of its own"],
+    context.has("snapshots") && ["Take a snapshot", snapshot, "Keeps the state under a name"],
+    context.has("restore") && ["Restore a snapshot", restore, "Returns to a state that was kept"],
+    context.has("fork") && ["Fork", fork, "A second sandbox that goes on from this state"],
+    context.has("rewind") && ["Rewind to an entry", rewind, "Returns to the state before a request"],
+    ["Reset", reset, "Returns to the start"], store.sandbox !== "default" && ["Delete", drop, "Removes the sandbox"]].filter(Boolean);
+  replace(menu, items.map(([label, run, about], i) => button([label, h("small", { id: `menu-${i}`, "aria-hidden": "true" }, about)],
+    () => { menu.hidePopover(); act(run); }, { role: "menuitem", "aria-label": label, "aria-describedby": `menu-${i}` })));
   const { left, bottom } = opener.getBoundingClientRect();
   menu.style.left = `${Math.max(8, Math.min(left, innerWidth - 200))}px`;
   menu.style.top = `${bottom + 6}px`;
@@ -193,7 +207,8 @@ menu.addEventListener("toggle", (event) => { if (event.newState === "open") menu
 let pending = -Infinity;
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea, dialog")) return;
-  if (event.key === "g") pending = performance.now();
+  if (event.key === "Escape" && current === "journal" && !menu.matches(":popover-open")) panels.journal.leave();
+  else if (event.key === "g") pending = performance.now();
   else if (performance.now() - pending < 1000) {
     const found = PANELS.find(([id]) => id[0] === event.key && id !== "limits") ?? (event.key === "l" ? PANELS.find(([id]) => id === "ledger") : null);
     if (found) go(store.sandbox, found[0]);
@@ -251,7 +266,7 @@ async function begin() {
   document.documentElement.dataset.version = version;
   await sandboxes();
   feed.start();
-  addEventListener("hashchange", show);
+  addEventListener("hashchange", () => { clearToasts(); show(); });
   await show();
 }
 

@@ -30,6 +30,7 @@ export class Traffic {
   }
 
   draw() {
+    this.drawn = performance.now();
     const series = this.store.series(SECONDS);
     const step = WIDTH / SECONDS;
     const top = Math.max(5, ...series.map((c) => c.count));

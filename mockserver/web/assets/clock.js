@@ -54,7 +54,7 @@ export class Time {
     this.advance = input({ value: "61s", size: 8 });
     this.to = input({ placeholder: "2027-01-01T00:00:00Z" });
     this.rate = h("input", { type: "number", min: "0.000001", step: "any", value: "1", class: "narrow-input" });
-    this.skew = input({ value: "-400s", size: 8 });
+    this.skew = input({ placeholder: "-400s", size: 8 });
     this.next = h("div", { class: "upcoming" });
     const form = (label, control, verb, make, hint) => h("form", { class: "inline-form", onsubmit: (e) => { e.preventDefault(); this.clocks.change(make()); } }, field(label, control, hint), h("button", { type: "submit" }, verb));
     const chip = (text) => button(`+${text}`, () => this.clocks.change({ advance: text }), { class: "chip", "aria-label": `Advance by ${text}` });
@@ -62,6 +62,7 @@ export class Time {
       h("div", { class: "two" },
         h("section", { class: "card" }, h("h2", {}, "Sandbox clock"), this.now, this.state,
           h("div", { class: "actions" }, this.freezer, ["1s", "10s", "1m", "5m", "1h", "24h"].map(chip)),
+          h("p", { class: "muted" }, "Moves this clock only: limits, rules and withdrawals follow it. Timestamps and tokens do not expire by it, but by the auth clock."),
           form("Advance by", this.advance, "Advance", () => ({ advance: this.advance.value })),
           form("Set to", this.to, "Set", () => ({ set: this.to.value }), "Never backwards."),
           form("Rate", this.rate, "Set rate", () => ({ rate: Number(this.rate.value) }), "Times as fast as real time.")),

@@ -3,7 +3,7 @@
 import { act, call } from "./api.js";
 import { append, badge, button, copy, empty, field, h, line, replace, select } from "./dom.js";
 import { body as bodyView } from "./entry.js";
-import { sendHere } from "./providers.js";
+import { numberOf, sendHere } from "./providers.js";
 import { bar, links, theme } from "./shell.js";
 
 theme();
@@ -93,11 +93,12 @@ function tryIt(path, method, parameters, request) {
     }
     const signed = await act(() => sign("request", "gateway"));
     const answer = signed && await act(() => sendHere(signed.request));
-    if (answer) replace(result, h("p", {}, badge(answer.status), " ", h("a", { href: "./#/default/journal" }, "See it in the journal")), bodyView(await answer.text()));
+    const n = answer && await numberOf("/sandboxes/default", name, signed.request, 0);
+    if (answer) replace(result, h("p", {}, badge(answer.status), " ", h("a", { href: `./#/default/journal${n ? `/${n}` : ""}` }, "See it in the journal")), bodyView(await answer.text()));
   };
   return h("form", { class: "try", onsubmit: (e) => { e.preventDefault(); act(send); } }, h("h3", {}, name === CONTROL ? "Try it" : "Try it, signed by the server"),
     inputs.length || credential ? h("div", { class: "fields" }, credential ? field("Credential", credential) : null, inputs.map(([p, i]) => field(p.name, i))) : null, body ? field("Body", body) : null,
-    h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Send"), credential ? button("Copy as curl", async () => { const signed = await act(() => sign("curl", "port")); if (signed) copy(signed.text, "Copied: signed for now"); }) : null), result);
+    h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Send"), credential ? button("Copy as curl", async () => { const signed = await act(() => sign("curl", "port")); if (signed) copy(signed.text, "Copied: signed just now"); }) : null), result);
 }
 
 function paint() {

@@ -76,10 +76,14 @@ let live;
 export function toast(text, kind = "info", ...more) {
   if (!live) document.body.append((live = h("div", { id: "toasts", role: "status", "aria-live": "polite" })));
   const box = h("div", { class: `toast ${kind}` }, visible(text), more);
+  for (const old of [...live.children]) if (old.matches(".error") || old.textContent === box.textContent) old.remove();
   live.append(box);
-  while (live.children.length > 4) live.firstChild.remove();
+  while (live.children.length > 3) live.firstChild.remove();
   setTimeout(() => box.remove(), kind === "error" ? 9000 : 3500);
 }
+
+// Toasts of another panel are outdated.
+export const clearToasts = () => live?.replaceChildren();
 
 export async function copy(text, what = "Copied") {
   try {
@@ -101,13 +105,21 @@ export function copyButton(text, label = "Copy") {
 // returns false keeps it open.
 export function dialog(title, content, actions) {
   const box = h("dialog", { class: "dialog", "aria-label": title });
-  const close = () => { box.close(); box.remove(); };
+  const before = document.activeElement;
+  const close = () => { box.close(); box.remove(); refocus(before); };
   const run = async (handler) => {
+    for (const control of box.querySelectorAll("[aria-invalid]")) complain(control, "");
     try {
       if ((await handler?.()) !== false) close();
     } catch (error) {
-      toast(error.message, "error");
+      const member = error.body?.at?.match(/(\w+)\W*$/)?.[1];
+      const inputs = [...box.querySelectorAll(".dialog-body :is(input, select, textarea):not([readonly])")];
+      const control = inputs.find((c) => c.dataset.member === member) ?? inputs[0];
+      if (!control) return toast(error.message, "error");
+      complain(control, error.plain ?? error.message);
+      control.focus();
     }
+    return undefined;
   };
   const buttons = actions.map(([label, handler, kind], n) =>
     h("button", { type: n === 0 ? "submit" : "button", class: kind || "primary", onclick: n === 0 ? undefined : () => run(handler) }, label));
@@ -116,10 +128,29 @@ export function dialog(title, content, actions) {
     h("div", { class: "dialog-body" }, content),
     h("footer", {}, button("Cancel", close), buttons.reverse()));
   box.append(form);
-  box.addEventListener("cancel", () => box.remove());
+  box.addEventListener("cancel", (event) => { event.preventDefault(); close(); });
   document.body.append(box);
   box.showModal();
+  (box.querySelector(".dialog-body :is(input, select, textarea):not([readonly])") ?? box.querySelector("footer button"))?.focus();
   return box;
+}
+
+// To the button that opened a dialog, or the one that has been drawn in its place.
+function refocus(before) {
+  const label = before?.getAttribute("aria-label");
+  const again = before?.isConnected ? before : label && document.querySelector(`[aria-label="${CSS.escape(label)}"]`);
+  if (again) again.focus();
+}
+
+// Shows at a control what is wrong with its value, until it is changed; "" takes it away.
+export function complain(control, text) {
+  control.complaint?.remove();
+  control.removeAttribute("aria-invalid");
+  if (!text) return;
+  control.complaint = h("small", { class: "complaint", role: "alert" }, visible(text));
+  control.after(control.complaint);
+  control.setAttribute("aria-invalid", "true");
+  control.addEventListener("input", () => complain(control, ""), { once: true });
 }
 
 let fields = 0;
@@ -127,6 +158,7 @@ export function field(label, control, hint) {
   const id = control.id || (control.id = `field-${++fields}`);
   const about = hint ? h("small", { id: `${id}-hint` }, hint) : null;
   if (hint) control.setAttribute("aria-describedby", `${id}-hint`);
+  control.dataset.member ??= label.toLowerCase();
   return h("div", { class: "field" }, h("label", { for: id }, label), control, about);
 }
 

@@ -11,7 +11,7 @@ const status = select([["", "Any status"], "documented", "observed", "assumed"],
 const count = h("span", { class: "muted", role: "status" });
 const list = h("section", { class: "card", "aria-label": "Facts" });
 append(document.body, [bar(links("Facts")), h("main", { class: "reader", tabindex: "-1" }, h("div", { class: "reader-inner" },
-  h("h1", { class: "sr" }, "Facts"), h("p", { class: "lead" }, "What each real API does, where that is known from, and how sure it is. An assumed fact is a choice of this server; a quirk can switch it."),
+  h("h1", { class: "sr" }, "Facts"), h("p", { class: "lead" }, "What each real API does, where that is known from, and how sure it is. An assumed fact is a choice of this server; a quirk can switch it. The source is a page of the provider's documentation, its OpenAPI document or SDK, a seed of this project, or a decision."),
   h("div", { class: "reader-head" }, search, provider, status, count), list))]);
 
 let facts = [];

@@ -1,7 +1,7 @@
 // Faults: scenarios to play, the rules in force, and a form for a new rule.
 
 import { act, call, segment } from "./api.js";
-import { button, empty, h, iconButton, line, replace } from "./dom.js";
+import { button, empty, h, iconButton, line, replace, toast } from "./dom.js";
 import { RuleForm } from "./rule.js";
 
 export class Faults {
@@ -11,7 +11,7 @@ export class Faults {
     this.rules = h("div", {});
     this.form = h("div", {});
     this.node = h("div", { class: "panel faults" },
-      h("section", { class: "card rules" }, h("header", {}, h("h2", {}, "Rules in force"), button("Delete all", () => act(() => call("DELETE", context.path("/faults"))).then(() => this.load()), { class: "ghost" })), this.rules),
+      h("section", { class: "card rules" }, h("header", {}, h("h2", {}, "Rules in force"), button("Delete all", () => this.drop(), { class: "ghost" })), this.rules),
       h("div", { class: "two uneven" }, h("section", { class: "card" }, h("h2", {}, "New rule"), this.form), h("section", { class: "card" }, h("h2", {}, "Scenarios"), this.scenarios)));
     context.store.addEventListener("changed", ({ detail }) => { if (detail.parts.includes("faults")) this.queue(); });
     context.store.addEventListener("rows", () => this.queue(1000));
@@ -24,10 +24,27 @@ export class Faults {
 
   async show() {
     const [kinds, scenarios] = await Promise.all([act(() => call("GET", "/faults/kinds")), act(() => call("GET", "/scenarios"))]);
-    if (kinds && !this.form.firstChild) this.form.append(new RuleForm(this.context, kinds, () => this.load()).node);
+    if (kinds && !this.form.firstChild) this.form.append(new RuleForm(this.context, kinds, (name) => this.load().then(() => this.route(name))).node);
     this.known = scenarios?.scenarios ?? [];
     await this.load();
     return this.node;
+  }
+
+  // Brings the rule into sight that the address names.
+  route(name) {
+    const row = name && [...this.rules.querySelectorAll("tbody tr")].find((r) => r.dataset.rule === name);
+    if (row) row.scrollIntoView({ block: "center" });
+    this.chosen = row ? name : "";
+    if (row) row.classList.add("chosen");
+    else if (name) toast(`The rule ${name} is no longer in force.`);
+  }
+
+  // Deletes one rule, or all.
+  async drop(name) {
+    const names = name ? [name] : (this.list ?? []).map(({ rule }) => rule.name);
+    const path = this.context.path(`/faults${name ? `/${segment(name)}` : ""}`);
+    await act(() => call("DELETE", path), names.length ? `Deleted ${names.slice(0, 5).join(", ")}${names.length > 5 ? ` and ${names.length - 5} more` : ""}` : "There was no rule");
+    await this.load();
   }
 
   async load() {
@@ -38,16 +55,17 @@ export class Faults {
   }
 
   paintRules(rules) {
+    this.list = rules;
     if (!rules.length) {
       replace(this.rules, empty("No rule is in force.", "Play a scenario, or make a rule below."));
       return;
     }
     const columns = ["Name", "Matches", "Does", "State", "Matched", "Fired", ""];
     replace(this.rules, h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Rules" }, h("table", { class: "stack" }, h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col", class: /ed$/.test(c) ? "right" : "" }, c || h("span", { class: "sr" }, "Action"))))),
-      h("tbody", {}, rules.map(({ rule, scenario, state, matched, fired }) => h("tr", {}, h("td", { class: "mono" }, line(rule.name), scenario ? h("span", { class: "tag" }, line(scenario)) : null),
+      h("tbody", {}, rules.map(({ rule, scenario, state, matched, fired }) => h("tr", { class: rule.name === this.chosen ? "chosen" : "", data: { rule: rule.name } }, h("td", { class: "mono" }, line(rule.name), scenario ? h("span", { class: "tag" }, line(scenario)) : null),
         h("td", { class: "mono wrap" }, line(brief({ ...rule.match, ...(rule.when ?? {}) })) || "everything"), h("td", { class: "mono wrap" }, line(brief({ ...rule.answer, ...rule.mutate, ...rule.deliver }))),
         h("td", {}, h("span", { class: `tag state-${state}` }, state)), h("td", { class: "right mono", data: { label: "matched" } }, matched), h("td", { class: "right mono", data: { label: "fired" } }, fired),
-        h("td", { class: "right" }, iconButton("trash", `Delete the rule ${line(rule.name)}`, () => act(() => call("DELETE", this.context.path(`/faults/${segment(rule.name)}`))).then(() => this.load())))))))));
+        h("td", { class: "right" }, iconButton("trash", `Delete the rule ${line(rule.name)}`, () => this.drop(rule.name)))))))));
   }
 
   paintScenarios(playing) {

@@ -2,7 +2,7 @@
 
 import { act, call, segment } from "./api.js";
 import { Traffic } from "./chart.js";
-import { badge, button, clockTime, duration, empty, h, icon, iconButton, line, replace, select } from "./dom.js";
+import { append, badge, button, clockTime, duration, empty, h, icon, iconButton, line, replace, select } from "./dom.js";
 import { showEntry } from "./entry.js";
 
 const WIDE_ROW = 30;
@@ -35,7 +35,7 @@ export class Journal {
     this.only = h("input", { type: "checkbox", id: "only-refused", onchange: (e) => { f.refused = e.target.checked; apply(); } });
     this.pauser = h("button", { type: "button", class: "ghost", onclick: () => this.pause() }, icon("pause"), h("span", {}, "Pause"));
     this.counts = h("span", { class: "counts muted" });
-    const clear = button("Clear", () => act(() => call("DELETE", this.context.path("/requests"))), { class: "ghost", title: "Deletes the entries of the journal" });
+    const clear = button("Clear", () => act(() => call("DELETE", this.context.path("/requests")), "Deleted the entries of the journal"), { class: "ghost", title: "Deletes the entries of the journal" });
     const har = button("HAR", () => this.archive(), { class: "ghost", title: "Saves the journal as an HTTP archive" });
     const columns = ["Time", "Provider", "Method", "Target", "Status", "Credential", "Duration", "Fault", "Explanation"];
     this.head = h("div", { class: "row head", role: "row" }, columns.map((c) => h("div", { role: "columnheader", class: `c-${c.toLowerCase()}` }, c)));
@@ -102,6 +102,7 @@ export class Journal {
         if (cut > 0) this.view.splice(0, cut);
       }
       // Who has scrolled down keeps sight of the same rows.
+      if (this.node.isConnected && performance.now() - this.traffic.drawn > 500) this.traffic.draw();
       if (this.scroller.scrollTop > 0) this.shift = (this.shift || 0) + fresh.length;
     }
     this.schedule();
@@ -140,6 +141,12 @@ export class Journal {
     if (this.shift) {
       this.scroller.scrollTop += this.shift * height;
       this.shift = 0;
+    }
+    const wanted = this.revealed ? view.findLastIndex((row) => row.n === this.revealed && !row.gap) : -1;
+    if (wanted >= 0) {
+      this.revealed = 0;
+      const top = (total - 1 - wanted) * height;
+      if (top < this.scroller.scrollTop || top + height > this.scroller.scrollTop + this.scroller.clientHeight) this.scroller.scrollTop = top;
     }
     const first = Math.max(0, Math.floor(this.scroller.scrollTop / height) - 4);
     const count = Math.min(total - first, Math.ceil(this.scroller.clientHeight / height) + 8);
@@ -182,7 +189,9 @@ export class Journal {
     const cell = (name) => h("div", { class: `c-${name}`, role: "gridcell" });
     const cells = Object.fromEntries(["time", "provider", "method", "target", "status", "credential", "duration", "fault", "explanation"].map((n) => [n, cell(n)]));
     const node = h("div", { class: "row", role: "row", id: `row-${this.pool.length}` }, Object.values(cells));
-    const slot = { node, cells, row: null };
+    const target = [h("span", {}), h("span", {})];
+    append(cells.target, target);
+    const slot = { node, cells, target, row: null };
     node.addEventListener("click", () => slot.row && !slot.row.gap && this.open(slot.row.n));
     this.spacer.append(node);
     return slot;
@@ -198,15 +207,19 @@ export class Journal {
     const { cells } = slot;
     slot.node.className = `row${row.gap ? " gap" : row.reason ? " refused" : ""}${row.n === this.selected ? " selected" : ""}`;
     if (row.gap) {
-      for (const cell of Object.values(cells)) cell.textContent = "";
-      cells.target.textContent = `${row.gap.toLocaleString("en")} requests are not shown: the page fell behind`;
+      for (const [name, cell] of Object.entries(cells)) if (name !== "target") cell.textContent = "";
+      slot.target[1].textContent = "";
+      slot.target[0].textContent = `${row.gap.toLocaleString("en")} requests are not shown: the page fell behind`;
       return;
     }
     cells.time.textContent = clockTime(row.time);
     cells.provider.textContent = row.provider;
     cells.method.textContent = line(row.method);
-    cells.target.textContent = line(row.target);
-    cells.target.title = line(row.target);
+    const target = line(row.target);
+    const end = target.length > 24 ? target.length - 14 : target.length; // the end of a path stays in sight
+    slot.target[0].textContent = target.slice(0, end);
+    slot.target[1].textContent = target.slice(end);
+    cells.target.title = target;
     replace(cells.status, badge(row.status, row.reason));
     cells.credential.textContent = line(row.credential);
     cells.duration.textContent = duration(row.duration_us);
@@ -221,7 +234,6 @@ export class Journal {
   key(event) {
     const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -1e9, End: 1e9, j: 1, k: -1 };
     if (event.target.closest("input, select, textarea, button")) return;
-    if (event.key === "Escape") return this.close();
     if (event.key === "Enter" && this.selected) return this.open(this.selected);
     if (!(event.key in moves) || !this.view.length) return undefined;
     event.preventDefault();
@@ -238,6 +250,27 @@ export class Journal {
     return undefined;
   }
 
+  // Opens the request that the address names; without one, the address names what is open.
+  route(item) {
+    if (!item) return this.address();
+    const n = Number(item);
+    if (this.selected === n && !this.detail.hidden) return undefined;
+    this.revealed = n;
+    return this.open(n);
+  }
+
+  address() {
+    if (!this.node.isConnected || !location.hash.includes("/journal")) return;
+    history.replaceState(null, "", this.context.href("journal", this.detail.hidden ? "" : this.selected));
+  }
+
+  // Closes the detail, and goes back to the list.
+  leave() {
+    if (this.detail.hidden) return;
+    this.close();
+    this.grid.focus();
+  }
+
   async open(n) {
     this.selected = n;
     this.schedule();
@@ -245,7 +278,8 @@ export class Journal {
     if (!entry || this.selected !== n) return;
     this.detail.hidden = false;
     this.node.classList.add("opened");
-    const closer = iconButton("close", "Close the request", () => { this.close(); this.grid.focus(); }, { class: "icon-button closer" });
+    this.address();
+    const closer = iconButton("close", "Close the request", () => this.leave(), { class: "icon-button closer" });
     replace(this.detail, h("div", { class: "detail-scroll", tabindex: "0", role: "region", "aria-label": `Request ${n}` }, showEntry(this.context, entry)), closer);
     this.measure();
   }
@@ -254,6 +288,7 @@ export class Journal {
     this.selected = null;
     this.detail.hidden = true;
     this.node.classList.remove("opened");
+    this.address();
     this.measure();
   }
 

@@ -2,7 +2,7 @@
 
 import { act, call, segment } from "./api.js";
 import { amounts } from "./chart.js";
-import { button, dialog, empty, field, h, iconButton, line, replace, select } from "./dom.js";
+import { button, dialog, empty, field, h, iconButton, line, replace, select, toast } from "./dom.js";
 
 const POINTS_MAX = 500; // of one row
 const GRAPHS_MAX = 200; // rows with points
@@ -61,10 +61,12 @@ export class Ledger {
     const account = await act(() => call("GET", this.path()));
     if (!account) return;
     this.balances = account.balances;
+    await this.context.clocks.load(); // a restored sandbox is earlier
     const at = this.context.clocks.now();
     for (const row of account.balances.slice(0, SHOWN_MAX)) {
       const key = this.key(row);
       const points = this.points.get(key) ?? [];
+      while (points.length && points.at(-1).at > at) points.pop(); // what was before a restore is undone
       const last = points.at(-1);
       if (!last || last.total !== row.total || last.held !== row.held) points.push({ at, total: row.total, held: row.held });
       if (points.length > POINTS_MAX) points.shift();
@@ -109,7 +111,9 @@ export class Ledger {
       await call("PUT", this.path({ asset: asset.value, venue: venue.value }), { total: total.value.trim(), held: held.value.trim() });
       await this.load();
     }]]);
-    (row ? total : asset).focus();
+    const first = row ? total : asset;
+    first.focus();
+    first.select();
   }
 
   move(row) {
@@ -124,6 +128,7 @@ export class Ledger {
   drop(row) {
     dialog(`Delete ${line(row.asset)}?`, h("p", {}, "The row is removed from the account."), [["Delete", async () => {
       await call("DELETE", this.path(row));
+      toast(`Deleted ${row.asset} ${row.venue}`, "good");
       await this.load();
     }, "danger"]]);
   }

@@ -1,6 +1,6 @@
 // Where clients point: base URLs, credentials, signed requests to copy or to send, the reject keys.
 
-import { act, call } from "./api.js";
+import { act, call, segment } from "./api.js";
 import { badge, button, clockTime, copy, copyButton, h, iconButton, line, replace, select, toast } from "./dom.js";
 
 const SIGNED = /sign|authorization|key/i;
@@ -52,9 +52,8 @@ export class Providers {
       this.address("Base URL", provider.base_url), provider.https_url ? this.address("TLS", provider.https_url) : null, provider.direct_url && provider.direct_url !== provider.base_url ? this.address("Direct", provider.direct_url) : null,
       h("div", { class: "field-line" }, h("span", { class: "caption" }, "Credential"), chooser), members,
       h("div", { class: "actions" }, button("Send", () => this.send(name, label), { class: "primary", title: "Sends the main read, signed, through the gateway" }),
-        button("Send a wrong one", () => this.send(name, label, true), { title: "Sends the same, signed for another method, or with one character of the key changed" }),
-        button("curl", signed("curl"), { "aria-label": `Copy a signed curl line for ${name}` }), button("Python", signed("python"), { "aria-label": `Copy signed Python for ${name}` }),
-        button("JavaScript", signed("javascript"), { "aria-label": `Copy signed JavaScript for ${name}` })),
+        button("Send a wrong one", () => this.send(name, label, true), { title: "Sends the same with the signature of another method, or one wrong character in the key" }),
+        [["curl", "curl"], ["Python", "python"], ["JavaScript", "javascript"]].map(([text, form]) => button(`Copy as ${text}`, signed(form), { "aria-label": `Copy as ${text}, signed, for ${name}` }))),
       h("details", {}, h("summary", {}, `${rejects.length} keys that are always refused`),
         h("p", { class: "muted" }, "A request with such a key gets that refusal, in the provider's own words. Choose one to send it."),
         h("div", { class: "chips" }, rejects.map((reject) => button(reject, () => this.send(name, reject), { class: "chip" })))));
@@ -79,7 +78,7 @@ export class Providers {
   copySigned(name, label, form) {
     return async () => {
       const answer = await act(() => call("POST", this.context.path("/sign"), { provider: name, credential: label(), as: form }));
-      if (answer) copy(answer.text, `Copied: signed for now, as ${label()}`);
+      if (answer) copy(answer.text, `Copied: signed just now as ${label()}, ${name}`);
     };
   }
 
@@ -87,13 +86,16 @@ export class Providers {
     const sign = (more) => act(() => call("POST", this.context.path("/sign"), { provider: name, credential: label, as: "request", to: "gateway", ...more }));
     const answer = await sign();
     if (!answer) return;
-    let { request } = answer;
+    let { request } = answer, wrongness = "";
     if (wrong) {
       const other = await sign({ method: request.method === "GET" ? "POST" : "GET" });
-      request = spoil(request, other?.request);
+      [request, wrongness] = spoil(request, other?.request);
     }
+    const after = this.context.store.last;
     const sent = await act(() => sendHere(request));
-    if (sent) toast(`${name}: ${sent.status}`, sent.ok ? "good" : "info", h("a", { href: this.context.href("journal") }, "See it in the journal"));
+    if (!sent) return;
+    const link = h("a", { href: this.context.href("journal", await numberOf(this.context.path(""), name, request, after)) }, "See it in the journal");
+    toast(`${name}: ${sent.status}${wrongness && `, sent with ${wrongness}`}`, sent.ok ? "good" : "info", link);
   }
 }
 
@@ -103,14 +105,22 @@ export async function sendHere({ method, url, headers, body }) {
   return fetch(url, { method, headers: allowed, body: body || undefined, credentials: "omit", cache: "no-store" });
 }
 
-// Takes the signature of another method where it stands in a header; else changes one character of
+// The number in the journal of a request that was sent after another; undefined where it is not found.
+export async function numberOf(path, provider, { method, url }, after) {
+  const list = await call("GET", `${path}/requests?provider=${segment(provider)}&last=20`, undefined, { quiet: true }).catch(() => null);
+  const { pathname, search } = new URL(url, document.baseURI);
+  const mine = (list?.requests ?? []).filter((e) => e.n > after && e.method === method);
+  return (mine.findLast((e) => (pathname + search).endsWith(e.target) || e.target.endsWith(pathname + search)) ?? mine.at(-1))?.n;
+}
+
+// Returns the request with a mistake in it, and the mistake. Takes the signature of another method where it stands in a header; else changes one character of
 // the signature, or of the key where there is none.
 function spoil(request, twin) {
-  if (twin && Object.keys(request.headers).some((name) => /signature|authorization/i.test(name))) return { ...request, headers: twin.headers };
+  if (twin && Object.keys(request.headers).some((name) => /signature|authorization/i.test(name))) return [{ ...request, headers: twin.headers }, "the signature of another method"];
   const other = (c) => (c === "0" ? "1" : "0");
   const change = (text) => text.slice(0, -4) + other(text.at(-4)) + text.slice(-3);
   const names = Object.keys(request.headers).filter((name) => SIGNED.test(name));
   const name = names.find((n) => /sign/i.test(n)) ?? names[0];
-  if (name) return { ...request, headers: { ...request.headers, [name]: change(request.headers[name]) } };
-  return { ...request, url: change(request.url) };
+  if (name) return [{ ...request, headers: { ...request.headers, [name]: change(request.headers[name]) } }, `a wrong character in ${name}`];
+  return [{ ...request, url: change(request.url) }, "a wrong character in its signature"];
 }

@@ -1,7 +1,7 @@
 // The form of a new rule, made of the tables that the control API gives; shows its YAML and Python.
 
-import { act, call } from "./api.js";
-import { copyButton, field, h, replace, select } from "./dom.js";
+import { call } from "./api.js";
+import { complain, copyButton, field, h, replace, select, toast } from "./dom.js";
 
 const EFFECTS = [["reject", "Reject, in the provider's words"], ["page", "Page of a proxy or CDN"], ["raw", "Raw answer"], ["mutate", "Change the response"], ["deliver", "Disturb the delivery"]];
 
@@ -46,7 +46,7 @@ export class RuleForm {
   input(part, member) {
     const object = member.value.type === "object";
     const node = h("input", { type: "text", placeholder: example(member.value), oninput: (e) => this.set(() => assign(this.values[part], member.name, read(e.target.value, member.value))) });
-    return field(member.name, node, object ? `${member.about} As JSON.` : member.about);
+    return field(capital(member.name), node, object ? `${member.about} As JSON.` : member.about);
   }
 
   reasons() {
@@ -69,7 +69,7 @@ export class RuleForm {
       v.raw ??= { status: 503 };
       for (const member of this.table("answer").filter((m) => ["status", "headers", "body"].includes(m.name))) {
         const node = h("input", { type: "text", placeholder: example(member.value), value: member.name === "status" ? "503" : "", oninput: (e) => this.set(() => assign(v.raw, member.name, read(e.target.value, member.value))) });
-        out.push(field(member.name, node, member.about));
+        out.push(field(capital(member.name), node, member.about));
       }
     }
     if (v.effect === "mutate" || v.effect === "deliver") {
@@ -107,10 +107,24 @@ export class RuleForm {
   }
 
   async submit() {
-    const done = await act(() => call("POST", this.context.path("/faults"), this.rule()), "The rule is in force");
-    if (done) this.done();
+    const inputs = [...this.node.querySelectorAll("input, select")];
+    for (const control of inputs) complain(control, "");
+    try {
+      const { rule } = await call("POST", this.context.path("/faults"), this.rule());
+      toast(`The rule ${rule.name} is in force`, "good");
+      this.done(rule.name);
+    } catch (error) {
+      const member = error.body?.at?.match(/(\w+)\W*$/)?.[1];
+      const control = inputs.find((c) => c.dataset.member === member);
+      if (!control) return toast(error.message, "error");
+      complain(control, error.plain);
+      control.focus();
+    }
+    return undefined;
   }
 }
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 function assign(object, name, value) {
   if (value === "" || value === undefined) delete object[name];

@@ -1,7 +1,7 @@
 // Limits with how full they are, quirks with their alternatives, coverage of the client.
 
 import { act, call } from "./api.js";
-import { button, empty, h, line, replace, select, span } from "./dom.js";
+import { button, complain, empty, h, line, replace, select, span, toast } from "./dom.js";
 
 class Panel {
   constructor(context, parts) {
@@ -22,7 +22,20 @@ class Panel {
 
   // A person who types is not disturbed.
   busy() {
+    if (this.node.querySelector("[aria-invalid]")) return true;
     return this.node.contains(document.activeElement) && ["INPUT", "SELECT"].includes(document.activeElement.tagName);
+  }
+}
+
+// Saves what stands in an input; what is refused stays there, with the reason below it.
+async function settle(input, save, done) {
+  complain(input, "");
+  try {
+    await save();
+    input.blur();
+    toast(done, "good");
+  } catch (error) {
+    complain(input, error.body?.error ?? error.message);
   }
 }
 
@@ -36,7 +49,7 @@ export class Limits extends Panel {
   async load() {
     const usage = await act(() => call("GET", this.context.path("/limits/usage")));
     if (!usage || this.busy()) return;
-    const all = (word) => act(() => call("PATCH", this.context.path("/limits"), word), `All limits: ${word}`).then(() => this.load());
+    const all = (word) => this.node.querySelectorAll("[aria-invalid]").forEach((input) => complain(input, "")) ?? act(() => call("PATCH", this.context.path("/limits"), word), `All limits: ${word}`).then(() => this.load());
     replace(this.node, h("section", { class: "card" },
       h("header", {}, h("h2", {}, "Rate limits"), h("div", { class: "actions" }, button("Switch all off", () => all("off"), { class: "ghost" }), button("Defaults", () => all("default"), { class: "ghost" }))),
       h("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Limits" }, h("table", { class: "stack" }, h("thead", {}, h("tr", {}, ["Limit", "Value", "Window", "Used"].map((t) => h("th", { scope: "col" }, t)))),
@@ -47,7 +60,7 @@ export class Limits extends Panel {
 
   row(limit) {
     const input = h("input", { type: "text", value: limit.value, "aria-label": `Value of ${limit.limit}`, class: "mono", size: 10 });
-    const save = () => { input.blur(); return act(() => call("PATCH", this.context.path("/limits"), { [limit.limit]: input.value.trim() || null }), `${limit.limit} is ${input.value || "its default"}`).then(() => this.load()); };
+    const save = () => settle(input, () => call("PATCH", this.context.path("/limits"), { [limit.limit]: input.value.trim() || null }), `${limit.limit} is ${input.value || "its default"}`).then(() => this.load());
     const form = h("form", { class: "inline", onsubmit: (e) => { e.preventDefault(); save(); } }, input);
     const callers = limit.callers.map((caller) => {
       const share = Math.min(1, caller.used / (limit.count || 1));
@@ -91,7 +104,7 @@ export class Quirks extends Panel {
     const set = (v) => act(() => call("PATCH", this.context.path("/quirks"), { [full]: v }), `${full} is ${v ?? "its default"}`).then(() => { document.activeElement?.blur(); this.load(); });
     const free = !about.choices.includes(about.default) || about.choices.length < 2;
     const control = free
-      ? h("form", { class: "inline", onsubmit: (e) => { e.preventDefault(); set(e.target.elements[0].value.trim() || null); } }, h("input", { type: "text", value, "aria-label": full, size: 10, class: "mono" }))
+      ? h("form", { class: "inline", onsubmit: (e) => { e.preventDefault(); const [input] = e.target.elements; settle(input, () => call("PATCH", this.context.path("/quirks"), { [full]: input.value.trim() || null }), `${full} is ${input.value.trim() || "its default"}`).then(() => this.load()); } }, h("input", { type: "text", value, "aria-label": full, size: 10, class: "mono" }))
       : about.choices.length <= 4
         ? h("div", { class: "segments", role: "group", "aria-label": full }, about.choices.map((choice) => button(choice, () => set(choice), { "aria-pressed": String(choice === value) })))
         : select(about.choices, value, set, { "aria-label": full, class: "mono" });

@@ -72,7 +72,7 @@ export class Store extends EventTarget {
       this.last = row.n;
       this.total += 1;
       this.lastByProvider[row.provider] = row;
-      if (row.n > this.began) this.measure(row);
+      this.measure(row, row.n > this.began ? 0 : this.age(row));
     }
     this.rows.push(...fresh);
     let dropped = 0;
@@ -83,12 +83,21 @@ export class Store extends EventTarget {
     this.tell("rows", { rows: fresh, dropped });
   }
 
-  measure(row) {
-    const second = Math.floor(performance.now() / 1000);
+  // Milliseconds of real time since a request from before the page; Infinity where that is unknown.
+  age(row) {
+    const clock = this.clocks?.value;
+    if (!clock || clock.frozen) return Infinity;
+    const age = (this.clocks.now() - row.time / 1000) / clock.rate;
+    return age < 0 ? 0 : age;
+  }
+
+  measure(row, age) {
+    if (age > SECONDS * 1000) return;
+    const second = Math.floor((performance.now() - age) / 1000);
     let cell = this.seconds.get(second);
     if (!cell) {
       this.seconds.set(second, (cell = { count: 0, refused: 0, durations: [] }));
-      for (const old of this.seconds.keys()) if (old < second - SECONDS) this.seconds.delete(old);
+      for (const old of this.seconds.keys()) if (old < performance.now() / 1000 - SECONDS) this.seconds.delete(old);
     }
     cell.count += 1;
     if (row.reason) cell.refused += 1;
@@ -96,10 +105,10 @@ export class Store extends EventTarget {
     else cell.durations[Math.floor(Math.random() * SAMPLES_MAX)] = row.duration_us;
   }
 
-  // The last `n` whole seconds, oldest first.
+  // The last `n` seconds with the one that runs, oldest first.
   series(n) {
     const now = Math.floor(performance.now() / 1000);
-    return Array.from({ length: n }, (_, i) => this.seconds.get(now - n + i) ?? { count: 0, refused: 0, durations: [] });
+    return Array.from({ length: n }, (_, i) => this.seconds.get(now - n + 1 + i) ?? { count: 0, refused: 0, durations: [] });
   }
 }
 
