@@ -418,8 +418,8 @@ def test_what_differs_is_shown_without_any_secret(
 
 NO_DIGEST = "characters are no digest of 16 bytes in hex or base64"
 UNKNOWN = [
-    ("made up", put(write=lambda d: "AB" * 16), f"redacted:843355d4: {UNSOLVED}"),
-    ("with another secret", put(secret="nobody knows"), f"redacted:33611a30: {UNSOLVED}"),
+    ("made up", put(write=lambda d: "AB" * 16), f"{UNSOLVED} (redacted:843355d4)"),
+    ("with another secret", put(secret="nobody knows"), f"{UNSOLVED} (redacted:33611a30)"),
     ("no hex", put(write=lambda d: "Z" * 32), f"{UNSOLVED}: its 32 {NO_DIGEST}"),
     ("too short to be known", put(write=lambda d: d.hex()[:11]), f"{UNSOLVED}: its 11 {NO_DIGEST}"),
     ("of another size", put(write=lambda d: "AB" * 32), f"{UNSOLVED}: it has 32 bytes, the size of SHA256, not 16"),

@@ -37,10 +37,10 @@ WHEN: tuple[Member, ...] = (
     ),
     ("every", "Each n-th matching request.", COUNT | {"examples": [4]}),
     ("times", "How often the rule fires at most.", COUNT | {"examples": [3]}),
-    ("from", "Begins so long after it was set.", DURATION | {"examples": ["30s"]}),
-    ("until", "Ends so long after it was set.", DURATION | {"examples": ["5m"]}),
-    ("for", "Lasts so long.", DURATION | {"examples": ["30s"]}),
-    ("period", "Repeats its time after this.", DURATION | {"examples": ["1m"]}),
+    ("from", "How long after it was set the rule begins.", DURATION | {"examples": ["30s"]}),
+    ("until", "How long after it was set the rule ends.", DURATION | {"examples": ["5m"]}),
+    ("for", "How long the rule lasts.", DURATION | {"examples": ["30s"]}),
+    ("period", "After how long its time repeats.", DURATION | {"examples": ["1m"]}),
 )
 ANSWER: tuple[Member, ...] = (
     (

@@ -272,7 +272,7 @@ def _unsolved(
 def _unknown(recipe: SigningRecipe, signature: bytes, raw: bytes) -> str:
     size = ALGORITHMS[recipe.algorithm]
     if len(raw) == size:
-        return f"{fingerprinted(signature, 'redacted')}: {UNKNOWN}"
+        return f"{UNKNOWN} ({fingerprinted(signature, 'redacted')})"
     if raw and raw.hex().encode() in signature.lower():
         name = NAMES[BY_SIZE[len(raw)]]
         name = name if recipe.is_hmac else name.replace("-", "")

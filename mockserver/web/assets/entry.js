@@ -4,7 +4,7 @@ import { act, call } from "./api.js";
 import { badge, button, copy, duration, h, line, replace, time, visible } from "./dom.js";
 import { tokens } from "./json.js";
 
-const NAMES = { curl: "curl", python: "Python", javascript: "JavaScript" };
+const NAMES = Object.fromEntries(["curl", "Python", "JavaScript"].map((name) => [name.toLowerCase(), name]));
 const MARKED = /^([\s\S]*?)>>([\s\S]*)<<([\s\S]*)$/;
 
 const FINGERPRINT = /[\w)]:[0-9a-f]{8}\b/;
