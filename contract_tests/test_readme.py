@@ -76,6 +76,15 @@ def test_every_reason_is_explained_and_led_to_its_providers() -> None:
             assert (f"[{name}]" in providers) is (reason in provider.errors)
 
 
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_the_table_of_reasons_has_the_status_that_a_provider_responds_with(name: str) -> None:
+    column = list(PROVIDERS).index(name)
+    table = rows("docs/reference/reasons.md", r"reason \| cdp")
+    statuses = {reason: row[column] for reason, row in table.items() if row[column]}
+    shown = rows(f"docs/providers/{name}.md", "reason")
+    assert statuses == {reason: row[0] for reason, row in shown.items()}
+
+
 def test_the_printed_table_is_the_one_shown() -> None:
     app = create_app().state.exchange
     app.origins = {name: f"http://127.0.0.1:{8490 + p.port}" for name, p in PROVIDERS.items()}
