@@ -3,7 +3,7 @@
 import { act, call } from "./api.js";
 import { append, badge, button, copy, empty, field, h, line, replace, select } from "./dom.js";
 import { body as bodyView } from "./entry.js";
-import { numberOf, sendHere } from "./providers.js";
+import { entryOf, sendHere } from "./providers.js";
 import { bar, links, theme } from "./shell.js";
 
 theme();
@@ -93,7 +93,7 @@ function tryIt(path, method, parameters, request) {
     }
     const signed = await act(() => sign("request", "gateway"));
     const answer = signed && await act(() => sendHere(signed.request));
-    const n = answer && await numberOf("/sandboxes/default", name, signed.request, 0);
+    const n = answer && (await entryOf("/sandboxes/default", name, signed.request, 0))?.n;
     if (answer) replace(result, h("p", {}, badge(answer.status), " ", h("a", { href: `./#/default/journal${n ? `/${n}` : ""}` }, "See it in the journal")), bodyView(await answer.text()));
   };
   return h("form", { class: "try", onsubmit: (e) => { e.preventDefault(); act(send); } }, h("h3", {}, name === CONTROL ? "Try it" : "Try it, signed by the server"),

@@ -76,7 +76,7 @@ let live;
 export function toast(text, kind = "info", ...more) {
   if (!live) document.body.append((live = h("div", { id: "toasts", role: "status", "aria-live": "polite" })));
   const box = h("div", { class: `toast ${kind}` }, visible(text), more);
-  for (const old of [...live.children]) if (old.matches(".error") || old.textContent === box.textContent) old.remove();
+  for (const old of [...live.children]) if (old.matches(".error") || (more.length && old.querySelector("a")) || old.textContent === box.textContent) old.remove();
   live.append(box);
   while (live.children.length > 3) live.firstChild.remove();
   setTimeout(() => box.remove(), kind === "error" ? 9000 : 3500);

@@ -216,9 +216,10 @@ export class Journal {
     cells.provider.textContent = row.provider;
     cells.method.textContent = line(row.method);
     const target = line(row.target);
-    const end = target.length > 24 ? target.length - 14 : target.length; // the end of a path stays in sight
+    const [path] = target.split("?", 1);
+    const end = path.length > 24 ? path.length - 14 : target.length; // the end of a path stays in sight
     slot.target[0].textContent = target.slice(0, end);
-    slot.target[1].textContent = target.slice(end);
+    slot.target[1].textContent = end < path.length ? path.slice(end) + (target.length > path.length ? "?…" : "") : "";
     cells.target.title = target;
     replace(cells.status, badge(row.status, row.reason));
     cells.credential.textContent = line(row.credential);

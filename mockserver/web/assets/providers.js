@@ -94,8 +94,10 @@ export class Providers {
     const after = this.context.store.last;
     const sent = await act(() => sendHere(request));
     if (!sent) return;
-    const link = h("a", { href: this.context.href("journal", await numberOf(this.context.path(""), name, request, after)) }, "See it in the journal");
-    toast(`${name}: ${sent.status}${wrongness && `, sent with ${wrongness}`}`, sent.ok ? "good" : "info", link);
+    const entry = await entryOf(this.context.path(""), name, request, after);
+    const reason = entry?.reason ? ` ${entry.reason.replaceAll("_", " ")}` : ""; // some refuse with a 200
+    const link = h("a", { href: this.context.href("journal", entry?.n) }, "See it in the journal");
+    toast(`${name}: ${sent.status}${reason}${wrongness && `, sent with ${wrongness}`}`, sent.ok && !reason ? "good" : "info", link);
   }
 }
 
@@ -105,12 +107,12 @@ export async function sendHere({ method, url, headers, body }) {
   return fetch(url, { method, headers: allowed, body: body || undefined, credentials: "omit", cache: "no-store" });
 }
 
-// The number in the journal of a request that was sent after another; undefined where it is not found.
-export async function numberOf(path, provider, { method, url }, after) {
+// The entry in the journal of a request that was sent after another; undefined where it is not found.
+export async function entryOf(path, provider, { method, url }, after) {
   const list = await call("GET", `${path}/requests?provider=${segment(provider)}&last=20`, undefined, { quiet: true }).catch(() => null);
   const { pathname, search } = new URL(url, document.baseURI);
   const mine = (list?.requests ?? []).filter((e) => e.n > after && e.method === method);
-  return (mine.findLast((e) => (pathname + search).endsWith(e.target) || e.target.endsWith(pathname + search)) ?? mine.at(-1))?.n;
+  return mine.findLast((e) => (pathname + search).endsWith(e.target) || e.target.endsWith(pathname + search)) ?? mine.at(-1);
 }
 
 // Returns the request with a mistake in it, and the mistake. Takes the signature of another method where it stands in a header; else changes one character of
