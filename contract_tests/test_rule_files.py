@@ -431,7 +431,7 @@ def test_the_control_api_refuses_the_same_and_nothing_has_changed(
     data, before = strict_yaml.load(text), applied(server)
     assert before[0]["rules"][1]["matched"] == 1, "it plays"
     status, error, place, hint = steer.refused("PUT", f"{D}/scenario", data)
-    assert (status, place, hint) == (400, at, "see docs/guides/faults.md")
+    assert (status, place, hint) == (400, at, "see docs/reference/faults.md")
     assert said(error, words)
     status, error, place, _ = steer.refused("PUT", "/sandboxes/new", {"scenario": data})
     assert (status, place) == (400, "$.scenario" + at[1:])

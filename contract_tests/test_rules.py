@@ -1056,7 +1056,7 @@ def test_scenarios_are_played_and_stopped(steer: Steer) -> None:
     assert steer.good("GET", FAULTS) == {"scenario": None, "rules": []}
 
 
-CHAPTER = "see docs/guides/faults.md"
+CHAPTER = "see docs/reference/faults.md"
 SHIPPED = "there are " + ", ".join(sorted(p.stem for p in STORM.parent.glob("*.yaml")))
 REFUSED: list[tuple[str, str, Any, int, str, str, str]] = [
     ("POST", FAULTS, {}, 400, "a rule needs answer, mutate or deliver", "$", CHAPTER),

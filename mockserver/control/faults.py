@@ -18,7 +18,7 @@ from mockserver.files import scenarios
 from mockserver.model import times
 from mockserver.model.suggestions import choices
 
-HINT = "see docs/guides/faults.md"
+HINT = "see docs/reference/faults.md"
 
 
 def index(call: ControlCall) -> dict[str, Any]:

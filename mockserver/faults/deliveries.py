@@ -59,7 +59,7 @@ def hang(script: Script, duration: Any, chance: Chance) -> Script:
 
 @delivery(parameters.one_of("before", "body"))
 def reset(script: Script, where: Any, chance: Chance) -> Script:
-    """Resets the connection, before the response or within its body."""
+    """Resets the connection: `before` the response, or within its `body`."""
     end = CloseStep(reset=True)
     if where == "before":
         return [end]

@@ -60,7 +60,8 @@ def _select(view: View, names: Mapping[str, str], exchange: str) -> list[str]:
         name, message = names[down[0]], outages[down[0]].rejected_message
         quoted = {"rejected_message": message} if message else {}
         connected = tuple(names.values())
-        raise Reject("exchange_unreachable", exchange_id=name, connected=connected, **quoted)
+        facts = {"exchange_id": name, "connected": connected, "unfiltered": not exchange}
+        raise Reject("exchange_unreachable", **facts, **quoted)
     # fact: coinapi-unfiltered-unreachable
     return [id for id in matching if id not in down]
 

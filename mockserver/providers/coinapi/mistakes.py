@@ -41,7 +41,9 @@ def _explain_unreachable(rejected: RejectedRequest) -> Explanation:
             "exchange unreachable",
             "a connected exchange that is reachable",
             received,
-            "Omit exchange_id to get the reachable ones; the request itself is correct.",
+            "Ask for one exchange at a time, by exchange_id; the request itself is correct."
+            if rejected.facts.get("unfiltered")
+            else "Omit exchange_id to get the reachable ones; the request itself is correct.",
         )
     suggestion = nearest(exchange, connected)
     other_case = suggestion.lower() == exchange.lower()
