@@ -1,5 +1,6 @@
 """What every test shares: a running server, and the documents as silent witnesses."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from mockserver.files.documents import openapi_document
 from mockserver.model.http import Request
 from mockserver.providers import discover
 
+os.environ.pop("MAKELEVEL", None)  # `make test` is no `make run`: errors do not name make's ARGS
 DOCUMENTS = {name: Document(openapi_document(name)) for name in discover()}
 
 

@@ -382,6 +382,6 @@ def test_the_table_fits_80_columns(server: MockServer) -> None:
     summary = {"gateway": server.url, "providers": providers}
     lines = table(summary, 80).splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[-1] == "In full: mockserver status PROVIDER"
+    assert "In full: mockserver status PROVIDER" in lines
     assert any(server.cdp.credentials["key_id"] in line for line in table(summary).splitlines())
     assert shorten("x" * 80, 80) == "x" * 80
