@@ -101,7 +101,11 @@ export class Quirks extends Panel {
 
   quirk(provider, name, about, value) {
     const full = nameOf(provider, name);
-    const set = (v) => act(() => call("PATCH", this.context.path("/quirks"), { [full]: v }), `${full} is ${v ?? "its default"}`).then(() => { document.activeElement?.blur(); this.load(); });
+    const set = (v) => {
+      const pressed = document.activeElement;
+      const saved = act(() => call("PATCH", this.context.path("/quirks"), { [full]: v }), `${full} is ${v ?? "its default"}`);
+      return saved.then(() => { if (document.activeElement === pressed) pressed?.blur(); this.load(); }); // who types elsewhere goes on
+    };
     const free = !about.choices.includes(about.default) || about.choices.length < 2;
     const control = free
       ? h("form", { class: "inline", onsubmit: (e) => { e.preventDefault(); const [input] = e.target.elements; settle(input, () => call("PATCH", this.context.path("/quirks"), { [full]: input.value.trim() || null }), `${full} is ${input.value.trim() || "its default"}`).then(() => this.load()); } }, h("input", { type: "text", value, "aria-label": full, size: 10, class: "mono" }))
