@@ -106,7 +106,7 @@ def main(role: str, name: str, core: str) -> None:
     elif not ours:
         app = _least(role, app, providers[name])
     http = None if ours else "httptools"
-    Server(app, sockets, lambda: print(port, flush=True), http).serve_forever()
+    Server(app, sockets, lambda: print(port, flush=True), http=http).serve_forever()
 
 
 def _least(role: str, app: Exchange, provider: Provider) -> bare.Bare:

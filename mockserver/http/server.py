@@ -100,12 +100,11 @@ class Server(uvicorn.Server):
         }
         app.stopping = False
         self._exchange, self._grace = app, grace
-        self._connect = http or protocol()
         self._listeners = listeners
         super().__init__(
             uvicorn.Config(
                 app,
-                http=self._connect,
+                http=http or protocol(),
                 loop="auto",
                 ws="none",
                 lifespan="on",
@@ -128,7 +127,8 @@ class Server(uvicorn.Server):
         """Starts, reports that, then imports what the pages need."""
         await super().startup(sockets=sockets)
         loop = asyncio.get_running_loop()
-        connect = partial(self._connect, self.config, self.server_state, {}, loop)
+        protocol_class: Any = self.config.http_protocol_class  # by name, too, once it is loaded
+        connect = partial(protocol_class, self.config, self.server_state, {}, loop)
         if self._listeners is not None:
             await self._listeners.start(loop, connect)
         connections = self.server_state.connections
