@@ -6,7 +6,7 @@ at most 80 digits and an exponent within 40, so no sum of amounts can need more.
 
 import re
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact, InvalidOperation, Overflow
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -23,10 +23,21 @@ _PLACES = [Decimal(1).scaleb(-n) for n in range(MAX_EXPONENT + 1)]
 _PLAIN = re.compile(r"-?[0-9]{1,120}(\.[0-9]{1,120})?")
 
 
-class Amount(Decimal):
-    """An exact amount with its scale kept: ``"400.000"`` stays ``400.000``."""
+class _PlainDecimals(type):
+    """The class of Amount: its instances are plain decimals.
 
-    __slots__ = ()
+    Those of a subclass would be searched by garbage collection: 300,000 of them in 100,000 rows.
+    """
+
+    def __call__(cls, value: Any) -> Any:
+        return Decimal(value)
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, Decimal)
+
+
+class Amount(Decimal, metaclass=_PlainDecimals):
+    """An exact amount with its scale kept: ``"400.000"`` stays ``400.000``."""
 
     @classmethod
     def parse(cls, text: object) -> Self:
