@@ -1,7 +1,8 @@
 """The last requests and control calls of a sandbox, with states from which they can be repeated.
 
 Requests are kept as received, secrets included: they never leave the process. A checkpoint is a
-state of the sandbox, followed by what came after it, at most CHECKPOINT_BYTES_MAX bytes of that.
+state of the sandbox, followed by what came after it: CHECKPOINT_BYTES of that, more after a large
+state, so that the time to make states does not grow with them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from mockserver.engine.clock import Clock
 from mockserver.engine.memory_budget import MemoryShare
 from mockserver.engine.snapshot import SandboxState
 
-CHECKPOINT_BYTES_MAX = 1024 * 1024
+CHECKPOINT_BYTES = 1024 * 1024
 HISTORY_BYTES_MAX = 4 * 1024 * 1024
 REQUEST_SIZE = 1_500  # measured bytes of a request beside its texts
 CALL_SIZE = 1_500
@@ -71,13 +72,13 @@ class History:
         self._share = share
         self.checkpoints: list[Checkpoint] = []
         self.items: list[Any] = []  # of the last checkpoint
-        self.left = 0
+        self.left = self._room = 0
         self._closed = True
 
     @property
     def size(self) -> int:
         """The bytes that it takes."""
-        open_size = 0 if self._closed else CHECKPOINT_BYTES_MAX - self.left
+        open_size = self._room - self.left
         return sum([checkpoint.size for checkpoint in self.checkpoints]) + open_size
 
     def begin(self, clock: Clock, state: SandboxState) -> None:
@@ -85,7 +86,8 @@ class History:
         self._close()
         checkpoint = Checkpoint(clock, state)
         self.checkpoints.append(checkpoint)
-        self.items, self.left, self._closed = checkpoint.items, CHECKPOINT_BYTES_MAX, False
+        self.items, self._closed = checkpoint.items, False
+        self.left = self._room = max(CHECKPOINT_BYTES, min(checkpoint.size, HISTORY_BYTES_MAX))
         self._share.add(checkpoint.size)
         while self.size > HISTORY_BYTES_MAX and len(self.checkpoints) > 1:
             self._share.add(-self.drop_oldest())
@@ -128,11 +130,12 @@ class History:
     def _close(self) -> None:
         """Lets the next item need a checkpoint."""
         if not self._closed:
-            self.checkpoints[-1].size += CHECKPOINT_BYTES_MAX - self.left
-        self.items, self.left, self._closed = [], 0, True
+            self.checkpoints[-1].size += self._room - self.left
+        self.items, self.left, self._room, self._closed = [], 0, 0, True
 
     def _forget_all(self) -> None:
-        self.checkpoints, self.items, self.left, self._closed = [], [], 0, True
+        self.checkpoints = []
+        self.items, self.left, self._room, self._closed = [], 0, 0, True
 
     @property
     def first(self) -> int:
