@@ -28,10 +28,10 @@ docs: $(DOCS)/installed ## Build the documentation into build/docs; a dead link 
 	@echo "Open build/docs/index.html"
 
 reference: $(VENV)/installed-test ## Render the tables of the documentation from the code
-	@$(BIN)/python contract_tests/render_reference.py
+	@$(BIN)/python -m contract_tests.docs.render_reference
 
 screenshots: $(SYSTEM)/installed ## The pictures of the documentation (ARGS="FOLDER --all")
-	@cd contract_tests && $(abspath $(SYSTEM))/bin/python -m system.screenshots $(ARGS)
+	@$(SYSTEM)/bin/python -m contract_tests.system.screenshots $(ARGS)
 
 check: $(VENV)/installed-test ## Lint, types, import contracts
 	@$(BIN)/ruff check .
@@ -44,8 +44,8 @@ fix: $(VENV)/installed-test ## Format, and mend what the linter can
 	@$(BIN)/ruff format .
 
 prove: $(VENV)/installed-test ## Plant every defect, and see its proof fail (ARGS="cpg")
-	@$(BIN)/python contract_tests/prove.py $(ARGS)
-	@$(BIN)/python contract_tests/prove_clients.py $(ARGS)
+	@$(BIN)/python -m contract_tests.prove.facts $(ARGS)
+	@$(BIN)/python -m contract_tests.prove.clients $(ARGS)
 
 fuzz: $(VENV)/installed-test ## Fuzz a server in a process of its own (ARGS="--requests 1000000 --seed 490")
 	@$(BIN)/python -m contract_tests.fuzz $(ARGS)
@@ -54,7 +54,7 @@ soak: $(VENV)/installed-test ## Sandboxes, faults and killed processes for minut
 	@$(BIN)/python -m contract_tests.soak $(ARGS)
 
 sessions: $(VENV)/installed-test ## Random sessions: restore, fork, import, rewind (ARGS="1000 200")
-	@PYTHONPATH=.:contract_tests $(BIN)/python -m machines.sessions $(or $(ARGS),1000 200)
+	@$(BIN)/python -m contract_tests.machines.sessions $(or $(ARGS),1000 200)
 
 compat: ## Socket tests with the oldest and newest libraries (PYTHONS="python3.12 python3.13")
 	@$(PYTHON) -m contract_tests.compat oldest newest $(PYTHONS:%=--python %)

@@ -36,7 +36,7 @@ DATE = (b"date", b"Sat, 01 Jan 2028 00:00:00 GMT")
 
 MARGIN = 0.10  # by which a limit stands above what was reached
 LOOSE = 0.25  # a limit further above than this would let a slowdown pass
-RESTATE = "python -m benchmarks.instructions > contract_tests/instructions.yaml"
+RESTATE = "python -m benchmarks.instructions > contract_tests/project/instructions.yaml"
 
 # What one provider is sent, and the application that answers it at once.
 Load = tuple[list[bytes], bare.Bare]

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from support.openapi import Document, Mismatch
 
+from contract_tests.support.openapi import Document, Mismatch
 from mockserver import MockServer
 from mockserver.engine import pipeline
 from mockserver.engine.pipeline import Outcome

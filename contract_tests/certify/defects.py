@@ -1,6 +1,6 @@
 """All planted client defects, and the ten that every test run sees."""
 
-from certify.planted import (
+from contract_tests.certify.planted import (
     drift,
     limits,
     money,
@@ -11,7 +11,7 @@ from certify.planted import (
     syncing,
     wire,
 )
-from certify.planting import DEFECTS, Defect
+from contract_tests.certify.planting import DEFECTS, Defect
 
 THEMES = (money, refusals, limits, wire, drift, pages, requests, syncing, secrets)
 SAMPLE = (

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from certify import changes
-from certify.changes import Changed
-from certify.reference import Exchange, Row
+from contract_tests.certify import changes
+from contract_tests.certify.changes import Changed
+from contract_tests.certify.reference import Exchange, Row
 from mockserver.certify import judges
 from mockserver.certify.model import Check, Judge
 

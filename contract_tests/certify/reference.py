@@ -11,11 +11,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
-from clients.cdp import CdpClient, CdpError
-from clients.coinapi import CoinApiClient
-from clients.coinstats import CoinStatsClient
-from clients.coinw import CoinWClient
-from clients.cpg import CpgClient, CpgError
+
+from contract_tests.clients.cdp import CdpClient, CdpError
+from contract_tests.clients.coinapi import CoinApiClient
+from contract_tests.clients.coinstats import CoinStatsClient
+from contract_tests.clients.coinw import CoinWClient
+from contract_tests.clients.cpg import CpgClient, CpgError
 
 Row = dict[str, Any]
 CLIENTS: dict[str, Any] = {

@@ -23,9 +23,9 @@ import httpx
 import pytest
 import requests
 import urllib3
-from raw import wire
 from yarl import URL
 
+from contract_tests.support.raw import wire
 from mockserver import Auth
 from mockserver.client.provider import ProviderHandle
 from mockserver.model.http import UnsignedRequest

@@ -10,8 +10,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-NAMES = ("http", "connections", "protocol", "asgi_door", "deliveries", "transport", "start")
-TESTS = [f"contract_tests/test_{name}.py" for name in NAMES]
+NAMES = (
+    "http/test_requests",
+    "http/test_connections",
+    "http/test_protocol",
+    "http/test_asgi",
+    "http/test_upgrades_and_heads",
+    "faults/test_deliveries",
+    "cli/test_imports_of_a_start",
+)
+TESTS = [f"contract_tests/{name}.py" for name in NAMES]
 BUILD = ROOT / "requirements-build.lock"
 UNDER_TEST = ("uvicorn", "starlette", "httptools", "msgspec")
 # Of Starlette's TestClient in old versions, with a new anyio.

@@ -1,6 +1,6 @@
 """Random sessions: after restore, fork, import elsewhere and rewind, the same requests, same bytes.
 
-    PYTHONPATH=.:contract_tests python -m machines.sessions 1000 200
+    python -m contract_tests.machines.sessions 1000 200
 
 A session is a list of actions, drawn from a seed and the state so far: requests to every provider,
 control calls, moved clocks, faults. Somewhere in it a snapshot is taken and the sandbox is forked;
@@ -17,7 +17,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
-from machines.bench import HOST, MILLISECOND, SECOND, START, Bench
+from contract_tests.machines.bench import HOST, MILLISECOND, SECOND, START, Bench
 from mockserver.client.sandbox import Sandbox
 from mockserver.engine import pipeline
 from mockserver.errors import ControlError

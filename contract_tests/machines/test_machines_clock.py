@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from machines.bench import MILLISECOND, PLAN, SECOND, START
+from contract_tests.machines.bench import MILLISECOND, PLAN, SECOND, START
 from mockserver import HandClock, MockServer, control, errors
 from mockserver.model import times
 

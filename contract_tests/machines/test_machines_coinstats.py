@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from machines.bench import PLAN, SECOND, WAITS, Bench, Timed, Told, mine, posted
+from contract_tests.machines.bench import PLAN, SECOND, WAITS, Bench, Timed, Told, mine, posted
 
 LABELS = st.sampled_from(["main", "oauth"])  # two keys of one account
 CALLERS = st.sampled_from(["", "", "", "main", "oauth"])  # empty is whose it is

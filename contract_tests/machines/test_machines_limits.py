@@ -13,8 +13,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 from msgspec.structs import replace
 
-from machines.bench import HOST, PLAN, SECOND, WAITS, Bench, Timed, Told, mine, posted
-from machines.windows import Opinion, Window
+from contract_tests.machines.bench import (
+    HOST,
+    PLAN,
+    SECOND,
+    WAITS,
+    Bench,
+    Timed,
+    Told,
+    mine,
+    posted,
+)
+from contract_tests.machines.windows import Opinion, Window
 from mockserver.files import worlds
 from mockserver.model.http import UnsignedRequest
 

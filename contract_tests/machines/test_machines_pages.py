@@ -13,7 +13,7 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, initialize, multiple, rule, run_state_machine_as_test
 
-from machines.bench import PLAN, SECOND, Bench, Timed, Told
+from contract_tests.machines.bench import PLAN, SECOND, Bench, Timed, Told
 from mockserver.files import worlds
 
 MAIN, MANY = (f"account_00000000-0000-4000-8000-{n:012}" for n in (1, 2))

@@ -15,9 +15,9 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from signer import sign
 
-from machines.bench import PLAN, SECOND, WAITS, Bench
+from contract_tests.machines.bench import PLAN, SECOND, WAITS, Bench
+from contract_tests.support.signer import sign
 from mockserver.model.http import UnsignedRequest
 
 OK = (200, "OK")

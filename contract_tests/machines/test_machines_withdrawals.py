@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
-from machines.bench import PLAN, SECOND, WAITS, Bench, Timed, Told, mine, posted
+from contract_tests.machines.bench import PLAN, SECOND, WAITS, Bench, Timed, Told, mine, posted
 from mockserver.files import worlds
 
 ADDRESS = "0xrecipient0"

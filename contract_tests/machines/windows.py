@@ -13,7 +13,7 @@ from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage, memory
 from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 
-from machines.bench import SECOND
+from contract_tests.machines.bench import SECOND
 
 ENDLESS = 10**9
 

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import requests
 
+from contract_tests.support.tools import find_tool, missing
 from mockserver import Auth
-from support.tools import find_tool, missing
 
 PANELS = ("journal", "providers", "time", "faults", "limits", "ledger", "quirks", "coverage")
 PAGES = ("docs", "facts")

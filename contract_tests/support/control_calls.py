@@ -6,9 +6,9 @@ from typing import Any
 
 import requests
 
+from contract_tests.support.openapi import Document
 from mockserver.control.endpoint import document
 from mockserver.model.http import Response
-from support.openapi import Document
 
 WAIT = 30  # seconds, for each answer
 JSON = {"Content-Type": "application/json"}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from clients.senders import DEADLINE, tool
+from contract_tests.clients.senders import DEADLINE, tool
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 PYTHON = ("requests", "httpx", "aiohttp", "urllib3")

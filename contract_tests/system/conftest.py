@@ -6,7 +6,8 @@ import venv
 from pathlib import Path
 
 import pytest
-from support.tools import missing
+
+from contract_tests.support.tools import missing
 
 TIME_LIMIT = 300  # seconds, to install
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from support.browser import (
+
+from contract_tests.support.browser import (
     PAGES,
     PANELS,
     Watched,
@@ -19,7 +20,6 @@ from support.browser import (
     send_read,
     walk,
 )
-
 from mockserver import MockServer
 from mockserver.providers import discover
 

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.processes import CLEAN
-from support.tools import find_tool
+
+from contract_tests.support.processes import CLEAN
+from contract_tests.support.tools import find_tool
 
 CLIENTS = Path(__file__).with_name("clients")
 ACTION = Path(__file__).parents[2] / "deploy" / "certify-action" / "certify.sh"

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.tools import find_tool, missing
+
+from contract_tests.support.tools import find_tool, missing
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.processes import CLEAN
-from support.tools import find_tool
 
+from contract_tests.support.processes import CLEAN
+from contract_tests.support.tools import find_tool
 from mockserver import MockServer
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.tools import find_tool, missing
+
+from contract_tests.support.tools import find_tool, missing
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -91,7 +92,7 @@ def test_nothing_reaches_beyond_this_machine(met: dict[str, Any]) -> None:
 
 
 def test_the_tests_of_tls_and_the_proxy_pass_with_loopback_alone() -> None:
-    files = ["contract_tests/test_tls.py", "contract_tests/test_service.py"]
+    files = ["contract_tests/http/test_tls.py", "contract_tests/cli/test_service.py"]
     os.environ.pop("PYTEST_ADDOPTS", None)
     out = alone(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
     assert " passed" in out.splitlines()[-1]

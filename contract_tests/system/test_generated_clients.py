@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.tools import find_tool, missing
 
+from contract_tests.support.tools import find_tool, missing
 from mockserver import MockServer
 from mockserver.control.endpoint import document
 from mockserver.files.documents import openapi_document

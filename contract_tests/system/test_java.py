@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from support.tools import find_tool
-
+from contract_tests.support.tools import find_tool
 from mockserver import MockServer
 
 HERE = Path(__file__).with_name("java")

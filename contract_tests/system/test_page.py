@@ -11,9 +11,17 @@ from typing import Any
 
 import pytest
 import requests
-from support.browser import PAGES, PANELS, Watched, chromium, open_panel, send_read, walk
-from support.tools import missing
 
+from contract_tests.support.browser import (
+    PAGES,
+    PANELS,
+    Watched,
+    chromium,
+    open_panel,
+    send_read,
+    walk,
+)
+from contract_tests.support.tools import missing
 from mockserver import MockServer
 from mockserver.engine import pipeline
 from mockserver.errors import ControlError, PortInUse

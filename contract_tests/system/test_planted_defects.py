@@ -1,7 +1,6 @@
 """A sample of the planted defects is caught; ``make prove`` plants all of them."""
 
-from prove import defects, proofs, prove
-
+from contract_tests.prove.facts import defects, proofs, prove
 from mockserver.providers import discover
 
 PLANTED = {proof.fact.id: proof for proof in proofs()}

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from support.tools import find_tool
 
+from contract_tests.support.tools import find_tool
 from mockserver.client.remote import RemoteServer
 from mockserver.providers import discover
 from mockserver.tools.balancer import haproxy_config

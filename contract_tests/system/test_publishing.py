@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.tools import find_tool
+
+from contract_tests.support.tools import find_tool
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "fixtures/schemas"
-WRONG = yaml.safe_load((ROOT / "contract_tests/wrong_files.yaml").read_text("utf-8"))
+WRONG = yaml.safe_load((ROOT / "contract_tests/files/wrong_files.yaml").read_text("utf-8"))
 
 
 def check_jsonschema(kind: str, *files: Path) -> dict[str, object]:

@@ -6,7 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from support.tools import missing
+
+from contract_tests.support.tools import missing
 
 READ = """
 def read(sandbox, transport=None):

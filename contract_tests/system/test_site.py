@@ -10,8 +10,9 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 import yaml
-from support.browser import chromium
-from support.tools import missing
+
+from contract_tests.support.browser import chromium
+from contract_tests.support.tools import missing
 
 SITE = Path(__file__).parents[2] / "build/docs"
 QUESTIONS = yaml.safe_load(Path(__file__).with_name("questions.yaml").read_text("utf-8"))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from raw import taken
-from support.tools import find_tool
 
+from contract_tests.support.raw import taken
+from contract_tests.support.tools import find_tool
 from mockserver.client.remote import RemoteServer
 from mockserver.providers import discover
 

@@ -3,7 +3,8 @@
 import subprocess
 
 import pytest
-from support.tools import find_tool
+
+from contract_tests.support.tools import find_tool
 
 
 @pytest.mark.parametrize("names", [("chromium", "chromium-browser"), ("haproxy",), ("npm",)])

@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from support.tools import missing
+
+from contract_tests.support.tools import missing
 
 HERE, ROOT = Path(__file__).parent / "types", Path(__file__).parents[2]
 GOOD, BAD = HERE / "good.py", HERE / "bad.py"

@@ -1,6 +1,6 @@
 """The keywords of ``fail`` and ``verify``, for type checkers and completion.
 
-``contract_tests/test_typed_names.py`` holds them equal to what the rules accept.
+``contract_tests/client/test_typed_names.py`` holds them equal to what the rules accept.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Planted defects: too strict where APIs grow, too lenient where amounts lack."""
 
-from certify import changes
-from certify.planting import ALL, HTTP, ROWS, changed, fails, plant
+from contract_tests.certify import changes
+from contract_tests.certify.planting import ALL, HTTP, ROWS, changed, fails, plant
 
 plant(
     "refuses unknown members", ALL, "unknown-members", http_options=changed(changes.strict_members)

@@ -1,8 +1,8 @@
 """Planted defects: pauses that are not kept, retries without a bound."""
 
-from certify import changes
-from certify.planting import ALL, HTTP, again_while, changed, plant
-from certify.reference import Exchange
+from contract_tests.certify import changes
+from contract_tests.certify.planting import ALL, HTTP, again_while, changed, plant
+from contract_tests.certify.reference import Exchange
 
 
 def hasty(self: Exchange, seconds: float) -> None:

@@ -3,9 +3,9 @@
 import json
 from decimal import Decimal
 
-from certify import changes
-from certify.planting import ALL, ROWS, changed, fails, on_list, on_rows, plant
-from certify.reference import Row
+from contract_tests.certify import changes
+from contract_tests.certify.planting import ALL, ROWS, changed, fails, on_list, on_rows, plant
+from contract_tests.certify.reference import Row
 
 
 def as_float(row: Row) -> Row:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from clients.cdp import CdpClient, CdpError
-
-from certify.planting import fails, on_list, plant
-from certify.reference import Exchange
+from contract_tests.certify.planting import fails, on_list, plant
+from contract_tests.certify.reference import Exchange
+from contract_tests.clients.cdp import CdpClient, CdpError
 
 
 def first_page(self: Any, account: str) -> Any:

@@ -3,10 +3,18 @@
 
 from typing import Any
 
-from clients.coinstats import CoinStatsClient, CoinStatsError
-
-from certify import changes
-from certify.planting import ALL, ERRORS, HTTP, again_while, changed, fails, on_error, plant
+from contract_tests.certify import changes
+from contract_tests.certify.planting import (
+    ALL,
+    ERRORS,
+    HTTP,
+    again_while,
+    changed,
+    fails,
+    on_error,
+    plant,
+)
+from contract_tests.clients.coinstats import CoinStatsClient, CoinStatsError
 
 REFUSED = (
     "two-runs-at-once",

@@ -5,10 +5,10 @@ import time
 from typing import Any
 
 import httpx
-from clients.cpg import CpgClient
 
-from certify.planting import ALL, ROWS, plant
-from certify.reference import Exchange, Row
+from contract_tests.certify.planting import ALL, ROWS, plant
+from contract_tests.certify.reference import Exchange, Row
+from contract_tests.clients.cpg import CpgClient
 
 
 def same_timestamp(self: Any) -> int:

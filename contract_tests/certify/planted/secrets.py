@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from certify.planting import ALL, fails, on_error, plant
-from certify.reference import Exchange, Row
+from contract_tests.certify.planting import ALL, fails, on_error, plant
+from contract_tests.certify.reference import Exchange, Row
 
 SECRET = {
     "cdp": "key_secret",

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from clients.coinstats import CoinStatsClient, CoinStatsError
-
-from certify import changes
-from certify.planting import ROWS, again_while, changed, plant
-from certify.reference import Exchange
+from contract_tests.certify import changes
+from contract_tests.certify.planting import ROWS, again_while, changed, plant
+from contract_tests.certify.reference import Exchange
+from contract_tests.clients.coinstats import CoinStatsClient, CoinStatsError
 
 
 def coinstats(**methods: Callable[..., Any]) -> Callable[[Exchange], Any]:

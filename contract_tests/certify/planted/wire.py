@@ -4,9 +4,9 @@ from typing import Any
 
 import httpx
 
-from certify import changes
-from certify.planting import ALL, changed, on_error, plant
-from certify.reference import Exchange
+from contract_tests.certify import changes
+from contract_tests.certify.planting import ALL, changed, on_error, plant
+from contract_tests.certify.reference import Exchange
 
 
 def no_time_limit(self: Exchange) -> None:

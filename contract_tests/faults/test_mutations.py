@@ -1,0 +1,1241 @@
+"""What mutations make of a good answer: what they say and nothing else, to the byte."""
+
+import codecs
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import httpx
+import msgspec
+import pytest
+
+from contract_tests.support.documents import documented, good, resolved, send
+from mockserver import HandClock, MockServer
+from mockserver.faults import json_path as places
+from mockserver.faults import kinds, mutations
+from mockserver.faults.mutations import FIRST_BODIES_MAX
+from mockserver.faults.response_body import CONTENT_TYPE, MUTABLE_BODY_MAX, MutableResponse
+from mockserver.files.documents import openapi_document
+from mockserver.model.http import Response
+from mockserver.model.provider import Provider, ResponsePaths, Route
+from mockserver.providers import discover
+
+CLOCK = HandClock(1_747_444_800 * 10**9)
+
+
+@pytest.fixture(scope="module")
+def running() -> MockServer:
+    """A server that is never started: these answers need no socket."""
+    return MockServer(real=CLOCK)
+
+
+# Forty digits, what no double holds, what a double would write with an exponent
+LONG, ODD, TINY = "1234567890123456789.123456789012345678901", "9007199254740993.10", "0.00000023"
+
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "cdp": [
+        {"asset": "long", "name": "Lång €", "decimals": 21, "total": LONG, "held": "0"},
+        {"asset": "odd", "name": "Odd", "decimals": 8, "total": ODD, "held": TINY},
+    ],
+    "coinapi": [
+        {"asset": "LONG", "venue": "KRAKEN", "total": LONG, "held": TINY},
+        {"asset": "ODD", "venue": "KRAKEN", "total": ODD, "rate_usd": "1.50"},
+    ],
+    "coinstats": [
+        {"asset": "long", "venue": "binance", "total": LONG, "price": ODD, "price_btc": TINY},
+        {"asset": "odd", "venue": "binance", "total": "0", "price": "1.50"},
+    ],
+    "coinw": [{"asset": "LONG", "total": LONG}, {"asset": "ODD", "total": ODD, "held": TINY}],
+    "cpg": [
+        {"asset": "LONG", "venue": "ETH", "decimals": 21, "total": LONG, "held": "0"},
+        {"asset": "ODD", "venue": "TRX", "decimals": 2, "total": ODD, "held": "1.50"},
+    ],
+}
+LESS = "1234567890123456789.123456559012345678901"  # LONG - TINY
+ODDER = "9007199254740993.09999977"  # ODD - TINY
+
+ACCOUNT = "/v2/accounts/account_af2937b0-9846-4fe7-bfe9-ccc22d935114/balances"
+MANY = "/v2/accounts/account_00000000-0000-4000-8000-000000000250/balances"
+PRIVATE = "/api/v1/private"
+BINANCE = {
+    "connectionId": "binance",
+    "connectionFields": {
+        "apiKey": "your_binance_api_key_here",
+        "apiSecret": "your_binance_api_secret_here",
+    },
+}
+
+
+class Read(NamedTuple):
+    """One read, and what it answers while nothing hurts it."""
+
+    provider: str
+    method: str
+    target: str
+    body: bytes
+    json: Any = None
+
+
+def envelope(data: str) -> bytes:
+    return f'{{"code":"200","data":{data},"msg":"SUCCESS","success":true,"failed":false}}'.encode()
+
+
+READS = {
+    "cdp": Read(
+        "cdp",
+        "GET",
+        ACCOUNT,
+        (
+            '{"balances":['
+            '{"asset":{"symbol":"long","type":"crypto","name":"Lång €","decimals":21},'
+            f'"amount":{{"long":{{"available":"{LONG}","total":"{LONG}"}}}}}},'
+            '{"asset":{"symbol":"odd","type":"crypto","name":"Odd","decimals":8},'
+            f'"amount":{{"odd":{{"available":"{ODDER}","total":"{ODD}"}}}}}}'
+            "]}"
+        ).encode(),
+    ),
+    "coinapi": Read(
+        "coinapi",
+        "GET",
+        "/v1/balances?exchange_id=KRAKEN",
+        (
+            '[{"exchange_id":"KRAKEN","data":['
+            '{"asset_id_exchange":"LONG","asset_id_coinapi":"LONG",'
+            f'"balance":{LONG},"available":{LESS},"locked":{TINY},'
+            '"last_updated_by":"BALANCE_MANAGER","rate_usd":0,"traded":0},'
+            '{"asset_id_exchange":"ODD","asset_id_coinapi":"ODD",'
+            f'"balance":{ODD},"available":{ODD},"locked":0,'
+            '"last_updated_by":"BALANCE_MANAGER","rate_usd":1.50,"traded":0}'
+            "]}]"
+        ).encode(),
+    ),
+    "coinstats": Read(
+        "coinstats",
+        "POST",
+        "/v1/exchange/balance",
+        (
+            f'{{"balances":[{{"coinId":"long","amount":{LONG},"price":{ODD},"priceBtc":{TINY}}},'
+            '{"coinId":"odd","amount":0,"price":1.50,"priceBtc":0}],'
+            '"portfolio":{"id":"618f0bb0f2cf07dce25bc5007750bf1646825509bb63519bd491ab6a56daa419",'
+            '"status":"synced","connectionId":"binance"}}'
+        ).encode(),
+        BINANCE,
+    ),
+    "coinw": Read(
+        "coinw",
+        "POST",
+        f"{PRIVATE}?command=returnBalances",
+        envelope(f'{{"LONG":"{LONG}","ODD":"{ODDER}"}}'),
+    ),
+    "coinw complete": Read(
+        "coinw",
+        "POST",
+        f"{PRIVATE}?command=returnCompleteBalances",
+        envelope(
+            f'{{"LONG":{{"onOrders":"0","available":"{LONG}"}},'
+            f'"ODD":{{"onOrders":"{TINY}","available":"{ODDER}"}}}}'
+        ),
+    ),
+    "cpg": Read(
+        "cpg",
+        "GET",
+        "/v1/balances",
+        (
+            '{"success":true,"message":"OK","data":['
+            f'{{"currency":"LONG","network":"ETH","balance":"{LONG}",'
+            f'"held":"0.{"0" * 21}","available":"{LONG}"}},'
+            f'{{"currency":"ODD","network":"TRX","balance":"{ODD}",'
+            '"held":"1.50","available":"9007199254740991.60"}'
+            '],"data_count":2}'
+        ).encode(),
+    ),
+}
+
+
+def ask(
+    server: MockServer, provider: str, method: str, target: str, label: str = "main", **body: Any
+) -> httpx.Response:
+    """Asks in process, ten seconds after the request before."""
+    CLOCK.advance("10s")
+    handle = getattr(server, provider)
+    with handle.client(label, transport=server.transport) as client:
+        return client.request(method, target, **body)
+
+
+def fetch(server: MockServer, name: str) -> tuple[bytes, bytes]:
+    """Returns media type and body of a read; there is no other header."""
+    read = READS[name]
+    answer = ask(server, read.provider, read.method, read.target, json=read.json)
+    assert answer.status_code == 200, answer.text
+    assert set(answer.headers) - {"content-length"} == {"content-type"}
+    return answer.headers["content-type"].encode(), answer.content
+
+
+@pytest.fixture
+def rich(server: MockServer) -> MockServer:
+    """The server with the amounts that are easily hurt; its CoinStats portfolio is there."""
+    for provider, rows in ROWS.items():
+        getattr(server, provider).set_balances("main", rows)
+    fetch(server, "coinstats")
+    return server
+
+
+JSON = b"application/json"
+
+
+@pytest.mark.parametrize("name", READS)
+def test_the_good_answers_are_these(rich: MockServer, name: str) -> None:
+    assert fetch(rich, name) == (JSON, READS[name].body)
+
+
+# A row: what mutates which read into what
+
+Change = Callable[[bytes], bytes]
+
+
+class Row(NamedTuple):
+    """A mutation, the read that it hurts, and what becomes of the body and its media type."""
+
+    mutate: dict[str, Any]
+    read: str
+    wanted: Change
+    media_type: bytes = JSON
+
+
+def same(body: bytes) -> bytes:
+    return body
+
+
+def swap(*pairs: str) -> Change:
+    """Puts each second text in the place of the one before it, which must be there just once."""
+
+    def change(body: bytes) -> bytes:
+        for old, new in zip(pairs[::2], pairs[1::2], strict=True):
+            assert body.count(old.encode()) == 1, old
+            body = body.replace(old.encode(), new.encode())
+        return body
+
+    return change
+
+
+def without(*texts: str) -> Change:
+    return swap(*(text for old in texts for text in (old, "")))
+
+
+def rows_of(name: str) -> tuple[bytes, bytes, bytes, bytes]:
+    """Cuts a body of two rows into what is before, the rows, and what is behind."""
+    body = READS[name].body
+    marks = {
+        "cdp": (b'{"asset":{"symbol":"long"', b'{"asset":{"symbol":"odd"', b"]}"),
+        "coinapi": (b'{"asset_id_exchange":"LONG"', b'{"asset_id_exchange":"ODD"', b"]}]"),
+        "coinstats": (b'{"coinId":"long"', b'{"coinId":"odd"', b'],"portfolio"'),
+        "coinw": (b'"LONG":', b'"ODD":', b'},"msg"'),
+        "coinw complete": (b'"LONG":', b'"ODD":', b'},"msg"'),
+        "cpg": (b'{"currency":"LONG"', b'{"currency":"ODD"', b'],"data_count"'),
+    }
+    first, second, end = (body.index(mark) for mark in marks[name])
+    return body[:first], body[first : second - 1], body[second:end], body[end:]
+
+
+def rows_left(name: str, *numbers: int) -> Change:
+    """Leaves these rows of a read's body, in this order."""
+    before, *rows, after = rows_of(name)
+    return lambda body: before + b",".join(rows[n] for n in numbers) + after
+
+
+# Written amounts, and the same with an exponent
+EXPONENTS = {
+    LONG: "1.234567890123456789123456789012345678901E+18",
+    LESS: "1.234567890123456789123456559012345678901E+18",
+    ODD: "9.00719925474099310E+15",
+    ODDER: "9.00719925474099309999977E+15",
+    "9007199254740991.60": "9.00719925474099160E+15",
+    TINY: "2.3E-7",
+    "1.50": "1.50E+0",
+    "0": "0E+0",
+    f"0.{'0' * 21}": "0E-21",
+}
+ALTERNATIVES = "|".join(re.escape(text) for text in sorted(EXPONENTS, key=len, reverse=True))
+AMOUNT = re.compile(rf'(?<=[:"])({ALTERNATIVES})(?=[,"}}])')
+AMOUNTS = {"cdp": 4, "coinapi": 10, "coinstats": 6, "coinw": 2, "coinw complete": 4, "cpg": 6}
+
+
+def exponents(body: bytes) -> bytes:
+    return AMOUNT.sub(lambda found: EXPONENTS[found[1]], body.decode()).encode()
+
+
+EXTRA = '"somethingNew":{"since":"2026-01-01T00:00:00Z","values":[1,"2",null]}'
+
+
+def one_more(name: str, of_rows: bool, of_answer: bool) -> Change:
+    """Adds the new member at the end of each row and of the answer."""
+    before, first, second, after = rows_of(name)
+    if of_rows:
+        first, second = (row[:-1] + f",{EXTRA}}}".encode() for row in (first, second))
+    if of_answer:
+        after = after[:-1] + f",{EXTRA}}}".encode()
+    return lambda body: before + first + b"," + second + after
+
+
+# How each writes "Lång €"; what it lacks becomes a question mark.
+CHARSETS = {
+    "utf-8": b"L\xc3\xa5ng \xe2\x82\xac",
+    "us-ascii": b"L?ng ?",
+    "iso-8859-1": b"L\xe5ng ?",
+    "windows-1252": b"L\xe5ng \x80",
+    "shift_jis": b"L?ng ?",
+    "gb18030": b"L\x810\x8a2ng \xa2\xe3",
+    "utf-16": b"L\x00\xe5\x00n\x00g\x00 \x00\xac\x20",
+    "utf-32": b"L\x00\x00\x00\xe5\x00\x00\x00n\x00\x00\x00g\x00\x00\x00 \x00\x00\x00\xac\x20",
+}
+
+
+def in_charset(charset: str) -> Change:
+    return lambda body: body.decode().encode(charset, "replace")
+
+
+EVERYWHERE: dict[str, tuple[Any, Change]] = {
+    "bom": (True, lambda body: b"\xef\xbb\xbf" + body),
+    "double_json": (True, lambda body: body + body),
+    "invalid_utf8": (
+        True,
+        lambda body: body[: body.index(b'"') + 1] + b"\xff" + body[body.index(b'"') + 1 :],
+    ),
+    "exponent": (True, exponents),
+    "stale": (True, same),  # the first answer is the right one
+    "repeat_token": (True, same),  # all of these lists end with their first page
+    "expire_token": (True, same),
+    "repeat_row": (True, same),
+}
+PARTS = [(0, 0), (0.5, 2), (0.25, 4)]  # a fraction, and the whole divided by this
+
+ROWED = {  # whether a row, and the answer, is an object to which a member can be added
+    "cdp": (True, True),
+    "coinapi": (True, False),
+    "coinstats": (True, True),
+    "coinw": (False, True),
+    "coinw complete": (True, True),
+    "cpg": (True, True),
+}
+LISTED = ("cdp", "coinapi", "coinstats", "cpg")  # rows in an array; in an object they have names
+
+TABLE = [
+    *(Row({m: given}, r, wanted) for r in READS for m, (given, wanted) in EVERYWHERE.items()),
+    *(Row({"extra": True}, r, one_more(r, *ROWED[r])) for r in READS),
+    *(Row({"empty_page": True}, r, rows_left(r)) for r in READS),
+    *(Row({"drop_row": 0}, r, rows_left(r, 1)) for r in READS),
+    *(Row({"drop_row": 1}, r, rows_left(r, 0)) for r in READS),
+    *(Row({"drop_row": 2}, r, same) for r in READS),
+    *(Row({"duplicate_row": 0}, r, rows_left(r, 0, 0, 1)) for r in LISTED),
+    *(Row({"duplicate_row": 1}, r, rows_left(r, 0, 1, 1)) for r in LISTED),
+    *(Row({"duplicate_row": 2}, r, same) for r in LISTED),
+    *(Row({"duplicate_row": 0}, r, same) for r in sorted(READS.keys() - set(LISTED))),
+    *(
+        Row({"truncate_json": part}, r, lambda body, n=n: body[: len(body) // n] if n else b"")
+        for r in READS
+        for part, n in PARTS
+    ),
+    *(Row({"media_type": "text/html"}, r, same, b"text/html") for r in READS),
+    *(
+        Row({"charset": c}, r, in_charset(c), f"application/json; charset={c}".encode())
+        for c in CHARSETS
+        for r in ("cdp", "coinapi")
+    ),
+    # Paths: a member, a row, every row, every member, a quoted name; arrays, objects, leaves
+    Row({"drop": "$.data_count"}, "cpg", without(',"data_count":2')),
+    Row({"drop": "$.success"}, "cpg", without('"success":true,')),
+    Row({"drop": "$.data[0].held"}, "cpg", without(f'"held":"0.{"0" * 21}",')),
+    Row({"drop": "$.data[*].network"}, "cpg", without('"network":"ETH",', '"network":"TRX",')),
+    Row({"drop": "$.data[0]"}, "cpg", rows_left("cpg", 1)),
+    Row({"drop": "$.data[*]"}, "cpg", rows_left("cpg")),
+    Row({"drop": "$.*"}, "cpg", lambda body: b"{}"),
+    Row({"drop": "$.balances[*].asset.name"}, "cdp", without(',"name":"Lång €"', ',"name":"Odd"')),
+    Row(
+        {"drop": "$.balances[*].amount.*.available"},
+        "cdp",
+        without(f'"available":"{LONG}",', f'"available":"{ODDER}",'),
+    ),
+    Row({"drop": '$["balances"][1]'}, "cdp", rows_left("cdp", 0)),
+    Row({"drop": "$[0].data[1].locked"}, "coinapi", without('"locked":0,')),
+    Row({"drop": "$[0].data[0]"}, "coinapi", rows_left("coinapi", 1)),
+    Row({"drop": "$[*].data[*].balance"}, "coinapi", without(f'"balance":{LONG},', f'"balance":{ODD},')),
+    Row({"drop": "$[0].exchange_id"}, "coinapi", without('"exchange_id":"KRAKEN",')),
+    Row({"drop": "$[*]"}, "coinapi", lambda body: b"[]"),
+    Row({"drop": "$[0].*"}, "coinapi", lambda body: b"[{}]"),
+    Row({"drop": "$.data.LONG"}, "coinw", rows_left("coinw", 1)),
+    Row({"drop": "$.data.*"}, "coinw", rows_left("coinw")),
+    Row({"drop": "$.data.*.onOrders"}, "coinw complete", without('"onOrders":"0",', f'"onOrders":"{TINY}",')),
+    Row({"drop": "$.portfolio.id"}, "coinstats", lambda body: re.sub(rb'"id":"[0-9a-f]{64}",', b"", body)),
+    Row({"null": "$.data"}, "cpg", lambda body: rows_of("cpg")[0][:-1] + b"null" + rows_of("cpg")[3][1:]),
+    Row({"null": "$.balances[1]"}, "cdp", lambda body: b"%b%b,null%b" % (rows_of("cdp")[0], rows_of("cdp")[1], b"]}")),
+    Row({"null": "$[*].data[*].rate_usd"}, "coinapi", swap('"rate_usd":0', '"rate_usd":null', '"rate_usd":1.50', '"rate_usd":null')),
+    Row({"null": "$.balances[0].amount"}, "coinstats", swap(f'"amount":{LONG}', '"amount":null')),
+    Row({"null": "$.data.*"}, "coinw", swap(f'"{LONG}"', "null", f'"{ODDER}"', "null")),
+    Row({"null": "$.success"}, "coinw", swap('"success":true', '"success":null')),
+    Row({"retype": "$[*].data[*].balance"}, "coinapi", swap(f'"balance":{LONG}', f'"balance":"{LONG}"', f'"balance":{ODD}', f'"balance":"{ODD}"')),
+    Row({"retype": "$.balances[0].priceBtc"}, "coinstats", swap(f'"priceBtc":{TINY}', f'"priceBtc":"{TINY}"')),
+    Row({"retype": "$.data.*"}, "coinw", swap(f'"{LONG}"', LONG, f'"{ODDER}"', ODDER)),
+    Row({"retype": "$.data.*.onOrders"}, "coinw complete", swap('"onOrders":"0"', '"onOrders":0', f'"onOrders":"{TINY}"', f'"onOrders":{TINY}')),
+    Row({"retype": "$.balances[0].amount.long.total"}, "cdp", swap(f'"total":"{LONG}"', f'"total":{LONG}')),
+    Row({"retype": "$.balances[1].asset.name"}, "cdp", swap('"name":"Odd"', '"name":["Odd"]')),
+    Row({"retype": "$.balances[1].asset.decimals"}, "cdp", swap('"decimals":8', '"decimals":"8"')),
+    Row({"retype": "$.code"}, "coinw", swap('"code":"200"', '"code":200')),
+    Row({"retype": "$.success"}, "coinw", swap('"success":true', '"success":"true"')),
+    Row({"retype": "$.failed"}, "coinw", swap('"failed":false', '"failed":"false"')),
+    Row({"retype": "$.data"}, "cpg", swap('"data":[', '"data":{"items":[', '],"data_count"', ']},"data_count"')),
+    Row({"retype": "$.data.ODD"}, "coinw complete", swap('"ODD":{', '"ODD":[{', '}},"msg"', '}]},"msg"')),
+    Row({"enum": "$.balances[*].asset.type"}, "cdp", lambda body: body.replace(b'"crypto"', b'"something_new"')),
+    Row({"enum": "$[0].data[0].last_updated_by"}, "coinapi", lambda body: body.replace(b'"BALANCE_MANAGER"', b'"SOMETHING_NEW"', 1)),
+    Row({"enum": "$.portfolio.status"}, "coinstats", swap('"synced"', '"something_new"')),
+    Row({"enum": "$.message"}, "cpg", swap('"OK"', '"SOMETHING_NEW"')),
+    Row({"enum": "$.balances[1].asset.name"}, "cdp", swap('"Odd"', '"SOMETHING_NEW"')),
+    Row({"enum": "$.data_count"}, "cpg", swap('"data_count":2', '"data_count":"SOMETHING_NEW"')),
+    # Several in one rule: what is said of the tree comes before what is said of the bytes,
+    # else in the order written
+    Row({"bom": True, "drop": "$.data_count"}, "cpg", lambda body: b"\xef\xbb\xbf" + body.replace(b',"data_count":2', b"")),
+    Row({"truncate_json": 0.5, "null": "$.data"}, "coinw", lambda body: b'{"code":"200","data":null,"msg":"SUCCESS","success":true,"failed":false}'[:36]),
+    Row({"truncate_json": 0.5, "double_json": True}, "cdp", lambda body: body[: len(body) // 2] * 2),
+    Row({"double_json": True, "truncate_json": 0.25}, "cdp", lambda body: body[: len(body) // 2]),
+    Row({"bom": True, "charset": "us-ascii"}, "cpg", lambda body: b"?" + body, b"application/json; charset=us-ascii"),
+    Row({"charset": "us-ascii", "bom": True}, "cpg", lambda body: codecs.BOM_UTF8 + body, b"application/json; charset=us-ascii"),
+    Row({"charset": "us-ascii", "media_type": "text/json"}, "cpg", same, b"text/json; charset=us-ascii"),
+    Row({"drop_row": 0, "duplicate_row": 0}, "cdp", rows_left("cdp", 1, 1)),
+    Row({"duplicate_row": 0, "drop_row": 2}, "cdp", rows_left("cdp", 0, 0)),
+    Row({"duplicate_row": 0, "null": "$.balances[0].asset"}, "cdp", lambda body: doubled("cdp", null_asset, same)),
+    Row({"duplicate_row": 0, "null": "$.balances[1].asset"}, "cdp", lambda body: doubled("cdp", same, null_asset)),
+    Row({"null": "$.balances[0].asset", "duplicate_row": 0}, "cdp", lambda body: doubled("cdp", null_asset, null_asset)),
+    Row({"retype": "$.balances[0].amount.long.total", "exponent": True}, "cdp", lambda body: exponents(body).replace(f'"total":"{EXPONENTS[LONG]}"'.encode(), f'"total":{EXPONENTS[LONG]}'.encode())),
+    Row({"enum": "$.balances[0].amount.long.*", "exponent": True}, "cdp", lambda body: exponents(body).replace(EXPONENTS[LONG].encode(), b"SOMETHING_NEW")),
+    Row({"null": "$.balances", "extra": True, "drop_row": 0, "exponent": True}, "cdp", lambda body: f'{{"balances":null,{EXTRA}}}'.encode()),
+    Row({"stale": True, "drop": "$.data_count"}, "cpg", without(',"data_count":2')),
+]  # fmt: skip
+
+
+def null_asset(row: bytes) -> bytes:
+    return re.sub(rb'"asset":\{[^}]*\}', b'"asset":null', row)
+
+
+def doubled(name: str, first: Change, second: Change) -> bytes:
+    """Writes a read whose first row comes twice, each changed in its own way."""
+    before, row, other, after = rows_of(name)
+    return before + b",".join((first(row), second(row), other)) + after
+
+
+@pytest.mark.parametrize("row", TABLE, ids=[f"{row.read} {row.mutate}" for row in TABLE])
+def test_a_mutation_does_what_it_says_and_nothing_else(rich: MockServer, row: Row) -> None:
+    rich.fail("mutate", provider=READS[row.read].provider, mutate=row.mutate)
+    before = READS[row.read].body
+    found = fetch(rich, row.read)
+    assert found == (row.media_type, row.wanted(before))
+    assert rich.journal[-1].fault == (None if found == (JSON, before) else "mutate")
+    rich.clear_faults()
+    assert fetch(rich, row.read) == (JSON, before), "the next one gets what was kept, unhurt"
+
+
+@pytest.mark.parametrize(("charset", "written"), CHARSETS.items())
+def test_a_charset_is_written_as_it_is(rich: MockServer, charset: str, written: bytes) -> None:
+    rich.fail(mutate={"charset": charset})
+    assert written in fetch(rich, "cdp")[1]
+
+
+def test_no_mutation_is_left_out() -> None:
+    tried = {name for row in TABLE for name in row.mutate} | {"digits", "gzip"}
+    assert tried == set(kinds.kinds(kinds.MUTATIONS))
+
+
+def test_every_amount_is_written_with_an_exponent() -> None:
+    assert {
+        name: len(AMOUNT.findall(read.body.decode())) for name, read in READS.items()
+    } == AMOUNTS
+    assert not set(EXPONENTS.values()) & set(EXPONENTS)
+
+
+NOWHERE = {
+    "cdp": ("$.nothing", "$.balances[2]", "$.balances.asset", "$[0]", "$.balances[*].amount.btc.total", "$.balances[0].asset.name.first", '$["balances[0]"]', "$.balances[0].asset[0]", "$.BALANCES"),
+    "coinapi": ("$.data", "$[1]", "$[0].data.balance", "$[*].data[*].balance.*", "$[0][0]"),
+    "coinw": ("$.data[0]", "$.data.LONG[0]", "$.data.*.*", "$.data.BTC", "$.code[*]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mutation", ["drop", "null", "retype", "enum"])
+@pytest.mark.parametrize(
+    ("name", "path"), [(name, path) for name, paths in NOWHERE.items() for path in paths]
+)
+def test_a_path_that_leads_nowhere_changes_nothing(
+    rich: MockServer, mutation: str, name: str, path: str
+) -> None:
+    rich.fail(mutate={mutation: path})
+    assert fetch(rich, name) == (JSON, READS[name].body)
+
+
+# Digits: cut, or drawn
+
+
+def with_digits(body: bytes, count: int) -> str:
+    """Returns the pattern of a body whose amounts have so many digits behind the point."""
+    pieces = AMOUNT.split(body.decode())
+    return "".join(
+        _digits(piece, count) if n % 2 else re.escape(piece) for n, piece in enumerate(pieces)
+    )
+
+
+def _digits(amount: str, count: int) -> str:
+    before, _, after = amount.partition(".")
+    drawn = max(count - len(after), 0)
+    point = r"\." if count else ""
+    return f"{before}{point}{after[:count]}[1-9]{{{drawn}}}"
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 8, 18, 60])
+@pytest.mark.parametrize("name", READS)
+def test_digits_are_cut_or_drawn_and_what_is_kept_is_exact(
+    rich: MockServer, name: str, count: int
+) -> None:
+    rich.fail(mutate={"digits": count})
+    media_type, body = fetch(rich, name)
+    assert media_type == JSON
+    assert re.fullmatch(with_digits(READS[name].body, count), body.decode())
+
+
+WORLD = {
+    "coinapi": {
+        "keys": {"main": {"api_key": "k", "account": "a"}},
+        "accounts": {
+            "a": {
+                "exchanges": ["X"],
+                "balances": [
+                    {"asset": "A", "venue": "X", "total": "1", "rate_usd": "1", "traded": "1"}
+                ],
+            }
+        },
+    }
+}
+
+
+def drawn(server: MockServer, seed: int) -> list[bytes]:
+    """Returns two answers of a new sandbox, whose amounts have drawn digits."""
+    sandbox = server.sandbox(seed=seed, world=WORLD)
+    sandbox.fail("drawn", mutate={"digits": 30})
+    with sandbox.coinapi.client(transport=server.transport) as client:
+        return [client.get("/v1/balances").content for _ in range(2)]
+
+
+def test_drawn_digits_differ_by_amount_and_match_and_repeat_with_the_seed(
+    server: MockServer,
+) -> None:
+    first, second = drawn(server, 1)
+    assert drawn(server, 1) == [first, second]
+    assert drawn(server, 2)[0] != first
+    found = re.findall(rb"\.([1-9]{30})", first + second)
+    assert len(found) == len(set(found)) == 10
+
+
+# Several rules
+
+# Rules in order, what they make together, and how many of them change something
+RULES: list[tuple[str, list[dict[str, Any]], Change, int]] = [
+    ("one after the other", [{"drop": "$.data[0]"}, {"null": "$.data[0].held"}], lambda body: rows_left("cpg", 1)(body).replace(b'"held":"1.50"', b'"held":null'), 2),
+    ("the other way round", [{"null": "$.data[0].held"}, {"drop": "$.data[0]"}], rows_left("cpg", 1), 2),
+    ("the tree before the bytes", [{"bom": True}, {"drop": "$.data_count"}], lambda body: b"\xef\xbb\xbf" + body.replace(b',"data_count":2', b""), 2),
+    ("bytes in order", [{"double_json": True}, {"bom": True}], lambda body: b"\xef\xbb\xbf" + body * 2, 2),
+    ("bytes in the other order", [{"bom": True}, {"double_json": True}], lambda body: (b"\xef\xbb\xbf" + body) * 2, 2),
+    ("what is old comes before all", [{"truncate_json": 0.5}, {"drop": "$.data_count"}, {"stale": True}], lambda body: body.replace(b',"data_count":2', b"")[: (len(body) - 15) // 2], 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("about", "mutations", "wanted", "effective"), RULES, ids=[row[0] for row in RULES]
+)
+def test_rules_hurt_in_their_order(
+    rich: MockServer, about: str, mutations: list[dict[str, Any]], wanted: Change, effective: int
+) -> None:
+    names = [rich.cpg.fail(f"rule-{n}", mutate=mutate) for n, mutate in enumerate(mutations)]
+    assert fetch(rich, "cpg") == (JSON, wanted(READS["cpg"].body))
+    assert sorted(rich.journal[-1].fault.split(", ")) == names[:effective]
+
+
+def test_only_the_rules_that_match_and_fire_hurt(rich: MockServer) -> None:
+    rich.cpg.fail("second", requests=2, mutate={"drop": "$.message"})
+    rich.cpg.fail("other", operation="ping", mutate={"drop": "$.data"})
+    rich.cpg.fail("nobody", credential="empty", mutate={"drop": "$.success"})
+    good_body, mutate = READS["cpg"].body, READS["cpg"].body.replace(b'"message":"OK",', b"")
+    assert [fetch(rich, "cpg")[1] for _ in range(3)] == [good_body, mutate, good_body]
+    assert [entry.fault for entry in rich.journal[-3:]] == [None, "second", None]
+
+
+# What mutations may make of a body together
+
+
+def plain(body: bytes) -> MutableResponse:
+    return MutableResponse(
+        Response(200, ((CONTENT_TYPE, JSON),), body), ResponsePaths(), "main", b"", ""
+    )
+
+
+MIB = 1024 * 1024
+BOUNDS = [
+    (0, MUTABLE_BODY_MAX),
+    (MUTABLE_BODY_MAX // 10, MUTABLE_BODY_MAX),
+    (MIB, 10 * MIB),
+    (2 * MIB, 20 * MIB),
+]
+
+
+@pytest.mark.parametrize(("size", "most"), BOUNDS)
+def test_a_body_grows_to_its_bound_and_no_further(size: int, most: int) -> None:
+    assert MUTABLE_BODY_MAX == 8 * MIB
+    found = plain(b"x" * size)
+    assert found.try_change(lambda: setattr(found, "body", b"y" * most))
+    assert found.body == b"y" * most
+
+    def too_much() -> None:
+        found.headers[CONTENT_TYPE] = b"text/html"
+        found.body = b"z" * (most + 1)
+
+    assert not found.try_change(too_much)
+    assert found.changed == Response(200, ((CONTENT_TYPE, JSON),), b"y" * most)
+
+
+# Rules that are all the same: how large the body of the next is, and the media type in the end
+GROWING: list[tuple[dict[str, Any], Callable[[int], int], bytes]] = [
+    ({"double_json": True}, lambda size: 2 * size, b"text/html"),
+    ({"charset": "utf-32"}, lambda size: 4 * size + 4, b"text/html; charset=utf-32"),
+]
+
+
+@pytest.mark.parametrize(("mutate", "grown", "media_type"), GROWING, ids=["double", "charset"])
+def test_rules_that_would_make_too_much_together_are_left_out(
+    server: MockServer, mutate: dict[str, Any], grown: Callable[[int], int], media_type: bytes
+) -> None:
+    sizes = [len(fetch(server, "cpg")[1])]
+    while sizes[-1] <= MUTABLE_BODY_MAX:
+        sizes.append(grown(sizes[-1]))
+    rules = [{"name": f"r{n:02}", "mutate": mutate} for n in range(1, 31)]
+    server.play({"rules": [*rules, {"name": "small", "mutate": {"media_type": "text/html"}}]})
+    answer = fetch(server, "cpg")
+    assert (answer[0], len(answer[1])) == (media_type, sizes[-2])
+    fit = [f"r{n:02}" for n in range(1, len(sizes) - 1)]
+    assert sorted(server.journal[-1].fault.split(", ")) == [*fit, "small"]
+
+
+def wrapped(value: str, times: int) -> str:
+    """Writes a list wrapped so many times, in an object and in an array in turn."""
+    for _ in range(times):
+        value = f'{{"items":{value}}}' if value[0] == "[" else f"[{value}]"
+    return value
+
+
+DEEP = 1_200
+
+
+def test_a_mutation_that_fails_leaves_the_answer_as_it_was_before_it() -> None:
+    found, path = plain(b'{"data":[1]}'), places.parse("$.data")
+    done = [found.try_change(lambda: mutations.retype(found, path, None, {})) for _ in range(DEEP)]
+    count = done.count(True)
+    assert 100 < count < DEEP
+    assert done == [True] * count + [False] * (DEEP - count)
+    assert found.body.decode() == f'{{"data":{wrapped("[1]", count)}}}'
+    assert found.headers == {CONTENT_TYPE: JSON}
+
+
+def test_rules_too_many_for_a_tree_end_in_no_error(rich: MockServer) -> None:
+    mutate = [{"name": f"r{n}", "mutate": {"retype": "$.data"}} for n in range(DEEP)]
+    rich.play({"rules": mutate})
+    media_type, body = fetch(rich, "cpg")
+    before, behind = (body.count(sign) for sign in (b'{"items":', b'"}'))
+    assert (media_type, before > 50, behind) == (JSON, True, 2)
+    assert body.startswith(b'{"success":true,"message":"OK","data":')
+    assert body.endswith(b',"data_count":2}')
+    assert rich.journal[-1].fault.startswith("r0, r1, ")
+
+
+def test_a_media_type_is_encoded_once() -> None:
+    given, answers = (
+        kinds.find(kinds.MUTATIONS, "media_type").parse("text/html"),
+        [plain(b"{}") for _ in range(2)],
+    )
+    for answer in answers:
+        mutations.media_type(answer, given, None, {})
+    assert given == b"text/html"
+    assert all(answer.headers[CONTENT_TYPE] is given for answer in answers)
+
+
+# What is refused, or given raw, is never mutated
+
+
+def everything() -> list[dict[str, Any]]:
+    """Returns every mutation, each as a rule of its own."""
+    found = {name: given for row in TABLE for name, given in row.mutate.items()}
+    return [{name: given} for name, given in (found | {"digits": 3}).items()]
+
+
+def refusals(server: MockServer, provider: Provider) -> dict[str, tuple[int, Any, bytes]]:
+    """Returns how the main read is refused, by the label of each key that it is refused to."""
+    handle = getattr(server, provider.name)
+    example, found = handle.example, {}
+    target = f"{example.path.decode()}?{example.query.decode()}".rstrip("?")
+    headers = {name.decode(): value.decode() for name, value in example.headers}
+    sent = {"content": example.body, "headers": headers}
+    for label in handle.others:
+        answer = ask(server, provider.name, example.method, target, label, **sent)
+        if server.journal[-1].reason:
+            found[label] = (answer.status_code, answer.headers.raw, answer.content)
+    return found
+
+
+@pytest.mark.parametrize("provider", discover().values(), ids=list(discover()))
+def test_a_refusal_is_never_mutated(server: MockServer, provider: Provider) -> None:
+    plain = refusals(server, provider)
+    assert len(plain) >= len(provider.errors)
+    server.reset()
+    for mutate in everything():
+        server.fail(mutate=mutate)
+    assert refusals(server, provider) == plain
+    assert {entry.fault for entry in server.journal if entry.reason} == {None}
+
+
+def test_a_raw_answer_is_never_mutated(server: MockServer) -> None:
+    server.fail("raw", status=200, headers={"Content-Type": "application/json"}, body='{"a":"1"}')
+    server.fail("mutate", mutate={"double_json": True, "media_type": "text/html"})
+    assert fetch(server, "cpg") == (JSON, b'{"a":"1"}')
+    assert server.journal[-1].fault == "raw"
+
+
+# Bodies that are no objects
+
+EMPTY = {
+    "zero-bytes": {
+        "": b"",
+        "bom": codecs.BOM_UTF8,
+        "invalid_utf8": b"\xff",
+    },
+    "null": {
+        "": envelope("null"),
+        "bom": codecs.BOM_UTF8 + envelope("null"),
+        "charset": envelope("null").decode().encode("utf-16"),
+        "double_json": envelope("null") * 2,
+        "extra": envelope("null")[:-1] + f",{EXTRA}}}".encode(),
+        "invalid_utf8": b'{"\xff' + envelope("null")[2:],
+        "retype": envelope('""'),
+        "enum": envelope('"SOMETHING_NEW"'),
+        "truncate_json": envelope("null")[: len(envelope("null")) // 2],
+        "drop": envelope("null").replace(b'"data":null,', b""),
+    },
+}
+TAKEN: dict[str, Any] = {
+    "drop": "$.data",
+    "null": "$.data",
+    "retype": "$.data",
+    "enum": "$.data",
+    "drop_row": 0,
+    "duplicate_row": 0,
+    "digits": 3,
+    "charset": "utf-16",
+    "media_type": "text/html",
+    "truncate_json": 0.5,
+    "gzip": "good",
+}
+
+
+@pytest.mark.parametrize("mutation", [*kinds.kinds(kinds.MUTATIONS)])
+@pytest.mark.parametrize("empty", EMPTY)
+def test_where_nothing_is_there_nothing_is_hurt(
+    server: MockServer, empty: str, mutation: str
+) -> None:
+    server.set_quirks({"coinw.empty": empty})
+    server.coinw.fail(mutate={mutation: TAKEN.get(mutation, True)})
+    answer = ask(server, "coinw", "POST", READS["coinw"].target, "empty")
+    wanted = EMPTY[empty]
+    if (empty, mutation) == ("zero-bytes", "charset"):
+        wanted = {"charset": codecs.BOM_UTF16}  # which is what nothing is in UTF-16
+    assert answer.status_code == 200
+    assert answer.content == wanted.get(mutation, EMPTY[empty][""])
+
+
+def test_an_empty_array_has_no_rows_and_no_text(server: MockServer) -> None:
+    server.coinapi.fail(mutate={"extra": True, "drop_row": 0, "exponent": True, "bom": True})
+    assert ask(server, "coinapi", "GET", "/v1/balances", "empty").content == codecs.BOM_UTF8 + b"[]"
+    server.clear_faults()
+    server.coinapi.fail(mutate={"invalid_utf8": True})
+    assert ask(server, "coinapi", "GET", "/v1/balances", "empty").content == b"[]\xff"
+
+
+# Pages
+
+
+class Page(NamedTuple):
+    body: bytes
+    assets: list[str]
+    token: str
+
+
+def page(server: MockServer, token: str = "", target: str = MANY, size: int = 100) -> Page:
+    query = httpx.QueryParams({"pageSize": size} | ({"pageToken": token} if token else {}))
+    answer = ask(server, "cdp", "GET", f"{target}?{query}")
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assets = [row["asset"]["symbol"] for row in told["balances"]]
+    return Page(answer.content, assets, told.get("nextPageToken", ""))
+
+
+@pytest.fixture
+def walked(server: MockServer) -> list[Page]:
+    """The three good pages of a list; the clock stands, so that tokens come out the same."""
+    server.clock.freeze()
+    found = [page(server)]
+    while found[-1].token:
+        found.append(page(server, found[-1].token))
+    assert [len(p.assets) for p in found] == [100, 100, 50]
+    return found
+
+
+def first_row(body: bytes) -> bytes:
+    """Cuts the first row out of a page's bytes."""
+    rows = re.match(rb'\{"balances":\[(.*?\}\}\}),\{"asset"', body)
+    assert rows
+    return rows[1]
+
+
+def last_row(body: bytes) -> bytes:
+    return b'{"asset"' + body.rpartition(b'{"asset"')[2].partition(b"]")[0]
+
+
+def test_a_repeated_token_leads_to_its_own_page_for_ever(
+    server: MockServer, walked: list[Page]
+) -> None:
+    first, second, last = walked
+    server.cdp.fail(mutate={"repeat_token": True})
+    assert page(server) == first
+    looped = second.body.replace(second.token.encode(), first.token.encode())
+    assert [page(server, first.token).body for _ in range(3)] == [looped] * 3
+    assert page(server, second.token) == last, "a last page has no token to repeat"
+
+
+def test_an_empty_page_keeps_its_token(server: MockServer, walked: list[Page]) -> None:
+    first, second, last = walked
+    server.cdp.fail("empty", requests=2, mutate={"empty_page": True})
+    assert page(server) == first
+    mutate = page(server, first.token)
+    assert mutate.body == b'{"balances":[],"nextPageToken":"%b"}' % second.token.encode()
+    assert page(server, mutate.token) == last
+
+
+def test_an_expired_token_is_refused_in_the_providers_words(
+    server: MockServer, walked: list[Page]
+) -> None:
+    first = walked[0]
+    server.cdp.fail(mutate={"expire_token": True})
+    mutate = page(server)
+    assert mutate.body == first.body.replace(first.token.encode(), mutate.token.encode())
+    assert (mutate.token[0], mutate.token[1:]) == ("A", first.token[1:])
+    answer = ask(server, "cdp", "GET", f"{MANY}?pageSize=100&pageToken={mutate.token}")
+    assert (answer.status_code, server.journal[-1].reason) == (400, "bad_page_token")
+    assert answer.json()["errorMessage"] == "Invalid account ID or query parameters."
+
+
+def test_a_token_that_is_no_text_any_more_cannot_expire(server: MockServer) -> None:
+    server.cdp.fail(mutate={"retype": "$.nextPageToken", "expire_token": True})
+    told = ask(server, "cdp", "GET", f"{MANY}?pageSize=1").json()["nextPageToken"]
+    assert isinstance(told, list)
+    assert told[0].startswith("e")
+
+
+def with_row_before(before: bytes, body: bytes) -> bytes:
+    return body.replace(b'{"balances":[', b'{"balances":[' + last_row(before) + b",", 1)
+
+
+def test_a_page_begins_with_the_last_row_of_the_page_before(
+    server: MockServer, walked: list[Page]
+) -> None:
+    first, second, last = walked
+    server.cdp.fail(mutate={"repeat_row": True})
+    assert page(server) == first
+    mutate = page(server, first.token)
+    assert mutate.body == with_row_before(first.body, second.body)
+    assert mutate.assets == [first.assets[-1], *second.assets]
+    assert page(server, second.token).body == with_row_before(second.body, last.body)
+    assert page(server, second.token).body == with_row_before(second.body, last.body), "once more"
+    assert page(server) == first, "a new walk begins at the beginning"
+
+
+def test_a_row_is_repeated_in_its_own_list_alone(server: MockServer, walked: list[Page]) -> None:
+    first, second, _ = walked
+    server.cdp.fail(mutate={"repeat_row": True})
+    assert page(server) == first
+    short = page(server, target=ACCOUNT, size=1)
+    assert short.assets == ["btc"]
+    ask(server, "cdp", "GET", "/v2/accounts?pageSize=1")
+    ask(server, "cdp", "GET", "/v2/accounts?pageSize=1", "es256")
+    assert page(server, first.token).body == with_row_before(first.body, second.body)
+    assert page(server, short.token, ACCOUNT, 1).assets == ["btc", "usd"]
+
+
+def test_a_rule_sees_the_page_before_the_one_that_it_hurts(
+    server: MockServer, walked: list[Page]
+) -> None:
+    first, second, last = walked
+    server.cdp.fail("third", requests=3, mutate={"repeat_row": True})
+    assert [page(server), page(server, first.token)] == [first, second]
+    assert server.journal[-1].fault is None
+    assert page(server, second.token).body == with_row_before(second.body, last.body)
+
+
+def test_a_row_that_was_not_seen_is_not_repeated(server: MockServer, walked: list[Page]) -> None:
+    server.cdp.fail(mutate={"repeat_row": True})
+    assert page(server, walked[0].token) == walked[1]
+
+
+def listed(n: int, of: str = "") -> MutableResponse:
+    """A page of one row, which brings a token and hands out the next."""
+    body = b'{"rows":["%d"],"next":"t%d"}' % (n, n + 1)
+    shape = ResponsePaths(rows="$.rows[*]", token="$.next", page="page")
+    return MutableResponse(Response(200, (), body), shape, "main", b"/?", of or f"t{n}")
+
+
+def test_the_rows_that_a_rule_remembers_are_bounded() -> None:
+    memory: dict[Any, Any] = {}
+    for n in range(100):
+        kinds.find(kinds.MUTATIONS, "repeat_row").watch(listed(n), memory)
+    mutate = {n: listed(n) for n in (1, 36, 37, 100)}
+    for found in mutate.values():
+        mutations.repeat_row(found, True, None, memory)
+    assert {n: found.tree["rows"] for n, found in mutate.items()} == {
+        1: ["1"],
+        36: ["36"],
+        37: ["36", "37"],
+        100: ["99", "100"],
+    }
+
+
+# What is stale
+
+
+def total(server: MockServer, target: str = "", label: str = "main") -> bytes:
+    return ask(server, "cdp", "GET", ACCOUNT + target, label).content
+
+
+NEW = swap(
+    *('"available":"2.5","total":"3.0"', '"available":"7","total":"7"'),
+    *('"available":"252705.4","total":"303246.48"', '"available":"707575.12","total":"707575.12"'),
+)
+
+
+def test_the_first_answer_comes_back_to_the_same_caller_and_target(server: MockServer) -> None:
+    old = {target: total(server, target) for target in ("", "/btc")}
+    assert b'"2.5"' in old[""]
+    server.cdp.fail(mutate={"stale": True})
+    assert total(server) == old[""]
+    server.cdp.set_balance("main", "btc", total="7")
+    assert total(server) == old[""]
+    assert total(server, label="es256") == NEW(old[""])
+    assert b'"7"' in total(server, "/btc"), "first asked for when it had moved"
+    server.cdp.set_balance("main", "btc", total="8")
+    assert total(server) == old[""]
+    assert b'"7"' in total(server, label="es256")
+    assert b'"7"' in total(server, "/btc")
+    server.clear_faults()
+    assert b'"8"' in total(server)
+
+
+def test_a_rule_remembers_what_it_saw_before_it_fires(server: MockServer) -> None:
+    server.cdp.fail("third", requests="3-", mutate={"stale": True})
+    first = total(server)
+    server.cdp.set_balance("main", "btc", total="7")
+    second = total(server)
+    assert first != second
+    assert [total(server), total(server)] == [first, first]
+
+
+def test_a_refusal_is_neither_remembered_nor_replaced(server: MockServer) -> None:
+    server.cdp.fail("stale", mutate={"stale": True})
+    server.cdp.fail("down", requests=1, reject="service_unavailable")
+    assert b"service_unavailable" in total(server)
+    old = total(server)
+    server.cdp.set_balance("main", "btc", total="7")
+    server.cdp.fail("down", requests=1, reject="service_unavailable")
+    assert b"service_unavailable" in total(server)
+    assert total(server) == old
+
+
+def test_the_answers_that_a_rule_remembers_are_bounded(server: MockServer) -> None:
+    server.cdp.fail(mutate={"stale": True})
+    targets = [f"/btc?n={n}" for n in range(FIRST_BODIES_MAX + 1)]
+    for target in targets:
+        total(server, target)
+    server.cdp.set_balance("main", "btc", total="7")
+    assert [b'"7"' in total(server, target) for target in targets] == [False] * 64 + [True]
+
+
+def large(target: str, size: int) -> MutableResponse:
+    return MutableResponse(
+        Response(200, (), b"x" * size), ResponsePaths(), "main", target.encode(), ""
+    )
+
+
+def test_the_bytes_that_a_rule_remembers_are_bounded() -> None:
+    sizes = {"a": 3 * MIB, "b": MIB + 1, "c": MIB, "d": 1, "e": 0}
+    memory: dict[Any, Any] = {}
+    for target, size in sizes.items():
+        kinds.find(kinds.MUTATIONS, "stale").watch(large(target, size), memory)
+    again = {target: large(target, 7) for target in sizes}
+    for found in again.values():
+        mutations.stale(found, True, None, memory)
+    assert {target: len(found.body) for target, found in again.items()} == {
+        "a": 3 * MIB,
+        "b": 7,
+        "c": MIB,
+        "d": 7,
+        "e": 0,
+    }
+
+
+COINBASE = {
+    "connectionId": "coinbase",
+    "connectionFields": {"apiKey": "empty-key", "apiSecret": "empty-secret"},
+}
+FORMS = [
+    ("coinstats", READS["coinstats"].target, {"json": BINANCE}, {"json": COINBASE}),
+    ("coinw", PRIVATE, {"data": {"command": "returnBalances"}}, {"data": {"command": "returnCompleteBalances"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("provider", "target", "one", "other"), FORMS, ids=[f[0] for f in FORMS])
+def test_requests_that_differ_in_their_bodies_have_answers_of_their_own(
+    server: MockServer, provider: str, target: str, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    server.set_quirks({"coinstats.sync_after": "never", "coinstats.sync_polls": "1000"})
+    plain = [ask(server, provider, "POST", target, **body).content for body in (one, other)]
+    getattr(server, provider).fail(mutate={"stale": True})
+    assert [ask(server, provider, "POST", target, **body).content for body in (one, other)] == plain
+
+
+# Decoded and encoded
+
+
+def unchanged(route: Route, answer: httpx.Response) -> None:
+    """Holds that an answer comes out of a tree as it went in."""
+    headers = ((b"content-type", answer.headers["content-type"].encode()),)
+    response = Response(answer.status_code, headers, answer.content)
+    found = MutableResponse(response, route.shape, "main", b"", "")
+    assert (found.tree is None) == (answer.content == b"")
+    assert found.changed == response
+
+
+# These ask for more than the tokens say that are signed here.
+STRICT = ("cdp.strict_claims", "cdp.strict_host", "cpg.address_check")
+
+CHOICES = [
+    (provider, {f"{provider.name}.{quirk.name}": choice})
+    for provider in discover().values()
+    for quirk in provider.quirks
+    for choice in quirk.choices
+    if f"{provider.name}.{quirk.name}" not in STRICT
+]
+
+
+@pytest.mark.parametrize(
+    ("provider", "quirks"),
+    [*((provider, {}) for provider in discover().values()), *CHOICES],
+    ids=lambda given: str(given or "default") if isinstance(given, dict) else given.name,
+)
+def test_a_good_answer_comes_out_of_its_tree_byte_for_byte(
+    server: MockServer, provider: Provider, quirks: dict[str, str]
+) -> None:
+    server.set_quirks(quirks)
+    handle = getattr(server, provider.name)
+    with httpx.Client(transport=server.transport) as client:
+        for route in provider.routes:
+            answer = send(client, handle, "main", route)
+            assert answer.status_code == 200, answer.text
+            unchanged(route, answer)
+
+
+@pytest.mark.parametrize("name", READS)
+def test_amounts_of_forty_digits_come_out_of_a_tree(rich: MockServer, name: str) -> None:
+    read = READS[name]
+    (route,) = (r for r in discover()[read.provider].routes if r.id == named(read))
+    answer = ask(rich, read.provider, read.method, read.target, json=read.json)
+    assert answer.content == read.body
+    unchanged(route, answer)
+    found = MutableResponse(Response(200, (), answer.content), route.shape, "main", b"", "")
+    assert len(found.rows()) == 2
+    assert len(list(found.amounts())) == AMOUNTS[name]
+
+
+def named(read: Read) -> str:
+    return read.target.partition("command=")[2] or discover()[read.provider].main
+
+
+LEAVES = [
+    rb'{"a":1.50,"b":0E-18,"c":-0,"d":2.3E-7,"e":12345678901234567890.10}',
+    rb'["\u0000\u001f\b\n\t\"\\/",true,false,null,{},[]]',
+    '["Lång €","\u2028","😀"]'.encode(),
+    b'"text"',
+    b"7.0",
+    b"null",
+]
+
+
+@pytest.mark.parametrize("body", LEAVES)
+def test_leaves_of_every_kind_come_out_of_a_tree(body: bytes) -> None:
+    found = MutableResponse(Response(200, (), body), ResponsePaths(), "main", b"", "")
+    assert found.tree is not Ellipsis
+    assert found.body == body
+    assert (found.rows(), list(found.amounts()), found.token()) == ([], [], None)
+
+
+# Where shapes lead
+
+
+SHAPED = [
+    (provider, route)
+    for provider in discover().values()
+    for route in provider.routes
+    if route.shape != ResponsePaths()
+]
+
+
+@pytest.mark.parametrize(
+    ("provider", "route"), SHAPED, ids=[f"{provider.name} {route.id}" for provider, route in SHAPED]
+)
+def test_a_shape_leads_somewhere_in_the_documented_example(
+    provider: Provider, route: Route
+) -> None:
+    _, example = good(provider, route.id)
+    found = MutableResponse(
+        Response(200, (), msgspec.json.encode(example)), route.shape, "main", b"", ""
+    )
+    shape = route.shape
+    assert not shape.rows or found.rows()
+    leaves = [found.find(places.parse(path)) for path in shape.amounts]
+    assert all(leaves)
+    assert len(list(found.amounts())) == sum(map(len, leaves)), "each is one"
+    assert bool(shape.token) == (found.token() is not None) == bool(shape.page)
+    if shape.page:
+        told = documented(provider).operations()[route.id][2]["parameters"]
+        names = [resolved(openapi_document(provider.name), parameter)["name"] for parameter in told]
+        assert shape.page in names
+
+
+def test_every_main_read_has_rows_and_amounts() -> None:
+    for provider in discover().values():
+        (shape,) = (route.shape for route in provider.routes if route.id == provider.main)
+        assert shape.rows, provider.name
+        assert shape.amounts, provider.name
+
+
+# Paths
+
+TREE = {"a": [{"b": 1, "c": 2}, {"b": 3}], "d": {"e": 4, "x.y": 5, "*": 6, "0": 7}}
+
+PATHS: list[tuple[str, list[Any]]] = [
+    ("$.a", [TREE["a"]]),
+    ("$.a[0].b", [1]),
+    ("$.a[1].b", [3]),
+    ("$.a[2].b", []),
+    ("$.a[*].b", [1, 3]),
+    ("$.a[*].c", [2]),
+    ("$.a[0].*", [1, 2]),
+    ("$.a[*].*", [1, 2, 3]),
+    ("$.d.*", [4, 5, 6, 7]),
+    ("$.d[*]", [4, 5, 6, 7]),
+    ('$["d"]["x.y"]', [5]),
+    ('$.d["*"]', [6]),
+    ("$.d.0", [7]),
+    ("$.d[0]", []),
+    ("$.a.0", []),
+    ("$[0]", []),
+    ("$.a[0].b.c", []),
+    ("$.*", [TREE["a"], TREE["d"]]),
+    ("$.*.*", [*TREE["a"], 4, 5, 6, 7]),
+]
+
+
+@pytest.mark.parametrize(("path", "found"), PATHS)
+def test_a_path_leads_to_these_places(path: str, found: list[Any]) -> None:
+    assert [at[key] for at, key in places.find(TREE, places.parse(path))] == found
+
+
+@pytest.mark.parametrize("tree", [None, "text", 7, [], {}])
+def test_nothing_lies_below_what_is_no_more_than_a_leaf(tree: Any) -> None:
+    assert [places.find(tree, places.parse(p)) for p in ("$.a", "$[0]", "$.*", "$[*]")] == [[]] * 4
+
+
+WRONG = [
+    "",
+    "$",
+    "a",
+    ".a",
+    "a.b",
+    "$a",
+    "$.",
+    "$..a",
+    "$.a.",
+    "$.a[",
+    "$.a[]",
+    "$.a[-1]",
+    "$.a[1",
+    "$.a[1234567]",
+    "$.a[x]",
+    '$[""]',
+    '$["a"',
+    "$['a']",
+    "$.a b",
+    "$.a\n",
+    " $.a",
+    "$.a ",
+    "$." + "a" * 511,
+    None,
+    7,
+    ["$.a"],
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_no_path_is_refused(server: MockServer, wrong: Any) -> None:
+    with pytest.raises(ValueError, match=r"path|takes"):
+        server.fail(mutate={"drop": wrong})
+    assert server.faults == []
+
+
+def test_the_longest_path_is_read() -> None:
+    assert places.parse("$." + "a" * 510) == ("a" * 510,)
+
+
+parse: dict[str, tuple[list[Any], list[Any]]] = {
+    "drop_row": ([0, 1_000_000], [-1, 1_000_001, True, 1.0, "1", None]),
+    "duplicate_row": ([0, 1_000_000], [-1, 1_000_001, True, 1.0, "1", None]),
+    "digits": ([0, 60], [-1, 61, True, 1.5, "3", None]),
+    "truncate_json": ([0, 0.5, 0.999, True], [1, -0.1, "0.5", None]),
+    "media_type": (
+        ["text/html", "a", "x" * 1024],
+        ["", " ", "a\r\nb: c", "é", "x" * 1025, True, None],
+    ),
+    "charset": (["utf-8", "shift_jis"], ["utf-7", "UTF-8", "", True, None]),
+    "extra": ([True], [False, 1, "true", None, {}]),
+}
+
+
+TAKEN_OR_NOT = [
+    (name, given, taken)
+    for name, both in parse.items()
+    for taken, examples in zip((True, False), both, strict=True)
+    for given in examples
+]
+
+
+@pytest.mark.parametrize(("name", "given", "taken"), TAKEN_OR_NOT)
+def test_a_mutation_takes_this_and_not_that(
+    server: MockServer, name: str, given: Any, taken: bool
+) -> None:
+    if taken:
+        server.fail("one", mutate={name: given})
+    else:
+        with pytest.raises(ValueError, match=rf"\$\.mutate\.{name}"):
+            server.fail("one", mutate={name: given})
+    assert len(server.faults) == taken
+
+
+def test_a_mutation_that_is_not_there_is_refused(server: MockServer) -> None:
+    with pytest.raises(ValueError, match="no mutate keyword melt: there are bom, charset, "):
+        server.fail(mutate={"melt": True})

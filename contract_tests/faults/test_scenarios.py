@@ -1,0 +1,1356 @@
+"""Scenarios: what each shipped one does to a client, and what a careful client makes of it.
+
+They are played over real sockets against the default world. The sandbox clock stands and is
+wound by the client where it would wait, so that nothing here takes as long as it says.
+"""
+
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import ROUND_DOWN, Decimal
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from contract_tests.providers.coinw.calls import read as read_coinw
+from contract_tests.support.processes import run, serving
+from mockserver import Auth, HandClock, MockServer, control, errors
+from mockserver.cli.main import main
+from mockserver.client.provider import ProviderHandle
+from mockserver.client.sandbox import Sandbox
+from mockserver.faults.pages import ERROR_PAGES
+from mockserver.files import scenarios
+from mockserver.model.times import SECOND
+from mockserver.providers import discover
+
+pytest_plugins = ["contract_tests.support.inner_session"]
+
+RunInProcess = Callable[..., pytest.RunResult]
+
+DEADLINE = 30  # seconds
+PROVIDERS = list(discover())
+MANY = "/v2/accounts/account_00000000-0000-4000-8000-000000000250/balances"
+HTML = "text/html; charset=utf-8"
+
+every_provider = pytest.mark.parametrize("provider", PROVIDERS)
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[httpx.Client]:
+    with httpx.Client(trust_env=False, timeout=DEADLINE) as client:
+        yield client
+
+
+@pytest.fixture
+def still(server: MockServer) -> MockServer:
+    """The server as new, its sandbox clock standing."""
+    server.clock.freeze()
+    return server
+
+
+class Caller:
+    """Reads balances over a socket; every request is signed anew, for a second of its own.
+
+    Two reads that are signed for the same second are a replay to some.
+    """
+
+    def __init__(self, server: Any, provider: str, session: httpx.Client) -> None:
+        self.handle: ProviderHandle = getattr(server, provider)
+        self.clock = server.clock
+        self.session = session
+        self.sent = 0
+        self.began = time.time_ns()
+        self.auth = Auth(self.handle.provider, self.handle.credentials, now=self._now)
+
+    def _now(self) -> int:
+        return self.began - self.sent % 60 * SECOND
+
+    def ask(self, method: str, target: str, **how: Any) -> httpx.Response:
+        """Sends one request."""
+        self.sent += 1
+        url = self.handle.base_url + target
+        return self.session.request(method, url, auth=self.auth, **how)
+
+    def read(self) -> httpx.Response:
+        """Sends the provider's main read."""
+        example = self.handle.example
+        target = f"{example.path.decode()}?{example.query.decode()}".rstrip("?")
+        headers = {name.decode(): value.decode() for name, value in example.headers}
+        return self.ask(example.method, target, content=example.body, headers=headers)
+
+
+def good(answer: httpx.Response) -> bool:
+    """Tells whether an answer went well; CoinW refuses under 200 too."""
+    return answer.status_code == 200 and (
+        b'"failed":true' not in answer.content and answer.content != LIMITED
+    )
+
+
+LIMITED = b'{"code":29001,"msg":"API access frequently"}'
+
+
+# Every one of them
+
+
+def test_every_shipped_scenario_is_played_here() -> None:
+    played = [name.removeprefix("test_").replace("_", "-") for name in globals()]
+    names = scenarios.shipped()
+    assert len(names) >= 15
+    assert [name for name in names if not any(p.startswith(name) for p in played)] == []
+
+
+@pytest.mark.parametrize("name", scenarios.shipped())
+def test_a_scenario_has_its_files_name_and_two_sentences(name: str) -> None:
+    found = scenarios.load(name)
+    assert found.name == name
+    for told in (found.about, found.client):
+        assert re.fullmatch(r"[A-Z][^\n]{20,240}\.", told)
+    assert found.rules or found.quirks or found.limits or found.skew
+
+
+# bad-connection
+
+
+def test_bad_connection_dribbles_dawdles_and_breaks(
+    still: MockServer, session: httpx.Client
+) -> None:
+    caller = Caller(still, "cdp", session)
+    whole = caller.read().content
+    still.play("bad-connection")
+    found: dict[int, Any] = {}
+    for n in range(1, 13):
+        before = time.monotonic()
+        try:
+            found[n] = caller.read().content, time.monotonic() - before
+        except httpx.RemoteProtocolError as error:
+            found[n] = str(error), time.monotonic() - before
+    cut = f"(received {len(whole) * 9 // 10} bytes, expected {len(whole)})"
+    pauses = -(-len(whole) // 64) * 0.005
+    assert [n for n, (told, _) in found.items() if told != whole] == [6, 9], "one in ten"
+    assert all(found[n][0].endswith(cut) for n in (6, 9))
+    assert [n for n, (_, took) in found.items() if took < pauses * 0.9] == [], "small pieces"
+    assert [n for n in (4, 8, 12) if found[n][1] < pauses + 0.3] == [], "every fourth head"
+
+
+# ban-escalation
+
+
+def test_ban_escalation_halves_then_bans_then_bans_for_long(still: MockServer) -> None:
+    still.play("ban-escalation")
+    assert read_coinw(still, 62) == "gg" + "l" * 60
+    still.clock.advance("11s")
+    assert read_coinw(still, 61) == "g" + "l" * 60, "half of two is left, and then a ban"
+    still.clock.advance("29999ms")
+    assert read_coinw(still) == "l"
+    still.clock.advance("1ms")
+    for _ in range(9):
+        assert read_coinw(still, 61) == "g" + "l" * 60
+        still.clock.advance("30s")
+    assert read_coinw(still, 62) == "gg" + "l" * 60, "warned anew"
+    still.clock.advance("11s")
+    assert read_coinw(still, 61) == "g" + "l" * 60, "the eleventh ban"
+    still.clock.advance("7h")
+    assert read_coinw(still) == "l", "a longer one"
+    still.clock.advance("1h")
+    assert read_coinw(still, 3) == "ggl"
+
+
+def test_ban_escalation_never_meets_a_client_that_slows_down(still: MockServer) -> None:
+    still.play("ban-escalation")
+    for _ in range(70):
+        assert read_coinw(still, 3) == "ggl"
+        still.clock.advance("1s")
+
+
+# broken-json
+
+
+class Unreadable(Exception):
+    """The careful client's own error: the answer that it could not read."""
+
+
+def parsed(answer: httpx.Response) -> Any:
+    try:
+        return json.loads(answer.content)
+    except ValueError as error:
+        raise Unreadable(answer.content[:40], str(error)) from None
+
+
+def broken(whole: bytes, n: int) -> bytes:
+    """Breaks the n-th answer: half, twice, or with a byte that is no UTF-8."""
+    if n % 2 == 0:
+        whole = whole[: int(len(whole) * 0.6)]
+    if n % 3 == 0:
+        whole += whole
+    return whole.replace(b'"', b'"\xff', 1) if n % 5 == 0 else whole
+
+
+@every_provider
+def test_broken_json_is_a_200_that_cannot_be_read(
+    still: MockServer, session: httpx.Client, provider: str
+) -> None:
+    caller = Caller(still, provider, session)
+    caller.read()
+    still.clock.advance("6s")  # CoinStats is done syncing
+    whole = caller.read()
+    still.play("broken-json")
+    readable = []
+    for n in range(1, 13):
+        still.clock.advance("1s")
+        answer = caller.read()
+        assert (answer.status_code, answer.content) == (200, broken(whole.content, n))
+        assert answer.headers["content-type"] == whole.headers["content-type"]
+        try:
+            assert parsed(answer) == whole.json()
+            readable.append(n)
+        except Unreadable:
+            assert answer.content != whole.content
+    assert readable == [1, 7, 11]
+
+
+# clock-skew
+
+TIMED = {"cdp": "outside_window", "cpg": "outside_window"}
+
+
+@every_provider
+def test_clock_skew_makes_fresh_signatures_those_of_the_future(
+    still: MockServer, session: httpx.Client, provider: str
+) -> None:
+    still.play("clock-skew")
+    caller = Caller(still, provider, session)
+    caller.auth = caller.handle.auth
+    status = caller.read().status_code
+    assert still.journal[-1].reason == TIMED.get(provider, "")
+    assert status == (401 if provider in TIMED else 200)
+    handle = caller.handle
+    caller.auth = Auth(handle.provider, handle.credentials, lambda: time.time_ns() - 400 * SECOND)
+    assert good(caller.read()), "a client that follows the exchange's clock"
+    still.stop_scenario()
+    caller.auth = handle.auth
+    assert good(caller.read())
+
+
+def test_clock_skew_can_be_seen_in_the_date(still: MockServer, session: httpx.Client) -> None:
+    still.play("clock-skew")
+    told = Caller(still, "cpg", session).read().headers["date"]
+    assert 399 <= time.time() - parsedate_to_datetime(told).timestamp() <= 399 + DEADLINE
+
+
+# credentials-revoked
+
+
+@every_provider
+def test_credentials_revoked_ends_a_key_after_four_requests(
+    still: MockServer, session: httpx.Client, provider: str
+) -> None:
+    still.play("credentials-revoked")
+    caller = Caller(still, provider, session)
+    for _ in range(4):
+        assert good(caller.read())
+        still.clock.advance("1s")
+    refused = caller.read()
+    assert still.journal[-1].reason == "revoked_credential"
+    still.stop_scenario()
+    label = "reject-revoked_credential"
+    caller.auth = caller.handle.auth_as(label)
+    own = caller.read()
+    assert refused.status_code == own.status_code
+    assert {**refused.json(), **ids(own)} == own.json(), "in the provider's own words"
+
+
+def ids(answer: httpx.Response) -> dict[str, Any]:
+    return {k: v for k, v in answer.json().items() if k in ("correlationId", "requestId")}
+
+
+def test_credentials_revoked_leaves_other_keys_alone(
+    still: MockServer, session: httpx.Client
+) -> None:
+    still.play("credentials-revoked")
+    caller = Caller(still, "cdp", session)
+    assert [caller.read().status_code for _ in range(6)] == [200] * 4 + [401] * 2
+    caller.auth = caller.handle.auth_as("es256")
+    assert caller.read().status_code == 200
+    assert Caller(still, "cpg", session).read().status_code == 401, "of every provider"
+
+
+# down-five-minutes
+
+
+class Patient(Caller):
+    """Goes on until it has an answer: backs off up to a bound, winding the clock as it waits."""
+
+    def __init__(self, server: Any, provider: str, session: httpx.Client) -> None:
+        super().__init__(server, provider, session)
+        self.waited = 0
+
+    def wait(self, seconds: int) -> None:
+        self.waited += seconds
+        self.clock.advance(f"{seconds}s")
+
+    def patiently(self, longest: int = 60, tries: int = 20) -> httpx.Response:
+        pause = 1
+        for _ in range(tries):
+            answer = self.read()
+            if answer.status_code < 500:
+                return answer
+            self.wait(pause)
+            pause = min(pause * 2, longest)
+        raise TimeoutError(f"still down after {self.waited} s")
+
+
+@every_provider
+def test_down_five_minutes_is_over_to_the_millisecond(
+    still: MockServer, session: httpx.Client, provider: str
+) -> None:
+    still.play("down-five-minutes")
+    caller = Caller(still, provider, session)
+    states = []
+    for pause in ("299999ms", "1ms", "0s"):
+        states.append((caller.read().status_code, still.faults[0]["state"]))
+        still.clock.advance(pause)
+    assert states == [(503, "active"), (503, "active"), (200, "over")]
+    assert [entry.reason for entry in still.journal] == ["service_unavailable"] * 2 + [""]
+
+
+def test_down_five_minutes_is_outlasted_by_a_client_that_backs_off(
+    still: MockServer, session: httpx.Client
+) -> None:
+    still.play("down-five-minutes")
+    patient = Patient(still, "cdp", session)
+    assert patient.patiently().status_code == 200
+    assert (patient.waited, patient.sent) == (303, 11), "1, 2, 4, ... and then once a minute"
+
+
+# flapping
+
+FLAPS = [("0s", 200), ("29999ms", 200), ("1ms", 500), ("29999ms", 500), ("1ms", 200), ("30s", 500)]
+
+
+@every_provider
+def test_flapping_is_down_every_other_half_minute(
+    still: MockServer, session: httpx.Client, provider: str
+) -> None:
+    still.play("flapping")
+    caller = Caller(still, provider, session)
+    for pause, status in [*FLAPS, ("1h", 500), ("30s", 200)]:
+        still.clock.advance(pause)
+        assert caller.read().status_code == status
+    assert still.faults[0]["state"] == "waiting"
+
+
+def test_flapping_is_no_outage_to_a_client_that_tries_a_few_times(
+    still: MockServer, session: httpx.Client
+) -> None:
+    still.play("flapping")
+    patient = Patient(still, "coinapi", session)
+    for _ in range(40):
+        assert patient.patiently(tries=6).status_code == 200
+        patient.wait(7)
+    assert patient.sent > 60, "there were dips"
+
+
+# half-lost
+
+
+def lost(caller: Caller) -> str:
+    """Reads once; returns how the answer was lost, nothing where it came."""
+    try:
+        caller.read()
+    except httpx.ReadError:
+        return "reset"
+    except httpx.RemoteProtocolError as error:
+        return "within" if "received" in str(error) else "closed"
+    return ""
+
+
+def test_half_lost_loses_half_of_the_answers_and_none_of_the_requests(
+    still: MockServer, session: httpx.Client
+) -> None:
+    still.play("half-lost")
+    caller = Caller(still, "cdp", session)
+    found = Counter(lost(caller) for _ in range(100))
+    assert 40 <= 100 - found[""] <= 60
+    assert min(found["reset"], found["closed"]) >= 10
+    assert Counter(entry.status for entry in still.journal) == {200: 100}
+    assert sum(entry.delivery is not None for entry in still.journal) == 100 - found[""]
+
+
+def test_half_lost_costs_nothing_to_a_client_that_says_what_it_repeats(
+    still: MockServer, session: httpx.Client
+) -> None:
+    still.play("half-lost")
+    caller = Caller(still, "cpg", session)
+    for n in range(1, 11):
+        told = insistently(caller, ORDER | {"client_reference": f"order-{n}"})
+        assert told["withdrawal_id"] == n
+    assert caller.sent > 10, "some answers were lost"
+    still.stop_scenario()
+    assert held(still) == 200 + 10 * Decimal("51.5")
+
+
+ORDER = {"currency": "USDT", "network": "ETH", "to_address": "0xrecipient0", "amount": "50.00"}
+
+
+def insistently(caller: Caller, order: dict[str, str]) -> dict[str, Any]:
+    """Submits a withdrawal again, under the same reference, until it hears of it."""
+    for _ in range(10):
+        try:
+            answer = caller.ask("POST", "/v1/withdrawals", json=order)
+        except httpx.TransportError:
+            continue
+        assert answer.status_code == 200, answer.text
+        told: dict[str, Any] = answer.json()["data"]
+        return told
+    raise TimeoutError("never heard of it")
+
+
+def held(server: MockServer) -> Decimal:
+    return Decimal(server.cpg.balances()[0].held)
+
+
+# lost-withdrawal
+
+
+def test_lost_withdrawal_is_there_once_whoever_looks(
+    still: MockServer, session: httpx.Client
+) -> None:
+    still.play("lost-withdrawal")
+    caller = Caller(still, "cpg", session)
+    order = ORDER | {"client_reference": "order-1"}
+    with pytest.raises(httpx.RemoteProtocolError):
+        caller.ask("POST", "/v1/withdrawals", json=order)
+    there = caller.ask("GET", "/v1/withdrawals/1").json()["data"]
+    assert (there["status"], there["amount"]) == ("broadcasted", "50.000000")
+    assert held(still) == Decimal("251.5")
+    again = caller.ask("POST", "/v1/withdrawals", json=order).json()["data"]
+    assert (again["withdrawal_id"], again["tx_hash"]) == (1, there["tx_hash"])
+    assert held(still) == Decimal("251.5"), "not made twice"
+    assert caller.ask("GET", "/v1/withdrawals/2").status_code == 404
+    careless = caller.ask("POST", "/v1/withdrawals", json=ORDER | {"client_reference": "order-2"})
+    assert careless.json()["data"]["withdrawal_id"] == 2
+    assert held(still) == Decimal("303.0"), "the mistake that this scenario is for"
+
+
+# maintenance-window
+
+MAINTENANCE = [("0s", 200), ("59999ms", 200), ("1ms", 503), ("599999ms", 503), ("1ms", 200), ("1h", 200)]  # fmt: skip
+
+
+@every_provider
+def test_maintenance_window_is_ten_minutes_of_a_page(
+    still: MockServer, session: httpx.Client, provider: str
+) -> None:
+    still.play("maintenance-window")
+    caller = Caller(still, provider, session)
+    for pause, status in MAINTENANCE:
+        still.clock.advance(pause)
+        answer = caller.read()
+        assert answer.status_code == status
+        if status == 503:
+            assert answer.content == ERROR_PAGES["maintenance"].body
+            assert (answer.headers["content-type"], answer.headers["retry-after"]) == (HTML, "600")
+
+
+def test_maintenance_window_is_over_for_a_client_that_waits_as_told(
+    still: MockServer, session: httpx.Client
+) -> None:
+    still.play("maintenance-window")
+    still.clock.advance("1m")
+    patient = Patient(still, "coinstats", session)
+    answer = patient.read()
+    assert answer.headers["content-type"] == HTML, "no JSON, so it is not parsed"
+    patient.wait(int(answer.headers["retry-after"]))
+    assert patient.read().status_code == 200
+
+
+# moving-ledger
+
+
+def pages(caller: Caller, target: str = MANY, size: int = 100) -> Iterator[list[str]]:
+    """Walks a list; raises RuntimeError for a token that it followed before."""
+    followed: set[str] = set()
+    token = ""
+    while True:
+        query = httpx.QueryParams({"pageSize": size} | ({"pageToken": token} if token else {}))
+        told = caller.ask("GET", f"{target}?{query}").json()
+        rows = told["balances"] if "balances" in told else told["accounts"]
+        yield [row["asset"]["symbol"] if "asset" in row else row["accountId"] for row in rows]
+        token = told.get("nextPageToken", "")
+        if not token:
+            return
+        if token in followed:
+            raise RuntimeError("the walk leads back to where it was")
+        followed.add(token)
+
+
+def test_moving_ledger_shows_a_row_twice_and_another_never(
+    still: MockServer, session: httpx.Client
+) -> None:
+    caller = Caller(still, "cdp", session)
+    whole = [row for page in pages(caller) for row in page]
+    assert len(whole) == len(set(whole)) == 250
+    still.play("moving-ledger")
+    first, second, third = pages(caller)
+    assert (first, third) == (whole[:100], whole[201:])
+    assert second == [whole[99], *whole[100:200]]
+    joined = {row for page in (first, second, third) for row in page}
+    assert set(whole) - joined == {whole[200]}
+    joined |= {row for page in pages(caller) for row in page}
+    assert joined == set(whole), "read again, where a total matters"
+
+
+# page-token-loop
+
+
+@pytest.mark.parametrize(("target", "size"), [(MANY, 20), ("/v2/accounts", 1)])
+def test_page_token_loop_is_noticed_at_the_second_page(
+    still: MockServer, session: httpx.Client, target: str, size: int
+) -> None:
+    still.play("page-token-loop")
+    caller = Caller(still, "cdp", session)
+    walk = pages(caller, target, size)
+    assert next(walk) != next(walk)
+    with pytest.raises(RuntimeError, match="leads back"):
+        next(walk)
+    assert caller.sent == 2
+    token = caller.ask("GET", f"{target}?pageSize={size}").json()["nextPageToken"]
+    query = httpx.QueryParams({"pageSize": size, "pageToken": token})
+    assert caller.ask("GET", f"{target}?{query}").json()["nextPageToken"] == token
+
+
+# proxy-in-front
+
+
+def careful(caller: Caller) -> httpx.Response:
+    """Looks at status and media type before it parses; retries a 502, not a 403."""
+    for _ in range(10):
+        answer = caller.read()
+        if answer.status_code != 502:
+            break
+    if not answer.headers["content-type"].startswith("application/json"):
+        raise PermissionError(answer.status_code)
+    return answer
+
+
+def test_proxy_in_front_answers_one_in_five_itself(
+    still: MockServer, session: httpx.Client
+) -> None:
+    still.play("proxy-in-front")
+    caller = Caller(still, "cdp", session)
+    found: Counter[str] = Counter()
+    for _ in range(100):
+        answer = caller.read()
+        entry = still.journal[-1] if answer.status_code != 200 else None
+        found[entry.fault if entry else ""] += 1
+        assert answer.headers["content-type"] == (HTML if entry else "application/json")
+    assert found == {"": 76, "gateway": 12, "challenge": 8, "blocked": 4}
+    blocked = [e for e in still.journal if e.fault in ("blocked", "challenge")]
+    assert {entry.status for entry in blocked} == {403}
+    assert {entry.response["headers"]["server"] for entry in blocked} == {"cdn"}
+
+
+def test_proxy_in_front_is_told_from_the_exchange_by_a_careful_client(
+    still: MockServer, session: httpx.Client
+) -> None:
+    still.play("proxy-in-front")
+    caller = Caller(still, "coinapi", session)
+    for _ in range(9):
+        assert careful(caller).status_code == 200
+    assert caller.sent == 10, "the fourth was a bad gateway, and asked for again"
+    with pytest.raises(PermissionError):
+        careful(caller)
+    assert caller.sent == 11, "which is not asked for again"
+
+
+# rate-limit-storm
+
+
+class Limited(Patient):
+    """Waits as long as it is told, and reads again what came in half."""
+
+    def __init__(self, server: Any, provider: str, session: httpx.Client) -> None:
+        super().__init__(server, provider, session)
+        self.halves: list[str] = []
+
+    def read_on(self) -> httpx.Response:
+        while True:
+            try:
+                answer = self.read()
+            except httpx.RemoteProtocolError as error:
+                self.halves.append(str(error))
+                continue
+            if good(answer):
+                return answer
+            assert answer.status_code == (200 if self.handle.provider.name == "coinw" else 429)
+            self.wait(int(answer.headers.get("retry-after", "1")))
+
+
+@every_provider
+def test_rate_limit_storm_refuses_three_reads_and_then_cuts_one_in_ten(
+    still: MockServer, session: httpx.Client, provider: str
+) -> None:
+    still.play("rate-limit-storm")
+    caller = Limited(still, provider, session)
+    first = caller.read_on()
+    assert [entry.reason for entry in still.journal] == ["rate_limited"] * 3 + [""]
+    assert caller.waited == 3 if provider != "coinapi" else 121 <= caller.waited <= 180
+    caller.wait(6)  # CoinStats is done syncing
+    bodies = []
+    for _ in range(30):
+        caller.wait(1)
+        bodies.append(caller.read_on().content)
+    assert {len(body) for body in bodies} == {len(bodies[0])}
+    size = len(bodies[0])
+    assert len(caller.halves) == 1
+    assert caller.halves[0].endswith(f"(received {size // 2} bytes, expected {size})")
+    cut = [entry.n for entry in still.journal if entry.delivery]
+    assert cut == [29]
+    assert first.status_code == 200
+
+
+# schema-drift
+
+TOTALS: dict[str, Callable[[Any], list[Any]]] = {
+    "cdp": lambda told: [r["amount"][r["asset"]["symbol"]]["total"] for r in told["balances"]],
+    "coinapi": lambda told: [row["balance"] for item in told for row in item["data"]],
+    "coinstats": lambda told: [row["amount"] for row in told["balances"]],
+    "coinw": lambda told: list(told["data"].values()),
+    "cpg": lambda told: [row["balance"] for row in told["data"]],
+}
+
+
+def totals(provider: str, answer: httpx.Response) -> list[Decimal]:
+    """Reads amounts as decimals however they are written, and what it knows by name."""
+    told = answer.json(parse_float=Decimal, parse_int=Decimal)
+    return [Decimal(amount) for amount in TOTALS[provider](told)]
+
+
+@every_provider
+def test_schema_drift_is_nothing_to_a_client_that_reads_decimals(
+    still: MockServer, session: httpx.Client, provider: str
+) -> None:
+    caller = Caller(still, provider, session)
+    known = totals(provider, caller.read())
+    still.play("schema-drift")
+    for n in range(1, 7):
+        still.clock.advance("1s")
+        answer = caller.read()
+        found = totals(provider, answer)
+        assert '"somethingNew":{' in answer.text
+        assert (re.search(r"[0-9]E[+-][0-9]", answer.text) is not None) == (n in (2, 4))
+        places = {-int(amount.as_tuple().exponent) for amount in found}
+        assert (places == {18}) == (n in (3, 6))
+        assert [cut(f, k) for f, k in zip(found, known, strict=True)] == known
+        if n not in (3, 6):
+            assert found == known
+
+
+def cut(amount: Decimal, like: Decimal) -> Decimal:
+    return amount.quantize(like, ROUND_DOWN)
+
+
+# slow-brown-out
+
+
+def test_slow_brown_out_is_late_and_sometimes_never(
+    still: MockServer, session: httpx.Client
+) -> None:
+    still.play("slow-brown-out")
+    timeout = httpx.Timeout(connect=DEADLINE, read=10, write=DEADLINE, pool=DEADLINE)
+    caller = Caller(still, "cdp", session)
+
+    def took(_: int) -> float | None:
+        before = time.monotonic()
+        try:
+            assert caller.session.get(url, auth=caller.handle.auth, timeout=timeout).is_success
+        except httpx.ReadTimeout:
+            return None  # unknown: neither answered nor failed
+        return time.monotonic() - before
+
+    url = caller.handle.base_url + caller.handle.example.path.decode()
+    with ThreadPoolExecutor(32) as pool:
+        found = list(pool.map(took, range(32)))
+    answered = sorted(t for t in found if t is not None)
+    assert len(answered) == 31, "the nineteenth hangs"
+    assert answered[0] >= 0.05
+    assert answered[15] >= 0.1
+    assert answered[-1] >= 0.6, "a long tail"
+    deliveries = [entry.delivery for entry in still.journal]
+    assert sum("hang: 10" in told for told in deliveries) == 1
+    assert all("lognormal" in told for told in deliveries)
+    assert {entry.status for entry in still.journal} == {200}, "what was asked for was done"
+
+
+# stale-cache
+
+NEWS: dict[str, tuple[str, dict[str, str]]] = {
+    "cdp": ("btc", {}),
+    "coinapi": ("XBT", {"venue": "KRAKEN"}),
+    "coinstats": ("popcat", {"venue": "binance"}),
+    "coinw": ("BTC", {}),
+    "cpg": ("USDT", {"venue": "ETH"}),
+}
+
+
+@every_provider
+def test_stale_cache_hides_whatever_has_moved(
+    still: MockServer, session: httpx.Client, provider: str
+) -> None:
+    still.play("stale-cache")
+    caller = Caller(still, provider, session)
+    first = caller.read().content
+    asset, at = NEWS[provider]
+    caller.handle.credit("main", asset, "1", **at)
+    still.clock.advance("1h")
+    assert [caller.read().content for _ in range(2)] == [first] * 2
+    still.stop_scenario()
+    fresh = caller.read()
+    assert fresh.content != first, "the deposit was there all the time"
+    held_now = next(row for row in caller.handle.balances() if row.asset == asset)
+    assert held_now.total in totals(provider, fresh)
+
+
+# stuck-in-syncing
+
+
+def test_stuck_in_syncing_outlasts_every_patience(still: MockServer, session: httpx.Client) -> None:
+    still.play("stuck-in-syncing")
+    caller = Patient(still, "coinstats", session)
+    portfolio = caller.read().json()["portfolio"]
+    assert portfolio["status"] == "syncing"
+    target = f"/v1/exchange/status?portfolioId={portfolio['id']}"
+    for pause in (1, 2, 4, 8, 16, 32, 60, 60, 60, 86_400):
+        assert caller.ask("GET", target).json() == {"status": "syncing"}
+        caller.wait(pause)
+    assert caller.read().json()["portfolio"]["status"] == "syncing"
+    still.stop_scenario()
+    assert caller.ask("GET", target).json() == {"status": "synced"}
+
+
+# However it is started
+
+DOWN = "down-five-minutes"
+MINE: dict[str, Any] = {
+    "name": "mine",
+    "rules": [{"name": "down", "answer": {"reject": "service_unavailable"}}],
+    "quirks": {"coinw.bans": "on", "coinw.empty": "null"},
+    "limits": {"coinw.ip": "7/1s"},
+    "skew": "-30s",
+}
+MINE_AS_FILE = """
+name: mine
+rules: [{name: down, answer: {reject: service_unavailable}}]
+quirks: {coinw.bans: "on", coinw.empty: "null"}
+limits: {coinw.ip: 7/1s}
+skew: -30s
+"""
+UNNAMED = {name: told for name, told in MINE.items() if name != "name"}
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    file = tmp_path / "mine.yaml"
+    file.write_text(MINE_AS_FILE, encoding="utf-8")
+    return file
+
+
+def admin(url: str, session: httpx.Client, method: str, path: str, **body: Any) -> Any:
+    """Calls the control API; returns what it says, or nothing."""
+    answer = session.request(method, f"{url}/__admin{path}", **body)
+    assert answer.is_success, answer.text
+    return answer.json() if answer.content else None
+
+
+def status(session: httpx.Client, coinapi: dict[str, Any]) -> int:
+    """Reads CoinAPI's balances, which needs no more than a key."""
+    headers = {"X-CoinAPI-Key": coinapi["credentials"]["api_key"]}
+    return session.get(f"{coinapi['base_url']}/v1/balances", headers=headers).status_code
+
+
+@pytest.mark.parametrize("way", ["by name", "by path", "read"])
+def test_a_server_starts_with_a_scenario(session: httpx.Client, mine: Path, way: str) -> None:
+    given = {"by name": DOWN, "by path": str(mine), "read": scenarios.load(str(mine))}[way]
+    with MockServer(scenario=given) as server:
+        assert Caller(server, "cdp", session).read().status_code == 503
+        told = admin(server.url, session, "GET", "/sandboxes/default/faults")
+        assert told["scenario"] == (DOWN if way == "by name" else "mine")
+        box = server.sandbox()
+        assert Caller(box, "coinapi", session).read().status_code == 503, "as the default one"
+        other = server.sandbox(scenario="stale-cache")
+        assert Caller(other, "coinapi", session).read().status_code == 200, "unless it has its own"
+
+
+SERVED = [
+    ("a flag", ["--scenario", DOWN], {}, "", DOWN),
+    ("a variable", [], {"MOCKSERVER_SCENARIO": DOWN}, "", DOWN),
+    ("the file", [], {}, f'scenario = "{DOWN}"', DOWN),
+    ("a flag before all", ["--scenario", "mine.yaml"], {"MOCKSERVER_SCENARIO": "nope"}, 'scenario = "nope"', "mine"),
+    ("a variable before the file", [], {"MOCKSERVER_SCENARIO": "mine.yaml"}, 'scenario = "nope"', "mine"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", SERVED, ids=[row[0] for row in SERVED])
+def test_serve_starts_with_a_scenario(session: httpx.Client, mine: Path, way: Any) -> None:
+    _, flags, env, toml, name = way
+    (mine.parent / "mockserver.toml").write_text(toml, encoding="utf-8")
+    with serving(*flags, cwd=mine.parent, env=env) as (_, told):
+        assert admin(told["gateway"], session, "GET", "/sandboxes/default")["scenario"] == name
+        assert status(session, told["providers"]["coinapi"]) == 503
+
+
+@pytest.mark.parametrize(
+    "given", [{"name": DOWN}, MINE, UNNAMED], ids=["name", "inline", "unnamed"]
+)
+def test_the_control_api_starts_and_ends_a_scenario(
+    server: MockServer, session: httpx.Client, given: dict[str, Any]
+) -> None:
+    caller = Caller(server, "cpg", session)
+    told = admin(server.url, session, "PUT", "/sandboxes/default/scenario", json=given)
+    assert told["scenario"] == given.get("name", "inline")
+    assert [rule["scenario"] for rule in told["rules"]] == [told["scenario"]]
+    assert caller.read().status_code == 503
+    assert admin(server.url, session, "DELETE", "/sandboxes/default/scenario") is None
+    assert caller.read().status_code == 200
+    told = admin(server.url, session, "GET", "/sandboxes/default/faults")
+    assert told == {"scenario": None, "rules": []}
+
+
+@pytest.mark.parametrize("given", [DOWN, MINE], ids=["name", "inline"])
+@pytest.mark.parametrize(("method", "path"), [("POST", ""), ("PUT", "/chosen")])
+def test_a_sandbox_is_made_with_a_scenario_over_http(
+    server: MockServer, session: httpx.Client, method: str, path: str, given: Any
+) -> None:
+    told = admin(server.url, session, method, f"/sandboxes{path}", json={"scenario": given})
+    assert told["scenario"] == (given if given == DOWN else "mine")
+    assert status(session, told["providers"]["coinapi"]) == 503
+    assert Caller(server, "coinapi", session).read().status_code == 200, "that one alone"
+
+
+@pytest.mark.parametrize("way", ["name", "path", "Path", "inline"])
+def test_a_sandbox_is_made_with_a_scenario_from_python(
+    server: MockServer, session: httpx.Client, mine: Path, way: str
+) -> None:
+    given = {"name": DOWN, "path": str(mine), "Path": mine, "inline": MINE}[way]
+    box = server.sandbox(scenario=given)
+    assert Caller(box, "coinw", session).read().status_code == 503
+    assert (box.quirks["coinw.bans"] == "on") == (way != "name")
+    assert server.faults == []
+
+
+def test_what_is_asked_for_by_name_beats_what_a_scenario_brings(server: MockServer) -> None:
+    asked = {"quirks": {"coinw.bans": "off"}, "limits": {"coinw.ip": "9/1s"}}
+    box = server.sandbox(scenario=MINE, **asked)
+    for _ in range(2):
+        told = (box.quirks["coinw.bans"], box.quirks["coinw.empty"], box.limits["coinw.ip"])
+        assert told == ("off", "null", "9/1s")
+        box.reset()
+
+
+PROJECT = """
+import pytest, requests
+
+def status(sandbox):
+    url = sandbox.coinapi.base_url + "/v1/balances"
+    return requests.get(url, auth=sandbox.coinapi.auth, timeout=10).status_code
+
+@pytest.mark.mockserver(scenario="down-five-minutes")
+class TestDown:
+    def test_by_marker(self, sandbox):
+        assert status(sandbox) == 503
+        sandbox.clock.advance("5m")
+        assert status(sandbox) == 200
+
+    @pytest.mark.mockserver(scenario="stale-cache")
+    def test_by_the_nearest_marker(self, sandbox):
+        assert status(sandbox) == 200
+        assert [told["rule"]["name"] for told in sandbox.faults] == ["stale"]
+
+@pytest.mark.mockserver(scenario={"rules": [{"name": "a", "answer": {"status": 418}}]})
+def test_inline(sandbox):
+    assert status(sandbox) == 418
+
+@pytest.mark.mockserver(scenario="mine.yaml")
+def test_by_path(sandbox):
+    assert (status(sandbox), sandbox.quirks["coinw.bans"]) == (503, "on")
+
+def test_without(sandbox):
+    assert status(sandbox) == WITHOUT
+"""
+
+
+@pytest.fixture
+def project(
+    run_in_process: RunInProcess, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> pytest.Pytester:
+    """A project that uses the plugin; it holds the file of a scenario."""
+    for name in ("URL", "WORLD", "SCENARIO", "SEED", "LIMITS", "ADMIN_TOKEN"):
+        monkeypatch.delenv(f"MOCKSERVER_{name}", raising=False)
+    pytester.makeini("[pytest]\naddopts = -p no:cacheprovider --strict-markers\n")
+    Path("mine.yaml").write_text(MINE_AS_FILE, encoding="utf-8")
+    return pytester
+
+
+# Options, the variable, and the status that a test without a marker meets
+ASKED = [
+    ("nothing", [], "", 200),
+    ("a name", [f"--mockserver-scenario={DOWN}"], "", 503),
+    ("a path", ["--mockserver-scenario=mine.yaml"], "", 503),
+    ("a variable", [], DOWN, 503),
+    ("an option before the variable", ["--mockserver-scenario=stale-cache"], DOWN, 200),
+    ("a name, elsewhere", ["--mockserver-url={url}", f"--mockserver-scenario={DOWN}"], "", 503),
+    ("a path, elsewhere", ["--mockserver-url={url}", "--mockserver-scenario=mine.yaml"], "", 503),
+    ("a variable, elsewhere", ["--mockserver-url={url}"], DOWN, 200),
+]
+
+
+@pytest.mark.parametrize("way", ASKED, ids=[row[0] for row in ASKED])
+def test_marker_option_and_variable_start_a_scenario(
+    project: pytest.Pytester,
+    run_in_process: RunInProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    server: MockServer,
+    way: Any,
+) -> None:
+    _, options, variable, without = way
+    monkeypatch.setenv("MOCKSERVER_SCENARIO", variable)
+    project.makepyfile(test_project=PROJECT.replace("WITHOUT", str(without)))
+    told = run_in_process(*(option.format(url=server.url) for option in options))
+    told.assert_outcomes(passed=5)
+    assert server.faults == []
+
+
+WRONG_FOR_PYTEST = {
+    "nope": "nope: no such scenario: neither a file nor one of bad-connection, *",
+    "wrong.yaml": "*a rule needs answer, mutate or deliver*",
+}
+
+
+@pytest.mark.parametrize(("name", "told"), WRONG_FOR_PYTEST.items())
+@pytest.mark.parametrize("way", ["marker", "option"])
+def test_a_wrong_scenario_fails_a_test_in_one_line(
+    project: pytest.Pytester, run_in_process: RunInProcess, way: str, name: str, told: str
+) -> None:
+    Path("wrong.yaml").write_text("rules: [{name: a}]\n", encoding="utf-8")
+    mark = f"@pytest.mark.mockserver(scenario='{name}')\n" if way == "marker" else ""
+    project.makepyfile(test_project=f"import pytest\n{mark}def test_a(sandbox): pass\n")
+    options = [f"--mockserver-scenario={name}"] if way == "option" else []
+    result = run_in_process(*options)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"mockserver: {told}"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+# How it ends
+
+
+def state(server: MockServer) -> tuple[Any, ...]:
+    """Returns all that a scenario may touch."""
+    clock, faults = (
+        control.call(server.app, "GET", f"/sandboxes/default/{what}")[1]
+        for what in ("clock", "faults")
+    )
+    return faults, server.quirks, server.limits, clock["now"], clock["skew"], clock["frozen"]
+
+
+SPANS = [
+    ({}, ["active"] * 6),
+    ({"for": "10s"}, ["active", "active", "over", "over", "over", "over"]),
+    ({"until": "10s"}, ["active", "active", "over", "over", "over", "over"]),
+    ({"from": "10s"}, ["waiting", "waiting", "active", "active", "active", "active"]),
+    ({"from": "10s", "for": "10s"}, ["waiting", "waiting", "active", "active", "over", "over"]),
+    ({"from": "10s", "until": "20s"}, ["waiting", "waiting", "active", "active", "over", "over"]),
+    ({"for": "10s", "period": "20s"}, ["active", "active", "waiting", "waiting", "active", "active"]),
+    ({"requests": 1}, ["active", "over", "over", "over", "over", "over"]),
+    ({"times": 2}, ["active", "active", "over", "over", "over", "over"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("when", "states"), SPANS, ids=[str(row[0]) for row in SPANS])
+def test_rules_end_by_themselves(
+    still: MockServer, session: httpx.Client, when: dict[str, Any], states: list[str]
+) -> None:
+    still.play({"rules": [{"name": "a", "when": when, "answer": {"status": 418}}]})
+    caller = Caller(still, "cdp", session)
+    found, fired = [], []
+    for pause in ("9999ms", "1ms", "9999ms", "1ms", "1s", "0s"):
+        found.append(still.faults[0]["state"])
+        fired.append(caller.read().status_code == 418)
+        still.clock.advance(pause)
+    assert found == states
+    assert fired == [s == "active" for s in states]
+    assert still.faults[0]["fired"] == sum(fired)
+    assert state(still)[0]["scenario"] == "inline", "it plays on"
+
+
+def test_the_end_takes_back_what_the_scenario_brought_and_nothing_else(server: MockServer) -> None:
+    made = {"quirks": {"coinw.bans": "on"}, "limits": {"coinw.ip": "5/1s", "cpg.key": "off"}}
+    box = server.sandbox(**made)
+    box.set_quirks({"cpg.replay": "off"})
+    box.set_limits({"cpg.ip": "off"})
+    box.fail("stays", mutate={"bom": True})
+    before = (box.faults, box.quirks, box.limits)
+    box.play(MINE | {"quirks": {"coinw.bans": "off", "coinw.empty": "null"}})
+    assert (box.quirks["coinw.bans"], box.quirks["coinw.empty"]) == ("off", "null")
+    assert (box.limits["coinw.ip"], box.limits["cpg.ip"]) == ("7/1s", "off")
+    assert skew(server, box) == -30
+    box.stop_scenario()
+    assert (box.faults, box.quirks, box.limits) == before
+    assert skew(server, box) == 0
+    box.stop_scenario()
+    assert (box.faults, box.quirks, box.limits) == before, "twice is no harm"
+
+
+def skew(server: MockServer, box: Sandbox) -> float:
+    """Returns by how many seconds a sandbox's auth clock is off."""
+    sandbox = server.app.sandboxes.get(box.id)
+    assert sandbox is not None
+    return sandbox.clock.skew / SECOND
+
+
+def test_the_end_of_limits_that_were_off_leaves_them_off(server: MockServer) -> None:
+    box = server.sandbox(limits="off")
+    box.play("ban-escalation")
+    assert (box.limits["coinw.returnBalances"], box.limits["coinw.ip"]) == ("2/1s", "off")
+    box.stop_scenario()
+    assert set(box.limits.values()) == {"off"}
+
+
+def test_a_skew_of_ones_own_outlasts_a_scenario_that_has_none(server: MockServer) -> None:
+    box = server.sandbox()
+    box.clock.skew("-5s")
+    box.play(DOWN)
+    assert skew(server, box) == -5
+    box.stop_scenario()
+    assert skew(server, box) == -5
+
+
+def test_a_reset_starts_the_scenario_anew(server: MockServer, session: httpx.Client) -> None:
+    box = server.sandbox(scenario="rate-limit-storm")
+    for _ in range(2):
+        caller = Caller(box, "coinstats", session)
+        assert [caller.read().status_code for _ in range(5)] == [429, 429, 429, 200, 200]
+        assert [(told["matched"], told["fired"], told["state"]) for told in box.faults] == [
+            (3, 3, "over"),
+            (5, 0, "active"),
+        ]
+        box.stop_scenario()
+        assert caller.read().status_code == 200
+        box.reset()
+        assert [(told["matched"], told["fired"]) for told in box.faults] == [(0, 0), (0, 0)]
+        assert box.journal == []
+
+
+TIMELY = {
+    "skew": "7s",
+    "rules": [{"name": "a", "when": {"for": "5m"}, "answer": {"status": 418}}],
+}
+
+
+def test_a_reset_begins_its_time_and_its_skew_anew(
+    server: MockServer, session: httpx.Client
+) -> None:
+    box = server.sandbox(scenario=TIMELY)
+    for _ in range(2):
+        caller = Caller(box, "coinapi", session)
+        assert (caller.read().status_code, skew(server, box)) == (418, 7)
+        box.clock.advance("5m")
+        box.clock.skew("1s")
+        assert (caller.read().status_code, skew(server, box)) == (200, 1)
+        box.reset()
+
+
+def test_a_reset_ends_a_scenario_that_came_later(server: MockServer) -> None:
+    box = server.sandbox(scenario=DOWN)
+    box.play(MINE)
+    box.reset()
+    assert [told["scenario"] for told in box.faults] == [DOWN]
+    assert (box.quirks["coinw.bans"], skew(server, box)) == ("off", 0)
+    server.play(MINE)
+    server.reset()
+    assert (server.faults, server.quirks["coinw.bans"]) == ([], "off")
+
+
+def test_a_second_scenario_takes_the_place_of_the_first(
+    still: MockServer, session: httpx.Client
+) -> None:
+    before = state(still)
+    still.play(MINE)
+    still.play("stale-cache")
+    assert Caller(still, "cdp", session).read().status_code == 200
+    faults, *rest = state(still)
+    assert [rule["rule"]["name"] for rule in faults["rules"]] == ["stale"]
+    assert [rule["matched"] for rule in faults["rules"]] == [1]
+    assert rest == list(before[1:])
+    still.play("stale-cache")
+    assert [rule["matched"] for rule in still.faults] == [0], "the same one begins anew"
+    still.play({"name": "nothing", "about": "No rule at all.", "skew": "0s"})
+    assert state(still)[0] == {"scenario": "nothing", "rules": []}
+
+
+def rule(**more: Any) -> dict[str, Any]:
+    return {"rules": [{"name": "a", "answer": {"status": 418}} | more]}
+
+
+# What cannot be played, where the mistake is, and what is told
+WRONG = [
+    ("no such name", {"name": "nope"}, "$.name", "no such scenario"),
+    ("a path", {"name": "../worlds/default"}, "$.name", "no such scenario"),
+    ("an unknown member", MINE | {"colour": 1}, "$.colour", "unknown field"),
+    ("a name that is none", MINE | {"name": "Mine!"}, "$.name", "lower-case letters"),
+    ("a name of another type", MINE | {"name": 7}, "$.name", "Expected `str`"),
+    ("an about without end", MINE | {"about": "a" * 1001}, "$.about", "at most 1000"),
+    ("a client with a bell", MINE | {"client": "\a"}, "$.client", "plain text"),
+    ("a quirk that is not there", MINE | {"quirks": {"coinw.nope": "on"}}, '$.quirks["coinw.nope"]', "no quirk coinw.nope"),
+    ("a quirk's wrong value", MINE | {"quirks": {"coinw.bans": "perhaps"}}, '$.quirks["coinw.bans"]', "perhaps"),
+    ("a limit that is not there", MINE | {"limits": {"coinw.nope": "off"}}, '$.limits["coinw.nope"]', "no limit coinw.nope"),
+    ("a limit's wrong value", MINE | {"limits": {"coinw.ip": "often"}}, '$.limits["coinw.ip"]', "often"),
+    ("a skew that is none", MINE | {"skew": "a while"}, "$.skew", "a while"),
+    ("rules that are no list", MINE | {"rules": {}}, "$.rules", "Expected `array`"),
+    ("a rule without a name", {"rules": [{"answer": {"status": 418}}]}, "$.rules[0]", "missing required field `name`"),
+    ("a rule that does nothing", {"rules": [{"name": "a"}]}, "$.rules[0]", "a rule needs answer, mutate or deliver"),
+    ("a rule that does two things", rule(mutate={"bom": True}), "$.rules[0].mutate", "either answer or mutate"),
+    ("two rules of one name", {"rules": rule()["rules"] * 2}, "$.rules[1].name", "there are two rules a"),
+    ("a provider that is not there", rule(match={"provider": "ftx"}), "$.rules[0].match", "no provider ftx"),
+    ("a probability of two", rule(when={"probability": 2}), "$.rules[0].when", "from 0 to 1"),
+    ("a reason that one lacks", rule(answer={"reject": "replayed"}), "$.rules[0].answer", "no reason replayed"),
+    ("a mutation that is not there", {"rules": [{"name": "a", "mutate": {"melt": True}}]}, "$.rules[0].mutate.melt", "there is no melt"),
+    ("a path to nothing", {"rules": [{"name": "a", "mutate": {"drop": "$"}}]}, "$.rules[0].mutate.drop", "no path to a member"),
+    ("a rule's name that is taken", {"rules": [{"name": "stands", "answer": {"status": 418}}]}, "$", "a rule stands is there already"),
+    ("too many rules", {"rules": [{"name": f"a{n}", "deliver": {"close": True}} for n in range(2001)]}, "$.rules", "at most 2000"),
+    ("no rule but the last is wrong", MINE | {"rules": [*MINE["rules"], {"name": "b"}]}, "$.rules[1]", "a rule needs answer, mutate or deliver"),
+]  # fmt: skip
+ALREADY = {
+    "name": "before",
+    "rules": [{"name": "first", "when": {"requests": "1-9"}, "answer": {"status": 503}}],
+    "quirks": {"cpg.replay": "off"},
+    "limits": {"cpg.ip": "8/1s"},
+    "skew": "3s",
+}
+
+
+@pytest.fixture
+def playing(still: MockServer, session: httpx.Client) -> MockServer:
+    """A server on which a rule stands and a scenario plays, which has matched once."""
+    still.fail("stands", provider="cdp", status=418)
+    still.play(ALREADY)
+    assert Caller(still, "cpg", session).read().status_code == 503
+    return still
+
+
+@pytest.mark.parametrize(("about", "given", "at", "what"), WRONG, ids=[row[0] for row in WRONG])
+def test_a_wrong_scenario_changes_nothing_at_all(
+    playing: MockServer, session: httpx.Client, about: str, given: Any, at: str, what: str
+) -> None:
+    before = state(playing)
+    url = f"{playing.url}/__admin/sandboxes"
+    answer = session.put(f"{url}/default/scenario", json=given)
+    refused = answer.json()
+    assert (answer.status_code, refused["at"]) == (400, at)
+    assert what in refused["error"]
+    assert state(playing) == before
+    if about != "a rule's name that is taken":  # which a new sandbox knows nothing of
+        answer = session.post(url, json={"scenario": given})
+        assert (answer.status_code, answer.json()["at"]) == (400, f"$.scenario{at[1:]}")
+    assert [box["id"] for box in session.get(url).json()["sandboxes"]] == ["default"]
+
+
+def test_one_rule_too_many_in_all_changes_nothing(playing: MockServer) -> None:
+    many = [{"name": f"a{n}", "deliver": {"close": True}} for n in range(2000)]
+    before = state(playing)
+    with pytest.raises(ValueError, match="at most 2000 rules"):
+        playing.play(MINE | {"rules": many})
+    assert state(playing) == before
+
+
+def test_as_many_rules_as_there_may_be_are_played(still: MockServer) -> None:
+    many = [{"name": f"a{n}", "deliver": {"close": True}} for n in range(2000)]
+    still.play({"rules": many[:-1]})
+    still.fail("one-more", status=418)
+    with pytest.raises(ValueError, match="at most 2000 rules"):
+        still.fail("too-many", status=418)
+    assert len(still.faults) == 2000
+
+
+# The command
+
+
+def command(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[Any, str, str]:
+    """Runs the command in this process; returns its exit and what it wrote."""
+    with pytest.raises(SystemExit) as end:
+        main(args)
+    told = capsys.readouterr()
+    return end.value.code, told.out, told.err
+
+
+def test_the_command_lists_every_scenario(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = command(capsys, "scenarios")
+    assert (code, err) == (0, "")
+    listed = re.findall(r"(.+)\n    (.+)\n    A good client: (.+)\n", out)
+    found = [scenarios.load(name) for name in scenarios.shipped()]
+    assert listed == [(s.name, s.about, s.client) for s in found]
+    assert out.count("\n") == 3 * len(found)
+
+
+@pytest.mark.parametrize("name", scenarios.shipped())
+def test_check_finds_every_shipped_scenario_good(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    path = str(scenarios.find(name))
+    rules = len(scenarios.load(name).rules)
+    told = f"{path}: scenario {name} is good, {rules} rules\n"
+    assert command(capsys, "check", path) == (0, told, "")
+
+
+BAD_FILES = [
+    ("rules:\n  - name: a\n", ":2: $.rules[0]: a rule needs answer, mutate or deliver"),
+    ("about: x\nrules:\n  - name: a\n    mutate: {drop: b}\n", ":4: $.rules[0].mutate.drop: 'b' is no path"),
+    ("rules: []\nquirks: {coinw.bans: maybe}\n", ':2: $.quirks["coinw.bans"]: quirk coinw.bans: \'maybe\' is none'),
+    ("rules: []\nname: A\n", ":2: $.name: use lower-case letters"),
+    ("rules: []\nrules: []\n", ":2: $: the key rules is given twice"),
+    ("skew: 1 week\n", ":1: $.skew: "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "told"), BAD_FILES)
+def test_a_wrong_file_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str, told: str
+) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(text, encoding="utf-8")
+    code, out, err = command(capsys, "check", str(file))
+    assert (code, out) == (2, "")
+    assert err.startswith(f"mockserver: {file}{told}")
+    assert err.count("\n") == 1
+    with pytest.raises(ValueError, match=re.escape(f"{file}{told}")):
+        MockServer(scenario=str(file))
+
+
+def test_serve_does_not_start_with_a_wrong_file(tmp_path: Path) -> None:
+    text, told = BAD_FILES[0]
+    (tmp_path / "wrong.yaml").write_text(text, encoding="utf-8")
+    done = run("serve", "--port", "0", "--scenario", "wrong.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"mockserver: wrong.yaml{told}")
+    assert done.stderr.count("\n") == 1
+
+
+# What was there before, and what is left behind
+
+
+LATE = {"delay": "5m", "clock": "sandbox"}
+ENDS: dict[str, Callable[[MockServer, Sandbox], Any]] = {
+    "dropped": lambda server, box: server.drop(box),
+    "made anew": lambda server, box: server.sandbox(box.id),
+    "reset": lambda server, box: box.reset(),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_nobody_waits_for_the_clock_of_a_sandbox_that_is_gone(
+    server: MockServer, session: httpx.Client, end: Callable[[MockServer, Sandbox], Any]
+) -> None:
+    box = server.sandbox()
+    box.clock.freeze()
+    box.coinapi.fail(deliver=LATE)
+    inner = server.app.sandboxes.get(box.id)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(Caller(box, "coinapi", session).read)
+        while not inner.waiting:
+            time.sleep(0.001)
+        end(server, box)
+        assert answer.result(DEADLINE).status_code == 200
+
+
+def test_a_clock_wound_by_hand_ends_a_wait(session: httpx.Client) -> None:
+    real = HandClock()
+    with MockServer(real=real) as server:
+        server.coinapi.fail(deliver={"delay": "1h", "clock": "sandbox"})
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(Caller(server, "coinapi", session).read)
+            while not server.app.sandboxes.default.waiting:
+                time.sleep(0.001)
+            real.advance("1h")
+            assert answer.result(DEADLINE).status_code == 200
+
+
+def test_the_end_of_a_scenario_gives_back_what_was_set_before_it(still: MockServer) -> None:
+    still.set_limits({"coinw.returnBalances": "7/1s", "cpg.key": "5/60s"})
+    still.clock.skew("-7s")
+    before = still.limits, still.quirks
+    still.play("ban-escalation")
+    still.play("clock-skew")
+    still.stop_scenario()
+    assert (still.limits, still.quirks) == before
+    clock = control.call(still.app, "GET", "/sandboxes/default/clock")[1]
+    assert clock["skew"] == "-7s"
+
+
+def test_no_limits_at_all_are_none_under_a_scenario_too() -> None:
+    limits = MockServer(scenario="ban-escalation", limits="off").limits
+    assert set(limits.values()) == {"off"}
+    named = {"coinw.returnBalances": "9/1s"}
+    limits = MockServer(scenario="ban-escalation", limits=named).limits
+    assert (limits["coinw.returnBalances"], limits["coinw.returnCompleteBalances"]) == (
+        "9/1s",
+        "2/1s",
+    )
+
+
+def test_a_scenario_that_is_too_large_changes_nothing(still: MockServer) -> None:
+    large = {"status": 500, "body": "x" * 1_000_000}
+    for n in range(15):
+        still.fail(f"standing-{n}", **large)
+    still.play(
+        {"name": "first", "rules": [{"name": "one", "answer": {"reject": "service_unavailable"}}]}
+    )
+    before = still.faults
+    rules = [{"name": f"more-{n}", "answer": large} for n in range(3)]
+    with pytest.raises(errors.ControlError, match="nothing has changed"):
+        still.play({"name": "second", "quirks": {"cpg.replay": "off"}, "rules": rules})
+    assert still.faults == before
+    assert still.quirks["cpg.replay"] == "on"
+
+
+def test_to_play_nothing_is_a_mistake(still: MockServer) -> None:
+    still.play("half-lost")
+    for body in ({}, None):
+        with pytest.raises(errors.ControlError, match="nothing to play"):
+            control.call(still.app, "PUT", "/sandboxes/default/scenario", body)
+    assert len(still.faults) == 3
+
+
+def test_what_is_told_of_a_rule_is_the_callers_own(still: MockServer) -> None:
+    still.play("half-lost")
+    still.faults[0]["rule"]["name"] = "mine"
+    assert still.faults[0]["rule"]["name"] == "reset"
+
+
+def test_a_hurt_answer_is_told_wherever_people_look(
+    still: MockServer, session: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "mockserver")
+    still.coinapi.fail("half", mutate={"truncate_json": 0.5}, deliver={"delay": "1ms"})
+    Caller(still, "coinapi", session).read()
+    mutate = 'half, delay: "1ms"'
+    assert caplog.messages == [f"coinapi GET /v1/balances -> 200 (key main) [{mutate}]"]
+    exported = control.call(still.app, "GET", "/sandboxes/default/requests.har")[1]
+    assert [entry["comment"] for entry in exported["log"]["entries"]] == [mutate]
+
+
+def test_check_knows_the_shipped_ones_and_names_a_file_after_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "My Bad Day.yaml"
+    file.write_text("skew: 1s\n")
+    for name, told in (("half-lost", "half-lost is good, 3"), (str(file), "my-bad-day is good, 0")):
+        with pytest.raises(SystemExit) as ended:
+            main(["check", name])
+        assert ended.value.code == 0
+        assert f"scenario {told} rules" in capsys.readouterr().out

@@ -1,0 +1,345 @@
+"""Real clients, each with its own way to write a URL, against every provider.
+
+What one of them sends is accepted as it is; with one signed byte changed on the
+way, what it sends is refused, changes nothing, and the journal says why.
+"""
+
+import contextlib
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+
+from contract_tests.clients.senders import (
+    DEADLINE,
+    PROGRAMS,
+    SENDERS,
+    Sender,
+    Sent,
+    by_hand,
+    dial,
+    tool,
+    written,
+)
+from contract_tests.support.changed_requests import Change, instead, state
+from mockserver import MockServer
+from mockserver.client.provider import ProviderHandle
+from mockserver.model.redaction import Redactor
+from mockserver.providers import discover
+
+
+@pytest.fixture(params=SENDERS)
+def send(request: pytest.FixtureRequest) -> Sender:
+    """Every client's sender; one whose program is missing skips the test, on CI it fails."""
+    if request.param in PROGRAMS:
+        tool(request.param)
+    return SENDERS[request.param]
+
+
+def accept(server: MockServer, provider: str, sent: Sent) -> None:
+    """Holds that the last request was accepted, from ``main``, with the target as transmitted."""
+    entry = server.journal[-1]
+    assert sent.status == 200, sent.body
+    assert (entry.provider, entry.credential, entry.reason) == (provider, "main", "")
+    path, mark, query = sent.target.encode().partition(b"?")
+    shown = Redactor([p.secrets for p in discover().values()]).query(query)
+    assert entry.target.encode() == path + mark + shown
+
+
+# Behind the path of a provider's example; {} stands for its query.
+QUERIES = {
+    "what clients write in different ways": "?{}note=a%2Fb~c,d%20e%C3%A9&currency=USDT",
+    "escapes that nobody needs": "?{}note=%7E%2C%41%2d&small=%c3%a9%2f",
+    "a plus, an empty value, a name alone, a name twice": "?{}a=x+y&b=&c&a=x+y",
+    "marks that a URL allows": "?{}a=1;2&b=:@!$'()*/?",
+}
+
+
+@pytest.mark.parametrize("provider", discover())
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+def test_every_client_is_accepted_at_every_provider(
+    server: MockServer, send: Sender, provider: str, query: str
+) -> None:
+    handle: ProviderHandle = getattr(server, provider)
+    example = handle.example
+    own = example.query.decode() + "&" if example.query else ""
+    target = example.path.decode() + query.format(own)
+    sent = send(handle.base_url, example.method, target, example.body, handle)
+    accept(server, provider, sent)
+
+
+@pytest.mark.parametrize("provider", discover())
+def test_a_path_with_an_escape_is_accepted_from_every_client(
+    server: MockServer, send: Sender, provider: str
+) -> None:
+    handle: ProviderHandle = getattr(server, provider)
+    example = handle.example
+    path = f"{example.path[:-1].decode()}%{example.path[-1]:02x}"
+    target = f"{path}?{example.query.decode()}" if example.query else path
+    sent = send(handle.base_url, example.method, target, example.body, handle)
+    accept(server, provider, sent)
+
+
+def test_clients_do_write_one_url_in_different_ways(server: MockServer) -> None:
+    target = "/v1/balances?note=%7E%2Cz"
+    transmitted = {
+        client: SENDERS[client](server.coinapi.base_url, "GET", target, b"", server.coinapi).target
+        for client in ("requests", "httpx", "aiohttp")
+    }
+    assert transmitted == {
+        "requests": "/v1/balances?note=~%2Cz",
+        "httpx": "/v1/balances?note=%7E%2Cz",
+        "aiohttp": "/v1/balances?note=~,z",
+    }
+
+
+ORDER = b'{"currency":"USDT","network":"ETH","to_address":"0xrecipient0","amount":"50.00"}'
+FOREIGN = ORDER.replace(b"0xrecipient0", "empfänger €".encode())
+
+
+def test_a_body_is_signed_as_every_client_sends_it(server: MockServer, send: Sender) -> None:
+    sent = send(server.cpg.base_url, "POST", "/v1/withdrawals", FOREIGN, server.cpg)
+    accept(server, "cpg", sent)
+    (withdrawal,) = server.app.sandboxes.default.states["cpg"].ledger.records["withdrawal"].values()
+    assert withdrawal.to_address == "empfänger €"
+
+
+# What changes on the way
+
+
+def one_message(connection: socket.socket) -> bytes:
+    """Reads one request or answer."""
+    received = b""
+    while not (head := received.partition(b"\r\n\r\n"))[1]:
+        received += _part(connection)
+    length = re.search(rb"\r\ncontent-length: *([0-9]+)", head[0], re.IGNORECASE)
+    whole = len(head[0]) + 4 + int(length[1] if length else 0)
+    while len(received) < whole:
+        received += _part(connection)
+    return received
+
+
+def _part(connection: socket.socket) -> bytes:
+    part = connection.recv(65536)
+    if not part:
+        raise EOFError("the message is not whole")
+    return part
+
+
+def relay(listener: socket.socket, base_url: str, change: Change) -> None:
+    """Takes one request, changes it, passes it on, and passes the answer back."""
+    client, _ = listener.accept()
+    client.settimeout(DEADLINE)
+    with client, dial(base_url) as server:
+        asked = one_message(client)
+        changed = change(asked)
+        assert changed != asked, "nothing was changed"
+        server.sendall(changed)
+        client.sendall(one_message(server))
+
+
+@contextlib.contextmanager
+def changed_on_the_way(base_url: str, change: Change) -> Iterator[str]:
+    """Yields a base URL behind which a request is changed before it arrives."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        listener.settimeout(DEADLINE)
+        relayed = pool.submit(relay, listener, base_url, change)
+        host, port = listener.getsockname()
+        yield urlsplit(base_url)._replace(netloc=f"{host}:{port}").geturl()
+        relayed.result()
+
+
+def other_digit(behind: bytes) -> Change:
+    """Changes the hex digit behind a pattern to its neighbour."""
+    form = re.compile(b"(" + behind + b")([0-9a-f])", re.IGNORECASE)
+    return lambda data: form.sub(lambda m: m[1] + b"%x" % (int(m[2], 16) ^ 1), data, count=1)
+
+
+@pytest.mark.parametrize("provider", discover())
+def test_what_is_not_signed_may_change_on_the_way(
+    server: MockServer, send: Sender, provider: str
+) -> None:
+    handle: ProviderHandle = getattr(server, provider)
+    ask = handle.example
+    target = f"{ask.path.decode()}?{ask.query.decode()}"
+    with changed_on_the_way(handle.base_url, instead(b"\r\n\r\n", b"\r\nA: b\r\n\r\n")) as base_url:
+        sent = send(base_url, ask.method, target, ask.body, handle)
+    assert (sent.status, server.journal[-1].reason) == (200, "")
+
+
+def other_letter(part: int) -> Change:
+    """Changes a letter within one part of a JWT."""
+    form = re.compile(rb"(Bearer (?:[\w-]+\.){%d}[\w-]{20})([\w-])" % part, re.IGNORECASE)
+    return lambda data: form.sub(lambda m: m[1] + (b"B" if m[2] == b"A" else b"A"), data, count=1)
+
+
+class Tampering(NamedTuple):
+    """What a client asks, what becomes of it on the way, and how that is refused."""
+
+    changed: str
+    provider: str
+    method: str
+    target: str
+    body: bytes
+    change: Change
+    reason: str
+    answer: bytes
+    status: int = 401
+
+
+LIST = ("cpg", "GET", "/v1/balances?currency=USDT", b"")
+SHOW = ("cpg", "GET", "/v1/withdrawals/1", b"")
+NO_SUCH = ("cpg", "GET", "/v1/withdrawals", b"")
+SUBMIT = ("cpg", "POST", "/v1/withdrawals", ORDER)
+WRONG = ("bad_signature", b'{"success":false,"message":"Invalid signature"}')
+NOBODY = ("unknown_credential", b'{"success":false,"message":"Invalid API key"}')
+
+EXCHANGE = (
+    b'{"connectionId":"binance","connectionFields":{"apiKey":"your_binance_api_key_here",'
+    b'"apiSecret":"your_binance_api_secret_here"}}'
+)
+SUPPORT = ("coinstats", "GET", "/v1/exchange/support", b"")
+READ = (
+    "coinstats",
+    "POST",
+    "/v1/exchange/balance",
+    EXCHANGE,
+)
+# The first request of a server as new has this id.
+STRANGER = (
+    b'{"statusCode":401,"message":"Unauthorized",'
+    b'"requestId":"003abda9-e226-472a-b019-a6e11986e794","path":"%s"}'
+)
+
+WORTH = (
+    "cdp",
+    "GET",
+    "/v2/accounts/account_af2937b0-9846-4fe7-bfe9-ccc22d935114/balances",
+    b"",
+)
+REQUIRED = (
+    b'{"errorType":"unauthorized","errorMessage":"Authentication required.",'
+    b'"correlationId":"49b48b779db3414f-IAD",'
+    b'"errorLink":"https://docs.cdp.coinbase.com/api-reference/v2/errors#unauthorized"}'
+)
+UNAUTHORIZED = ("bad_signature", REQUIRED)
+
+# CoinW refuses under HTTP 200.
+SPOT = ("coinw", "POST", "/api/v1/private?command=returnBalances&note=1%2C2", b"")
+WRONG_SIGN = (
+    "bad_signature",
+    b'{"code":10007,"data":null,"msg":"Signature error","success":false,"failed":true}',
+    200,
+)
+WRONG_KEY = (
+    "unknown_credential",
+    b'{"code":10006,"data":null,"msg":"api_key error","success":false,"failed":true}',
+    200,
+)
+
+TAMPERINGS = [
+    Tampering("timestamp", *LIST, other_digit(rb"X-CPG-Timestamp: [0-9]{9}"), *WRONG),
+    Tampering("signature", *LIST, other_digit(rb"X-CPG-Signature: "), *WRONG),
+    Tampering("query", *LIST, instead(b"currency=USDT", b"currency=USDC"), *WRONG),
+    Tampering("spelling of the query", *LIST, instead(b"currency=U", b"currency=%55"), *WRONG),
+    Tampering("path", *SHOW, instead(b"/withdrawals/1", b"/withdrawals/2"), *WRONG),
+    Tampering("spelling of the path", *LIST, instead(b"/balances", b"/%62alances"), *WRONG),
+    Tampering("method", *NO_SUCH, instead(b"GET ", b"POST "), *WRONG),
+    Tampering("body", *SUBMIT, instead(b'"50.00"', b'"51.00"'), *WRONG),
+    Tampering("spelling of the body", *SUBMIT, instead(b'"50.00"', b" 50.00 "), *WRONG),
+    Tampering("key", *LIST, instead(b"cpg_test_key", b"cpg_test_kez"), *NOBODY),
+    Tampering("key of an order", *SUBMIT, instead(b"cpg_test_key", b"cpg_test_kez"), *NOBODY),
+    Tampering(
+        "key",
+        *("coinapi", "GET", "/v1/balances?exchange_id=KRAKEN", b""),
+        instead(b"THIS-IS-SAMPLE-KEY", b"THIS-IS-SAMPLE-KEZ"),
+        *("unknown_credential", b'{"error":"Invalid API key"}'),
+    ),
+    Tampering(
+        "key",
+        *SUPPORT,
+        instead(b"coinstats-test-key", b"coinstats-test-kez"),
+        *("unknown_credential", STRANGER % b"/v1/exchange/support"),
+    ),
+    Tampering(
+        "key of a read",
+        *READ,
+        instead(b"coinstats-test-key", b"coinstats-test-kez"),
+        *("unknown_credential", STRANGER % b"/v1/exchange/balance"),
+    ),
+    Tampering(
+        "name of the key's header",
+        *READ,
+        instead(b": coinstats-test-key", b"x: coinstats-test-key"),
+        *("missing_credential", STRANGER % b"/v1/exchange/balance"),
+    ),
+    Tampering("claim", *WORTH, other_letter(1), *UNAUTHORIZED),
+    Tampering("signature", *WORTH, other_letter(2), *UNAUTHORIZED),
+    Tampering("path", *WORTH, instead(b"935114/", b"935115/"), *UNAUTHORIZED),
+    Tampering("spelling of the path", *WORTH, instead(b"/balances", b"/%62alances"), *UNAUTHORIZED),
+    Tampering("operation", *WORTH, instead(b"/balances ", b" "), *UNAUTHORIZED),
+    Tampering("signature", *SPOT, other_digit(rb"sign="), *WRONG_SIGN),
+    Tampering("parameter", *SPOT, instead(b"note=1", b"note=2"), *WRONG_SIGN),
+    Tampering("name of a parameter", *SPOT, instead(b"note=1", b"nite=1"), *WRONG_SIGN),
+    Tampering("one parameter more", *SPOT, instead(b" HTTP/1", b"&a HTTP/1"), *WRONG_SIGN),
+    Tampering("key", *SPOT, instead(b"=test-key", b"=test-kez"), *WRONG_KEY),
+]
+
+
+@pytest.mark.parametrize("row", TAMPERINGS, ids=[f"{t.provider} {t.changed}" for t in TAMPERINGS])
+def test_one_signed_byte_changed_is_refused_and_changes_nothing(
+    server: MockServer, send: Sender, row: Tampering
+) -> None:
+    handle: ProviderHandle = getattr(server, row.provider)
+    before = state(server)
+    with changed_on_the_way(handle.base_url, row.change) as base_url:
+        sent = send(base_url, row.method, row.target, row.body, handle)
+    assert (sent.status, sent.body) == (row.status, row.answer)
+    assert server.journal[-1].reason == row.reason
+    assert state(server) == before
+
+
+def test_no_provider_is_left_out_of_the_tampering() -> None:
+    assert {row.provider for row in TAMPERINGS} == set(discover())
+
+
+# The same bytes again
+
+USED = b'{"success":false,"message":"Request signature has already been used"}'
+
+
+@pytest.mark.parametrize(("method", "target", "body"), [LIST[1:], SUBMIT[1:]], ids=["GET", "POST"])
+def test_the_same_bytes_are_good_once(
+    server: MockServer, method: str, target: str, body: bytes
+) -> None:
+    data = written(server.cpg.auth, method, target, body)
+    assert by_hand(server.cpg.base_url, data).status == 200
+    before = state(server)
+    again = by_hand(server.cpg.base_url, data)
+    assert (again.status, again.body) == (401, USED)
+    assert server.journal[-1].reason == "replayed"
+    assert state(server) == before
+
+
+@pytest.mark.parametrize(("method", "target", "body"), [LIST[1:], SUBMIT[1:]], ids=["GET", "POST"])
+def test_of_the_same_bytes_eight_times_at_once_one_is_good(
+    server: MockServer, method: str, target: str, body: bytes
+) -> None:
+    data = written(server.cpg.auth, method, target, body)
+    together = threading.Barrier(8)
+
+    def send(_: int) -> Sent:
+        together.wait(DEADLINE)
+        return by_hand(server.cpg.base_url, data)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = sorted(pool.map(send, range(8)))
+    assert [a.status for a in answers] == [200] + [401] * 7
+    assert {a.body for a in answers[1:]} == {USED}
+    assert sorted(entry.reason for entry in server.journal[-8:]) == [""] + ["replayed"] * 7
+    assert len(state(server)["cpg"][1].get("withdrawal", {})) == (method == "POST")
