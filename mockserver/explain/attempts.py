@@ -2,9 +2,7 @@
 
 import hashlib
 import hmac
-import json
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -13,20 +11,10 @@ from msgspec.structs import replace
 from mockserver.explain.vocabulary import RejectedRequest
 from mockserver.model.http import Request
 from mockserver.model.query import Pairs, is_form, raw_pairs
-from mockserver.model.signing_recipe import (
-    ALGORITHMS,
-    Hashed,
-    SigningRecipe,
-    hasher,
-    secret_reader,
-)
-
-# The likely algorithm by the bytes of its digests, and names as people write them.
-BY_SIZE = {size: name for name, size in reversed(ALGORITHMS.items())}
-NAMES = {name: name.upper().replace("SHA", "SHA-") for name in ALGORITHMS}
-NAMES |= {"sha3_256": "SHA3-256", "blake2s": "BLAKE2s"}
+from mockserver.model.signing_recipe import Hashed, SigningRecipe, hasher, secret_reader
 
 Part = tuple[bytes, bytes] | Hashed  # name and value, or the digest of such
+Parts = tuple[Part, ...]
 
 
 class SignedRequest(Struct, frozen=True, eq=False):
@@ -42,11 +30,11 @@ class SignedRequest(Struct, frozen=True, eq=False):
     path: bytes
     query: Pairs
     form: Pairs
+    timestamp: bytes
     label: str
     key_id: bytes
     secret: bytes
     secret_text: bytes
-    timestamp: bytes
     others: Mapping[bytes, str]
     digests: dict[Hashed, bytes]
 
@@ -55,12 +43,13 @@ class Attempt(Struct, frozen=True, gc=False):
     """A way to make a signature.
 
     ``equals`` stands between name and value; None writes values alone. ``place`` is a key of
-    PLACES. ``text`` is signed in place of the parts where it is set, and so is their JSON where
-    ``json_style`` is. ``construction`` is a key of CONSTRUCTIONS, ``case`` a method of bytes.
+    PLACES, ``construction`` one of CONSTRUCTIONS. ``text`` is signed in place of the parts where
+    it is set; ``is_foreign`` says that it is the text of another scheme. ``attempt["path"]`` is
+    the value of a part, empty where there is none.
     """
 
     of: SignedRequest
-    parts: tuple[Part, ...]
+    parts: Parts
     secret: bytes
     equals: bytes | None
     joiner: bytes
@@ -70,12 +59,122 @@ class Attempt(Struct, frozen=True, gc=False):
     algorithm: str
     prefix: bytes = b""
     suffix: bytes = b""
-    case: str = ""
     text: bytes = b""
-    json_style: tuple[str, str] | None = None
+    is_foreign: bool = False
+
+    def __getitem__(self, name: str) -> bytes:
+        return dict(leaves(self.parts)).get(name.encode(), b"")
+
+    def put(self, **values: bytes) -> "Attempt":
+        """Returns the attempt with other values of parts, also inside a digest."""
+        parts = self.parts
+        for name, value in values.items():
+            parts = _replaced(parts, name.encode(), (name.encode(), value))
+        return replace(self, parts=parts)
+
+    def drop(self, name: str) -> "Attempt":
+        """Returns the attempt without a part; a digest of nothing is dropped, too."""
+        return replace(self, parts=_replaced(self.parts, name.encode()))
+
+    def swap(self, old: Part, *new: Part) -> "Attempt":
+        """Returns the attempt with new parts in the place of an old one."""
+        at = self.parts.index(old)
+        return replace(self, parts=(*self.parts[:at], *new, *self.parts[at + 1 :]))
+
+    @property
+    def digests(self) -> list[Hashed]:
+        """The parts that are digests."""
+        return [part for part in self.parts if isinstance(part, Hashed)]
+
+    @property
+    def pairs(self) -> list[tuple[bytes, bytes]]:
+        """The parts as names and values."""
+        return [
+            part if isinstance(part, tuple) else (label(part), self.digest_of(part))
+            for part in self.parts
+        ]
+
+    def digest_of(self, part: Part) -> bytes:
+        """Returns the value of a part."""
+        if isinstance(part, tuple):
+            return part[1]
+        digests = self.of.digests
+        if part not in digests:
+            content = b"".join(map(self.digest_of, part.parts))
+            digests[part] = hasher(part.algorithm, part.written)(content)
+        return digests[part]
 
 
 Change = Callable[[Attempt], Iterable[Attempt]]
+
+
+def label(part: Part) -> bytes:
+    """Returns the name of a part; a digest's is that of its parts."""
+    return part[0] if isinstance(part, tuple) else b"+".join(map(label, part.parts))
+
+
+def leaves(parts: Iterable[Part]) -> list[tuple[bytes, bytes]]:
+    """Returns names and values, also those inside a digest."""
+    inner = ([part] if isinstance(part, tuple) else leaves(part.parts) for part in parts)
+    return [leaf for some in inner for leaf in some]
+
+
+def _replaced(parts: Iterable[Part], name: bytes, *new: Part) -> Parts:
+    result: list[Part] = []
+    for part in parts:
+        if isinstance(part, tuple):
+            result += new if part[0] == name else [part]
+        elif inner := _replaced(part.parts, name, *new):
+            result.append(replace(part, parts=inner))
+    return tuple(result)
+
+
+# The message and its digest
+
+# Where the secret goes: each takes the parts as written, the secret with its name, and the
+# attempt, and returns the parts to join.
+PLACES: Mapping[str, Callable[[list[bytes], bytes, Attempt], list[bytes]]] = {
+    "nowhere": lambda parts, named, attempt: parts,
+    "last": lambda parts, named, attempt: [*parts, named],
+    "first": lambda parts, named, attempt: [named, *parts],
+    "unnamed last": lambda parts, named, attempt: [*parts, attempt.secret],
+    "unnamed first": lambda parts, named, attempt: [attempt.secret, *parts],
+    "appended": lambda parts, named, a: [*parts[:-1], b"".join(parts[-1:]) + a.secret],
+    "prepended": lambda parts, named, a: [a.secret + b"".join(parts[:1]), *parts[1:]],
+    "sorted in": lambda parts, named, a: sorted([*parts, named], key=lambda p: p.split(b"=")[0]),
+}
+
+
+def message(attempt: Attempt) -> bytes:
+    """Returns the string that is signed or hashed."""
+    if attempt.text:
+        return attempt.text
+    equals = attempt.equals
+    if equals is None:
+        parts, named = list(map(attempt.digest_of, attempt.parts)), attempt.secret
+    else:
+        parts = [name + equals + value for name, value in attempt.pairs]
+        named = attempt.secret_name + equals + attempt.secret
+    parts = PLACES[attempt.place](parts, named, attempt)
+    return attempt.prefix + attempt.joiner.join(parts) + attempt.suffix
+
+
+# How secret and message are combined.
+SWAPPED = "HMAC, key and message swapped"
+CONSTRUCTIONS: Mapping[str, Callable[[bytes, bytes, str], bytes]] = {
+    "HMAC": hmac.digest,
+    SWAPPED: lambda key, text, name: hmac.digest(text, key, name),
+    "hash": lambda key, text, name: hashlib.new(name, text, usedforsecurity=False).digest(),
+}
+
+
+def digest(attempt: Attempt) -> bytes:
+    """Returns the signature's bytes."""
+    combine = CONSTRUCTIONS[attempt.construction]
+    return combine(attempt.secret, message(attempt), attempt.algorithm)
+
+
+# What is right
 
 
 def form_of(request: Request) -> bytes:
@@ -87,32 +186,26 @@ def right_attempts(
     rejected: RejectedRequest, recipe: SigningRecipe, credential: Any
 ) -> list[Attempt]:
     """Returns the right attempts: over the provider's path, and over the path as requested."""
-    request = rejected.request
-    secret_of = secret_reader(recipe)
+    request, secret_of = rejected.request, secret_reader(recipe)
     others = {secret_of(key): str(key.label) for key in rejected.keys}
     secret = secret_of(credential)
     others.pop(secret, None)
-    paths = (request.full_path, request.raw_target_path) if recipe.parts else (request.full_path,)
-    timestamp = recipe.timestamp_at.reader()(request) if recipe.timestamp_at else b""
-    return [
-        _right(
-            SignedRequest(
-                recipe,
-                request,
-                path,
-                raw_pairs(request.query),
-                raw_pairs(form_of(request)),
-                credential.label,
-                getattr(credential, recipe.key).encode(),
-                secret,
-                getattr(credential, recipe.secret).encode(),
-                timestamp,
-                others,
-                {},
-            )
-        )
-        for path in dict.fromkeys(paths)
-    ]
+    of = SignedRequest(
+        recipe,
+        request,
+        request.full_path,
+        raw_pairs(request.query),
+        raw_pairs(form_of(request)),
+        recipe.timestamp_at.reader()(request) if recipe.timestamp_at else b"",
+        credential.label,
+        getattr(credential, recipe.key).encode(),
+        secret,
+        getattr(credential, recipe.secret).encode(),
+        others,
+        {},
+    )
+    paths = (of.path, request.raw_target_path) if recipe.parts else (of.path,)
+    return [_right(replace(of, path=path)) for path in dict.fromkeys(paths)]
 
 
 def _right(of: SignedRequest) -> Attempt:
@@ -130,8 +223,7 @@ def _right(of: SignedRequest) -> Attempt:
     )
 
 
-def _right_parts(of: SignedRequest) -> tuple[Part, ...]:
-    """Returns the parts of a recipe with their values."""
+def _right_parts(of: SignedRequest) -> Parts:
     request = of.request
     values = {
         "timestamp": of.timestamp,
@@ -150,179 +242,7 @@ def _right_parts(of: SignedRequest) -> tuple[Part, ...]:
     return tuple(map(read, of.recipe.parts))
 
 
-def _right_parameters(of: SignedRequest) -> tuple[Part, ...]:
+def _right_parameters(of: SignedRequest) -> Parts:
     left_out = {name.encode() for name in of.recipe.left_out}
     signed = {name: value for name, value in (*of.query, *of.form) if name not in left_out}
     return tuple(sorted(signed.items()))
-
-
-# The message
-
-
-def part_value(attempt: Attempt, part: Part) -> bytes:
-    """Returns the value of a part."""
-    if isinstance(part, tuple):
-        return part[1]
-    digests = attempt.of.digests
-    if part not in digests:
-        content = b"".join(part_value(attempt, inner) for inner in part.parts)
-        digests[part] = hasher(part.algorithm, part.written)(content)
-    return digests[part]
-
-
-def pairs(attempt: Attempt) -> list[tuple[bytes, bytes]]:
-    """Returns the parts as names and values."""
-    return [
-        part if isinstance(part, tuple) else (label(part), part_value(attempt, part))
-        for part in attempt.parts
-    ]
-
-
-def label(part: Part) -> bytes:
-    """Returns the name of a part; a digest's is that of its parts."""
-    return part[0] if isinstance(part, tuple) else b"+".join(map(label, part.parts))
-
-
-@lru_cache(16)
-def right_labels(recipe: SigningRecipe) -> tuple[bytes, ...]:
-    """Returns the names of a recipe's parts, as ``label`` writes them."""
-
-    def name(part: str | Hashed) -> bytes:
-        return part.encode() if isinstance(part, str) else b"+".join(map(name, part.parts))
-
-    return tuple(map(name, recipe.parts))
-
-
-def _sorted_in(parts: list[bytes], named: bytes, attempt: Attempt) -> list[bytes]:
-    position = sum(label(part) <= attempt.secret_name for part in attempt.parts)
-    return [*parts[:position], named, *parts[position:]]
-
-
-# Where the secret goes: each takes the parts as written, the secret with its name, and the
-# attempt, and returns the parts to join.
-PLACES: Mapping[str, Callable[[list[bytes], bytes, Attempt], list[bytes]]] = {
-    "nowhere": lambda parts, named, attempt: parts,
-    "last": lambda parts, named, attempt: [*parts, named],
-    "first": lambda parts, named, attempt: [named, *parts],
-    "last, without its name": lambda parts, named, attempt: [*parts, attempt.secret],
-    "first, without its name": lambda parts, named, attempt: [attempt.secret, *parts],
-    "appended": lambda parts, named, a: [*parts[:-1], b"".join(parts[-1:]) + a.secret],
-    "prepended": lambda parts, named, a: [a.secret + b"".join(parts[:1]), *parts[1:]],
-    "sorted in": _sorted_in,
-    "before": lambda parts, named, attempt: parts,  # all of the string
-    "behind": lambda parts, named, attempt: parts,
-}
-
-
-def message(attempt: Attempt) -> bytes:
-    """Returns the string that is signed or hashed."""
-    if attempt.text:
-        return attempt.text
-    if attempt.json_style:
-        return _json(attempt)
-    equals = attempt.equals
-    if equals is None:
-        parts = [p[1] if isinstance(p, tuple) else part_value(attempt, p) for p in attempt.parts]
-    else:
-        parts = [name + equals + value for name, value in pairs(attempt)]
-    named = attempt.secret if equals is None else attempt.secret_name + equals + attempt.secret
-    parts = PLACES[attempt.place](parts, named, attempt)
-    whole = attempt.prefix + attempt.joiner.join(parts) + attempt.suffix
-    if attempt.place in ("before", "behind"):
-        whole = attempt.secret + whole if attempt.place == "before" else whole + attempt.secret
-    return getattr(whole, attempt.case)() if attempt.case else whole
-
-
-def _json(attempt: Attempt) -> bytes:
-    members = (*pairs(attempt), (attempt.secret_name, attempt.secret))
-    data = {_text(name): _text(value) for name, value in members}
-    text = json.dumps(data, separators=attempt.json_style, ensure_ascii=False)
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
-
-
-# How secret and message are combined.
-CONSTRUCTIONS: Mapping[str, Callable[[bytes, bytes, str], bytes]] = {
-    "HMAC": hmac.digest,
-    "HMAC, key and message swapped": lambda key, text, name: hmac.digest(text, key, name),
-    "hash": lambda key, text, name: hashlib.new(name, text, usedforsecurity=False).digest(),
-}
-
-
-def digest(attempt: Attempt) -> bytes:
-    """Returns the signature's bytes."""
-    combine = CONSTRUCTIONS[attempt.construction]
-    return combine(attempt.secret, message(attempt), attempt.algorithm)
-
-
-# Edits of parts, also of those inside a digest
-
-Edit = Callable[[Part], tuple[Part, ...]]
-
-
-def edited(attempt: Attempt, name: str, edit: Edit) -> Attempt:
-    """Returns the attempt with every part of a name replaced by those that ``edit`` returns."""
-    return replace(attempt, parts=_edited(attempt.parts, name.encode(), edit))
-
-
-def _edited(parts: Iterable[Part], name: bytes, edit: Edit) -> tuple[Part, ...]:
-    result: list[Part] = []
-    for part in parts:
-        if isinstance(part, tuple):
-            if part[0] == name:
-                result += edit(part)
-            else:
-                result.append(part)
-        else:
-            inner = _edited(part.parts, name, edit)
-            if inner == part.parts:
-                result.append(part)
-            elif inner:
-                result.append(replace(part, parts=inner))
-    return tuple(result)
-
-
-def put(attempt: Attempt, **values: bytes) -> Attempt:
-    """Returns the attempt with other values of parts."""
-    for name, value in values.items():
-        attempt = edited(attempt, name, lambda part, v=value: ((label(part), v),))  # type: ignore[misc]
-    return attempt
-
-
-def drop(attempt: Attempt, *names: str) -> Attempt:
-    """Returns the attempt without some parts; a digest of nothing is dropped, too."""
-    for name in names:
-        attempt = edited(attempt, name, lambda part: ())
-    return attempt
-
-
-def value(attempt: Attempt, name: str) -> bytes:
-    """Returns the value of a part, empty where there is none."""
-    wanted = name.encode()
-    for part in attempt.parts:
-        if isinstance(part, tuple) and part[0] == wanted:
-            return part[1]
-    return dict(leaves(attempt.parts)).get(wanted, b"")
-
-
-def leaves(parts: Iterable[Part]) -> list[tuple[bytes, bytes]]:
-    """Returns names and values, also those inside a digest."""
-    return [
-        leaf
-        for part in parts
-        for leaf in ([part] if isinstance(part, tuple) else leaves(part.parts))
-    ]
-
-
-def digests(attempt: Attempt) -> list[Hashed]:
-    """Returns the parts that are digests."""
-    return [part for part in attempt.parts if isinstance(part, Hashed)]
-
-
-def swap(attempt: Attempt, old: Part, *new: Part) -> Attempt:
-    """Returns the attempt with new parts in the place of an old one."""
-    at = attempt.parts.index(old)
-    return replace(attempt, parts=(*attempt.parts[:at], *new, *attempt.parts[at + 1 :]))

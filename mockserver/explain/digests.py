@@ -1,14 +1,11 @@
-"""Mistakes in how a digest is encoded, and secrets that are not exactly the secret."""
+"""Mistakes in how a digest is encoded."""
 
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable
 from urllib.parse import unquote_to_bytes
 
-from msgspec.structs import replace
-
-from mockserver.explain.solver import Input, Mistake
+from mockserver.explain.solver import Mistake
 
 DIGEST_SIZES = frozenset({16, 20, 28, 32, 48, 64})  # bytes: from MD5 to SHA-512
 HEX = re.compile(rb"(?:[0-9a-fA-F]{2})+")
@@ -40,17 +37,6 @@ WRONG_CASE = {
     b"lower": Mistake("upper-case hex", "Write the hex in lower case."),
     b"upper": Mistake("lower-case hex", "Write the hex in upper case."),
 }
-WRITING = frozenset(
-    {
-        URL_ENCODED,
-        BASE64,
-        HEX_FOR_BASE64,
-        URLSAFE_BASE64,
-        ENCODED_TWICE,
-        *WRONG_CASE.values(),
-        *(mistake for _, mistake in WRAPPERS),
-    }
-)
 
 
 def digest_of(text: bytes, case: bytes) -> tuple[tuple[Mistake, ...], bytes]:
@@ -69,7 +55,7 @@ def digest_of(text: bytes, case: bytes) -> tuple[tuple[Mistake, ...], bytes]:
             mistakes.append(mistake)
             text = wrapped[2]
     if not _is_hex(text):
-        decoded = _decode_base64(text)
+        decoded = decode_base64(text)
         if len(decoded) in DIGEST_SIZES and not _is_hex(decoded):
             if case != b"base64":
                 mistakes.append(URLSAFE_BASE64 if re.search(rb"[-_]", text) else BASE64)
@@ -89,60 +75,10 @@ def _is_hex(text: bytes) -> bool:
     return len(text) // 2 in DIGEST_SIZES and HEX.fullmatch(text) is not None
 
 
-def _decode_base64(text: bytes) -> bytes:
+def decode_base64(text: bytes) -> bytes:
     """Decodes either alphabet, padded or not, and spaces that form decoding made of plus signs."""
     unpadded = text.rstrip(b"=").translate(bytes.maketrans(b"-_ ", b"+/+"))
     try:
         return base64.b64decode(unpadded + b"=" * (-len(unpadded) % 4), validate=True)
     except binascii.Error:
         return b""
-
-
-def _with_secrets(
-    change: Callable[[bytes], Iterable[bytes]],
-) -> Callable[[Input], Iterable[Input]]:
-    """Turns a change of a secret into a change of an input with the member ``secret``."""
-    return lambda correct: [replace(correct, secret=secret) for secret in change(correct.secret)]
-
-
-def _from_hex(secret: bytes) -> list[bytes]:
-    return [bytes.fromhex(secret.decode())] if HEX.fullmatch(secret) else []
-
-
-def _from_base64(secret: bytes) -> list[bytes]:
-    decoded = _decode_base64(secret)
-    return [decoded] if decoded else []
-
-
-STRIP = "Strip the secret: whitespace and line ends are not part of it."
-UNQUOTE = "Remove the quotes from the secret."
-UNCHANGED = "Use the secret's text unchanged: do not decode or encode it."
-UNSET = "Check that the variable that the secret is read from is set."
-
-# For inputs that have a member ``secret``: the likely mistakes, then the others.
-SECRETS = (
-    Mistake("newline after the secret", STRIP, _with_secrets(lambda s: [s + b"\n"])),
-    Mistake("whitespace around the secret", STRIP, _with_secrets(lambda s: [s + b" ", b" " + s])),
-    Mistake("quotes around the secret", UNQUOTE, _with_secrets(lambda s: [b'"' + s + b'"'])),
-    Mistake("secret decoded from base64", UNCHANGED, _with_secrets(_from_base64)),
-    Mistake("secret decoded from hex", UNCHANGED, _with_secrets(_from_hex)),
-)
-RARE_SECRETS = tuple(
-    Mistake(name, fix, _with_secrets(change), no_pairs=True)
-    for name, fix, change in (
-        (SECRETS[0].name, STRIP, lambda s: [s + b"\r\n"]),
-        (SECRETS[1].name, STRIP, lambda s: [b" " + s + b" ", s + b"\t", b"\t" + s]),
-        (SECRETS[2].name, UNQUOTE, lambda s: [b"'" + s + b"'", b"`" + s + b"`"]),
-        ("no secret", UNSET, lambda s: [b"", b"None", b"null", b"undefined"]),
-        (
-            "secret written in hex or base64",
-            UNCHANGED,
-            lambda s: [s.hex().encode(), base64.b64encode(s)],
-        ),
-        (
-            "secret in another case",
-            "Use the secret's exact upper and lower case.",
-            lambda s: [s.lower(), s.upper()],
-        ),
-    )
-)

@@ -1,263 +1,319 @@
 """The known mistakes of clients that sign the parts of a request, the likeliest first."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from typing import Any
+import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
+from itertools import product
+from urllib.parse import quote, unquote_to_bytes
 
 from msgspec.structs import replace
 
-from mockserver.explain.attempts import NAMES, Attempt, Change, drop
-from mockserver.explain.digests import RARE_SECRETS, SECRETS
-from mockserver.explain.keys import uncompressed
-from mockserver.explain.part_changes import (
-    COMPACT,
-    SPACED,
-    all_orders,
-    base_path,
-    body_hash_recoded,
-    decoded,
+from mockserver.explain.attempts import SWAPPED, Attempt, Change, Part, label
+from mockserver.explain.changes import (
+    AFTER_SECRET,
+    AROUND_SECRET,
+    CODED_SECRETS,
+    PARAMETERS_MAX,
+    RARE_SECRETS,
+    SPELLINGS,
+    UNUSUAL_SPELLINGS,
+    Attempts,
+    all_but_one,
+    as_bytes,
     each,
-    encoded,
-    hosts,
-    later,
-    likely_orders,
-    no_body_hash,
-    orders,
-    other_body_hash,
-    other_exchange_string,
-    query_in_path,
-    query_in_path_too,
-    recoded_path,
-    rewritten_json,
+    few_shuffled,
+    over_params,
+    respelled,
+    respells,
     secret_of_another_key,
-    sets,
-    split,
-    twice_in_base,
-    unhashed,
-    unusually_encoded,
-    url_in_path,
-    where_body,
-    with_key,
-    with_values,
-    without_empty,
-    without_one,
 )
+from mockserver.explain.keys import uncompressed
 from mockserver.explain.solver import Mistake
-from mockserver.model.signing_recipe import Hashed, SigningRecipe
+from mockserver.model.signing_recipe import Hashed
 
+REWRITTEN_BODY_MAX = 8 * 1024  # bytes of a body that is parsed, or signed itself, as a trial
+COMPACT, SPACED = (",", ":"), (", ", ": ")
+JOINERS = (b"|", b",", b" ", b"\r\n", b"\n", b"&")
+RARE_JOINERS = (b":", b".", b"-", b"_", b";", b"/", b"+", b"\t", b"\r", b"\n\n", b", ")
 METHODS = (b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD")
-COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven")
 
-Attempts = Iterable[Attempt]
+
+# Values of one part
+
+
+def _sets(name: str, values: Callable[[bytes], Iterable[bytes | str]]) -> Change:
+    return lambda a: [a.put(**{name: as_bytes(value)}) for value in values(a[name])]
+
+
+_timestamp, _method, _path, _query, _body = (
+    partial(_sets, name) for name in ("timestamp", "method", "path", "query", "body")
+)
+
+
+def _drops(name: str) -> Change:
+    return lambda attempt: [attempt.drop(name)]
+
+
+def _later(*seconds: int) -> Change:
+    return _timestamp(lambda t: [b"%d" % (int(t) + n) for n in seconds if t.isdigit()])
+
+
+def _with_ampersand(query: bytes) -> list[bytes]:
+    return [query.rstrip(b"&") if query.endswith(b"&") else query + b"&"]
+
+
+def _without_empty(query: bytes) -> list[bytes]:
+    """Leaves out the parameters without a value, all or those without an equals sign."""
+    params = query.split(b"&")[:PARAMETERS_MAX]
+    full = [p for p in params if p.partition(b"=")[2]]
+    return [b"&".join(full), b"&".join(p for p in params if b"=" in p)] if full != params else []
+
+
+def _quoted(query: bytes) -> list[bytes | str]:
+    """Encodes a query once more, or its escapes otherwise."""
+    return [quote(query, safe="=&"), quote(query, safe=""), *respelled(query)]
+
+
+def _decoded(query: bytes) -> list[bytes]:
+    return [unquote_to_bytes(query), unquote_to_bytes(query.replace(b"+", b" "))]
+
+
+def _recoded_path(path: bytes) -> list[bytes | str]:
+    plain = unquote_to_bytes(path)
+    return [plain, quote(plain), *respelled(path)]
+
+
+def _rebased(new: Callable[[bytes], bytes]) -> Change:
+    """Writes something else for the base path, which has a slash on either side."""
+
+    def change(a: Attempt) -> Attempts:
+        base = b"/" + a.of.request.full_path[1:].partition(b"/")[0] + b"/"
+        return [a.put(path=a["path"].replace(base, new(base), 1))]
+
+    return change
+
+
+def _host_in_path(a: Attempt) -> Attempts:
+    host = a.of.request.header(b"host")
+    names = (host, host.partition(b":")[0]) if host else ()
+    return [a.put(path=name + a["path"]) for name in names]
+
+
+def _url_in_path(scheme: bytes) -> Change:
+    """Signs the whole URL in place of the path, or of path and query."""
+
+    def change(a: Attempt) -> Attempts:
+        url, query = scheme + a.of.request.header(b"host") + a["path"], a["query"]
+        yield a.put(path=url)
+        if query:
+            yield a.put(path=url + b"?" + query).drop("query")
+
+    return change
+
+
+def _query_in_path(a: Attempt) -> Attempts:
+    """Signs path and query in one field; the query's own field is missing or empty."""
+    query = a["query"] or a.of.request.query
+    joined = a.put(path=a["path"] + b"?" + query)
+    return [joined.drop("query"), joined.put(query=b"")] if query else []
+
+
+def _query_in_path_too(a: Attempt) -> Attempts:
+    return [a.put(path=a["path"] + b"?" + a["query"])] if a["query"] else []
+
+
+# All parts
+
+
+def _likely_orders(a: Attempt) -> Attempts:
+    """Signs the first part last, or after the second."""
+    first, rest = a.parts[:1], a.parts[1:]
+    orders = ((*rest, *first), (*rest[:1], *first, *rest[1:])) if len(rest) > 1 else ()
+    return [replace(a, parts=order) for order in orders]
+
+
+def _orders(parts: tuple[Part, ...]) -> Iterable[Sequence[Part]]:
+    """Yields few parts in every order; of more it moves one, swaps two, or reverses all."""
+    yield from few_shuffled(parts)
+    yield parts[::-1]
+    for n, m in product(range(len(parts)), repeat=2):
+        others, swapped = [*parts[:n], *parts[n + 1 :]], list(parts)
+        swapped[n], swapped[m] = parts[m], parts[n]
+        yield from ([*others[:m], parts[n], *others[m:]], swapped)
+
+
+def _all_orders(a: Attempt) -> Attempts:
+    yield from (replace(a, parts=tuple(order)) for order in _orders(a.parts))
+    for part in a.digests:
+        for order in few_shuffled(part.parts):
+            yield a.swap(part, replace(part, parts=order))
+
+
+def _with_key(a: Attempt) -> Attempts:
+    key = (b"key", a.of.key_id)
+    return [replace(a, parts=(*a.parts[:n], key, *a.parts[n:])) for n in (0, 1, len(a.parts))]
+
+
+def _other_exchange(a: Attempt) -> Attempts:
+    """Signs as other exchanges do: timestamp, method, target and body without a separator."""
+    query, body = a["query"], a.of.request.body
+    if not query or len(body) > REWRITTEN_BODY_MAX:
+        return []  # without a query two other mistakes explain it
+    fields = [(name.encode(), a[name]) for name in ("timestamp", "method", "path")]
+    return [replace(a, parts=(*fields, (b"query", b"?" + query), (b"body", body)), joiner=b"")]
+
+
+# The body and its hash
+
+
+def _where_body(change: Change, has_body: bool = True) -> Change:
+    return lambda a: change(a) if bool(a.of.request.body) is has_body else []
+
+
+def _no_body_hash(a: Attempt) -> Attempts:
+    """Leaves the field of the body's hash empty, or out."""
+    empty = [a.swap(part, (b"body", b"")) for part in a.digests if label(part) == b"body"]
+    return [*(empty or [a.put(body=b"")]), a.drop("body")]
+
+
+def _short_digests(a: Attempt) -> list[Hashed]:
+    return a.digests if len(a.of.request.body) <= REWRITTEN_BODY_MAX else []
+
+
+def _unhashed(a: Attempt) -> Attempts:
+    return [a.swap(part, *part.parts) for part in _short_digests(a) if a.of.request.body]
+
+
+def _recoded_hash(a: Attempt) -> Attempts:
+    """Writes a digest in another way, or hashes it once more."""
+    for part, way in product(a.digests, ("HEX", "base64", "raw", "hex")):
+        yield a.swap(part, replace(part, written=way))
+    for part in a.digests:
+        text = a.digest_of(part)
+        yield a.swap(part, (label(part), b"sha256=" + text))
+        yield a.swap(part, (label(part), hashlib.sha256(text).hexdigest().encode()))
+
+
+def _other_hash(a: Attempt) -> Attempts:
+    names = product(_short_digests(a), ("md5", "sha1", "sha256", "sha512"))
+    return [a.swap(part, replace(part, algorithm=name)) for part, name in names]
+
+
+def _json(*separators: tuple[str, str], sort: bool = False) -> Change:
+    """Signs the body's JSON with other separators, or sorted."""
+    return lambda a: [
+        a.put(body=text)
+        for style in separators
+        for text in _rewritten(a.of.request.body, style, sort)
+    ]
 
 
 @lru_cache(16)
-def part_mistakes(recipe: SigningRecipe, own: Sequence[Mistake] = ()) -> tuple[Mistake, ...]:
-    """Returns the mistakes against a recipe with parts; ``own`` are those of its provider."""
-    fix = Fixes(recipe)
-    likely = (*_likely(recipe, fix), *_likely_in_whole(recipe, fix))
-    unpaired = (replace(mistake, no_pairs=True) for mistake in _rare(recipe, fix))
-    return (*likely, *RARE_SECRETS, *unpaired, *own)
-
-
-class Fixes:
-    """What to do instead, for a recipe: one sentence for each kind of mistake."""
-
-    QUERY = "Sign the query exactly as it is sent, in its order and encoding, without the ?."
-    PATH = "Sign the path alone, as it is on the request line: no host, no query, nothing added."
-    METHOD = "Sign the method that is sent, in upper case."
-    SENT_BODY = "Sign the bytes that are sent: compress the body first, or not at all."
-
-    def __init__(self, recipe: SigningRecipe) -> None:
-        parts = [_part_text(part) for part in recipe.parts]
-        count = COUNTS[len(parts)]
-        listed = ", ".join(parts[:-1]) + " and " * (len(parts) > 1) + parts[-1]
-        time = recipe.timestamp_at.name if recipe.timestamp_at else "the request"
-        self.key = recipe.key_text
-        every = "both" if len(parts) == 2 else f"all {count}"
-        self.parts = f"Sign {listed}: {every}, in this order."
-        self.join = _join_text(recipe.joiner, count)
-        self.hmac = f"Use {algorithm_text(recipe)}: the secret is its key, the string its message."
-        self.time = f"Sign the same text that you send in {time}: make it once."
-        self.secret = (
-            f"Sign with the secret that belongs to the {self.key} in {recipe.key_at.name}."
+def _rewritten(body: bytes, style: tuple[str, str], sort: bool) -> tuple[bytes, ...]:
+    if not 0 < len(body) <= REWRITTEN_BODY_MAX:
+        return ()
+    try:
+        data = json.loads(body)
+        return tuple(
+            json.dumps(data, separators=style, sort_keys=sort, ensure_ascii=ascii).encode()
+            for ascii in (True, False)
         )
-        self.hash = "hash"
-        self.body = "Sign the body's bytes exactly as they are sent"
-        self.nothing = f"{self.body}; without a body, nothing."
-        for part in recipe.parts:
-            if isinstance(part, Hashed) and part.parts == ("body",):
-                empty = hashlib.new(part.algorithm, usedforsecurity=False).hexdigest()
-                self.hash = "body hash"
-                name = f"the {part.written} {NAMES[part.algorithm]}"
-                self.body = f"Sign {name} of the body's bytes exactly as they are sent"
-                self.nothing = (
-                    f"{self.body}; without a body, of nothing: {empty[:8]}...{empty[-4:]}."
-                )
-        self.json = f"{self.body}: write the JSON once, hash it, and send that same text."
+    except (ValueError, RecursionError):
+        return ()
 
 
-def algorithm_text(recipe: SigningRecipe) -> str:
-    """Returns ``HMAC-SHA256`` or ``MD5``."""
-    name = NAMES[recipe.algorithm].replace("-", "")
-    return f"HMAC-{name}" if recipe.is_hmac else name
+def _other_algorithm(a: Attempt) -> Attempts:
+    algorithms = {"sha256": ("sha3_256", "blake2s")}.get(a.algorithm, ())
+    return [replace(a, algorithm=name) for name in algorithms]
 
 
-def _part_text(part: str | Hashed) -> str:
-    if isinstance(part, str):
-        return part
-    if part.parts == ("body",):
-        return "body hash"
-    return f"the {NAMES[part.algorithm]} of {' and '.join(map(_part_text, part.parts))}"
+# The tables: a name has words of the recipe, a fix is the name of a sentence; see signing_texts
 
-
-def _join_text(joiner: bytes, count: str) -> str:
-    if joiner == b"\n":
-        return f"Join the {count} fields with one newline (\\n), without one after the last."
-    between = repr(joiner.decode("latin-1")) if joiner else "nothing"
-    return f"Join the {count} fields with {between} between them, and nothing after the last."
-
-
-def _likely(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
-    alone = any(part.parts == ("body",) for part in recipe.parts if isinstance(part, Hashed))
-    body = "body itself signed" if alone else "parts not hashed"
-    verb = "hashed" if any(isinstance(part, Hashed) for part in recipe.parts) else "signed"
-    yield Mistake("query not signed", fix.QUERY, sets("query", lambda q, of: [b""]))
-    yield Mistake("query in the path", fix.PATH, query_in_path)
-    yield Mistake("no hash for an empty body", fix.nothing, where_body(no_body_hash, False))
-    yield Mistake(body, f"{fix.body}, not the body itself.", unhashed)
-    yield Mistake("lower-case method", fix.METHOD, sets("method", lambda m, of: [m.lower()]))
-    yield Mistake("no separator between fields", fix.join, each("joiner", b""))
-    yield Mistake("newline after the string", fix.join, with_values(suffix=b"\n"))
-    yield Mistake("? signed", fix.QUERY, sets("query", lambda q, of: [b"?" + q]))
-    yield SECRETS[0]
-    if recipe.encoding != "text":
-        undecoded = f"secret not decoded from {recipe.encoding}"
-        decode = f"Decode the secret from {recipe.encoding} before you sign with it."
-        yield Mistake(undecoded, decode, lambda a: [replace(a, secret=a.of.secret_text)])
-    yield Mistake("milliseconds signed", fix.time, sets("timestamp", lambda t, of: [t + b"000"]))
-    yield Mistake(
-        "query sorted",
-        fix.QUERY,
-        sets("query", lambda q, of: [b"&".join(sorted(split(q)))] if split(q) else []),
-    )
-    yield Mistake(
-        "& after the query",
-        fix.QUERY,
-        sets("query", lambda q, of: [q.rstrip(b"&") if q.endswith(b"&") else q + b"&"]),
-        no_pairs=True,
-    )
-    yield Mistake("query decoded", fix.QUERY, sets("query", decoded))
-    yield Mistake("query re-encoded", fix.QUERY, sets("query", encoded))
-    yield Mistake(f"spaced JSON {verb}", fix.json, rewritten_json(SPACED))
-    yield Mistake(f"compact JSON {verb}", fix.json, rewritten_json(COMPACT))
-    yield Mistake(f"sorted JSON {verb}", fix.json, rewritten_json(COMPACT, SPACED, sort=True))
-    yield Mistake("body not signed", f"{fix.body}.", where_body(no_body_hash))
-    yield Mistake(
-        "hash of nothing for a body", f"{fix.body}.", where_body(sets("body", lambda b, of: [b""]))
-    )
-    yield Mistake("hash of {}", fix.nothing, sets("body", lambda b, of: [b"{}"]))
-    yield Mistake("hash of null", fix.nothing, sets("body", lambda b, of: [b"null"]))
-
-
-def _likely_in_whole(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
-    names = set(_names(recipe.parts))
-    left_out = "no line for the query" if recipe.joiner == b"\n" else "query left out"
-    yield Mistake(
-        "base path not signed",
-        fix.PATH,
-        sets("path", lambda p, of: [p.replace(base_path(of), b"/", 1)]),
-    )
-    yield Mistake("URL in the path", fix.PATH, url_in_path(b"http://"))
-    yield Mistake("backslash n for the newline", fix.join, each("joiner", b"\\n"))
-    yield SECRETS[1]
-    yield Mistake("slash after the path", fix.PATH, sets("path", lambda p, of: [p + b"/"]))
-    yield Mistake(SEPARATOR, fix.join, each("joiner", b"|", b",", b" ", b"\r\n", b"\n", b"&"))
-    yield Mistake("fields in another order", fix.parts, likely_orders)
-    yield from (SECRETS[3], SECRETS[4], SECRETS[2])
-    yield Mistake("another timestamp signed", fix.time, sets("timestamp", later(-1, 1)))
-    yield Mistake(
-        f"{fix.key} for the secret", fix.secret, lambda a: [replace(a, secret=a.of.key_id)]
-    )
-    yield Mistake("plain hash, secret first", fix.hmac, plain("before", "first"))
-    yield Mistake("plain hash, secret last", fix.hmac, plain("behind", "last"))
-    swapped = "key and message of the HMAC swapped"
-    yield Mistake(swapped, fix.hmac, with_values(construction="HMAC, key and message swapped"))
-    for name in (name for name in ("timestamp", "method", "path", "key") if name in names):
-        yield Mistake(f"{name} not signed", fix.parts, drops(name))
-    yield Mistake(left_out, fix.parts, drops("query"))
-    yield Mistake(
-        "host in the path", fix.PATH, sets("path", lambda p, of: [host + p for host in hosts(of)])
-    )
-    yield Mistake("base path signed twice", fix.PATH, sets("path", twice_in_base))
-    yield Mistake(
-        "no slash before the path", fix.PATH, sets("path", lambda p, of: [p.lstrip(b"/")])
-    )
-    yield Mistake("another exchange's string signed", fix.parts, other_exchange_string)
-    yield Mistake("query in another order", fix.QUERY, sets("query", orders))
-    yield Mistake("another key's secret", fix.secret, secret_of_another_key)
-
-
-def _rare(recipe: SigningRecipe, fix: Fixes) -> Iterable[Mistake]:
-    yield Mistake("URL in the path", fix.PATH, url_in_path(b"https://"))
-    yield Mistake("microseconds signed", fix.time, sets("timestamp", lambda t, of: [t + b"000000"]))
-    yield Mistake(
-        "another timestamp signed", fix.time, sets("timestamp", later(-2, 2, -3, 3, -4, 4, -5, 5))
-    )
-    yield Mistake(
-        "timestamp signed with a fraction", fix.time, sets("timestamp", lambda t, of: [t + b".0"])
-    )
-    yield Mistake(
-        "another method signed", fix.METHOD, sets("method", lambda m, of: [*METHODS, m.title()])
-    )
-    yield Mistake("query signed twice", fix.PATH, query_in_path_too)
-    yield Mistake("empty parameters not signed", fix.QUERY, sets("query", without_empty))
-    yield Mistake("query re-encoded", fix.QUERY, sets("query", unusually_encoded))
-    yield Mistake("a parameter not signed", fix.QUERY, sets("query", without_one))
-    yield Mistake("path re-encoded", fix.PATH, sets("path", recoded_path))
-    yield Mistake(
+LIKELY = (
+    Mistake("query not signed", "query", _query(lambda q: [b""])),
+    Mistake("query in the path", "path", _query_in_path),
+    Mistake("no hash for an empty body", "nothing", _where_body(_no_body_hash, False)),
+    Mistake("{unhashed}", "hash", _unhashed),
+    Mistake("lower-case method", "method", _method(lambda m: [m.lower()])),
+    Mistake("no separator between fields", "join", each("joiner", b"")),
+    Mistake("newline after the string", "join", each("suffix", b"\n")),
+    Mistake("? signed", "query", _query(lambda q: [b"?" + q])),
+    AFTER_SECRET,
+    Mistake(
+        "secret not decoded from {encoding}",
+        "decode",
+        lambda a: [replace(a, secret=a.of.secret_text)],
+    ),
+    Mistake("milliseconds signed", "time", _timestamp(lambda t: [t + b"000"])),
+    Mistake("query sorted", "query", over_params(lambda params: [sorted(params)])),
+    Mistake("& after the query", "query", _query(_with_ampersand), no_pairs=True),
+    Mistake("query decoded", "query", _query(_decoded)),
+    Mistake("query re-encoded", "query", respells(*SPELLINGS)),
+    Mistake("spaced JSON {hashed}", "json", _json(SPACED)),
+    Mistake("compact JSON {hashed}", "json", _json(COMPACT)),
+    Mistake("sorted JSON {hashed}", "json", _json(COMPACT, SPACED, sort=True)),
+    Mistake("body not signed", "body", _where_body(_no_body_hash)),
+    Mistake("hash of nothing for a body", "body", _where_body(_body(lambda b: [b""]))),
+    Mistake("hash of {{}}", "nothing", _body(lambda b: [b"{}"])),
+    Mistake("hash of null", "nothing", _body(lambda b: [b"null"])),
+    Mistake("base path not signed", "path", _rebased(lambda base: b"/")),
+    Mistake("URL in the path", "path", _url_in_path(b"http://")),
+    Mistake("backslash n for the newline", "join", each("joiner", b"\\n")),
+    AROUND_SECRET,
+    Mistake("slash after the path", "path", _path(lambda p: [p + b"/"])),
+    Mistake("another separator between fields", "join", each("joiner", *JOINERS)),
+    Mistake("fields in another order", "parts", _likely_orders),
+    *CODED_SECRETS,
+    Mistake("another timestamp signed", "time", _later(-1, 1)),
+    Mistake("{key} for the secret", "secret", lambda a: [replace(a, secret=a.of.key_id)]),
+    Mistake(
+        "plain hash, secret first",
+        "digest",
+        each("place", "prepended", "first", construction="hash"),
+    ),
+    Mistake(
+        "plain hash, secret last", "digest", each("place", "appended", "last", construction="hash")
+    ),
+    Mistake("key and message of the HMAC swapped", "digest", each("construction", SWAPPED)),
+    Mistake("timestamp not signed", "parts", _drops("timestamp")),
+    Mistake("method not signed", "parts", _drops("method")),
+    Mistake("path not signed", "parts", _drops("path")),
+    Mistake("key not signed", "parts", _drops("key")),
+    Mistake("{no_query}", "parts", _drops("query")),
+    Mistake("host in the path", "path", _host_in_path),
+    Mistake("base path signed twice", "path", _rebased(lambda base: base[:-1] + base)),
+    Mistake("no slash before the path", "path", _path(lambda p: [p.lstrip(b"/")])),
+    Mistake("another exchange's string signed", "parts", _other_exchange),
+    Mistake("query in another order", "query", over_params(few_shuffled)),
+    Mistake("query in another order", "query", over_params(lambda p: [p[::-1], sorted(p)[::-1]])),
+    Mistake("another key's secret", "secret", secret_of_another_key),
+)
+RARE = (
+    *RARE_SECRETS,
+    Mistake("URL in the path", "path", _url_in_path(b"https://")),
+    Mistake("microseconds signed", "time", _timestamp(lambda t: [t + b"000000"])),
+    Mistake("another timestamp signed", "time", _later(-2, 2, -3, 3, -4, 4, -5, 5)),
+    Mistake("timestamp signed with a fraction", "time", _timestamp(lambda t: [t + b".0"])),
+    Mistake("another method signed", "method", _method(lambda m: [*METHODS, m.title()])),
+    Mistake("query signed twice", "path", _query_in_path_too),
+    Mistake("empty parameters not signed", "query", _query(_without_empty)),
+    Mistake("query re-encoded", "query", respells(*UNUSUAL_SPELLINGS)),
+    Mistake("query re-encoded", "query", _query(_quoted)),
+    Mistake("a parameter not signed", "query", over_params(all_but_one)),
+    Mistake("path re-encoded", "path", _path(_recoded_path)),
+    Mistake(
         "body signed before it was compressed",
-        fix.SENT_BODY,
-        sets("body", lambda b, of: [uncompressed(b)] if uncompressed(b) else []),
-    )
-    yield Mistake(f"{fix.hash} in another encoding", f"{fix.body}.", body_hash_recoded)
-    yield Mistake(
-        f"{fix.hash.replace('hash', 'hashed')} by another algorithm",
-        f"{fix.body}.",
-        other_body_hash,
-    )
-    yield Mistake(
-        "hash of an empty value", fix.nothing, sets("body", lambda b, of: [b'""', b"[]", b"None"])
-    )
-    others = (b":", b".", b"-", b"_", b";", b"/", b"+", b"\t", b"\r", b"\n\n", b", ")
-    yield Mistake(SEPARATOR, fix.join, each("joiner", *others))
-    yield Mistake("newline after the string", fix.join, with_values(suffix=b"\r\n"))
-    yield Mistake("fields in another order", fix.parts, all_orders)
-    yield Mistake(f"{fix.key} signed", fix.parts, with_key)
-    yield Mistake("hash without the secret", fix.hmac, with_values(construction="hash"))
-    yield Mistake("another algorithm", fix.hmac, other_algorithm)
-
-
-SEPARATOR = "another separator between fields"
-
-
-def _names(parts: Iterable[Any]) -> Iterator[str]:
-    for part in parts:
-        yield from [part] if isinstance(part, str) else _names(part.parts)
-
-
-def plain(*places: str) -> Change:
-    """Hashes secret and string without an HMAC: the secret joined directly, or as a field."""
-    return lambda a: [replace(a, construction="hash", place=place) for place in places]
-
-
-def drops(name: str) -> Change:
-    """Does not sign a part."""
-    return lambda attempt: [drop(attempt, name)]
-
-
-def other_algorithm(attempt: Attempt) -> list[Attempt]:
-    """Signs with another algorithm whose digests have the same size."""
-    algorithms = {"sha256": ("sha3_256", "blake2s")}.get(attempt.algorithm, ())
-    return [replace(attempt, algorithm=name) for name in algorithms]
+        "sent",
+        _body(lambda b: filter(None, [uncompressed(b)])),
+    ),
+    Mistake("{hash} in another encoding", "body", _recoded_hash),
+    Mistake("{hash}ed by another algorithm", "body", _other_hash),
+    Mistake("hash of an empty value", "nothing", _body(lambda b: [b'""', b"[]", b"None"])),
+    Mistake("another separator between fields", "join", each("joiner", *RARE_JOINERS)),
+    Mistake("newline after the string", "join", each("suffix", b"\r\n")),
+    Mistake("fields in another order", "parts", _all_orders),
+    Mistake("{key} signed", "parts", _with_key),
+    Mistake("hash without the secret", "digest", each("construction", "hash")),
+    Mistake("another algorithm", "digest", _other_algorithm),
+)

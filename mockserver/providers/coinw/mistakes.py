@@ -119,7 +119,7 @@ def _futures_scheme(attempt: Attempt) -> list[Attempt]:
     body = b"" if request.header(b"content-type").startswith(FORM) else request.body
     tails = {b"", *(b"?" + b"&".join(parts) for parts in (query, sorted(query), bare) if parts)}
     texts = [start + tail + more for tail in sorted(tails) for more in dict.fromkeys((b"", body))]
-    return [replace(attempt, text=text, construction="HMAC") for text in texts]
+    return [replace(attempt, text=t, is_foreign=True, construction="HMAC") for t in texts]
 
 
 OWN = (replace(FUTURES_SCHEME, change=_futures_scheme, no_pairs=True),)

@@ -20,10 +20,9 @@ from mockserver.explain import (
     printable,
     redact_secrets,
 )
-from mockserver.explain.attempts import Attempt, value
+from mockserver.explain.attempts import Attempt
 from mockserver.explain.keys import candidates, is_named_like_key
-from mockserver.explain.part_changes import REWRITTEN_BODY_MAX
-from mockserver.explain.part_mistakes import Fixes
+from mockserver.explain.part_mistakes import REWRITTEN_BODY_MAX
 from mockserver.explain.signature import explain_signature, secret_labels
 from mockserver.model.rule_table import Rule, first_rule
 from mockserver.model.times import SECOND
@@ -174,11 +173,11 @@ def _webhook_string(attempt: Attempt) -> list[Attempt]:
     body = attempt.of.request.body
     if len(body) > REWRITTEN_BODY_MAX:
         return []
-    parts = ((b"timestamp", value(attempt, "timestamp")), (b"body", body))
+    parts = ((b"timestamp", attempt["timestamp"]), (b"body", body))
     return [replace(attempt, parts=parts)]
 
 
-OWN = (Mistake("the webhooks' string signed", Fixes(RECIPE).parts, _webhook_string, no_pairs=True),)
+OWN = (Mistake("the webhooks' string signed", "parts", _webhook_string, no_pairs=True),)
 
 
 def _explain_signature(rejected: RejectedRequest) -> Explanation:
