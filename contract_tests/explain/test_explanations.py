@@ -30,7 +30,7 @@ from mockserver.client.httpx_transport import Transport
 from mockserver.client.provider import ProviderHandle
 from mockserver.engine import pipeline
 from mockserver.explain import SHOWN_MAX, Explanation, RejectedRequest, general
-from mockserver.explain.addresses import no_route
+from mockserver.explain.addresses import explain_address
 from mockserver.explain.general import redact
 from mockserver.explain.time_budget import RESERVE, SHARE, SHED, TimeBudget
 from mockserver.http import log
@@ -748,7 +748,7 @@ def test_ten_thousand_paths_take_few_calls_each(server: MockServer) -> None:
         request = asked("GET", bytes(path), b"", [], state.provider)
         rejected = RejectedRequest(request, "no_route", {}, state.keyring, state.quirks, 0)
         with calls_of_at_most(CALLS) if n % 10 == 0 else contextlib.nullcontext():
-            explanation = no_route(rejected, state.provider, PROVIDERS)
+            explanation = explain_address(rejected, state.provider, PROVIDERS)
         assert explanation.rule
         assert explanation.fix
 

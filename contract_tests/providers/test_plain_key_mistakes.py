@@ -239,12 +239,12 @@ def test_a_fingerprint_stands_for_the_key_that_came(server: MockServer) -> None:
 def test_of_two_places_the_one_that_counts_is_told(server: MockServer) -> None:
     wrong = get(f"{READ}?apikey={KEY}", {"X-CoinAPI-Key": KEY.lower()})
     found = told(server, server.coinapi.base_url, wrong)
-    assert found["rule"] == "header before parameter"
-    assert found["received"].endswith(" in the header, the key main in the parameter")
+    assert found["rule"] == "X-CoinAPI-Key before apikey"
+    assert found["received"].endswith(", the key main in the parameter apikey")
     both = {"X-API-KEY": "nobody", "Authorization": f"Bearer {TOKEN}"}
     found = told(server, server.coinstats.base_url, get("/v1/usage/credits", both))
     assert found["rule"] == "X-API-KEY before Authorization"
-    assert found["received"].endswith(" in X-API-KEY, the key oauth after Bearer")
+    assert found["received"].endswith(", the key oauth in the header Authorization after Bearer")
 
 
 def test_a_key_of_another_sandbox_is_told_as_that(server: MockServer) -> None:
@@ -697,17 +697,25 @@ NOT_OURS = [
 ]
 
 
-@pytest.mark.parametrize(("provider", "method", "target", "places"), NOT_OURS)
+@pytest.mark.parametrize(
+    ("provider", "method", "target", "places", "is_sent"),
+    [
+        (*row, is_sent)
+        for row in NOT_OURS
+        for is_sent in (True, False)
+        if is_sent or row[0] != "cdp"
+    ],
+)
 def test_a_missing_credential_names_where_it_belongs(
-    server: MockServer, provider: str, method: str, target: str, places: str
+    server: MockServer, provider: str, method: str, target: str, places: str, is_sent: bool
 ) -> None:
     url = getattr(server, provider).base_url.removesuffix("/platform")
-    mark = "&" if "?" in target else "?"
-    found = told(server, url, get(f"{target}{mark}token=x", {"X-My-Key": "unknown"}, method))
+    token = ("&" if "?" in target else "?") + "token=x" if is_sent else ""
+    found = told(server, url, get(target + token, {"X-My-Key": "no"} if is_sent else {}, method))
     assert found == {
         "rule": "missing_credential",
         "expected": f"a credential in {places}",
-        "received": "the header x-my-key, the parameter token",
+        "received": "the header x-my-key, the parameter token" if is_sent else "none of them",
         "fix": f"Send {places}.",
     }
 

@@ -28,7 +28,7 @@ from mockserver.tools import pasted_request
 
 PORT = 8490  # the default port of the gateway
 CPG = f"http://127.0.0.1:{PORT + 5}"
-MISSING = "missing X-CPG-Key, X-CPG-Timestamp, X-CPG-Signature"
+MISSING = "missing_credential"
 COINW = f"http://127.0.0.1:{PORT + 4}"
 
 

@@ -1,7 +1,7 @@
 """Requests that a web page of another origin sends: with a body they are refused.
 
 The provider's quirk ``cors`` allows them. The explanation of a refusal is in
-``explain/foreign_origin``.
+``explain/general``.
 """
 
 import re
@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from msgspec.structs import replace
 
-from mockserver.explain.foreign_origin import how_to_allow, origin_of
+from mockserver.explain.general import how_to_allow, origin_of
 from mockserver.faults.plan import RawAnswer
 from mockserver.model.http import Request, Response
 from mockserver.model.reject import Reject

@@ -5,15 +5,8 @@ For a signature, the solver applies known mistakes to the right way of signing, 
 and in pairs, until one of them reproduces the signature that the client sent.
 """
 
-from mockserver.explain.keys import (
-    KEY_MAX,
-    SentValue,
-    explain_revoked_key,
-    explain_unknown_key,
-    match_altered_key,
-    nearest,
-    sent_values,
-)
+from mockserver.explain.keys import KEY_MAX, match_altered_key, nearest
+from mockserver.explain.sent_values import SentValue, sent_values
 from mockserver.explain.solver import TRIES_MAX, Mistake, explanation_for, solve
 from mockserver.explain.text import (
     SHOWN_MAX,
@@ -42,8 +35,6 @@ __all__ = [
     "SentValue",
     "by_reason",
     "clock_drift",
-    "explain_revoked_key",
-    "explain_unknown_key",
     "explanation_for",
     "fingerprinted",
     "highlight_diff",

@@ -23,31 +23,25 @@ SLASHES = re.compile(r"/{2,}")
 Providers = Mapping[str, Provider]
 
 
-def no_route(rejected: RejectedRequest, provider: Provider, providers: Providers) -> Explanation:
-    """Explains a path that the provider does not have, or an operation of it."""
+def explain_address(
+    rejected: RejectedRequest, provider: Provider, providers: Providers
+) -> Explanation:
+    """Explains a method that the path does not have, a wrong path, or an operation of it."""
     if "parameter" in rejected.facts:
         return _unknown_operation(rejected, provider)
-    path = rejected.request.full_path.decode("latin-1")
+    request = rejected.request
+    received = f"{printable(request.method.encode())} {printable(request.full_path)}"
+    if "allow" in rejected.facts:
+        allowed = ", ".join(rejected.facts["allow"])
+        expected = f"{allowed} {printable(request.full_path)}"
+        return Explanation("wrong method", expected, received, f"Use {allowed}.")
+    path = request.full_path.decode("latin-1")
     rule, expected, fix = (
         _join_mistake(path, provider)
         or _path_of_another(path, provider, providers)
-        or _unknown_path(path, rejected.request.method, provider)
+        or _unknown_path(path, request.method, provider)
     )
-    received = _request_line(rejected)
     return Explanation(rule, printable(expected.encode("latin-1", "replace")), received, fix)
-
-
-def bad_method(rejected: RejectedRequest, provider: Provider, providers: Providers) -> Explanation:
-    """Explains a method that the path does not have."""
-    allowed = ", ".join(rejected.facts.get("allow", ()))
-    path = printable(rejected.request.full_path)
-    received = _request_line(rejected)
-    return Explanation("wrong method", f"{allowed} {path}", received, f"Use {allowed}.")
-
-
-def _request_line(rejected: RejectedRequest) -> str:
-    method, path = rejected.request.method, rejected.request.full_path
-    return f"{printable(method.encode())} {printable(path)}"
 
 
 def _unknown_operation(rejected: RejectedRequest, provider: Provider) -> Explanation:

@@ -4,26 +4,22 @@ Fault rules, reject keys, wrong addresses, rate limits and foreign credentials a
 or in the modules beside this one; everything else by the provider's own ``mistakes``.
 """
 
-from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from itertools import islice
 
 from msgspec import Struct
 
 from mockserver.caches import MIB, cached
-from mockserver.explain.foreign_keys import OwnerOf, foreign_key
-from mockserver.explain.foreign_origin import foreign_origin
-from mockserver.explain.keys import candidates, is_named_like_key
 from mockserver.explain.limits import rate_limited
-from mockserver.explain.text import SHOWN_MAX, printable
+from mockserver.explain.missing import explain_missing
+from mockserver.explain.plain_keys import OwnerOf, foreign_key
+from mockserver.explain.text import SHOWN_MAX, codes, printable
 from mockserver.explain.vocabulary import Explanation, RejectedRequest
-from mockserver.model.http import UnsignedRequest
+from mockserver.model.http import Request
 from mockserver.model.provider import Limit, Provider
-from mockserver.model.query import pairs
 from mockserver.model.secret_index import SecretIndex
 
-PLACES_MAX = 5  # headers and parameters that are named
+ORIGIN_MAX = 200  # bytes of an Origin that are shown
 TEXT_MAX = 4 * SHOWN_MAX  # bytes of one text of an explanation
 
 
@@ -43,30 +39,11 @@ class RejectContext(Struct, frozen=True):
 
 def explain(rejected: RejectedRequest, context: RejectContext) -> Explanation:
     """Returns the first rule that a rejected request breaks."""
-    explanation = _common(rejected, context)
+    common = COMMON.get(rejected.reason)
+    explanation = common and common(rejected, context)
     if explanation is None and context.provider.mistakes:
         explanation = import_module(context.provider.mistakes).explain(rejected)
     return explanation or _default(rejected, context.provider)
-
-
-def _common(rejected: RejectedRequest, context: RejectContext) -> Explanation | None:
-    """Explains what needs no knowledge of the provider; None for everything else."""
-    match rejected.reason:
-        case "no_route":
-            from mockserver.explain.addresses import no_route
-
-            return no_route(rejected, context.provider, context.providers)
-        case "bad_method":
-            from mockserver.explain.addresses import bad_method
-
-            return bad_method(rejected, context.provider, context.providers)
-        case "foreign_origin":
-            return foreign_origin(rejected.request, context.provider.name)
-        case "rate_limited":
-            return rate_limited(rejected, context.provider, context.limits, context.share)
-        case "missing_credential" | "unknown_credential":
-            return foreign_key(rejected, context.provider, context.owner_of)
-    return None
 
 
 def by_rule(name: str) -> Explanation:
@@ -85,12 +62,61 @@ def by_key(label: str, reason: str) -> Explanation:
     )
 
 
-# Everything else
+def origin_of(request: Request) -> str:
+    """Returns the Origin of a request, printable."""
+    return printable(request.header(b"origin"), ORIGIN_MAX)
 
-# Expected value and fix by reason.
+
+def how_to_allow(provider: str) -> str:
+    """Returns the sentence that says how to allow web pages."""
+    return f"A web page sent this; set the quirk {provider}.cors=on, or --cors, to allow pages."
+
+
+# What needs no knowledge of the provider
+
+
+def _address(rejected: RejectedRequest, context: RejectContext) -> Explanation:
+    from mockserver.explain.addresses import explain_address
+
+    return explain_address(rejected, context.provider, context.providers)
+
+
+def _foreign_origin(rejected: RejectedRequest, context: RejectContext) -> Explanation:
+    expected, fix = (
+        "no Origin, a loopback one, or the server's own",
+        how_to_allow(context.provider.name),
+    )
+    return Explanation("foreign origin", expected, origin_of(rejected.request), fix)
+
+
+def _foreign_key(rejected: RejectedRequest, context: RejectContext) -> Explanation | None:
+    return foreign_key(rejected, context.provider, context.owner_of)
+
+
+def _missing_part(rejected: RejectedRequest, context: RejectContext) -> Explanation | None:
+    return explain_missing(rejected, context.provider) if "missing" in rejected.facts else None
+
+
+def _revoked(rejected: RejectedRequest, context: RejectContext) -> Explanation:
+    received = f"the key {rejected.facts.get('credential', '')}, which is revoked"
+    fix = "Use another key: a revoked key stays revoked."
+    return Explanation("revoked key", "a key that is not revoked", received, fix)
+
+
+COMMON: Mapping[str, Callable[[RejectedRequest, RejectContext], Explanation | None]] = {
+    "no_route": _address,
+    "bad_method": _address,
+    "foreign_origin": _foreign_origin,
+    "rate_limited": lambda r, c: rate_limited(r, c.provider, c.limits, c.share),
+    "missing_credential": _foreign_key,
+    "unknown_credential": _foreign_key,
+    "revoked_credential": _revoked,
+    "bad_signature": _missing_part,
+}
+
+# Expected value and fix by reason, for everything else.
 DEFAULTS: Mapping[str, tuple[str, str]] = {
     "unknown_credential": ("a key that exists", "Use a key of this sandbox's world."),
-    "revoked_credential": ("a key that is not revoked", "The key is revoked: use another key."),
     "bad_signature": ("the signature of exactly this request", "Sign exactly what is sent."),
     "outside_window": ("a time within the window", "Sign with the current time."),
     "expired": ("a token that has not expired", "Create a new token for each request."),
@@ -98,10 +124,7 @@ DEFAULTS: Mapping[str, tuple[str, str]] = {
         "a signature that was not accepted before",
         "Sign each attempt anew; two equal requests need different seconds.",
     ),
-    "forbidden": (
-        "a key with the permission",
-        "Give the key the permission, or use another key.",
-    ),
+    "forbidden": ("a key with the permission", "Give the key the permission, or use another key."),
     "ip_not_allowed": (
         "an address on the key's whitelist",
         "Send the request from an address on the list.",
@@ -126,7 +149,7 @@ SHOWN_FACTS = ("parameter", "message", "permission", "exchange_id", "claim", "dr
 
 def _default(rejected: RejectedRequest, provider: Provider) -> Explanation:
     if rejected.reason == "missing_credential":
-        return _missing_credential(rejected, provider)
+        return explain_missing(rejected, provider)
     expected, fix = DEFAULTS.get(rejected.reason, ("", "See the message in the response."))
     received = ", ".join(
         f"{name} {printable(str(value).encode('utf-8', 'replace'))}"
@@ -134,33 +157,6 @@ def _default(rejected: RejectedRequest, provider: Provider) -> Explanation:
         if name in SHOWN_FACTS and isinstance(value, str | int)
     )
     return Explanation(rejected.reason, expected, received, fix)
-
-
-def _missing_credential(rejected: RejectedRequest, provider: Provider) -> Explanation:
-    """Names the headers and parameters that a signed request has, and what may stand for them."""
-    places = _credential_places(rejected, provider)
-    sent = filter(is_named_like_key, candidates(rejected.request))
-    received = ", ".join(value.place for value in islice(sent, PLACES_MAX)) or "none of them"
-    return Explanation(rejected.reason, f"a credential in {places}", received, f"Send {places}.")
-
-
-def _credential_places(rejected: RejectedRequest, provider: Provider) -> str:
-    headers = sorted(name.decode() for name in provider.secrets.headers)
-    parameters = sorted(name.decode() for name in provider.secrets.query)
-    if rejected.keys:
-        bare = UnsignedRequest("GET", "", b"/")
-        signed = provider.sign(bare, rejected.keys[0], rejected.auth_now)
-        headers = [name.decode() for name, _ in signed.headers]
-        parameters = [name for name, _ in pairs(signed.query)]
-    kinds = (("header", headers), ("parameter", parameters))
-    texts = [
-        f"the {kind}{'s' * (len(names) > 1)} {_listed(names)}" for kind, names in kinds if names
-    ]
-    return " or ".join(texts) or "the request"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 # Redaction
@@ -187,11 +183,4 @@ def _codes_size(secrets: frozenset[bytes]) -> int:
 @cached("explanations: hex and base64", size=_codes_size, room=4 * MIB, at_once=True, keys_min=8)
 def _codes(secrets: frozenset[bytes]) -> SecretIndex:
     """Returns an index of secrets as hex and as base64 of either alphabet."""
-    return SecretIndex(code for secret in secrets for code in _coded(secret))
-
-
-def _coded(secret: bytes) -> Iterator[bytes]:
-    yield secret.hex().encode()
-    yield secret.hex().upper().encode()
-    yield b64encode(secret).rstrip(b"=")
-    yield urlsafe_b64encode(secret).rstrip(b"=")
+    return SecretIndex(code for secret in secrets for code in codes(secret))

@@ -1,99 +1,16 @@
-"""Keys that clients send in plain text: where a request carries them, and how they are altered."""
+"""Keys that are altered: what was done to one before it was sent."""
 
 import base64
 import binascii
 import re
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
-from typing import Any
+from collections.abc import Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
-import msgspec
-from msgspec import Struct
+from mockserver.explain.solver import Mistake, solve
+from mockserver.explain.text import common_prefix
 
-from mockserver.explain.solver import Mistake, explanation_for, solve
-from mockserver.explain.text import common_prefix, fingerprinted, printable
-from mockserver.explain.vocabulary import Explanation, RejectedRequest
-from mockserver.model.http import Request
-from mockserver.model.query import raw_pairs
-from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
-from mockserver.model.signing_recipe import SigningRecipe
-
-BODY_MAX = 16 * 1024  # bytes of a body in which keys are looked for
-NAME_MAX = 40  # bytes of a name that are shown
-VALUES_MAX = 64  # headers, parameters and members that are searched
 KEY_MAX = 512  # bytes of a value that may be a key
 PART_MIN = 6  # bytes of a key that identify it
-GZIP = b"\x1f\x8b"
-MULTIPART = re.compile(
-    rb'form-data; name="([^"\r\n]{1,64})"(?:\r\n[^\r\n]{0,200}){0,8}?\r\n\r\n([^\r\n]{0,512})'
-)
-
-
-class SentValue(Struct, frozen=True):
-    """A value that a request carries; ``where`` is ``header``, ``parameter`` or ``member``."""
-
-    where: str
-    name: str
-    value: bytes
-
-    @property
-    def place(self) -> str:
-        """The place in words, such as ``the header x-api-key``."""
-        return f"the {self.where} {printable(self.name.encode(), NAME_MAX)}"
-
-
-def sent_values(request: Request) -> Iterator[SentValue]:
-    """Yields the values of headers and parameters, and of the members or fields of the body."""
-    for name, value in request.headers:
-        yield SentValue("header", name.decode("latin-1"), value)
-    for name, value in raw_pairs(request.query):
-        yield SentValue("parameter", name.decode("utf-8", "replace"), value)
-    body = uncompressed(request.body) or request.body
-    if len(body) <= BODY_MAX:
-        yield from _body_values(body)
-
-
-def candidates(request: Request) -> list[SentValue]:
-    """Returns the first values that are not empty, and not in a header of every client."""
-    return [
-        sent
-        for sent in islice(sent_values(request), VALUES_MAX)
-        if sent.value
-        and not (sent.where == "header" and sent.name.encode("latin-1") in PUBLIC_HEADERS)
-    ]
-
-
-def is_named_like_key(sent: SentValue) -> bool:
-    """Returns whether the name of a value says that it is a key, or another credential."""
-    return is_secret_name(sent.name.encode()) or "key" in sent.name.lower()
-
-
-def uncompressed(body: bytes) -> bytes:
-    """Returns the first BODY_MAX bytes of a body in gzip; empty for any other body."""
-    if not body.startswith(GZIP):
-        return b""
-    try:
-        return zlib.decompressobj(wbits=31).decompress(body, BODY_MAX)
-    except zlib.error:
-        return b""
-
-
-def _body_values(body: bytes) -> Iterator[SentValue]:
-    """Yields the texts of a JSON object, or the fields of a form of either kind."""
-    if body.startswith(b"--") and MULTIPART.search(body):
-        for field in MULTIPART.finditer(body):
-            yield SentValue("member", field[1].decode("utf-8", "replace"), field[2])
-        return
-    try:
-        members = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        members = {name.decode("utf-8", "replace"): value for name, value in raw_pairs(body)}
-    for name, value in members.items():
-        raw = value.encode("utf-8", "replace") if isinstance(value, str) else value
-        if raw and isinstance(raw, bytes):
-            yield SentValue("member", name, raw)
 
 
 def match_altered_key(
@@ -113,40 +30,6 @@ def match_altered_key(
     solutions = (solve(value, table, keys.__contains__) for table in tables)
     solution = next(filter(None, solutions), None)
     return solution and (solution[0], keys[solution[1]])
-
-
-def explain_unknown_key(rejected: RejectedRequest, recipe: SigningRecipe) -> Explanation | None:
-    """Explains an unknown key of a recipe: one that was altered, a secret, or a label."""
-    presented, name = recipe.key_at.reader()(rejected.request), recipe.key_text
-    ids = {getattr(key, recipe.key).encode(): key.label for key in rejected.keys}
-    match = match_altered_key(presented, ids)
-    if match is not None:
-        received = f"{fingerprinted(presented)}, not quite it"
-        return explanation_for(match[0], f"the {name} of {match[1]}", received)
-    secrets = {getattr(key, recipe.secret).encode(): key.label for key in rejected.keys}
-    match = match_altered_key(presented, secrets)
-    if match is not None:
-        place = f" in {recipe.key_at.name}" if recipe.key_at.where == "header" else ""
-        fix = f"Send the {name}{place}; never send the secret, only sign with it."
-        sent = Mistake(f"secret for the {name}", fix)
-        received = f"{fingerprinted(presented)}, the {recipe.secret} of the key {match[1]}"
-        return explanation_for((sent, *match[0]), f"the {name} of {match[1]}", received)
-    label = presented.decode("latin-1")
-    if label in ids.values():
-        fix = f"Send the {name} itself: {label} is only its label in this sandbox."
-        return Explanation(f"label for the {name}", f"the {name} of {label}", label, fix)
-    return None
-
-
-def explain_revoked_key(rejected: RejectedRequest) -> Explanation:
-    """Explains a revoked key."""
-    label = rejected.facts.get("credential", "")
-    return Explanation(
-        "revoked key",
-        "a key that is not revoked",
-        f"the key {label}, which is revoked",
-        "Use another key: a revoked key stays revoked.",
-    )
 
 
 # How a key is taken out of what surrounds it: each returns the inner values, or none

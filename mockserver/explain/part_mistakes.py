@@ -28,7 +28,7 @@ from mockserver.explain.changes import (
     respells,
     secret_of_another_key,
 )
-from mockserver.explain.keys import uncompressed
+from mockserver.explain.sent_values import uncompressed
 from mockserver.explain.solver import Mistake
 from mockserver.model.signing_recipe import Hashed
 

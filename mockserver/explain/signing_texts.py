@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
 
+from mockserver.explain.text import listed
 from mockserver.model.signing_recipe import ALGORITHMS, Hashed, SigningRecipe
 
 # The likely algorithm by the bytes of its digests, and names as people write them.
@@ -111,8 +112,3 @@ def _parameter_fixes(recipe: SigningRecipe) -> Mapping[str, str]:
         "digest": f"Use a plain {digest_name(recipe)} of the string, not an HMAC: the secret is"
         " part of the string.",
     }
-
-
-def listed(names: list[str]) -> str:
-    """Returns names as ``a, b and c``."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -1,7 +1,7 @@
 """Bytes as explanation text: one line, bounded, without secrets."""
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -65,6 +65,11 @@ def common_prefix(one: bytes, other: bytes) -> int:
     return low
 
 
+def listed(names: Sequence[str]) -> str:
+    """Returns names as ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
 def fingerprinted(secret: bytes | str, label: str = "") -> str:
     """Returns what replaces a secret in an explanation: a label and eight hex digits."""
     raw = secret.encode() if isinstance(secret, str) else secret
@@ -98,12 +103,15 @@ def _finder(secrets: Labelled) -> tuple[SecretIndex, dict[bytes, tuple[str, str]
     return SecretIndex(owners), owners
 
 
+def codes(secret: bytes) -> list[bytes]:
+    """Returns a secret in hex and in base64 of either alphabet."""
+    hexed, base = secret.hex().encode(), base64.b64encode(secret).rstrip(b"=")
+    return [hexed, hexed.upper(), base, base.translate(URL_ALPHABET)]
+
+
 def _encodings(secret: str) -> list[bytes]:
     """Returns a secret plain, URL-encoded, in either case, in hex and in base64."""
     plain = secret.encode()
     if len(plain) < HIDDEN_MIN:
         return []
-    base = base64.b64encode(plain).rstrip(b"=")
-    hexed = plain.hex().encode()
-    recased = (plain.upper(), plain.lower(), hexed, hexed.upper())
-    return [*written_forms(secret), *recased, base, base.translate(URL_ALPHABET)]
+    return [*written_forms(secret), plain.upper(), plain.lower(), *codes(plain)]

@@ -23,17 +23,20 @@ def first_rule(table: Iterable[Rule], *values: Any) -> Rule | None:
 
 
 class KeyRules(Struct, frozen=True, kw_only=True):
-    """What is said of a key that is sent in plain text.
+    """What is said of a key that is not right.
 
     ``places`` are where it is read, the first that is not empty counts; ``expected`` says so.
-    ``misplaced`` has rule and fix by SentValue.where, ``no_scheme`` those for a header that lacks
-    its scheme, ``shadowed`` rule, what was received and fix where the first place has a wrong
-    value and the second the right one. ``empty`` is what was received in an empty place.
+    ``misplaced`` has rule and fix by SentValue.where. ``key`` and ``secret`` are members of the
+    credential, ``name`` is what the key is called.
     """
 
     places: tuple[KeyPlacement, ...]
-    expected: str
-    misplaced: Mapping[str, tuple[str, str]]
-    shadowed: tuple[str, str, str]
-    empty: str
-    no_scheme: tuple[str, str] = ("", "")
+    expected: str = ""
+    misplaced: Mapping[str, tuple[str, str]] = {}
+    key: str = "api_key"
+    secret: str = ""
+    name: str = "key"
+
+    def of(self, label: str) -> str:
+        """Returns the key of a label, in words."""
+        return f"the {self.name} of {label}" if self.secret else f"the {self.name} {label}"

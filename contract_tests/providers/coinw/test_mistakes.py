@@ -31,6 +31,7 @@ UNSOLVED = "no known mistake reproduces this signature"
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 JSON = ("Content-Type", "application/json")
 WANTED = "api_key and sign, each once, in the query or in a form"
+BOTH_PLACES = "the parameters api_key and sign, none of them empty"
 
 KEYS = {
     "main": {"api_key": "main-api-key", "secret_key": SECRET},
@@ -454,9 +455,7 @@ MULTIPART = (
 )
 NO_KEY = [
     # about, target, headers, body, rule, received, fix
-    ("nothing", READING, {}, "", "missing api_key", "command", "Send api_key."),
-    ("a client that forgets its key", READING, dict([FORM]), f"sign={SIGN}", "missing api_key", "command, sign", "Send api_key."),
-    ("an empty key", f"{READING}&api_key=&sign={SIGN}", {}, "", "empty api_key", "api_key is empty", "Check that the variable that holds api_key is set."),
+    ("an empty key", f"{READING}&api_key=&sign={SIGN}", {}, "", "empty api_key", "nothing in the parameter api_key", "Check that the variable that holds the key is set."),
     ("JSON", READING, dict([JSON]), f'{{"api_key":"main-api-key","sign":"{SIGN}"}}', "api_key in a body that is not a form", "the key main in the member api_key", NO_FORM),
     ("a form that is not told", READING, {}, f"api_key=main-api-key&sign={SIGN}", "api_key in a body that is not a form", "the key main in the member api_key", NO_FORM),
     ("a header", READING, {"X-COINW-APIKEY": "main-api-key"}, "", "api_key in a header", "the key main in the header x-coinw-apikey", IN_HEADER),
@@ -493,6 +492,16 @@ def test_a_key_that_is_not_where_it_belongs_is_told(  # noqa: PLR0917
     }
 
 
+def test_a_form_without_its_key_is_named(server: MockServer) -> None:
+    assert post(server, READING, dict([FORM]), f"sign={SIGN}") == {
+        "reason": "missing_credential",
+        "rule": "missing api_key",
+        "expected": BOTH_PLACES,
+        "received": "sign",
+        "fix": "Send api_key.",
+    }
+
+
 def test_a_form_in_gzip_is_named(server: MockServer) -> None:
     form = gzip.compress(f"api_key=main-api-key&sign={SIGN}".encode(), mtime=0)
     exchange(server.coinw.base_url, get(READING, dict([FORM]), "POST", form))
@@ -501,11 +510,11 @@ def test_a_form_in_gzip_is_named(server: MockServer) -> None:
 
 
 NO_SIGN = [
-    (f"{READING}&api_key=main-api-key", {}, "", "missing sign", "command, api_key", "Send sign."),
-    (f"{READING}&api_key=main-api-key&sign=", {}, "", "empty sign", "sign is empty", "Check that the variable that holds sign is set."),
-    (f"{READING}&api_key=main-api-key&signature={SIGN}", {}, "", "missing sign", "the parameter signature instead", "Send the signature as the parameter sign, not as the parameter signature."),
-    (f"{READING}&api_key=main-api-key", {"Sign": SIGN}, "", "missing sign", "the header sign instead", "Send the signature as the parameter sign, not as the header sign."),
-    (f"{READING}&api_key=main-api-key", dict([JSON]), f'{{"sign":"{SIGN}"}}', "missing sign", "the member sign instead", "Send the signature as the parameter sign, not as the member sign."),
+    (f"{READING}&api_key=main-api-key", {}, "", "missing sign", "api_key", "Send sign."),
+    (f"{READING}&api_key=main-api-key&sign=", {}, "", "empty sign", "api_key", "Check that the variables that hold sign are set."),
+    (f"{READING}&api_key=main-api-key&signature={SIGN}", {}, "", "missing sign", "api_key, the parameter signature", "Send sign, not the parameter signature."),
+    (f"{READING}&api_key=main-api-key", {"Sign": SIGN}, "", "missing sign", "api_key, the header sign", "Send sign, not the header sign."),
+    (f"{READING}&api_key=main-api-key", dict([JSON]), f'{{"sign":"{SIGN}"}}', "missing sign", "api_key, the member sign", "Send sign, not the member sign."),
 ]  # fmt: skip
 
 
@@ -522,7 +531,7 @@ def test_a_signature_that_is_not_where_it_belongs_is_told(  # noqa: PLR0917
     assert post(server, target, headers, body) == {
         "reason": "bad_signature",
         "rule": rule,
-        "expected": WANTED,
+        "expected": BOTH_PLACES,
         "received": received,
         "fix": fix,
     }

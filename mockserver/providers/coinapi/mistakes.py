@@ -11,7 +11,7 @@ from mockserver.explain import (
     nearest,
     printable,
 )
-from mockserver.explain.plain_keys import explain_missing_key, explain_wrong_key
+from mockserver.explain.plain_keys import explain_missing_key, explain_unknown_key
 from mockserver.model.rule_table import KeyRules
 from mockserver.providers.coinapi.auth import PLACES
 
@@ -24,12 +24,6 @@ KEY_RULES = KeyRules(
         "parameter": ("key in another parameter", "Rename the parameter to apikey."),
         "member": ("key in the body", IN_HEADER),
     },
-    shadowed=(
-        "header before parameter",
-        "{sent} in the header, the key {label} in the parameter",
-        "Omit the header X-CoinAPI-Key, or send the right key in it.",
-    ),
-    empty="nothing in {}",
 )
 
 
@@ -57,7 +51,7 @@ def _explain_unreachable(rejected: RejectedRequest) -> Explanation:
 
 EXPLAINERS: Mapping[str, Explainer] = {
     "missing_credential": partial(explain_missing_key, rules=KEY_RULES),
-    "unknown_credential": partial(explain_wrong_key, rules=KEY_RULES),
+    "unknown_credential": partial(explain_unknown_key, rules=KEY_RULES),
     "exchange_unreachable": _explain_unreachable,
 }
 explain = by_reason(EXPLAINERS)

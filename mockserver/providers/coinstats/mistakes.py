@@ -19,7 +19,7 @@ from mockserver.explain import (
     printable,
     sent_values,
 )
-from mockserver.explain.plain_keys import explain_missing_key, explain_wrong_key
+from mockserver.explain.plain_keys import explain_missing_key, explain_unknown_key
 from mockserver.model.json_members import once_each
 from mockserver.model.query import first, raw_pairs
 from mockserver.model.rule_table import KeyRules, Rule, first_rule
@@ -36,13 +36,6 @@ KEY_RULES = KeyRules(
         "parameter": ("key in the query", IN_HEADER),
         "member": ("key in the body", IN_HEADER),
     },
-    shadowed=(
-        "X-API-KEY before Authorization",
-        "{sent} in X-API-KEY, the key {label} after Bearer",
-        "Omit X-API-KEY, or send the right key in it.",
-    ),
-    empty="no key in {}",
-    no_scheme=("no Bearer", "Write the word Bearer and one space before the key."),
 )
 
 COSTS = {"balance": BALANCE_COST, "support": SUPPORT_COST, "status": STATUS_COST, "sync": SYNC_COST}
@@ -51,9 +44,9 @@ COSTS = {"balance": BALANCE_COST, "support": SUPPORT_COST, "status": STATUS_COST
 # The key
 
 
-def _explain_unknown_key(rejected: RejectedRequest) -> Explanation | None:
+def _explain_wrong_key(rejected: RejectedRequest) -> Explanation | None:
     """Explains an unknown key; an exchange's key in its place, too."""
-    explanation = explain_wrong_key(rejected, KEY_RULES)
+    explanation = explain_unknown_key(rejected, KEY_RULES)
     if explanation is not None:
         return explanation
     presented = read_key(rejected.request).decode("latin-1")
@@ -336,7 +329,7 @@ def _field_text(name: str, expected: str, sent: str) -> str:
 
 EXPLAINERS: Mapping[str, Explainer] = {
     "missing_credential": partial(explain_missing_key, rules=KEY_RULES),
-    "unknown_credential": _explain_unknown_key,
+    "unknown_credential": _explain_wrong_key,
     "bad_request": explain_parameter,
     "bad_exchange_credentials": explain_credentials,
     "not_found": _explain_portfolio,

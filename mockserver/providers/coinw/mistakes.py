@@ -1,8 +1,7 @@
 """Explains what CoinW spot rejects: the key, the signature, contradicting parameters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from itertools import islice
 
 from msgspec.structs import replace
 
@@ -11,25 +10,20 @@ from mockserver.explain import (
     Explanation,
     Mistake,
     RejectedRequest,
-    SentValue,
-    explain_revoked_key,
-    explain_unknown_key,
-    explanation_for,
     fingerprinted,
-    match_altered_key,
     printable,
     redact_secrets,
 )
 from mockserver.explain.attempts import Attempt, form_of
-from mockserver.explain.keys import candidates, is_named_like_key, uncompressed
+from mockserver.explain.plain_keys import explain_missing_key, explain_unknown_key
+from mockserver.explain.sent_values import candidates, uncompressed
 from mockserver.explain.signature import explain_signature, secret_labels
 from mockserver.model.query import FORM, parameter, raw_pairs
 from mockserver.model.redaction import is_secret_name
+from mockserver.model.rule_table import KeyRules
 from mockserver.providers.coinw.auth import RECIPE, Key, recipe_in_force
 
 EXPLAINED_MAX = 16 * 1024  # bytes of query and form that are parsed for an explanation
-EXPECTED = "api_key and sign, each once, in the query or in a form"
-NAMES_MAX = 12  # names of parameters that are shown
 SHOWN_MAX = 80  # bytes of a value that are shown
 
 
@@ -42,66 +36,39 @@ def explain(rejected: RejectedRequest) -> Explanation | None:
     return explainer(rejected)
 
 
-def _params(rejected: RejectedRequest) -> list[tuple[bytes, bytes]]:
-    return [*raw_pairs(rejected.request.query), *raw_pairs(form_of(rejected.request))]
-
-
 # The key
 
-MISPLACED = {
-    "header": Mistake("api_key in a header", "Send api_key as a parameter, not as a header."),
-    "parameter": Mistake("api_key under another name", "Call the parameter api_key."),
-    "member": Mistake(
-        "api_key in a body that is not a form",
-        f"Send a form with Content-Type: {FORM.decode()}, or use the query; JSON is not read.",
-    ),
-}
-FUTURES_SCHEME = Mistake(
+FUTURES = (
     "the futures' scheme",
     "This is the scheme of the futures API: spot takes api_key and sign as parameters.",
 )
-UNCOMPRESSED = "Send the form without compressing it: only a plain form has parameters."
-UNSET = "Check that the variable that holds {} is set."
+KEY_RULES = KeyRules(
+    places=(RECIPE.key_at,),
+    secret="secret_key",  # noqa: S106 a member's name
+    name="api_key",
+    expected="api_key and sign, each once, in the query or in a form",
+    misplaced={
+        "header": ("api_key in a header", "Send api_key as a parameter, not as a header."),
+        "parameter": ("api_key under another name", "Call the parameter api_key."),
+        "member": (
+            "api_key in a body that is not a form",
+            f"Send a form with Content-Type: {FORM.decode()}, or use the query; JSON is not read.",
+        ),
+    },
+)
 
 
 def _explain_missing_key(rejected: RejectedRequest) -> Explanation | None:
-    names = [name for name, _ in _params(rejected)]
-    if b"api_key" in names:
-        return Explanation("empty api_key", EXPECTED, "api_key is empty", UNSET.format("api_key"))
-    values = candidates(rejected.request)
-    labels = {key.api_key.encode(): key.label for key in rejected.keys}
-    if uncompressed(rejected.request.body):
-        return Explanation("compressed body", EXPECTED, "a body in gzip", UNCOMPRESSED)
-    for value in values:
-        match = match_altered_key(value.value, labels, whole=True)
-        if match is not None:
-            is_futures = _is_futures(values, value)
-            mistake = FUTURES_SCHEME if is_futures else _misplaced(rejected, value)
-            received = f"the key {match[1]} in {value.place}"
-            return explanation_for((mistake, *match[0]), EXPECTED, received)
-    if b"sign" not in names and any(map(is_named_like_key, values)):
-        return None  # it may be another exchange's key
-    return Explanation("missing api_key", EXPECTED, _names_text(rejected, names), "Send api_key.")
-
-
-def _is_futures(values: Sequence[SentValue], key: SentValue) -> bool:
-    """Returns whether a key comes in a header, with a timestamp, as the futures API wants it."""
-    names = {value.name.lower() for value in values if value.where in ("header", "member")}
-    return key.where == "header" and any("time" in name for name in names)
-
-
-def _misplaced(rejected: RejectedRequest, value: SentValue) -> Mistake:
-    in_form = value.where == "member" and form_of(rejected.request)
-    return MISPLACED["parameter" if in_form else value.where]
-
-
-def _names_text(rejected: RejectedRequest, names: Sequence[bytes]) -> str:
-    """Writes the first names of parameters, without secrets."""
-    secrets = secret_labels(rejected, RECIPE)
-    few = islice(dict.fromkeys(names), NAMES_MAX + 1)
-    shown = [printable(redact_secrets(name, secrets), SHOWN_MAX) for name in few]
-    more = ["..."] if len(shown) > NAMES_MAX else []
-    return ", ".join([*shown[:NAMES_MAX], *more]) or "no parameter"
+    request, misplaced = rejected.request, dict(KEY_RULES.misplaced)
+    if uncompressed(request.body):
+        fix = "Send the form without compressing it: only a plain form has parameters."
+        return Explanation("compressed body", KEY_RULES.expected, "a body in gzip", fix)
+    if form_of(request):
+        misplaced["member"] = misplaced["parameter"]
+    sent = (value for value in candidates(request) if value.where in {"header", "member"})
+    if any("time" in value.name.lower() for value in sent):
+        misplaced["header"] = FUTURES
+    return explain_missing_key(rejected, replace(KEY_RULES, misplaced=misplaced))
 
 
 # The signature
@@ -122,29 +89,13 @@ def _futures_scheme(attempt: Attempt) -> list[Attempt]:
     return [replace(attempt, text=t, is_foreign=True, construction="HMAC") for t in texts]
 
 
-OWN = (replace(FUTURES_SCHEME, change=_futures_scheme, no_pairs=True),)
+OWN = (Mistake(*FUTURES, _futures_scheme, no_pairs=True),)
 
 
 def _explain_signature(rejected: RejectedRequest) -> Explanation:
-    signature = parameter(rejected.request, b"sign")
-    if not signature:
-        return _explain_missing_sign(rejected)
     key: Key = rejected.keyring.find(parameter(rejected.request, b"api_key"))
+    signature = parameter(rejected.request, b"sign")
     return explain_signature(rejected, recipe_in_force(rejected.quirks), key, signature, OWN)
-
-
-SIGN_NAMES = ("sign", "signature", "sig")
-
-
-def _explain_missing_sign(rejected: RejectedRequest) -> Explanation:
-    names = [name for name, _ in _params(rejected)]
-    if b"sign" in names:
-        return Explanation("empty sign", EXPECTED, "sign is empty", UNSET.format("sign"))
-    sent = next((v for v in candidates(rejected.request) if v.name.lower() in SIGN_NAMES), None)
-    if sent is None:
-        return Explanation("missing sign", EXPECTED, _names_text(rejected, names), "Send sign.")
-    fix = f"Send the signature as the parameter sign, not as {sent.place}."
-    return Explanation("missing sign", EXPECTED, f"{sent.place} instead", fix)
 
 
 # A parameter with two values
@@ -176,8 +127,7 @@ def _explain_contradiction(rejected: RejectedRequest) -> Explanation | None:
 
 EXPLAINERS: Mapping[str, Explainer] = {
     "missing_credential": _explain_missing_key,
-    "unknown_credential": partial(explain_unknown_key, recipe=RECIPE),
-    "revoked_credential": explain_revoked_key,
+    "unknown_credential": partial(explain_unknown_key, rules=KEY_RULES),
     "bad_signature": _explain_signature,
     "bad_request": _explain_contradiction,
 }

@@ -11,89 +11,27 @@ from mockserver.explain import (
     Explanation,
     Mistake,
     RejectedRequest,
-    SentValue,
     by_reason,
     clock_drift,
-    explain_revoked_key,
-    explain_unknown_key,
-    match_altered_key,
     printable,
     redact_secrets,
 )
 from mockserver.explain.attempts import Attempt
-from mockserver.explain.keys import candidates, is_named_like_key
 from mockserver.explain.part_mistakes import REWRITTEN_BODY_MAX
+from mockserver.explain.plain_keys import explain_unknown_key
 from mockserver.explain.signature import explain_signature, secret_labels
-from mockserver.model.rule_table import Rule, first_rule
+from mockserver.model.rule_table import KeyRules, Rule, first_rule
 from mockserver.model.times import SECOND
 from mockserver.providers.cpg.auth import RECIPE, Key
 
 KEY, TIMESTAMP, SIGNATURE = "X-CPG-Key", "X-CPG-Timestamp", "X-CPG-Signature"
-HEADERS = (KEY, TIMESTAMP, SIGNATURE)
-ALL_THREE = f"the headers {KEY}, {TIMESTAMP} and {SIGNATURE}, none of them empty"
+KEY_RULES = KeyRules(places=(RECIPE.key_at,), key="key_id", secret="secret", name="key id")  # noqa: S106
 
 
 def _caller(rejected: RejectedRequest) -> Key | None:
     """Returns the key that the request names, None where there is none with that id."""
     presented = rejected.request.header(KEY.lower().encode())
     return next((k for k in rejected.keys if k.key_id.encode() == presented), None)
-
-
-# Headers
-
-# Which header a name stands for; the first match counts.
-ROLES = (
-    (re.compile(r"sig|hmac|hash", re.IGNORECASE), SIGNATURE),
-    (re.compile(r"time(?!out)|stamp|nonce|(?<![a-z])ts(?![a-z])", re.IGNORECASE), TIMESTAMP),
-    (re.compile(r"key|auth|token", re.IGNORECASE), KEY),
-)
-NAMES = {name.lower() for name in HEADERS}
-
-
-def _explain_missing(rejected: RejectedRequest) -> Explanation | None:
-    request = rejected.request
-    received_names = [name for name in HEADERS if request.header(name.lower().encode())]
-    missing_names = [name for name in HEADERS if name not in received_names]
-    empty = [name for name in missing_names if (name.lower().encode(), b"") in request.headers]
-    if empty:
-        fix = f"Check that the variables that hold {', '.join(empty)} are set."
-        return Explanation(f"empty {', '.join(empty)}", ALL_THREE, _list(received_names), fix)
-    stand_ins = _stand_ins(rejected, missing_names)
-    values = filter(_may_stand_in, candidates(request))
-    if not received_names and not stand_ins and any(map(is_named_like_key, values)):
-        return None  # it may be another exchange's key
-    fixes = [f"Send {name}, not {value.place}." for name, value in stand_ins.items()]
-    fixes += [f"Send {name}." for name in missing_names if name not in stand_ins]
-    received = _list([*received_names, *(value.place for value in stand_ins.values())])
-    return Explanation(f"missing {', '.join(missing_names)}", ALL_THREE, received, " ".join(fixes))
-
-
-def _list(names: list[str]) -> str:
-    return ", ".join(names) or "none of them"
-
-
-def _stand_ins(rejected: RejectedRequest, missing_names: list[str]) -> dict[str, SentValue]:
-    """Returns the values that were probably sent in place of the missing headers, by header."""
-    labels = {key.key_id.encode(): key.label for key in rejected.keys}
-    values = [value for value in candidates(rejected.request) if _may_stand_in(value)]
-    stand_ins = {
-        name: value for name in missing_names for value in values[::-1] if _role(value) == name
-    }
-    keys = [value for value in values if match_altered_key(value.value, labels, whole=True)]
-    if keys and KEY in missing_names:
-        stand_ins[KEY] = keys[0]
-    elif len(missing_names) == len(HEADERS):
-        return {}  # without a key of ours they may be another exchange's
-    return stand_ins
-
-
-def _may_stand_in(value: SentValue) -> bool:
-    return value.name.lower() not in NAMES
-
-
-def _role(value: SentValue) -> str:
-    """Returns the header that a value's name stands for, or nothing."""
-    return next((header for name, header in ROLES if name.search(value.name)), "")
 
 
 # The time
@@ -227,9 +165,7 @@ def _explain_permission(rejected: RejectedRequest) -> Explanation:
 
 
 EXPLAINERS: Mapping[str, Explainer] = {
-    "missing_credential": _explain_missing,
-    "unknown_credential": partial(explain_unknown_key, recipe=RECIPE),
-    "revoked_credential": explain_revoked_key,
+    "unknown_credential": partial(explain_unknown_key, rules=KEY_RULES),
     "outside_window": _explain_timestamp,
     "bad_signature": _explain_signature,
     "replayed": _explain_replay,
