@@ -137,7 +137,7 @@ class JournalRedactor:
         """
         if self._version != self.index.version:
             self._new_caches()
-        redact, lines = self.index.redact, self._lines
+        redact, lines, signatures = self.index.redact, self._lines, self._names.signatures
         if request.query:
             plain = request.raw_target_path + b"?" + self._names.query(request.query)
             target = redact(plain, TARGET_MAX)
@@ -147,7 +147,7 @@ class JournalRedactor:
             search = refused or has_secret
         texts = []
         for header in request.headers:
-            line, has_secret = lines[header]
+            line, has_secret = self._line(header) if header[0] in signatures else lines[header]
             texts.append(line)
             if has_secret:
                 search = True

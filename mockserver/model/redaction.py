@@ -77,12 +77,14 @@ class Secrets(Struct, frozen=True):
 
     ``headers`` are names in lower case, ``query`` parameters of a query or a form, ``members``
     names in a JSON body whose text, or every text below, is secret. ``values`` are members of a
-    credential; None is every text but its label and its account.
+    credential; None is every text but its label and its account. ``signature`` names the header
+    whose value is another one in every request, so that no cache keeps its fingerprint.
     """
 
     headers: frozenset[bytes] = frozenset()
     query: frozenset[bytes] = frozenset()
     members: frozenset[str] = frozenset()
+    signature: bytes = b""
     values: tuple[str, ...] | None = None
 
     def names(self, credential: Any) -> tuple[str, ...]:
@@ -107,6 +109,7 @@ class Redactor:
         self._query: frozenset[bytes] = frozenset().union(*(s.query for s in each))
         self._members: frozenset[str] = frozenset().union(*(s.members for s in each))
         self._names = [name.encode() for name in self._members]
+        self.signatures = frozenset(s.signature for s in each)
 
     def header(self, name: bytes, value: bytes) -> bytes:
         """Returns the value of a header, or its fingerprint when the name is secret."""

@@ -115,7 +115,9 @@ PROVIDER = Provider(
     key="key_id",
     members=("key_id", "secret"),
     secrets=Secrets(
-        headers=frozenset({b"x-cpg-key", b"x-cpg-signature"}), values=("key_id", "secret")
+        headers=frozenset({b"x-cpg-key", b"x-cpg-signature"}),
+        signature=b"x-cpg-signature",
+        values=("key_id", "secret"),
     ),
     sign=auth.sign,
     example=lambda key: UnsignedRequest("GET", "", b"/v1/balances"),
