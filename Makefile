@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test system docs reference screenshots check fix prove fuzz soak compat compat-latest bench lock wheel clean
+.PHONY: help run test coverage system docs reference screenshots check fix prove fuzz soak compat compat-latest bench lock wheel clean
 
 help: ## List the chores
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -18,6 +18,9 @@ run: $(VENV)/installed ## Install, serve, print the table (ARGS="--port 0" passe
 
 test: $(VENV)/installed-test ## Run the whole suite (ARGS="-k cpg" passes options)
 	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+coverage: $(VENV)/installed-test ## The same with branches counted: what is never run (ARGS="-k cpg")
+	@$(BIN)/python -m pytest -n auto --dist worksteal --cov=mockserver --cov-branch --cov-report=term-missing:skip-covered $(ARGS)
 
 system: $(SYSTEM)/installed ## Tests with a browser, a balancer, other toolchains (ARGS="-k page")
 	@$(SYSTEM)/bin/python -m pytest -p no:randomly contract_tests/system $(ARGS)
