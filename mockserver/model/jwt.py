@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from mockserver.caches import MIB, cached
@@ -62,10 +63,10 @@ def read(token: bytes) -> Token:
     head, dot, payload = signed.partition(b".")
     if not dot:
         raise ValueError("a token has three parts")
-    header = _object(_decoded(head))
+    header = members(_decoded(head))
     if "crit" in header or "b64" in header:
         raise ValueError("the header asks for an extension")
-    return Token(header, _object(_decoded(payload)), signed, _decoded(signature))
+    return Token(header, members(_decoded(payload)), signed, _decoded(signature))
 
 
 def genuine(token: Token, key: Key) -> bool:
@@ -94,6 +95,9 @@ def _json(part: Mapping[str, Any]) -> bytes:
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=once_each)
+# What clients send: ten times as fast to parse, to the same values.
+FLAT = msgspec.json.Decoder(dict[str, str | int | list[str]])
+BACKSLASH, BLANKS = ord("\\"), b" \t\r\n"
 
 
 def decode(part: bytes) -> Any:
@@ -103,7 +107,15 @@ def decode(part: bytes) -> Any:
     return DECODER.decode(part.decode())
 
 
-def _object(raw: bytes) -> dict[str, Any]:
+def members(raw: bytes) -> dict[str, Any]:
+    """Parses a part as an object, each member given once; raises ValueError."""
+    try:
+        flat: dict[str, Any] = FLAT.decode(raw)
+        # Without escapes, a quote and a colon stand behind each name: it is given once.
+        if BACKSLASH not in raw and len(flat) == raw.translate(None, BLANKS).count(b'":'):
+            return flat
+    except msgspec.MsgspecError:
+        pass  # the slow way says what is wrong
     value = decode(raw)
     if not isinstance(value, dict):
         raise ValueError("a part is no object")

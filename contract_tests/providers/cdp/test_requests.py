@@ -55,6 +55,7 @@ from mockserver.errors import DataError
 from mockserver.files import lookup as files
 from mockserver.files import worlds
 from mockserver.model import jwt
+from mockserver.model.amounts import Amount
 from mockserver.model.http import UnsignedRequest
 from mockserver.model.provider import GeneratedUser
 from mockserver.providers.cdp import keys
@@ -752,8 +753,8 @@ def test_the_highest_worth_comes_first_and_what_has_none_last(server: MockServer
         ("item", "7", None),
         ("huge", "123456789.123456789123456789", "0.000000000123456789"),
     ):
-        price = None if usd is None else type(handle.balances()[0].total).parse(usd)
-        amount = type(handle.balances()[0].total).parse(total)
+        price = None if usd is None else Amount.parse(usd)
+        amount = Amount.parse(total)
         places.apply([_set(row(asset=asset, total=amount, usd=price))])
     answer = read(server, f"/v2/accounts/{MAIN}/balances")
     order = ["btc", "usd", "ape", "usdc", "zec", "huge", "dust", "item", "note"]
