@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,12 +84,37 @@ def test_a_repr_says_id_world_and_base_url(sandbox: Sandbox, running: MockServer
     assert repr(sandbox).startswith("<Sandbox mine: no sandbox mine")
 
 
+def test_a_world_may_be_a_file(running: MockServer, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    rows = '{balances: [{asset: BTC, total: "7.50"}]}'
+    key = "{api_key: a, secret_key: b, account: m}"
+    file.write_text(f"coinw: {{keys: {{main: {key}}}, accounts: {{m: {rows}}}}}", encoding="utf-8")
+    for world in (file, str(file)):
+        assert str(running.sandbox(world=world).coinw.balances("m")[0].total) == "7.50"
+    with pytest.raises(ValueError, match="no such world"):
+        running.sandbox(world=tmp_path / "nope.yaml")
+    file.write_text("coinw: {keys: 7", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"mine\.yaml:2: "):
+        running.sandbox(world=file)
+
+
+def test_a_server_that_starts_again_has_new_addresses() -> None:
+    server = MockServer()
+    assert server.cpg.base_url == "http://mockserver/cpg"
+    addresses = set()
+    for n in range(2):
+        with server, server.cpg.client() as client:
+            assert client.get(f"/v1/balances?n={n}").status_code == 200
+            addresses.add(server.cpg.base_url)
+    assert len(addresses) == 2
+
+
 def test_amounts_are_text_decimals_or_whole_numbers(sandbox: Sandbox) -> None:
-    sandbox.coinw.set_balance("main", "BTC", total=Decimal("1.50"))
+    sandbox.coinw.set_balance("main", "BTC", total=Decimal("1.50"), held=Decimal("1E-9"))
     sandbox.coinw.credit("main", "BTC", 2)
     sandbox.coinw.debit("main", "BTC", "0.25")
     row = next(row for row in sandbox.coinw.balances() if row.asset == "BTC")
-    assert str(row.total) == "3.25"
+    assert (str(row.total), f"{row.held:f}") == ("3.25", "0.000000001")
     wrong: Any = 1.5
     with pytest.raises(ValueError, match="an amount is a quoted string"):
         sandbox.coinw.credit("main", "BTC", wrong)

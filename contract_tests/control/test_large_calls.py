@@ -19,6 +19,7 @@ from mockserver.control import journal as entries
 from mockserver.control import ledger as ledgers
 from mockserver.control import ledger_pages as pages
 from mockserver.control.chunks import ITEMS_MAX, chunks, plain
+from mockserver.files import worlds
 
 WAIT = 30  # seconds, so that a hang fails
 ROWS = [{"asset": f"A{n:05d}", "total": "1"} for n in range(300)]
@@ -43,7 +44,7 @@ LARGE = {
     "the ledger as lines": Large("GET", D + "/ledger", (ledgers, "row_document"), headers=LINES),
     "rows of an account": Large("GET", ACCOUNT, (ledgers, "row_document")),
     "rows put": Large("PUT", ACCOUNT, (ledgers, "_convert_row"), {"balances": ROWS}),
-    "rows put, told": Large("PUT", ACCOUNT, (ledgers, "row_document"), {"balances": ROWS}),
+    "rows put, the answer": Large("PUT", ACCOUNT, (ledgers, "row_document"), {"balances": ROWS}),
     "the journal": Large("GET", D + "/requests?limit=1000", (entries, "entry_document")),
     "the archive": Large("GET", D + "/requests.har", (entries, "entry_document")),
     "verify": Large(
@@ -64,15 +65,21 @@ LARGE = {
 }
 
 
-@pytest.fixture
-def server() -> Iterator[MockServer]:
+@pytest.fixture(scope="module")
+def running() -> Iterator[MockServer]:
     with MockServer(limits="off") as server:
-        balance(server)
         yield server
 
 
+@pytest.fixture
+def served(server: MockServer) -> MockServer:
+    """The server with one entry in its journal."""
+    balance(server)
+    return server
+
+
 def balance(server: MockServer) -> None:
-    """Asks the sandbox ``default``."""
+    """Reads a balance of the sandbox ``default``."""
     handle = server.coinapi
     answer = httpx.get(f"{handle.base_url}/v1/balances", auth=handle.auth, timeout=WAIT)
     assert answer.status_code == 200
@@ -94,24 +101,24 @@ class Stop:
 
 @pytest.mark.parametrize("large", LARGE.values(), ids=LARGE)
 def test_requests_are_answered_while_a_large_call_works(
-    server: MockServer, monkeypatch: pytest.MonkeyPatch, large: Large
+    served: MockServer, monkeypatch: pytest.MonkeyPatch, large: Large
 ) -> None:
-    other = server.sandbox()
+    other = served.sandbox()
     stop = Stop(monkeypatch, large.inside)
-    url = f"{server.url}/__admin{large.path}"
+    url = f"{served.url}/__admin{large.path}"
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(
+        call = pool.submit(
             httpx.request, large.method, url, json=large.body, headers=large.headers, timeout=WAIT
         )
         try:
             assert stop.reached.wait(WAIT)
-            for handle in (server, other):
+            for handle in (served, other):
                 target = f"{handle.coinapi.base_url}/v1/balances"
                 answer = httpx.get(target, auth=handle.coinapi.auth, timeout=WAIT / 3)
                 assert answer.status_code == 200
         finally:
             stop.released.set()
-        assert asked.result(WAIT).is_success
+        assert call.result(WAIT).is_success
 
 
 STEPS = [
@@ -123,17 +130,17 @@ STEPS = [
 
 @pytest.mark.parametrize(("method", "path", "shows"), STEPS)
 def test_a_large_answer_is_made_and_encoded_a_bounded_number_of_items_at_a_time(
-    server: MockServer,
+    served: MockServer,
     monkeypatch: pytest.MonkeyPatch,
     method: str,
     path: str,
     shows: tuple[Any, str],
 ) -> None:
-    control.call(server.app, "PUT", ACCOUNT, {"balances": ROWS})
-    journal = server.app.sandboxes.default.journal
+    control.call(served.app, "PUT", ACCOUNT, {"balances": ROWS})
+    journal = served.app.sandboxes.default.journal
     for n in range(300):
         journal.add(journal.entries[0].__class__(*[n + 2, *_rest(journal.entries[0])]))
-    made, show, lock = [0], getattr(*shows), server.app.sandboxes.default.lock
+    made, show, lock = [0], getattr(*shows), served.app.sandboxes.default.lock
 
     def counted(source: Any) -> Any:
         assert not lock._is_owned()  # noqa: SLF001 -- nothing is made under it
@@ -143,7 +150,7 @@ def test_a_large_answer_is_made_and_encoded_a_bounded_number_of_items_at_a_time(
     monkeypatch.setattr(*shows, counted)
     query = {"limit": "1000"} if path.endswith("/requests") else {}
     verb, parameters = api.find(method, path)
-    _, answer = api.carry_out(server.app, verb, parameters, None, query, "http://x")
+    _, answer = api.carry_out(served.app, verb, parameters, None, query, "http://x")
     pieces, total = [], 0
     assert made == [0]
     for piece in chunks(answer):
@@ -160,42 +167,42 @@ def _rest(entry: Any) -> list[Any]:
 
 
 def test_rows_are_put_in_one_step_under_the_lock(
-    server: MockServer, monkeypatch: pytest.MonkeyPatch
+    served: MockServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sandbox = server.app.sandboxes.default
+    sandbox = served.app.sandboxes.default
     kind = type(sandbox.states["coinw"].ledger)
     put, rows_made = kind.put, []
     row = sandbox.states["coinw"].provider.row
     touched = row.touched
 
-    def bans_to_update(self: Any, by: str) -> Any:
+    def touch(self: Any, by: str) -> Any:
         rows_made.append(sandbox.lock._is_owned())  # noqa: SLF001
         return touched(self, by)
 
     puts: list[bool] = []
 
-    def seen(self: Any, account: str, held: Any) -> None:
+    def record(self: Any, account: str, held: Any) -> None:
         puts.append(sandbox.lock._is_owned())  # noqa: SLF001
         put(self, account, held)
 
-    monkeypatch.setattr(row, "touched", bans_to_update)
-    monkeypatch.setattr(kind, "put", seen)
-    control.call(server.app, "PUT", ACCOUNT, {"balances": ROWS})
+    monkeypatch.setattr(row, "touched", touch)
+    monkeypatch.setattr(kind, "put", record)
+    control.call(served.app, "PUT", ACCOUNT, {"balances": ROWS})
     assert (puts, len(rows_made), any(rows_made)) == ([True], 300, False)
-    told = control.call(server.app, "GET", ACCOUNT)[1]
-    assert [r["asset"] for r in told["balances"]] == [r["asset"] for r in ROWS]
+    account = control.call(served.app, "GET", ACCOUNT)[1]
+    assert [r["asset"] for r in account["balances"]] == [r["asset"] for r in ROWS]
 
 
-def test_a_ledger_of_half_a_million_rows_is_read_in_pages_of_a_thousand() -> None:
-    with MockServer("whale", limits="off") as server:
+def test_a_large_ledger_is_read_in_pages_of_a_thousand_or_as_lines() -> None:
+    world = "coinapi: {accounts: {main: {exchanges: [KRAKEN], generate: {rows: 40000}}}}"
+    with MockServer(worlds.read(world, "many"), limits="off") as server:
         url = f"{server.url}/__admin{D}/ledger"
-        first = httpx.get(url, timeout=WAIT).json()
-        rows = sum(len(a["balances"]) for n, p in first.items() if n != "next" for a in p.values())
-        assert rows == 1000
-        assert first["next"] == "0.0.1000"
+        page = httpx.get(url, timeout=WAIT).json()
+        assert len(page["coinapi"]["main"]["balances"]) == 1000
+        assert page["next"] == "1.0.1000"
         with httpx.stream("GET", url, headers=LINES, timeout=WAIT) as answer:
             for count, line in enumerate(answer.iter_lines()):
-                assert json.loads(line)["provider"] == "cdp"
-                if count == 500:  # who leaves in the middle harms no other
+                assert json.loads(line)["provider"] == "coinapi"
+                if count == 500:  # a client that leaves in the middle harms no other
                     break
-        balance(server)
+        assert httpx.get(server.url + "/__admin/health", timeout=WAIT).is_success
