@@ -86,9 +86,13 @@ def test_it_verifies_what_was_signed_and_nothing_else() -> None:
 
 
 def explained(signature: str, request: Request = RIGHT, recipe: SigningRecipe = RECIPE) -> Any:
-    labels: Any = SimpleNamespace(labels={key.label: key for key in KEYS})
-    rejected = RejectedRequest(request, "bad_signature", {}, labels, {}, NOW)
-    return explain_signature(rejected, recipe, MAIN, signature.encode())
+    keyring: Any = SimpleNamespace(
+        labels={key.label: key for key in KEYS}, find=lambda presented: MAIN
+    )
+    others = [(name, value) for name, value in request.headers if name != b"api-sign"]
+    wrong = replace(request, headers=[*others, (b"api-sign", signature.encode())])
+    rejected = RejectedRequest(wrong, "bad_signature", {}, keyring, {}, NOW)
+    return explain_signature(rejected, recipe)
 
 
 def of(message: bytes, secret: bytes = SECRET) -> Callable[[], str]:

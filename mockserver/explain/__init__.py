@@ -21,7 +21,6 @@ from mockserver.explain.vocabulary import (
     Explanation,
     RejectedRequest,
     by_reason,
-    clock_drift,
 )
 
 __all__ = [
@@ -34,7 +33,6 @@ __all__ = [
     "RejectedRequest",
     "SentValue",
     "by_reason",
-    "clock_drift",
     "explanation_for",
     "fingerprinted",
     "highlight_diff",

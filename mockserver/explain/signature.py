@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -42,16 +41,14 @@ Solution = tuple[Mistakes, Attempt]
 
 
 def explain_signature(
-    rejected: RejectedRequest,
-    recipe: SigningRecipe,
-    credential: Any,
-    signature: bytes,
-    own: Mistakes = (),
+    rejected: RejectedRequest, recipe: SigningRecipe, own: Mistakes = ()
 ) -> Explanation:
     """Returns the mistakes that reproduce the signature, or says that none is known.
 
     ``own`` are mistakes that only this provider's clients make.
     """
+    credential = rejected.keyring.find(recipe.key_at.reader()(rejected.request))
+    signature = recipe.signature_at.reader()(rejected.request)
     any_case = rejected.quirks.get("signature_case") == "any"
     case = "any" if any_case else CASES.get(recipe.written, recipe.written)
     writing, raw = digest_of(signature, case.encode())

@@ -57,18 +57,3 @@ def by_reason(explainers: Mapping[str, Explainer]) -> Explainer:
         return None if explainer is None else explainer(rejected)
 
     return explain
-
-
-def clock_drift(rejected: RejectedRequest, window: str) -> Explanation:
-    """Explains a timestamp outside the ``window`` (text); the fact ``drift`` is in seconds."""
-    drift = rejected.facts.get("drift")
-    if drift is None:
-        received = "not a whole number of seconds"
-    else:
-        received = f"{abs(drift)} s {'behind' if drift < 0 else 'ahead of'} the exchange's clock"
-    return Explanation(
-        "clock drift",
-        f"a time within {window} of the exchange's clock",
-        received,
-        "Set the clock, or sign with the time of the exchange's Date header.",
-    )

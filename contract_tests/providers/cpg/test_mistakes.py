@@ -658,7 +658,7 @@ TIMES = [
     ("Sat, 17 May 2025 01:20:00 GMT", "timestamp is a date", "", "Send Unix seconds, not an HTTP date."),
     (f'"{NOW}"', "quotes around the timestamp", "", "Send the digits alone, without quotes."),
     ("1.7474448e9", "timestamp with an exponent", "", "Send an integer."),
-    ("NaN", "timestamp is no number", "", "Send the seconds since 1970 as digits, nothing else."),
+    ("NaN", "timestamp is no number", "", "Send the seconds since 1970 as digits alone."),
     ("9" * 15, "clock drift", f", {10**15 - 1 - NOW} s ahead of the exchange's clock", DRIFT),
     ("9" * 30, "timestamp too long", "", "Send whole seconds."),
 ]  # fmt: skip

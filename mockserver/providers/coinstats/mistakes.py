@@ -4,6 +4,7 @@ Neither the strings in a body nor unknown names are shown: they may be an exchan
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -50,8 +51,13 @@ def _explain_wrong_key(rejected: RejectedRequest) -> Explanation | None:
     if explanation is not None:
         return explanation
     presented = read_key(rejected.request).decode("latin-1")
-    exchange_values = {v: name for k in rejected.keys for name, v in k.connection_fields.items()}
-    exchange_values |= field_names(rejected.request.body)
+    sent = parse_object(rejected.request.body).get("connectionFields")
+    exchange_values = {
+        value: name
+        for fields in (*(key.connection_fields for key in rejected.keys), sent)
+        for name, value in (fields.items() if isinstance(fields, dict) else ())
+        if name in FIELDS and isinstance(value, str)
+    }
     if presented not in exchange_values:
         return None
     received = f"{fingerprinted(presented)}, the {exchange_values[presented]} of an exchange"
@@ -64,9 +70,8 @@ def _explain_wrong_key(rejected: RejectedRequest) -> Explanation | None:
 
 def _explain_portfolio(rejected: RejectedRequest) -> Explanation:
     id = first(rejected.request.query, "portfolioId")
-    if id in EXCHANGES:
-        rule, fix = "connectionId for the portfolioId", "Send portfolio.id of the balance call."
-    else:
+    rule, fix = "connectionId for the portfolioId", "Send portfolio.id of the balance call."
+    if id not in EXCHANGES:
         rule = "unknown portfolio"
         fix = "Call POST /v1/exchange/balance with this key first: it creates the portfolio."
     expected = "portfolio.id of a balance call with this key"
@@ -92,17 +97,7 @@ def _explain_not_synced(rejected: RejectedRequest) -> Explanation:
     )
 
 
-# The body and its parameters
-
-# Other names that clients use, in lower case and without separators.
-ALIASES = {
-    "connectionId": ("connectionid", "connection", "exchange", "exchangeid", "id"),
-    "connectionFields": ("connectionfields", "fields", "credentials", "connectionfield"),
-    "apiKey": ("apikey", "key", "accesskey", "publickey"),
-    "apiSecret": ("apisecret", "secret", "secretkey", "apisecretkey", "privatekey"),
-    "passphrase": ("passphrase", "password", "apipassphrase", "passwd"),
-    "portfolioId": ("portfolioid", "portfolio", "id"),
-}
+# The body as a whole
 
 TYPE_NAMES = {
     str: "a string",
@@ -110,19 +105,8 @@ TYPE_NAMES = {
     int: "a number",
     float: "a number",
     list: "a list",
+    type(None): "null",
 }
-
-
-def _type_name(value: Any) -> str:
-    """Returns the type of a JSON value, in words."""
-    return "null" if value is None else TYPE_NAMES.get(type(value), "an object")
-
-
-def field_names(body: bytes) -> dict[str, str]:
-    """Returns the names of the known ``connectionFields`` in a body, by their values."""
-    fields = parse_object(body).get("connectionFields")
-    items = fields.items() if isinstance(fields, dict) else ()
-    return {value: name for name, value in items if name in FIELDS and isinstance(value, str)}
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -134,131 +118,71 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _misspelling_of(known: str, names: Iterable[str]) -> str:
-    """Returns the name that probably stands for a known one, or nothing."""
-    for name in names:
-        if "".join(c for c in name.lower() if c.isalnum()) in ALIASES.get(known, ()):
-            return name
-    return ""
+WRONG_FORMATS = (
+    Rule("empty body", lambda body: not body.strip(), received="nothing"),
+    Rule("compressed body", re.compile(rb"\x1f\x8b").match, received="a body in gzip"),
+    Rule("UTF-16", re.compile(rb"\xff\xfe|\xfe\xff").match, received="a body in UTF-16"),
+    Rule(
+        "byte order mark",
+        re.compile(rb"\xef\xbb\xbf").match,
+        received="a byte order mark before the JSON",
+    ),
+    Rule(
+        "form for JSON", re.compile(rb"[A-Za-z][^&]*=").match, received="name=value, as in a form"
+    ),
+    Rule("Python for JSON", re.compile(rb"\s*[{\[]'").match, received="single quotes"),
+)
 
 
-def explain_parameter(rejected: RejectedRequest) -> Explanation | None:
-    """Explains a body that is not an object, or the first wrong parameter."""
-    name = rejected.facts.get("parameter")
-    if name is None:
-        return _whole_body(rejected.request.body)
-    if name == "portfolioId":
-        return _portfolio_id(rejected)
-    outer, _, field = name.partition(".")
-    body = parse_object(rejected.request.body)
-    if field:
-        return _field(field, body) if body else None
-    if outer not in body:
-        return _missing(outer, body)
-    return _wrong_type(outer, body[outer])
-
-
-# The body as a whole
-
-
-def _whole_body(body: bytes) -> Explanation:
+def _explain_body(body: bytes) -> Explanation:
     row = first_rule(WRONG_FORMATS, body)
     rule, received = (row.name, row.received) if row else _syntax_error(body)
     fix = "Send a JSON object, with Content-Type: application/json."
     return Explanation(rule, "a JSON object in UTF-8, each member given once", received, fix)
 
 
-WRONG_FORMATS = (
-    Rule("empty body", lambda body: not body.strip(), "", "nothing"),
-    Rule("compressed body", lambda body: body[:2] == b"\x1f\x8b", "", "a body in gzip"),
-    Rule("UTF-16", lambda body: body[:2] in (b"\xff\xfe", b"\xfe\xff"), "", "a body in UTF-16"),
-    Rule(
-        "byte order mark",
-        lambda body: body[:3] == b"\xef\xbb\xbf",
-        "",
-        "a byte order mark before the JSON",
-    ),
-    Rule(
-        "form for JSON",
-        lambda body: body[:1].isalpha() and b"=" in body.partition(b"&")[0],
-        "",
-        "name=value, as in a form",
-    ),
-    Rule("Python for JSON", lambda body: body.lstrip()[:2] in (b"{'", b"['"), "", "single quotes"),
-)
-
-
 def _syntax_error(body: bytes) -> tuple[str, str]:
     """Returns the rule of JSON that a body breaks, and the position; never the text there."""
     try:
         data = json.loads(body.decode(), object_pairs_hook=once_each)
+    except UnicodeDecodeError as error:
+        return "body is not UTF-8", f"byte {error.start} is not UTF-8"
+    except json.JSONDecodeError as error:
+        return "body is not JSON", f"{error.msg}, at character {error.pos}"
     except (ValueError, RecursionError) as error:
-        return _parse_error(error)
+        return "body is not JSON", str(error)
     if isinstance(data, dict):
         return "body is not JSON", "NaN or Infinity for a number"
     if isinstance(data, str) and data[:1] == "{":
         return "JSON encoded twice", "a string that contains JSON"
-    return "body is not an object", _type_name(data)
-
-
-def _parse_error(error: Exception) -> tuple[str, str]:
-    if isinstance(error, UnicodeDecodeError):
-        return "body is not UTF-8", f"byte {error.start} is not UTF-8"
-    if isinstance(error, json.JSONDecodeError):
-        return "body is not JSON", f"{error.msg}, at character {error.pos}"
-    return "body is not JSON", str(error)
+    return "body is not an object", TYPE_NAMES[type(data)]
 
 
 # Its members
 
-
-def _missing(name: str, members: Mapping[str, Any], inside: str = "") -> Explanation:
-    sent_name = _misspelling_of(name, members)
-    expected = f"the {inside or 'member'} {name}"
-    if sent_name:
-        return Explanation("misspelt name", expected, sent_name, f"Call it {name}.")
-    return Explanation(f"{name} missing", expected, "none", f"Add {name}.")
-
-
-def _wrong_type(name: str, value: Any) -> Explanation:
-    if name == "connectionId" and isinstance(value, str):
-        return _exchange(value)
-    if name == "connectionFields":
-        received = "a field that is not a string" if isinstance(value, dict) else _type_name(value)
-        fix = "Send an object whose values are strings."
-        return Explanation(f"{name} of another type", "an object of strings", received, fix)
-    if isinstance(value, str):
-        fix = "Send UTF-8 without halves of surrogate pairs."
-        return Explanation(f"{name} is not Unicode", "a string", "half of a surrogate pair", fix)
-    return Explanation(f"{name} of another type", "a string", _type_name(value), "Send a string.")
+# Other names that clients use, in lower case and without separators.
+ALIASES = {
+    "connectionId": ("connectionid", "connection", "exchange", "exchangeid", "id"),
+    "connectionFields": ("connectionfields", "fields", "credentials", "connectionfield"),
+    "apiKey": ("apikey", "key", "accesskey", "publickey"),
+    "apiSecret": ("apisecret", "secret", "secretkey", "apisecretkey", "privatekey"),
+    "passphrase": ("passphrase", "password", "apipassphrase", "passwd"),
+    "portfolioId": ("portfolioid", "portfolio", "id"),
+}
 
 
-def _exchange(value: str) -> Explanation:
-    ids = {known.name: id for id, known in EXCHANGES.items()} | {id: id for id in EXCHANGES}
-    suggestion = nearest(value, ids)
-    other_case = suggestion.lower() == value.lower()
-    rule = "connectionId in another case" if other_case else "unknown connectionId"
-    raw = value.encode("utf-8", "replace")
-    received = printable(raw) if suggestion else fingerprinted(raw)
-    fix = (
-        f"Did you mean {ids[suggestion]}?" if suggestion else "GET /v1/exchange/support lists them."
-    )
-    return Explanation(rule, f"one of {', '.join(EXCHANGES)}", received, fix)
-
-
-def _field(name: str, body: Mapping[str, Any]) -> Explanation:
-    fields = body["connectionFields"]
-    if fields.get(name, "") != "":
-        return _wrong_type(name, fields[name])
-    exchange = body["connectionId"]
-    if name in fields:
-        fix = "Check that the variable that holds it is set."
-        return Explanation(f"empty {name}", f"the {name} of {exchange}", "an empty string", fix)
-    if name in body:
-        fix = "Put the fields into connectionFields."
-        received = f"{name} next to connectionFields"
-        return Explanation("field in another place", f"connectionFields.{name}", received, fix)
-    return _missing(name, fields, f"field of {exchange}")
+def explain_parameter(rejected: RejectedRequest) -> Explanation | None:
+    """Explains a body that is not an object, or the first wrong parameter."""
+    name = rejected.facts.get("parameter")
+    if name is None:
+        return _explain_body(rejected.request.body)
+    if name == "portfolioId":
+        return _portfolio_id(rejected)
+    outer, _, field = name.partition(".")
+    body = parse_object(rejected.request.body)
+    if field:
+        return _field(field, body) if body else None
+    return _wrong_type(outer, body[outer]) if outer in body else _missing(outer, body, "member")
 
 
 def _portfolio_id(rejected: RejectedRequest) -> Explanation:
@@ -268,15 +192,59 @@ def _portfolio_id(rejected: RejectedRequest) -> Explanation:
         fix = "Send portfolio.id of the balance call."
         return Explanation("empty portfolioId", "a portfolio's id", "an empty one", fix)
     if any(v.where == "member" and v.name == "portfolioId" for v in sent_values(request)):
-        fix = "Send portfolioId in the query."
-        received = "portfolioId in the body"
+        received, fix = "portfolioId in the body", "Send portfolioId in the query."
         return Explanation(received, "portfolioId in the query", received, fix)
-    return _missing("portfolioId", dict.fromkeys(names), "parameter")
+    return _missing("portfolioId", names, "parameter")
+
+
+def _missing(name: str, names: Iterable[str], kind: str) -> Explanation:
+    """Explains a missing name, of those that are sent the one that probably stands for it."""
+    expected = f"the {kind} {name}"
+    for sent in names:
+        if "".join(c for c in sent.lower() if c.isalnum()) in ALIASES.get(name, ()):
+            return Explanation("misspelt name", expected, sent, f"Call it {name}.")
+    return Explanation(f"{name} missing", expected, "none", f"Add {name}.")
+
+
+def _field(name: str, body: Mapping[str, Any]) -> Explanation:
+    fields, exchange = body["connectionFields"], body["connectionId"]
+    if fields.get(name, "") != "":
+        return _wrong_type(name, fields[name])
+    if name in fields:
+        fix = "Check that the variable that holds it is set."
+        return Explanation(f"empty {name}", f"the {name} of {exchange}", "an empty string", fix)
+    if name in body:
+        received, fix = f"{name} next to connectionFields", "Put the fields into connectionFields."
+        return Explanation("field in another place", f"connectionFields.{name}", received, fix)
+    return _missing(name, fields, f"field of {exchange}")
+
+
+def _wrong_type(name: str, value: Any) -> Explanation:
+    if name == "connectionId" and isinstance(value, str):
+        return _exchange(value)
+    rule, received = f"{name} of another type", TYPE_NAMES.get(type(value), "an object")
+    if name == "connectionFields":
+        received = "a field that is not a string" if isinstance(value, dict) else received
+        fix = "Send an object whose values are strings."
+        return Explanation(rule, "an object of strings", received, fix)
+    if isinstance(value, str):
+        fix = "Send UTF-8 without halves of surrogate pairs."
+        return Explanation(f"{name} is not Unicode", "a string", "half of a surrogate pair", fix)
+    return Explanation(rule, "a string", received, "Send a string.")
+
+
+def _exchange(value: str) -> Explanation:
+    ids = {known.name: id for id, known in EXCHANGES.items()} | {id: id for id in EXCHANGES}
+    raw, suggestion = value.encode("utf-8", "replace"), nearest(value, ids)
+    other_case = suggestion.lower() == value.lower()
+    rule = "connectionId in another case" if other_case else "unknown connectionId"
+    received, fix = fingerprinted(raw), "GET /v1/exchange/support lists them."
+    if suggestion:
+        received, fix = printable(raw), f"Did you mean {ids[suggestion]}?"
+    return Explanation(rule, f"one of {', '.join(EXCHANGES)}", received, fix)
 
 
 # Credentials of an exchange
-
-Connection = tuple[str, Mapping[str, str]]  # the exchange and its credential fields
 
 
 def explain_credentials(rejected: RejectedRequest) -> Explanation | None:
@@ -285,7 +253,7 @@ def explain_credentials(rejected: RejectedRequest) -> Explanation | None:
     if not body:
         return None
     exchange, fields = body["connectionId"], body["connectionFields"]
-    connections: list[Connection] = rejected.facts["connections"]
+    connections: list[tuple[str, Mapping[str, str]]] = rejected.facts["connections"]
     for other, expected_fields in connections:
         if other != exchange and expected_fields.items() <= fields.items():
             return Explanation(
@@ -294,10 +262,11 @@ def explain_credentials(rejected: RejectedRequest) -> Explanation | None:
                 f"those of {other}",
                 f"Send connectionId {other}, or the fields of {exchange}.",
             )
-    candidates = [expected_fields for other, expected_fields in connections if other == exchange]
-    if candidates:
-        closest = max(candidates, key=lambda candidate: len(candidate.items() & fields.items()))
-        return _wrong_fields(exchange, closest, fields)
+    own = [expected_fields for other, expected_fields in connections if other == exchange]
+    if own:
+        return _wrong_fields(
+            exchange, max(own, key=lambda o: len(o.items() & fields.items())), fields
+        )
     return Explanation(
         "no such connection",
         f"the fields of a connection to {exchange} in this world",
@@ -312,11 +281,10 @@ def _wrong_fields(
     wrong = {name: value for name, value in expected_fields.items() if fields.get(name) != value}
     swapped = sorted(fields.get(name, "") for name in wrong) == sorted(wrong.values())
     received = ", ".join(_field_text(name, wrong[name], fields.get(name, "")) for name in wrong)
+    rule = " + ".join(f"wrong {name}" for name in wrong)
+    fix = f"Send {' and '.join(wrong)} as the world has it for {exchange}."
     if swapped and len(wrong) > 1:
         rule, fix = f"{' and '.join(wrong)} swapped", "Send each under its own name."
-    else:
-        rule = " + ".join(f"wrong {name}" for name in wrong)
-        fix = f"Send {' and '.join(wrong)} as the world has it for {exchange}."
     return Explanation(rule, f"the fields of the connection {exchange}", received, fix)
 
 

@@ -21,7 +21,7 @@ from mockserver.explain.signature import explain_signature, secret_labels
 from mockserver.model.query import FORM, parameter, raw_pairs
 from mockserver.model.redaction import is_secret_name
 from mockserver.model.rule_table import KeyRules
-from mockserver.providers.coinw.auth import RECIPE, Key, recipe_in_force
+from mockserver.providers.coinw.auth import RECIPE, recipe_in_force
 
 EXPLAINED_MAX = 16 * 1024  # bytes of query and form that are parsed for an explanation
 SHOWN_MAX = 80  # bytes of a value that are shown
@@ -93,9 +93,7 @@ OWN = (Mistake(*FUTURES, _futures_scheme, no_pairs=True),)
 
 
 def _explain_signature(rejected: RejectedRequest) -> Explanation:
-    key: Key = rejected.keyring.find(parameter(rejected.request, b"api_key"))
-    signature = parameter(rejected.request, b"sign")
-    return explain_signature(rejected, recipe_in_force(rejected.quirks), key, signature, OWN)
+    return explain_signature(rejected, recipe_in_force(rejected.quirks), OWN)
 
 
 # A parameter with two values

@@ -12,7 +12,6 @@ from mockserver.explain import (
     Mistake,
     RejectedRequest,
     by_reason,
-    clock_drift,
     printable,
     redact_secrets,
 )
@@ -24,14 +23,13 @@ from mockserver.model.rule_table import KeyRules, Rule, first_rule
 from mockserver.model.times import SECOND
 from mockserver.providers.cpg.auth import RECIPE, Key
 
-KEY, TIMESTAMP, SIGNATURE = "X-CPG-Key", "X-CPG-Timestamp", "X-CPG-Signature"
+TIMESTAMP = "X-CPG-Timestamp"
 KEY_RULES = KeyRules(places=(RECIPE.key_at,), key="key_id", secret="secret", name="key id")  # noqa: S106
 
 
-def _caller(rejected: RejectedRequest) -> Key | None:
-    """Returns the key that the request names, None where there is none with that id."""
-    presented = rejected.request.header(KEY.lower().encode())
-    return next((k for k in rejected.keys if k.key_id.encode() == presented), None)
+def _caller(rejected: RejectedRequest) -> Key:
+    key: Key = rejected.keyring.find(RECIPE.key_at.reader()(rejected.request))
+    return key
 
 
 # The time
@@ -39,8 +37,8 @@ def _caller(rejected: RejectedRequest) -> Key | None:
 UNITS = (("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9))
 NEAR = 366 * 24 * 3600  # seconds from now within which another unit is assumed
 SHOWN_MAX = 80  # bytes of a timestamp that are shown
-HALF_HOUR = 1800
-DAY = 24 * 3600
+DIGITS_MAX = 20  # of a timestamp that is read in other units
+HALF_HOUR, DAY = 1800, 24 * 3600  # seconds
 
 MALFORMED_TIMES = tuple(
     Rule(name, re.compile(pattern).fullmatch, fix)
@@ -51,47 +49,42 @@ MALFORMED_TIMES = tuple(
         (r"[A-Z][a-z]{2}, .*", "timestamp is a date", "Send Unix seconds, not an HTTP date."),
         (r"([\"']).*\1", "quotes around the timestamp", "Send the digits alone, without quotes."),
         (r"\d+[eE][\d.+]+|[\d.]+[eE]\+?\d+", "timestamp with an exponent", "Send an integer."),
-        (r".*", "timestamp is no number", "Send the seconds since 1970 as digits, nothing else."),
+        (r"[0-9]{16,}", "timestamp too long", "Send whole seconds."),
+        (
+            r"(?s).*",
+            "timestamp is no number",
+            "Send the seconds since 1970 as digits, nothing else.",
+        ),
     )
 )
 
 
-def _explain_timestamp(rejected: RejectedRequest) -> Explanation:
+def _explain_timestamp(rejected: RejectedRequest) -> Explanation | None:
     text = rejected.request.header(TIMESTAMP.lower().encode())
     now = rejected.auth_now // SECOND
     window = rejected.quirks["timestamp_window"] // SECOND
     expected = f"Unix seconds between {now - window} and {now + window}"
     shown = printable(redact_secrets(text, secret_labels(rejected, RECIPE)), SHOWN_MAX)
     received = f"{TIMESTAMP}: {shown}"
-    if not text.isdigit():
-        row = first_rule(MALFORMED_TIMES, text.decode("latin-1")) or MALFORMED_TIMES[-1]
-        return Explanation(row.name, expected, received, row.fix)
-    other_unit = _other_unit(int(text), now, expected, received) if len(text) <= 20 else None
-    if other_unit is not None:
-        return other_unit
-    if "drift" not in rejected.facts:
-        return Explanation("timestamp too long", expected, received, "Send whole seconds.")
-    drift = rejected.facts["drift"]
-    general = clock_drift(rejected, f"{window} s")
-    fix = general.fix + _time_zone_hint(drift, window)
-    return Explanation(general.rule, expected, f"{received}, {_drift_text(drift)}", fix)
-
-
-def _other_unit(timestamp: int, now: int, expected: str, received: str) -> Explanation | None:
-    """Explains a timestamp that is near ``now``, in seconds, when read in a smaller unit."""
     for unit, size in UNITS:
-        drift = timestamp // size - now
-        if abs(drift) <= NEAR:
+        drift = int(text) // size - now if text.isdigit() and len(text) <= DIGITS_MAX else NEAR
+        if abs(drift) < NEAR:
             received = f"{received}, which as {unit} is {_drift_text(drift)}"
             fix = f"Send whole seconds: divide by {size}."
             return Explanation(f"timestamp in {unit}", expected, received, fix)
-    return None
+    if "drift" in rejected.facts:
+        drift = rejected.facts["drift"]
+        fix = "Set the clock, or sign with the time of the exchange's Date header."
+        received = f"{received}, {_drift_text(drift)}"
+        return Explanation("clock drift", expected, received, fix + _time_zone_hint(drift, window))
+    row = first_rule(MALFORMED_TIMES, text.decode("latin-1"))
+    return Explanation(row.name, expected, received, row.fix) if row else None
 
 
 def _drift_text(seconds: int) -> str:
-    if not seconds:
-        return "right"
-    return f"{abs(seconds)} s {'behind' if seconds < 0 else 'ahead of'} the exchange's clock"
+    """Returns a drift in words."""
+    side = "behind" if seconds < 0 else "ahead of"
+    return f"{abs(seconds)} s {side} the exchange's clock" if seconds else "right"
 
 
 def _time_zone_hint(drift: int, window: int) -> str:
@@ -118,13 +111,6 @@ def _webhook_string(attempt: Attempt) -> list[Attempt]:
 OWN = (Mistake("the webhooks' string signed", "parts", _webhook_string, no_pairs=True),)
 
 
-def _explain_signature(rejected: RejectedRequest) -> Explanation:
-    request = rejected.request
-    key: Key = rejected.keyring.find(request.header(KEY.lower().encode()))
-    signature = request.header(SIGNATURE.lower().encode())
-    return explain_signature(rejected, RECIPE, key, signature, OWN)
-
-
 # Checks after the signature
 
 
@@ -143,23 +129,20 @@ def _explain_replay(rejected: RejectedRequest) -> Explanation:
 
 def _explain_address(rejected: RejectedRequest) -> Explanation:
     key = _caller(rejected)
-    listed = ", ".join(key.ip_whitelist) if key else "the whitelist"
     return Explanation(
         "address not on the whitelist",
-        f"a call from {listed}",
-        f"a call from {rejected.request.peer} with the key {key.label if key else ''}",
+        f"a call from {', '.join(key.ip_whitelist)}",
+        f"a call from {rejected.request.peer} with the key {key.label}",
         "Call from a listed address, or use another key.",
     )
 
 
 def _explain_permission(rejected: RejectedRequest) -> Explanation:
-    permission = rejected.facts.get("permission", "")
-    key = _caller(rejected)
-    permissions = ", ".join(key.permissions) if key else ""
+    key, permission = _caller(rejected), rejected.facts["permission"]
     return Explanation(
         f"permission {permission} missing",
         f"a key with the permission {permission}",
-        f"the key {key.label if key else ''}, which has {permissions or 'no permission'}",
+        f"the key {key.label}, which has {', '.join(key.permissions) or 'no permission'}",
         f"Give the key the permission {permission}, or use one that has it.",
     )
 
@@ -167,7 +150,7 @@ def _explain_permission(rejected: RejectedRequest) -> Explanation:
 EXPLAINERS: Mapping[str, Explainer] = {
     "unknown_credential": partial(explain_unknown_key, rules=KEY_RULES),
     "outside_window": _explain_timestamp,
-    "bad_signature": _explain_signature,
+    "bad_signature": partial(explain_signature, recipe=RECIPE, own=OWN),
     "replayed": _explain_replay,
     "ip_not_allowed": _explain_address,
     "forbidden": _explain_permission,
