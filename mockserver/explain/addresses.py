@@ -37,7 +37,7 @@ def explain_address(
         return Explanation("wrong method", expected, received, f"Use {allowed}.")
     path = request.full_path.decode("latin-1")
     rule, expected, fix = (
-        _join_mistake(path, provider)
+        next(_join_mistakes(path, provider), None)
         or _path_of_another(path, provider, providers)
         or _unknown_path(path, request.method, provider)
     )
@@ -56,78 +56,33 @@ def _unknown_operation(rejected: RejectedRequest, provider: Provider) -> Explana
     return Explanation("unknown operation", f"{name}={', '.join(known)}", received, fix + hint)
 
 
-# Mistakes in joining a base URL and a path
-
 Finding = tuple[str, str, str]  # rule, expected path, fix
 
 
-def _join_mistake(path: str, provider: Provider) -> Finding | None:
-    return next(filter(None, (check(path, provider) for check in JOIN_CHECKS)), None)
-
-
-def _whole_url(path: str, provider: Provider) -> Finding | None:
+def _join_mistakes(path: str, provider: Provider) -> Iterator[Finding]:
+    """Yields the mistakes in joining a base URL and a path, the likeliest first."""
+    base, segments = provider.full_path(), path.split("/")
     url = URL.search(unquote(path[: 4 * COMPARED_MAX]))
-    if url is None:
-        return None
-    fix = "A whole URL follows the base URL: give the client one or the other."
-    return "whole URL in the path", url[1] or "/", fix
-
-
-def _double_slash(path: str, provider: Provider) -> Finding | None:
-    if "//" not in path:
-        return None
-    at_join = path.startswith(("//", provider.full_path("//")))
-    fix = (
-        "Drop the slash at the end of the base URL: the path begins with one."
-        if at_join
-        else "Send one slash instead of two: a segment of the path is empty or ends in a slash."
-    )
-    return "double slash", SLASHES.sub("/", path), fix
-
-
-def _base_path_missing(path: str, provider: Provider) -> Finding | None:
-    base = provider.full_path()
-    if not base or path.startswith(base + "/") or not has_path(provider, base + path):
-        return None
-    return "base path missing", base + path, f"The base URL ends in {base}: it is missing here."
-
-
-def _base_path_twice(path: str, provider: Provider) -> Finding | None:
-    base = provider.full_path()
-    once = path.removeprefix(base)
-    if not base or not path.startswith(base + base + "/") or not has_path(provider, once):
-        return None
-    fix = f"The base URL ends in {base} already: do not repeat it in the path."
-    return "base path twice", once, fix
-
-
-def _trailing_slash(path: str, provider: Provider) -> Finding | None:
-    if not path.endswith("/") or not has_path(provider, path[:-1]):
-        return None
-    return "trailing slash", path[:-1], "Drop the slash at the end of the path."
-
-
-def _another_case(path: str, provider: Provider) -> Finding | None:
-    segments = path.split("/")
+    if url:
+        fix = "A whole URL follows the base URL: give the client one or the other."
+        yield "whole URL in the path", url[1] or "/", fix
+    if path.startswith(("//", base + "//")):
+        fix = "Drop the slash at the end of the base URL: the path begins with one."
+        yield "double slash", SLASHES.sub("/", path), fix
+    if "//" in path:
+        fix = "Send one slash instead of two: a segment of the path is empty or ends in a slash."
+        yield "double slash", SLASHES.sub("/", path), fix
+    if not path.startswith(base + "/") and has_path(provider, base + path):
+        yield "base path missing", base + path, f"The base URL ends in {base}: it is missing here."
+    if base and path.startswith(base) and has_path(provider, path.removeprefix(base)):
+        fix = f"The base URL ends in {base} already: do not repeat it in the path."
+        yield "base path twice", path.removeprefix(base), fix
+    if path.endswith("/") and has_path(provider, path[:-1]):
+        yield "trailing slash", path[:-1], "Drop the slash at the end of the path."
     for documented, _ in _documented_paths(provider):
-        pattern = documented.split("/")
-        if _matches(pattern, segments, str.lower):
+        if _matches(documented.split("/"), segments, str.lower):
             fix = "Write the path in lower case as documented."
-            return "path in another case", _filled(pattern, segments), fix
-    return None
-
-
-JOIN_CHECKS: tuple[Callable[[str, Provider], Finding | None], ...] = (
-    _whole_url,
-    _double_slash,
-    _base_path_missing,
-    _base_path_twice,
-    _trailing_slash,
-    _another_case,
-)
-
-
-# Other paths
+            yield "path in another case", _filled(documented.split("/"), segments), fix
 
 
 def _path_of_another(path: str, provider: Provider, providers: Providers) -> Finding | None:
