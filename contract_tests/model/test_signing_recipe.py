@@ -124,7 +124,7 @@ MISTAKES = [
     ("api key for the secret", of(PATH + INNER, b"main-api-key")),
     ("api key signed", of(b"main-api-key" + PATH + INNER)),
     ("newline after the string", of(PATH + INNER + b"\n")),
-    ("SHA-256 for SHA-512", lambda: hmac.new(SECRET, PATH + INNER, "sha256").hexdigest()),
+    ("HMAC-SHA256 for HMAC-SHA512", lambda: hmac.new(SECRET, PATH + INNER, "sha256").hexdigest()),
     ("plain hash, secret first", lambda: hashlib.sha512(SECRET + PATH + INNER).hexdigest()),
     ("signature cut short", lambda: GOOD()[:64]),
     ("fields in another order + upper-case hex", lambda: of(INNER + PATH)().upper()),

@@ -94,10 +94,9 @@ def _rebased(new: Callable[[bytes], bytes]) -> Change:
     return change
 
 
-def _host_in_path(a: Attempt) -> Attempts:
+def _hosted(a: Attempt) -> Attempts:
     host = a.of.request.header(b"host")
-    names = (host, host.partition(b":")[0]) if host else ()
-    return [a.put(path=name + a["path"]) for name in names]
+    return [a.put(path=name + a["path"]) for name in (host, host.partition(b":")[0]) if host]
 
 
 def _url_in_path(scheme: bytes) -> Change:
@@ -119,7 +118,7 @@ def _query_in_path(a: Attempt) -> Attempts:
     return [joined.drop("query"), joined.put(query=b"")] if query else []
 
 
-def _query_in_path_too(a: Attempt) -> Attempts:
+def _query_in_both(a: Attempt) -> Attempts:
     return [a.put(path=a["path"] + b"?" + a["query"])] if a["query"] else []
 
 
@@ -281,7 +280,7 @@ LIKELY = (
     Mistake("path not signed", "parts", _drops("path")),
     Mistake("key not signed", "parts", _drops("key")),
     Mistake("{no_query}", "parts", _drops("query")),
-    Mistake("host in the path", "path", _host_in_path),
+    Mistake("host in the path", "path", _hosted),
     Mistake("base path signed twice", "path", _rebased(lambda base: base[:-1] + base)),
     Mistake("no slash before the path", "path", _path(lambda p: [p.lstrip(b"/")])),
     Mistake("another exchange's string signed", "parts", _other_exchange),
@@ -296,7 +295,7 @@ RARE = (
     Mistake("another timestamp signed", "time", _later(-2, 2, -3, 3, -4, 4, -5, 5)),
     Mistake("timestamp signed with a fraction", "time", _timestamp(lambda t: [t + b".0"])),
     Mistake("another method signed", "method", _method(lambda m: [*METHODS, m.title()])),
-    Mistake("query signed twice", "path", _query_in_path_too),
+    Mistake("query signed twice", "path", _query_in_both),
     Mistake("empty parameters not signed", "query", _query(_without_empty)),
     Mistake("query re-encoded", "query", respells(*UNUSUAL_SPELLINGS)),
     Mistake("query re-encoded", "query", _query(_quoted)),

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from mockserver.explain import parameter_mistakes, part_mistakes
 from mockserver.explain.attempts import (
+    SWAPPED,
     Attempt,
     Part,
     digest,
@@ -17,7 +18,7 @@ from mockserver.explain.attempts import (
     right_attempts,
 )
 from mockserver.explain.digests import digest_of
-from mockserver.explain.signing_texts import BY_SIZE, NAMES, digest_name, fixes, words
+from mockserver.explain.signing_texts import BY_SIZE, algorithm_name, fixes, words
 from mockserver.explain.solver import TRIES_MAX, Mistake, explanation_for, solve
 from mockserver.explain.text import fingerprinted, highlight_diff, printable, redact_secrets
 from mockserver.explain.vocabulary import Explanation, RejectedRequest
@@ -35,6 +36,12 @@ CUT_MIN = 12  # digits of it
 UNKNOWN = "no known mistake reproduces this signature"
 TOO_LONG = "a signature of a string that is too long to try known mistakes on"
 CASES = {"hex": "lower", "HEX": "upper"}
+HOW = {  # a secret is hashed, or an HMAC made, by Attempt.place
+    SWAPPED: "key and message swapped",
+    "nowhere": "without secret",
+    **dict.fromkeys(("first", "prepended"), "secret first"),
+    **dict.fromkeys(("last", "appended"), "secret last"),
+}
 
 Mistakes = tuple[Mistake, ...]
 Solution = tuple[Mistakes, Attempt]
@@ -64,7 +71,8 @@ def explain_signature(
     if not (writing or signing):
         return _unsolved(right, signature, raw, secrets)
     mistakes = (*writing, *signing)
-    texts = [_message_diff(right, client, secrets), *_other_differences(right, client, writing)]
+    messages = highlight_diff(_shown(right, secrets), _shown(client, secrets))
+    texts = [messages, *_other_differences(right, client, writing)]
     expected, received = ("; ".join(column) for column in zip(*texts, strict=True))
     if expected == received:
         names = " + ".join(mistake.name for mistake in mistakes)
@@ -126,10 +134,9 @@ def _algorithm_mistake(client: Attempt) -> Mistakes:
     recipe = client.of.recipe
     if ALGORITHMS[client.algorithm] == ALGORITHMS[recipe.algorithm] or client.is_foreign:
         return ()
-    names = NAMES[client.algorithm], NAMES[recipe.algorithm]
-    if not recipe.is_hmac:
-        names = _algorithm_name(client), digest_name(recipe)
-    return (Mistake(" for ".join(names), fixes(recipe)["digest"]),)
+    sent = algorithm_name(client.algorithm, client.construction != "hash")
+    name = f"{sent} for {algorithm_name(recipe.algorithm, recipe.is_hmac)}"
+    return (Mistake(name, fixes(recipe)["digest"]),)
 
 
 def _part_of(rights: Sequence[Attempt], signature: bytes) -> Solution:
@@ -162,14 +169,6 @@ def secret_labels(rejected: RejectedRequest, recipe: SigningRecipe) -> dict[str,
         for name in (recipe.secret, recipe.key):
             labels[getattr(key, name)] = f"{key.label} {name}"
     return labels
-
-
-def _message_diff(right: Attempt, client: Attempt, secrets: Mapping[str, str]) -> tuple[str, str]:
-    """Returns the string to sign and the one that the client signed, without secrets."""
-    expected, received = (_shown(attempt, secrets) for attempt in (right, client))
-    if expected == received:
-        return printable(expected), printable(received)
-    return highlight_diff(expected, received)
 
 
 def _shown(attempt: Attempt, secrets: Mapping[str, str]) -> bytes:
@@ -212,10 +211,9 @@ def _other_differences(
     """Yields what differs besides the string: expected and received."""
     recipe = right.of.recipe
     secrets = [f"with {printable(_secret_text(attempt))}" for attempt in (right, client)]
-    if _how(client) != _how(right):
+    if _algorithm(client) != _algorithm(right):
         is_keyed = client.construction == "HMAC" and not recipe.is_hmac
-        key = f" {secrets[1]}" if is_keyed else ""
-        yield _algorithm_name(right), _algorithm_name(client) + key
+        yield _algorithm(right), _algorithm(client) + (f" {secrets[1]}" if is_keyed else "")
     if client.secret != right.secret and recipe.is_hmac:
         yield secrets[0], secrets[1]
     if client.joiner == b"\\n" and right.joiner == b"\n":  # printable() writes both in one way
@@ -232,26 +230,12 @@ def _writing_text(recipe: SigningRecipe) -> str:
     return f"{CASES[recipe.written]}-case hex" if recipe.written in CASES else recipe.written
 
 
-def _how(attempt: Attempt) -> tuple[str, str, bool]:
-    is_joined = attempt.of.recipe.is_hmac and attempt.place in ("prepended", "appended")
-    return attempt.construction, attempt.algorithm, is_joined
-
-
-def _algorithm_name(attempt: Attempt) -> str:
-    name, how = NAMES[attempt.algorithm], attempt.construction
-    if not attempt.of.recipe.is_hmac:
-        name = name.replace("-", "")
-        return f"HMAC-{name}" if how == "HMAC" else name
-    if how == "HMAC":
-        return f"HMAC-{name}"
-    places = {
-        "nowhere": " without secret",
-        "first": ", secret first",
-        "prepended": ", secret first",
-    }
-    return f"{name} as {how}" + (
-        places.get(attempt.place, ", secret last") if how == "hash" else ""
-    )
+def _algorithm(attempt: Attempt) -> str:
+    """Returns ``HMAC-SHA256``, ``MD5``, or ``SHA256, secret first``."""
+    name = algorithm_name(attempt.algorithm, attempt.construction != "hash")
+    if attempt.construction == "HMAC" or not attempt.of.recipe.is_hmac:
+        return name
+    return f"{name}, {HOW[attempt.place if attempt.construction == 'hash' else SWAPPED]}"
 
 
 def _unsolved(
@@ -281,8 +265,7 @@ def _unknown(recipe: SigningRecipe, signature: bytes, raw: bytes) -> str:
     if len(raw) == size:
         return f"{UNKNOWN} ({fingerprinted(signature, 'redacted')})"
     if raw and raw.hex().encode() in signature.lower():
-        name = NAMES[BY_SIZE[len(raw)]]
-        name = name if recipe.is_hmac else name.replace("-", "")
+        name = algorithm_name(BY_SIZE[len(raw)], False)
         return f"{UNKNOWN}: it has {len(raw)} bytes, the size of {name}, not {size}"
     return (
         f"{UNKNOWN}: its {len(signature)} characters are no digest of {size} bytes in hex or base64"

@@ -14,10 +14,10 @@ NAMES |= {"sha3_256": "SHA3-256", "blake2s": "BLAKE2s"}
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven")
 
 
-def digest_name(recipe: SigningRecipe) -> str:
+def algorithm_name(algorithm: str, is_hmac: bool) -> str:
     """Returns ``HMAC-SHA256`` or ``MD5``."""
-    name = NAMES[recipe.algorithm].replace("-", "")
-    return f"HMAC-{name}" if recipe.is_hmac else name
+    name = NAMES[algorithm].replace("-", "")
+    return f"HMAC-{name}" if is_hmac else name
 
 
 def words(recipe: SigningRecipe) -> Mapping[str, str]:
@@ -29,7 +29,7 @@ def words(recipe: SigningRecipe) -> Mapping[str, str]:
         "sign": recipe.signature_at.name,
         "operation": recipe.operation,
         "joiner": recipe.joiner.decode(),
-        "digest": digest_name(recipe),
+        "digest": algorithm_name(recipe.algorithm, recipe.is_hmac),
         "encoding": recipe.encoding,
         "hash": "body hash" if body_alone else "hash",
         "hashed": "hashed" if hashes else "signed",
@@ -49,12 +49,13 @@ def _part_fixes(recipe: SigningRecipe) -> Mapping[str, str]:
     count = COUNTS[len(names)]
     every = "both" if count == "two" else f"all {count}"
     time = recipe.timestamp_at.name if recipe.timestamp_at else "the request"
+    name = algorithm_name(recipe.algorithm, is_hmac=True)
     body, nothing = "Sign the body's bytes exactly as they are sent", "nothing"
     for part in recipe.parts:
         if isinstance(part, Hashed) and part.parts == ("body",):
             empty = hashlib.new(part.algorithm, usedforsecurity=False).hexdigest()
-            name = f"the {part.written} {NAMES[part.algorithm]}"
-            body = f"Sign {name} of the body's bytes exactly as they are sent"
+            how = f"{part.written} {NAMES[part.algorithm]}"
+            body = f"Sign the {how} of the body's bytes exactly as they are sent"
             nothing = f"of nothing: {empty[:8]}...{empty[-4:]}"
     return {
         "query": "Sign the query exactly as it is sent, in its order and encoding, without the ?.",
@@ -64,7 +65,7 @@ def _part_fixes(recipe: SigningRecipe) -> Mapping[str, str]:
         "sent": "Sign the bytes that are sent: compress the body first, or not at all.",
         "parts": f"Sign {listed(names)}: {every}, in this order.",
         "join": _join_text(recipe.joiner, count),
-        "digest": f"Use {digest_name(recipe)}: the secret is its key, the string its message.",
+        "digest": f"Use {name}: the secret is its key, the string its message.",
         "time": f"Sign the same text that you send in {time}: make it once.",
         "secret": f"Sign with the secret that belongs to the {recipe.key_text} in"
         f" {recipe.key_at.name}.",
@@ -94,6 +95,7 @@ def _join_text(joiner: bytes, count: str) -> str:
 def _parameter_fixes(recipe: SigningRecipe) -> Mapping[str, str]:
     key, sign, operation = recipe.key_at.name, recipe.signature_at.name, recipe.operation
     equals, joiner = recipe.equals.decode(), recipe.joiner.decode()
+    name = algorithm_name(recipe.algorithm, is_hmac=False)
     sort = "Sort the parameters by name, byte by byte; do not sort the secret with them."
     every = f"Sign every parameter of query and form, {key} too, but not {sign} itself."
     uncovered = f"Do not sign {operation}: it only names the operation."
@@ -109,6 +111,6 @@ def _parameter_fixes(recipe: SigningRecipe) -> Mapping[str, str]:
         "join": f"Join name{equals}value by {joiner}, with nothing before them and nothing after"
         " the secret.",
         "secret": f"Append the secret that belongs to the {key}.",
-        "digest": f"Use a plain {digest_name(recipe)} of the string, not an HMAC: the secret is"
-        " part of the string.",
+        "digest": f"Use a plain {name} of the string, not an HMAC: the secret is part of the"
+        " string.",
     }

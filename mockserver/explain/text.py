@@ -41,6 +41,8 @@ def printable(raw: bytes, size: int | None = None) -> str:
 
 def highlight_diff(expected: bytes, received: bytes) -> tuple[str, str]:
     """Returns both strings as text, with the part that differs between ``>>`` and ``<<``."""
+    if expected == received:
+        return printable(expected), printable(received)
     expected, received = map(REDACT.get(), (expected, received))
     prefix = common_prefix(expected, received)
     suffix = common_prefix(expected[prefix:][::-1], received[prefix:][::-1])

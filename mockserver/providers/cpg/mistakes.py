@@ -50,11 +50,7 @@ MALFORMED_TIMES = tuple(
         (r"([\"']).*\1", "quotes around the timestamp", "Send the digits alone, without quotes."),
         (r"\d+[eE][\d.+]+|[\d.]+[eE]\+?\d+", "timestamp with an exponent", "Send an integer."),
         (r"[0-9]{16,}", "timestamp too long", "Send whole seconds."),
-        (
-            r"(?s).*",
-            "timestamp is no number",
-            "Send the seconds since 1970 as digits, nothing else.",
-        ),
+        (r"(?s).*", "timestamp is no number", "Send the seconds since 1970 as digits alone."),
     )
 )
 
