@@ -48,10 +48,15 @@ def value(name: bytes, new: bytes) -> Edit:
     """Puts another value in a header."""
 
     def edit(data: bytes) -> bytes:
-        head, found, rest = data.partition(b"\r\n" + name + b": ")
-        return head + found + new + b"\r\n" + rest.partition(b"\r\n")[2]
+        head, before, rest = data.partition(b"\r\n" + name + b": ")
+        return head + before + new + b"\r\n" + rest.partition(b"\r\n")[2]
 
     return edit
+
+
+def trailer(line: bytes) -> Edit:
+    """Adds a line behind the last chunk."""
+    return lambda data: data.removesuffix(b"\r\n") + line + b"\r\n\r\n"
 
 
 # What is answered: a status and a body
@@ -107,85 +112,44 @@ NO_MEMBER = invalid("; ".join(f"{name}: Field required" for name in json.loads(o
 BODIES = [
     ("an empty body", b"", NO_JSON),
     ("half a document", b'{"currency":', NO_JSON),
-    ("two documents", order() + order(), NO_JSON),
-    ("an open string", b'{"currency":"USDT', NO_JSON),
-    ("a NUL", b"\0", NO_JSON),
     ("bytes that are no UTF-8", b'{"currency":"\xff\xfe"}', NO_JSON),
-    ("half a character", b'{"currency":"\xc3"}', NO_JSON),
-    ("a surrogate as UTF-8", b'{"currency":"\xed\xa0\x80"}', NO_JSON),
-    ("UTF-16", order().encode("utf-16"), NO_JSON),
     ("a byte order mark", order().encode("utf-8-sig"), NO_JSON),
     ("a form", "currency=USDT&network=ETH&to_address=0xrecipient0&amount=50", NO_JSON),
-    ("a comma too many", '{"currency":"USDT",}', NO_JSON),
-    ("a raw line end in a string", order(currency='"US\nDT"'), NO_JSON),
     ("lists, 500,000 deep", "[" * 500_000, NO_JSON),
-    ("closed lists, 500,000 deep", "[" * 500_000 + "]" * 500_000, NO_JSON),
-    ("objects, 170,000 deep", '{"a":' * 170_000, NO_JSON),
     ("lists, 500,000 deep, in a member", order(more="[" * 500_000), NO_JSON),
-    ("one MiB and no JSON", b"a" * MIB, NO_JSON),
     ("a list", f"[{order()}]", NO_OBJECT),
-    ("a string", '"order"', NO_OBJECT),
     ("a number", "1" * 5000, NO_OBJECT),
-    ("null", "null", NO_OBJECT),
     ("NaN", "NaN", NO_OBJECT),
     ("an empty object", "{}", NO_MEMBER),
-    ("members in capitals", order().upper(), NO_MEMBER),
 ]
 
 # Members of an order, as JSON texts.
 MEMBERS = [
     ("a negative amount", {"amount": "-50"}, NOT_ABOVE_0),
-    ("a negative amount in quotes", {"amount": '"-50.00"'}, NOT_ABOVE_0),
-    ("zero", {"amount": "0"}, NOT_ABOVE_0),
     ("zero less nothing", {"amount": "-0.0"}, NOT_ABOVE_0),
     ("an enormous exponent", {"amount": "1e999999999"}, TOO_LONG),
-    ("an enormous negative exponent", {"amount": "1E-999999999"}, TOO_LONG),
     ("an exponent that no decimal has", {"amount": "1e9999999999999999999"}, NO_JSON),
-    ("a number of 5000 digits", {"amount": "9" * 5000}, TOO_LONG),
     ("5000 digits in quotes", {"amount": f'"{"9" * 5000}"'}, NO_DECIMAL),
-    ("5000 decimals", {"amount": "0." + "1" * 5000}, TOO_LONG),
     ("81 digits", {"amount": "1" * 81}, TOO_LONG),
     ("80 digits", {"amount": "1" * 80}, refused(400, "Insufficient balance")),
     ("40 decimals", {"amount": "50." + "0" * 39 + "1"}, refused(400, "Amount has too many decimal places")),
-    ("an exponent", {"amount": "1e40"}, refused(400, "Insufficient balance")),
     ("an exponent in quotes", {"amount": '"5e1"'}, NO_DECIMAL),
     ("NaN", {"amount": "NaN"}, NOT_FINITE),
-    ("Infinity", {"amount": "Infinity"}, NOT_FINITE),
-    ("-Infinity", {"amount": "-Infinity"}, NOT_FINITE),
     ("NaN in quotes", {"amount": '"NaN"'}, NO_DECIMAL),
-    ("Infinity in quotes", {"amount": '"Infinity"'}, NO_DECIMAL),
     ("Arabic digits", {"amount": '"\u0665\u0660"'}, NO_DECIMAL),
-    ("wide digits", {"amount": '"\uff15\uff10"'}, NO_DECIMAL),
-    ("escaped Arabic digits", {"amount": r'"\u0665\u0660"'}, NO_DECIMAL),
-    ("naked Arabic digits", {"amount": "\u0665\u0660"}, NO_JSON),
     ("spaces round an amount", {"amount": '" 50.00 "'}, NO_DECIMAL),
-    ("a line end behind an amount", {"amount": r'"50.00\n"'}, NO_DECIMAL),
     ("an underscore in an amount", {"amount": '"5_0"'}, NO_DECIMAL),
-    ("a comma in an amount", {"amount": '"50,00"'}, NO_DECIMAL),
-    ("a plus before an amount", {"amount": '"+50"'}, NO_DECIMAL),
     ("a hexadecimal amount", {"amount": "0x32"}, NO_JSON),
-    ("a leading zero", {"amount": "050"}, NO_JSON),
     ("an empty amount", {"amount": '""'}, NO_DECIMAL),
-    ("a lone surrogate as amount", {"amount": r'"\ud800"'}, NO_DECIMAL),
     ("true as amount", {"amount": "true"}, NO_DECIMAL),
-    ("null as amount", {"amount": "null"}, NO_DECIMAL),
     ("a list as amount", {"amount": "[50]"}, NO_DECIMAL),
-    ("an object as amount", {"amount": '{"50":0}'}, NO_DECIMAL),
     ("a number as currency", {"currency": "1"}, NO_CURRENCY),
-    ("null as currency", {"currency": "null"}, NO_CURRENCY),
-    ("NaN as currency", {"currency": "NaN"}, NO_CURRENCY),
-    ("a list as currency", {"currency": '["USDT"]'}, NO_CURRENCY),
     ("a high surrogate as currency", {"currency": r'"\ud800"'}, NO_CURRENCY),
-    ("a low surrogate as currency", {"currency": r'"USDT\udfff"'}, NO_CURRENCY),
-    ("surrogates the wrong way round", {"currency": r'"\ude00\ud83d"'}, NO_CURRENCY),
     ("a pair of surrogates", {"currency": r'"\ud83d\ude00"'}, NO_PAIR),
-    ("a NUL as currency", {"currency": r'"\u0000"'}, NO_PAIR),
     ("a sharp s that capitals make two", {"currency": '"\u00df"'}, NO_PAIR),
     ("a surrogate as address", {"to_address": r'"0xrecipient\ud800"'},
      invalid("to_address: Input should be a valid string")),
     ("a surrogate as reference", {"client_reference": r'"\udead"'},
-     NO_REFERENCE),
-    ("a number as reference", {"client_reference": "7"},
      NO_REFERENCE),
     ("a surrogate as a member's name", {r"\ud800": "1", "amount": "0"}, NOT_ABOVE_0),
     ("all wrong at once", dict.fromkeys(json.loads(order()), "[]"),
@@ -195,7 +159,6 @@ MEMBERS = [
 ]  # fmt: skip
 
 ARABIC = "\u0661\u0667\u0664\u0667\u0664\u0664\u0664\u0668\u0660\u0660".encode()
-WIDE = "\uff11\uff17\uff14\uff17\uff14\uff14\uff14\uff18\uff10\uff10".encode()
 
 # Headers of a good read: what becomes of them.
 HEADERS = [
@@ -211,94 +174,56 @@ HEADERS = [
      lambda data: without(b"Host")(instead(b"HTTP/1.1", b"HTTP/1.0")(data)), GOOD),
     ("blanks around a key", value(b"X-CPG-Key", b" \t cpg_test_key \t "), GOOD),
     ("a whole URL as target", target(b"http://elsewhere/v1/balances"), GOOD),
+    ("a fragment behind the target", target(b"/v1/balances#a"), GOOD),
+    ("a fragment in a query", target(b"/v1/balances?#a"), GOOD),
     ("a WebSocket", last(b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13"
                          b"\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="), GOOD),
     ("HTTP/2 by upgrade", last(b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings"
                                b"\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"), GOOD),
     ("a body that it expects to send and does not have", last(b"Expect: 100-continue"), GOOD),
     ("no key", without(b"X-CPG-Key"), MISSING),
-    ("no timestamp", without(b"X-CPG-Timestamp"), MISSING),
-    ("no signature", without(b"X-CPG-Signature"), MISSING),
-    ("an empty key", value(b"X-CPG-Key", b""), MISSING),
-    ("an empty timestamp", value(b"X-CPG-Timestamp", b""), MISSING),
     ("an empty signature", value(b"X-CPG-Signature", b""), MISSING),
-    ("a key of blanks", value(b"X-CPG-Key", b" \t "), MISSING),
     ("an empty key before a good one", first(b"X-CPG-Key:"), MISSING),
     ("a wrong key before a good one", first(b"X-CPG-Key: nobody"), NO_KEY),
     ("a wrong key behind a good one", last(b"X-CPG-Key: nobody"), GOOD),
-    ("a wrong timestamp before a good one", first(b"X-CPG-Timestamp: 1"), WINDOW),
-    ("a wrong timestamp behind a good one", last(b"X-CPG-Timestamp: 1"), GOOD),
-    ("a wrong signature before a good one", first(b"X-CPG-Signature: 1"), SIGNATURE),
-    ("a wrong signature behind a good one", last(b"X-CPG-Signature: 1"), GOOD),
-    ("two keys in one header", value(b"X-CPG-Key", b"cpg_test_key, cpg_test_key"), NO_KEY),
     ("a key of 64 KiB", value(b"X-CPG-Key", b"k" * 64 * KIB), NO_KEY),
-    ("a key that is no UTF-8", value(b"X-CPG-Key", b"\xff\xfe"), NO_KEY),
     ("a key in capitals", value(b"X-CPG-Key", b"CPG_TEST_KEY"), NO_KEY),
     ("a timestamp of 64 KiB", value(b"X-CPG-Timestamp", b"1" * 64 * KIB), WINDOW),
-    ("a timestamp of 5000 digits", value(b"X-CPG-Timestamp", b"9" * 5000), WINDOW),
     ("a timestamp of 16 digits", value(b"X-CPG-Timestamp", b"1" * 16), WINDOW),
-    ("a timestamp of 15 digits", value(b"X-CPG-Timestamp", b"9" * 15), WINDOW),
     ("a timestamp in milliseconds", value(b"X-CPG-Timestamp", b"1747444800000"), WINDOW),
-    ("a negative timestamp", value(b"X-CPG-Timestamp", b"-1747444800"), WINDOW),
     ("a timestamp with a plus", value(b"X-CPG-Timestamp", b"+1747444800"), WINDOW),
     ("a timestamp with a point", value(b"X-CPG-Timestamp", b"1747444800.0"), WINDOW),
-    ("a timestamp with an exponent", value(b"X-CPG-Timestamp", b"1e9"), WINDOW),
-    ("a timestamp with underscores", value(b"X-CPG-Timestamp", b"1_747_444_800"), WINDOW),
-    ("a timestamp as a date", value(b"X-CPG-Timestamp", b"2025-05-17T01:20:00Z"), WINDOW),
-    ("a timestamp of nothing", value(b"X-CPG-Timestamp", b"0"), WINDOW),
-    ("a timestamp that is not a number", value(b"X-CPG-Timestamp", b"NaN"), WINDOW),
     ("a timestamp in Arabic digits", value(b"X-CPG-Timestamp", ARABIC), WINDOW),
-    ("a timestamp in wide digits", value(b"X-CPG-Timestamp", WIDE), WINDOW),
-    ("a timestamp in raised digits", value(b"X-CPG-Timestamp", b"\xb9\xb2\xb3"), WINDOW),
     ("a timestamp that is no UTF-8", value(b"X-CPG-Timestamp", b"\xff\xfe"), WINDOW),
     ("a signature of 64 KiB", value(b"X-CPG-Signature", b"a" * 64 * KIB), SIGNATURE),
-    ("a signature of one digit", value(b"X-CPG-Signature", b"a"), SIGNATURE),
     ("a signature that is not hex", value(b"X-CPG-Signature", b"g" * 64), SIGNATURE),
-    ("a signature that is no UTF-8", value(b"X-CPG-Signature", b"\xff" * 64), SIGNATURE),
 ]  # fmt: skip
 
 # Targets, signed as they are.
 TARGETS = [
     ("an unknown path", "/v1/nothing", NOT_FOUND),
-    ("no path", "/", NOT_FOUND),
     ("a path in capitals", "/V1/BALANCES", NOT_FOUND),
     ("a slash behind a path", "/v1/balances/", NOT_FOUND),
-    ("an escaped slash behind a path", "/v1/balances%2F", NOT_FOUND),
     ("two slashes before a path", "//v1/balances", NOT_FOUND),
-    ("two slashes in a path", "/v1//balances", NOT_FOUND),
-    ("a dot in a path", "/v1/./balances", NOT_FOUND),
     ("two dots in a path", "/v1/../v1/balances", NOT_FOUND),
-    ("escaped dots in a path", "/v1/%2e%2e/v1/balances", NOT_FOUND),
-    ("a way out of the path", "/../../../../etc/passwd", NOT_FOUND),
     ("an escaped NUL behind a path", "/v1/balances%00", NOT_FOUND),
-    ("an escaped line end behind a path", "/v1/balances%0D%0A", NOT_FOUND),
     ("escapes that are none", "/v1/balances%zz%", NOT_FOUND),
     ("escapes that are no UTF-8", "/v1/%ff%fe", NOT_FOUND),
-    ("a path escaped twice", "/v1/%2562alances", NOT_FOUND),
-    ("a parameter in the path", "/v1/balances;v=1", NOT_FOUND),
     ("a path of 60,000 bytes", "/" + "a" * 60_000, NOT_FOUND),
-    ("a path of 30,000 slashes", "/" * 30_000, NOT_FOUND),
+    ("a backslash and signs that URLs escape", '/a\\b|c{d}^`"<>', NOT_FOUND),
     ("a path with every letter escaped", "/%76%31/%62%61%6c%61%6e%63%65%73", GOOD),
     ("an escaped slash in a path", "/v1%2Fbalances", NOT_FOUND),
-    ("a query of nothing", "/v1/balances?", GOOD),
     ("a query of marks", "/v1/balances?&=&&==&?", GOOD),
     ("a query of broken escapes", "/v1/balances?currency=%zz&%=%&%f", GOOD),
     ("a query of 60,000 bytes", "/v1/balances?a=" + "a" * 60_000, GOOD),
     ("a query of 20,000 parameters", "/v1/balances?" + "a&" * 20_000, GOOD),
     ("a parameter twice", "/v1/balances?currency=BTC&currency=USDT", GOOD),
     ("a currency that is no UTF-8", "/v1/balances?currency=%ff%fe", GOOD),
-    ("a currency of an escaped NUL", "/v1/balances?currency=%00", GOOD),
-    ("a currency of an escaped surrogate", "/v1/balances?currency=%ED%A0%80", GOOD),
-    ("a negative currency", "/v1/balances?currency=-1", GOOD),
     ("an id that is none", "/v1/withdrawals/one", NO_INTEGER),
     ("an empty id", "/v1/withdrawals/", refused(404, "Not Found")),
     ("a negative id", "/v1/withdrawals/-1", NO_INTEGER),
-    ("an id with a plus", "/v1/withdrawals/+1", NO_INTEGER),
-    ("an id with a point", "/v1/withdrawals/1.0", NO_INTEGER),
     ("an id in Arabic digits", "/v1/withdrawals/%D9%A1", NO_INTEGER),
-    ("an id in raised digits", "/v1/withdrawals/%C2%B2", NO_INTEGER),
     ("an id with an escaped NUL", "/v1/withdrawals/1%00", NO_INTEGER),
-    ("an id that is no UTF-8", "/v1/withdrawals/%ff", NO_INTEGER),
     ("an id of 5000 digits", "/v1/withdrawals/" + "9" * 5000, NO_INTEGER),
     ("an id of 18 digits", "/v1/withdrawals/" + "9" * 18, refused(404, "Withdrawal not found")),
     ("an id with an escaped slash", "/v1/withdrawals/1%2F2", NO_INTEGER),
@@ -306,32 +231,24 @@ TARGETS = [
 
 METHODS = [
     ("HEAD", "/v1/balances", (405, b"")),
-    ("HEAD", "/v1/nothing", (404, b"")),
     ("OPTIONS", "/v1/balances", BAD_METHOD),
     ("OPTIONS", "*", NOT_FOUND),
     ("TRACE", "/v1/balances", BAD_METHOD),
-    ("PUT", "/v1/balances", BAD_METHOD),
-    ("DELETE", "/v1/withdrawals/1", BAD_METHOD),
     ("PATCH", "/v1/withdrawals/1", BAD_METHOD),
-    ("PROPFIND", "/v1/balances", BAD_METHOD),
     ("CONNECT", "/v1/balances", BAD_METHOD),
-    ("POST", "/v1/balances", BAD_METHOD),
     ("GET", "/v1/withdrawals", BAD_METHOD),
 ]
 
 FRAMES = [
     ("a MiB and a byte", post(b" " * (MIB + 1)), TOO_LARGE),
     ("a MiB and a byte in chunks", post(b" " * (MIB + 1), chunked(64 * KIB)), TOO_LARGE),
-    ("two MiB of an order", post(order(more=f'"{"a" * 2 * MIB}"')), TOO_LARGE),
-    ("a MiB in chunks", post(b" " * MIB, chunked(64 * KIB)), NO_JSON),
-    ("chunks of one byte", post("{}", chunked(1)), NO_MEMBER),
     ("chunks with an extension", post("{}", chunked(1, b";a=b")), NO_MEMBER),
     ("a body that is expected", post("{}", last(b"Expect: 100-continue")), NO_MEMBER),
     ("an expectation of something else", post("{}", last(b"Expect: tea")),
      (417, b"Expect takes 100-continue and nothing else.\n")),
+    ("a trailer of a key", post("{}", chunked(7), trailer(b"X-CPG-KEY: other")), NO_MEMBER),
     ("an upgrade with a body", post("{}", last(b"Upgrade: h2c\r\nConnection: Upgrade")), NO_MEMBER),
     ("a compressed body", post(b"\x1f\x8b\x08", last(b"Content-Encoding: gzip")), NO_JSON),
-    ("a good order with a NUL behind", post(order() + "\0"), NO_JSON),
     ("a good order that is not signed whole", post(order(), last(b"A: b"), instead(b"50.0", b"51.0")),
      SIGNATURE),
     ("a read with a body", partial(edited, "GET", "/v1/balances", b"[" * 500_000, ()), GOOD),
@@ -341,30 +258,19 @@ NO_API_KEY = error(401, "Invalid API key")
 
 COINAPI = [
     ("an unknown path", get("/v1/nothing"), error(404, "Not Found")),
-    ("an escaped NUL behind a path", get("/v1/balances%00"), error(404, "Not Found")),
-    ("a path of 60,000 bytes", get("/" + "a" * 60_000), error(404, "Not Found")),
     ("HEAD", get(method="HEAD"), (405, b"")),
-    ("OPTIONS", get(method="OPTIONS"), error(405, "Method Not Allowed")),
-    ("POST", get(method="POST"), error(405, "Method Not Allowed")),
     ("a key of 64 KiB", get("/v1/balances", value(b"X-CoinAPI-Key", b"k" * 64 * KIB)), NO_API_KEY),
-    ("a key that is no UTF-8", get("/v1/balances", value(b"X-CoinAPI-Key", b"\xff")), NO_API_KEY),
-    ("an empty key", get("/v1/balances", value(b"X-CoinAPI-Key", b"")), NO_API_KEY),
     ("no key", get("/v1/balances", without(b"X-CoinAPI-Key")), NO_API_KEY),
     ("a wrong key before a good one", get("/v1/balances", first(b"X-CoinAPI-Key: k")), NO_API_KEY),
     ("a wrong key behind a good one", get("/v1/balances", last(b"X-CoinAPI-Key: k")), GOOD),
-    ("a wrong key in the query", get("/v1/balances?apikey=%ff%00"), GOOD),
-    ("a header of 64 KiB", get("/v1/balances", last(b"A: " + b"a" * 64 * KIB)), GOOD),
     ("a parameter twice", get("/v1/balances?exchange_id=KRAKEN&exchange_id=NO"), GOOD),
     ("an empty exchange", get("/v1/balances?exchange_id="), GOOD),
-    ("an exchange of a blank", get("/v1/balances?exchange_id=+"), unreachable(" ")),
     ("an exchange of quotes", get("/v1/balances?exchange_id=%22%5C"), unreachable(r"\"\\")),
-    ("an exchange of an escaped NUL", get("/v1/balances?exchange_id=%00"), unreachable(r"\u0000")),
     ("an exchange that is no UTF-8", get("/v1/balances?exchange_id=%ff"), unreachable("\ufffd")),
     ("an exchange of an escaped surrogate", get("/v1/balances?exchange_id=%ED%A0%80"),
      unreachable("\ufffd" * 3)),
     ("an exchange of 60,000 bytes", get("/v1/balances?exchange_id=" + "A" * 60_000),
      unreachable("A" * 60_000)),
-    ("a body of 500,000 [", partial(edited, "GET", "/v1/balances", b"[" * 500_000, ()), GOOD),
     ("a body of a MiB and a byte", partial(edited, "GET", "/v1/balances", b" " * (MIB + 1), ()),
      error(413, "Payload Too Large")),
 ]  # fmt: skip
@@ -443,66 +349,43 @@ def length(*lines: bytes) -> Edit:
 
 REFUSED = [
     ("a NUL in a header", get("/v1/balances", last(b"A: \0"))),
-    ("a bell in a header", get("/v1/balances", last(b"A: \x07"))),
-    ("a line end alone in a header", get("/v1/balances", last(b"A: b\nC: d"))),
     ("a header that goes on in the next line", get("/v1/balances", last(b"A: b\r\n c"))),
     ("a header without a colon", get("/v1/balances", last(b"A"))),
-    ("a header without a name", get("/v1/balances", last(b": b"))),
     ("a blank behind a header's name", get("/v1/balances", last(b"A : b"))),
     ("a header's name that is not ASCII", get("/v1/balances", last(b"\xff: b"))),
     ("a NUL in the target", get("/v1/balances", target(b"/v1/balances\0"))),
     ("a blank in the target", get("/v1/balances", target(b"/v1/ balances"))),
-    ("a tab in the target", get("/v1/balances", target(b"/v1/balances\t"))),
     ("a byte that is not ASCII in the path", get("/v1/balances", target(b"/v1/\xc3\xa9"))),
-    ("a byte that is not ASCII in the query", get("/v1/balances", target(b"/v1/balances?a=\xff"))),
+    ("a DEL in the target", get("/v1/balances", target(b"/v1/balances\x7f"))),
     ("a target without a slash", get("/v1/balances", target(b"v1/balances"))),
-    ("a target of a query", get("/v1/balances", target(b"?a=b"))),
     ("no target", get("/v1/balances", target(b""))),
     ("an unknown method", get(method="FETCH")),
-    ("a method in small letters", get(method="get")),
     ("CONNECT to an address", get("127.0.0.1:80", method="CONNECT")),
     ("HTTP/3.0", get("/v1/balances", instead(b"HTTP/1.1", b"HTTP/3.0"))),
-    ("HTTP of no version", get("/v1/balances", instead(b"HTTP/1.1", b"HTTP/x"))),
-    ("another protocol's name", get("/v1/balances", instead(b"HTTP/1.1", b"ICY/1.1"))),
     ("line ends alone", raw(b"GET /v1/balances HTTP/1.1\nHost: 127.0.0.1\n\n")),
     ("two lengths", post(order(), last(b"Content-Length: 5"))),
-    ("one length twice", post("{}", last(b"Content-Length: 2"))),
     ("a negative length", post("{}", value(b"Content-Length", b"-2"))),
-    ("a length with a plus", post("{}", value(b"Content-Length", b"+2"))),
-    ("a length in words", post("{}", value(b"Content-Length", b"two"))),
     ("a length that no machine has", post("{}", value(b"Content-Length", b"9" * 30))),
     ("a length and chunks", post(order(), last(b"Transfer-Encoding: chunked"))),
     ("a coding that is not chunks", post("{}", length(b"Transfer-Encoding: gzip"))),
-    ("chunks and a coding behind", post("{}", length(b"Transfer-Encoding: chunked, gzip"))),
     ("a chunk's size that is none", post("zz\r\n{}\r\n0\r\n\r\n", length(b"Transfer-Encoding: chunked"))),
-    ("a negative chunk", post("-2\r\n{}\r\n0\r\n\r\n", length(b"Transfer-Encoding: chunked"))),
-    ("a chunk longer than its size", post("1\r\n{}\r\n0\r\n\r\n", length(b"Transfer-Encoding: chunked"))),
     ("a chunk that no machine has", post("f" * 17 + "\r\n{}", length(b"Transfer-Encoding: chunked"))),
     ("garbage", raw(b"\xde\xad\xbe\xef\r\n\r\n")),
-    ("a sentence", raw(b"Good morning, what have I got?\r\n\r\n")),
-    ("JSON alone", raw(order().encode())),
     ("an answer", raw(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")),
     ("the preface of HTTP/2", raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("provider", discover())
 @pytest.mark.parametrize("ask", [row[1] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_the_parser_refuses_and_the_server_goes_on(
-    server: MockServer, provider: str, ask: Ask
-) -> None:
-    handle: ProviderHandle = getattr(server, provider)
-    before, asked = state(server), server.app.sandboxes.default.journal.count
+def test_the_parser_refuses_and_the_server_goes_on(server: MockServer, ask: Ask) -> None:
+    handle = server.cpg
+    before, count = state(server), server.app.sandboxes.default.journal.count
     answer = by_hand(handle.base_url, ask(handle.auth))
     assert (answer.status, answer.body) == (400, b"Invalid HTTP request received.")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["connection"] == "close"
-    assert (state(server), server.app.sandboxes.default.journal.count) == (before, asked)
-    example = handle.example
-    path = handle.provider.base_path + example.path.decode()
-    target = f"{path}?{example.query.decode()}"
-    after = written(handle.auth, example.method, target, example.body)
-    assert by_hand(handle.base_url, after).status == 200
+    assert (state(server), server.app.sandboxes.default.journal.count) == (before, count)
+    assert by_hand(handle.base_url, written(handle.auth)).status == 200
 
 
 # The gateway's own paths
@@ -512,13 +395,9 @@ FOREIGN_ORIGIN = (403, "foreign origin")
 
 STEERED = [
     ("an empty Host", value(b"Host", b""), FOREIGN_HOST),
-    ("a Host that is no UTF-8", value(b"Host", b"\xff"), FOREIGN_HOST),
-    ("a Host of half an address", value(b"Host", b"["), FOREIGN_HOST),
     ("a Host of a wrong address", value(b"Host", b"[::g]"), FOREIGN_HOST),
     ("another Origin", last(b"Origin: http://elsewhere"), FOREIGN_ORIGIN),
     ("an Origin that is no URL", last(b"Origin: null"), FOREIGN_ORIGIN),
-    ("an Origin that is no UTF-8", last(b"Origin: \xff"), FOREIGN_ORIGIN),
-    ("an Origin of half an address", last(b"Origin: http://["), FOREIGN_ORIGIN),
     ("an Origin of a wrong address", last(b"Origin: http://[::g]"), FOREIGN_ORIGIN),
 ]
 
@@ -526,7 +405,7 @@ STEERED = [
 @pytest.mark.parametrize(
     ("edit", "expected"), [row[1:] for row in STEERED], ids=[row[0] for row in STEERED]
 )
-def test_the_control_api_refuses_whom_it_cannot_place(
+def test_the_control_api_refuses_foreign_hosts_and_origins(
     server: MockServer, edit: Edit, expected: tuple[int, str]
 ) -> None:
     answer = by_hand(server.url, get("/__admin/health", edit)(server.cpg.auth))

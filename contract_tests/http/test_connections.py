@@ -17,82 +17,32 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from contract_tests.support.raw import get, wire
+from contract_tests.clients.senders import DEADLINE
+from contract_tests.support.raw import get
+from contract_tests.support.sockets import (
+    HEALTH,
+    HOST,
+    answers,
+    converse,
+    dial,
+    main_read,
+    read_to_end,
+    statuses,
+    with_header,
+)
 from mockserver import MockServer
 from mockserver.cli import config
+from mockserver.cli.main import main
 from mockserver.client.provider import ProviderHandle
 from mockserver.engine.cors import FOREIGN, host_of, is_foreign, is_loopback
 from mockserver.errors import FileError
 from mockserver.http.bounds import CONNECTIONS_MIN, FILES, RESERVE, bounds_for
 from mockserver.providers import discover
 
-PATIENCE = 30  # seconds until something that hangs is a failure
-HOST = b"Host: 127.0.0.1\r\n"
-HEALTH = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
 BALANCES = "/v1/balances"
 URL_BOUND = 65_535
 HEAD_BOUND = 256 * 1024
 PROVIDERS = list(discover())
-
-
-def dial(url: str) -> socket.socket:
-    address = urlsplit(url)
-    return socket.create_connection((address.hostname, address.port), PATIENCE)
-
-
-def to_the_end(connection: socket.socket) -> bytes:
-    received = bytearray()
-    with contextlib.suppress(ConnectionResetError):  # of what was sent behind the end
-        while part := connection.recv(1 << 20):
-            received += part
-    return bytes(received)
-
-
-def heard(url: str, data: bytes) -> bytes:
-    """Sends bytes and closes the sending side; returns all that comes back."""
-    with dial(url) as connection:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
-        return to_the_end(connection)
-
-
-def answers(received: bytes) -> list[tuple[int, bytes, bytes]]:
-    """Takes apart responses, each with a length or in chunks: status, head, body."""
-    found = []
-    while received:
-        head, blank, rest = received.partition(b"\r\n\r\n")
-        assert blank, received
-        if b"\r\ntransfer-encoding: chunked" in head.lower():
-            body, received = unchunked(rest)
-            found.append((int(head[9:12]), head, body))
-            continue
-        length = re.search(rb"(?i)\r\ncontent-length: ([0-9]+)", head)
-        size = int(length[1]) if length else 0
-        assert len(rest) >= size, received
-        found.append((int(head[9:12]), head, rest[:size]))
-        received = rest[size:]
-    return found
-
-
-def unchunked(data: bytes) -> tuple[bytes, bytes]:
-    """Returns a body sent in chunks, and what follows it."""
-    body = b""
-    while True:
-        size, _, rest = data.partition(b"\r\n")
-        chunk, data = rest[: int(size, 16)], rest[int(size, 16) :].removeprefix(b"\r\n")
-        if not chunk:
-            return body, data
-        body += chunk
-
-
-def statuses(received: bytes) -> list[int]:
-    return [status for status, _, _ in answers(received)]
-
-
-def example(handle: ProviderHandle, query: str = "") -> bytes:
-    """Writes a provider's main read, signed."""
-    return wire(handle.auth.example(handle.base_url, query))
 
 
 def edited(data: bytes, old: bytes, new: bytes) -> bytes:
@@ -101,43 +51,26 @@ def edited(data: bytes, old: bytes, new: bytes) -> bytes:
     return changed
 
 
-def first_line(data: bytes, line: bytes) -> bytes:
-    return data.replace(b"\r\n", b"\r\n" + line + b"\r\n", 1)
-
-
 # Heads: what is sent, what comes back
 
 HEADS: list[tuple[str, Callable[[bytes], bytes], int, bytes]] = [
     ("one Host", lambda d: d, 200, b""),
-    ("a blank behind each value", lambda d: d.replace(b"\r\n", b" \r\n").replace(b"1.1 \r", b"1.1\r").replace(b"\r\n \r\n", b"\r\n\r\n"), 200, b""),
     ("tabs behind each value", lambda d: d.replace(b"\r\n", b"\t \t\r\n").replace(b"1.1\t \t\r", b"1.1\r").replace(b"\r\n\t \t\r\n", b"\r\n\r\n"), 200, b""),
     ("no Host", lambda d: edited(d, rb"\r\nHost: [^\r]*", b""), 400, b"A request has one Host header, this one has 0."),
-    ("two Hosts", lambda d: first_line(d, b"Host: 127.0.0.1"), 400, b"A request has one Host header, this one has 2."),
-    ("two Hosts that differ", lambda d: first_line(d, b"host: elsewhere"), 400, b"A request has one Host header, this one has 2."),
+    ("two Hosts", lambda d: with_header(d, b"Host: 127.0.0.1"), 400, b"A request has one Host header, this one has 2."),
     ("HTTP/1.0 without Host", lambda d: edited(d, rb"\r\nHost: [^\r]*", b"").replace(b"HTTP/1.1", b"HTTP/1.0"), 200, b""),
-    ("HTTP/1.0 with two Hosts", lambda d: first_line(d, b"Host: x").replace(b"HTTP/1.1", b"HTTP/1.0"), 400, b"A request has one Host header, this one has 2."),
     ("an empty Host", lambda d: edited(d, rb"\r\nHost: [^\r]*", b"\r\nHost:"), 200, b""),
     ("no Host and a URL with one", lambda d: edited(d, rb"\r\nHost: [^\r]*", b"").replace(b" /", b" http://127.0.0.1/", 1), 400, b"A request has one Host header, this one has 0."),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("provider", ["coinapi", "cpg"])
-@pytest.mark.parametrize("rules", [False, True], ids=["", "with a rule"])
 @pytest.mark.parametrize(
     ("edit", "status", "line"), [row[1:] for row in HEADS], ids=[row[0] for row in HEADS]
 )
 def test_a_head_is_accepted_or_refused_in_one_line(
-    server: MockServer,
-    provider: str,
-    rules: bool,
-    edit: Callable[[bytes], bytes],
-    status: int,
-    line: bytes,
+    server: MockServer, edit: Callable[[bytes], bytes], status: int, line: bytes
 ) -> None:
-    if rules:
-        server.fail(query={"nothing": "here"}, status=418)
-    handle = getattr(server, provider)
-    ((got, head, body),) = answers(heard(handle.base_url, edit(example(handle))))
+    ((got, head, body),) = answers(converse(server.cpg.base_url, edit(main_read(server.cpg))))
     assert got == status
     if line:
         assert body == line + b"\n"
@@ -149,26 +82,24 @@ def test_the_gateways_pages_refuse_such_heads_too(server: MockServer) -> None:
     two = HEALTH.replace(HOST, HOST + HOST)
     old = HEALTH.replace(HOST, b"").replace(b"1.1", b"1.0")
     rows = [(HEALTH, 200), (HEALTH.replace(HOST, b""), 400), (two, 400), (old, 200)]
-    assert [statuses(heard(server.url, data)) for data, _ in rows] == [[s] for _, s in rows]
+    assert [statuses(converse(server.url, data)) for data, _ in rows] == [[s] for _, s in rows]
 
 
-LENGTHS = [(URL_BOUND, "/", 404), (URL_BOUND + 1, "/", 414), (70_000, "/", 414), (70_000, "/?a=", 414)]  # fmt: skip
+LENGTHS = [(URL_BOUND, "/", 404), (URL_BOUND + 1, "/", 414), (70_000, "/?a=", 414)]
 
 
 @pytest.mark.parametrize(("size", "start", "status"), LENGTHS)
-@pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_url_that_is_too_long_is_refused_with_both_lengths(
-    server: MockServer, provider: str, size: int, start: str, status: int
+    server: MockServer, size: int, start: str, status: int
 ) -> None:
-    url = getattr(server, provider).base_url
-    ((got, _, body),) = answers(heard(url, get(start.ljust(size, "a"), {})))
+    ((got, _, body),) = answers(converse(server.cpg.base_url, get(start.ljust(size, "a"), {})))
     assert got == status
     if status == 414:
         assert body == f"A URL has at most {URL_BOUND} bytes, this one {size}.\n".encode()
 
 
 def test_a_head_that_is_too_large_is_refused_with_the_bound(server: MockServer) -> None:
-    received = heard(server.url, (HEALTH[:-2] + b"X: ").ljust(HEAD_BOUND + 1, b"a"))
+    received = converse(server.url, (HEALTH[:-2] + b"X: ").ljust(HEAD_BOUND + 1, b"a"))
     assert received.startswith(b"HTTP/1.1 431 ")
     assert b"%d bytes" % HEAD_BOUND in received
 
@@ -178,39 +109,39 @@ OFFER = (
 )
 
 
-@pytest.mark.parametrize("many", [1, 2, 1000])
-def test_every_offer_to_upgrade_in_one_packet_is_answered(server: MockServer, many: int) -> None:
+def test_every_offer_to_upgrade_in_one_packet_is_answered(server: MockServer) -> None:
+    many = 1000
     server.set_limits("off")
-    good = example(server.coinapi)
+    good = main_read(server.coinapi)
     offer = good.removesuffix(b"\r\n") + OFFER
-    assert statuses(heard(server.coinapi.base_url, offer * many + good)) == [200] * (many + 1)
+    assert statuses(converse(server.coinapi.base_url, offer * many + good)) == [200] * (many + 1)
     assert server.journal[-1].n == many + 1
 
 
 def test_an_offer_with_a_body_is_declined_among_others(server: MockServer) -> None:
     data = get("/v1/withdrawals", {}, "POST", b"{}")
-    offer = first_line(data, OFFER.removesuffix(b"\r\n\r\n"))
-    assert statuses(heard(server.cpg.base_url, (offer + data) * 300)) == [401] * 600
+    offer = with_header(data, OFFER.removesuffix(b"\r\n\r\n"))
+    assert statuses(converse(server.cpg.base_url, (offer + data) * 300)) == [401] * 600
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 def test_the_scheme_bearer_is_the_same_in_any_case(server: MockServer, scheme: str) -> None:
     word = scheme.encode() + b" "
-    cdp = example(server.cdp).replace(b" Bearer ", b" " + word)
+    cdp = main_read(server.cdp).replace(b" Bearer ", b" " + word)
     assert word in cdp
     key = server.coinstats.credentials["api_key"].encode()
     coinstats = edited(
-        example(server.coinstats), rb"X-API-KEY: [^\r]*", b"Authorization: " + word + key
+        main_read(server.coinstats), rb"X-API-KEY: [^\r]*", b"Authorization: " + word + key
     )
     server.app.admin_token = "open"
     try:
-        control = first_line(get("/__admin/health", {}), b"Authorization: " + word + b"open \t")
+        control = with_header(get("/__admin/health", {}), b"Authorization: " + word + b"open \t")
         rows = [
             (server.cdp.base_url, cdp),
             (server.coinstats.base_url, coinstats),
             (server.url, control),
         ]
-        assert [statuses(heard(url, data)) for url, data in rows] == [[200]] * 3
+        assert [statuses(converse(url, data)) for url, data in rows] == [[200]] * 3
     finally:
         server.app.admin_token = None
 
@@ -226,12 +157,13 @@ def test_a_raw_answer_that_has_no_body_names_no_length(
     server: MockServer, status: int, length: bytes | None, deliver: dict[str, Any] | None
 ) -> None:
     server.cpg.fail(query={"n": "1"}, status=status, **({"deliver": deliver} if deliver else {}))
-    received = heard(server.cpg.base_url, example(server.cpg, "n=1") + example(server.cpg, "n=2"))
+    received = converse(
+        server.cpg.base_url, main_read(server.cpg, "n=1") + main_read(server.cpg, "n=2")
+    )
     (got, head, body), (second, _, _) = answers(received)
     assert (got, body, second) == (status, b"", 200)
-    lowered = head.lower()
-    assert b"transfer-encoding" not in lowered
-    assert (length in lowered) if length else (b"content-length" not in lowered)
+    assert b"transfer-encoding" not in head
+    assert (length in head) if length else (b"content-length" not in head)
 
 
 @pytest.mark.parametrize("status", [100, 101, 103, 199])
@@ -244,26 +176,26 @@ def test_no_rule_gives_an_interim_answer(server: MockServer, status: int) -> Non
 
 SLOW: list[tuple[str, dict[str, Any]]] = [
     ("at once", {}),
-    ("a delay", {"deliver": {"delay": "300ms"}}),
-    ("a delay on the sandbox clock", {"deliver": {"delay": "300ms", "clock": "sandbox"}}),
+    ("a delay", {"deliver": {"delay": "100ms"}}),
+    ("a delay on the sandbox clock", {"deliver": {"delay": "100ms", "clock": "sandbox"}}),
     ("a dribble", {"deliver": {"dribble": {"bytes": 50, "every": "20ms"}}}),
-    ("slow headers", {"deliver": {"slow_headers": "300ms"}}),
+    ("slow headers", {"deliver": {"slow_headers": "100ms"}}),
     ("a bandwidth", {"deliver": {"bandwidth": 20_000}}),
-    ("a refusal and a delay", {"reject": "rate_limited", "deliver": {"delay": "300ms"}}),
+    ("a refusal and a delay", {"reject": "rate_limited", "deliver": {"delay": "100ms"}}),
 ]
 
 
-@pytest.mark.parametrize("many", [1, 3])
 @pytest.mark.parametrize("rule", [row[1] for row in SLOW], ids=[row[0] for row in SLOW])
-def test_who_closes_the_sending_side_is_answered_however_long_it_takes(
-    server: MockServer, rule: dict[str, Any], many: int
+def test_a_client_that_closes_its_sending_side_is_answered_however_long_it_takes(
+    server: MockServer, rule: dict[str, Any]
 ) -> None:
+    many = 3
     server.set_limits("off")
     if rule:
         server.coinapi.fail(**rule)
     status = 429 if "reject" in rule else 200
-    data = b"".join(example(server.coinapi, f"n={n}") for n in range(many))
-    assert statuses(heard(server.coinapi.base_url, data)) == [status] * many
+    data = b"".join(main_read(server.coinapi, f"n={n}") for n in range(many))
+    assert statuses(converse(server.coinapi.base_url, data)) == [status] * many
 
 
 def call(method: str, path: str, body: Any = None) -> bytes:
@@ -283,45 +215,18 @@ CALLS = [
 @pytest.mark.parametrize(
     ("data", "status"), CALLS, ids=[row[0].split()[1].decode() for row in CALLS]
 )
-def test_who_closes_the_sending_side_hears_the_control_api(
+def test_a_client_that_closes_its_sending_side_is_answered_by_the_control_api(
     server: MockServer, data: bytes, status: int
 ) -> None:
-    assert statuses(heard(server.url, data)) == [status]
-    assert statuses(heard(server.url, HEALTH + data + HEALTH)) == [200, status, 200]
-
-
-INCOMPLETE = [
-    ("half a head", example, lambda d: d[:20]),
-    ("half a body", lambda h: get("/v1/withdrawals", {}, "POST", b'{"a":1}'), lambda d: d[:-3]),
-    ("no body", lambda h: get("/v1/withdrawals", {}, "POST", b'{"a":1}'), lambda d: d[:-7]),
-]
-
-
-@pytest.mark.parametrize("before", [0, 1, 2])
-@pytest.mark.parametrize(
-    ("write", "cut"), [row[1:] for row in INCOMPLETE], ids=[row[0] for row in INCOMPLETE]
-)
-@pytest.mark.parametrize("delayed", [False, True], ids=["at once", "a delay"])
-def test_what_is_incomplete_at_the_end_is_not_carried_out_and_what_is_complete_is_answered(
-    server: MockServer,
-    write: Callable[[ProviderHandle], bytes],
-    cut: Callable[[bytes], bytes],
-    before: int,
-    delayed: bool,
-) -> None:
-    if delayed:
-        server.cpg.fail(path=BALANCES, deliver={"delay": "200ms"})
-    whole = b"".join(example(server.cpg, f"n={n}") for n in range(before))
-    data = whole + cut(write(server.cpg))
-    assert statuses(heard(server.cpg.base_url, data)) == [200] * before
-    assert len(server.journal) == before
+    assert statuses(converse(server.url, data)) == [status]
+    assert statuses(converse(server.url, HEALTH + data + HEALTH)) == [200, status, 200]
 
 
 def test_a_wait_behind_which_nothing_comes_ends_when_the_client_sends_no_more(
     server: MockServer,
 ) -> None:
     server.cpg.fail(deliver={"hang": "1h"})
-    assert heard(server.cpg.base_url, example(server.cpg)) == b""
+    assert converse(server.cpg.base_url, main_read(server.cpg)) == b""
 
 
 def test_a_stream_without_end_ends_when_the_client_sends_no_more(server: MockServer) -> None:
@@ -329,7 +234,7 @@ def test_a_stream_without_end_ends_when_the_client_sends_no_more(server: MockSer
         connection.sendall(get("/__admin/sandboxes/default/requests/stream", {}))
         assert connection.recv(12) == b"HTTP/1.1 200"
         connection.shutdown(socket.SHUT_WR)
-        to_the_end(connection)
+        read_to_end(connection)
 
 
 # Time limits
@@ -343,7 +248,7 @@ def hasty() -> Iterator[MockServer]:
 
 
 POST = get("/v1/withdrawals", {}, "POST", b"{}")
-EXPECTING = first_line(POST, b"Expect: 100-continue")
+EXPECTING = with_header(POST, b"Expect: 100-continue")
 CHUNKED = POST.replace(
     b"Content-Length: 2\r\n\r\n{}", b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
 )
@@ -353,20 +258,17 @@ NO_BODY = b"The body did not come in 0.2 s (--body-timeout).\n"
 LATE: list[tuple[str, bytes, bytes]] = [
     ("nothing", b"", NO_HEAD),
     ("a byte", b"G", NO_HEAD),
-    ("an empty line", b"\r\n", NO_HEAD),
     ("half a head", HEALTH[:-2], NO_HEAD),
-    ("a head but for its end", HEALTH[:-1], NO_HEAD),
     ("a head and no body", POST[:-2], NO_BODY),
-    ("a head and half a body", POST[:-1], NO_BODY),
     ("half a chunk", CHUNKED[:-4], NO_BODY),
     ("chunks and no end", CHUNKED, NO_BODY),
-    ("chunks and half an end", CHUNKED + b"0\r\n", NO_BODY),
 ]
 
 
-@pytest.mark.parametrize("place", ["cpg", "gateway", "control"])
+@pytest.mark.parametrize(
+    ("place", "before"), [("cpg", b""), ("gateway", HEALTH), ("control", HEALTH * 3)], ids=str
+)
 @pytest.mark.parametrize(("data", "line"), [r[1:] for r in LATE], ids=[r[0] for r in LATE])
-@pytest.mark.parametrize("before", [b"", HEALTH, HEALTH * 3], ids=["first", "second", "fourth"])
 def test_what_does_not_come_in_time_is_a_408_and_the_end(
     hasty: MockServer, place: str, data: bytes, line: bytes, before: bytes
 ) -> None:
@@ -376,7 +278,7 @@ def test_what_does_not_come_in_time_is_a_408_and_the_end(
         before = b""  # an idle connection closes without a word
     with dial(url) as connection:
         connection.sendall(before + data.replace(b"/v1/", path))
-        *first, (status, head, body) = answers(to_the_end(connection))
+        *first, (status, head, body) = answers(read_to_end(connection))
     assert [s for s, _, _ in first] == [200] * before.count(b"GET")
     assert (status, body) == (408, line)
     assert b"\r\nconnection: close" in head
@@ -385,7 +287,7 @@ def test_what_does_not_come_in_time_is_a_408_and_the_end(
 def test_a_body_that_was_asked_for_and_does_not_come_is_a_408(hasty: MockServer) -> None:
     with dial(hasty.cpg.base_url) as connection:
         connection.sendall(EXPECTING[:-2])
-        received = to_the_end(connection)
+        received = read_to_end(connection)
     interim, _, rest = received.partition(b"\r\n\r\n")
     assert interim == b"HTTP/1.1 100 Continue"
     assert [(status, body) for status, _, body in answers(rest)] == [(408, NO_BODY)]
@@ -396,7 +298,7 @@ def test_bytes_that_trickle_in_do_not_extend_the_time(hasty: MockServer) -> None
         connection.sendall(b"GET / HTTP/1.1\r\n")
         connection.settimeout(0.02)
         received = b""
-        for _ in range(PATIENCE * 50):
+        for _ in range(DEADLINE * 50):
             with contextlib.suppress(TimeoutError):
                 received = connection.recv(1 << 16)
                 break
@@ -409,8 +311,8 @@ def test_an_answer_that_takes_its_time_is_sent_before_a_408(hasty: MockServer, r
     hasty.reset()
     hasty.cpg.fail(path=BALANCES, deliver={"delay": "1s"})
     with dial(hasty.cpg.base_url) as connection:
-        connection.sendall(example(hasty.cpg) + rest)
-        assert statuses(to_the_end(connection)) == [200, 408]
+        connection.sendall(main_read(hasty.cpg) + rest)
+        assert statuses(read_to_end(connection)) == [200, 408]
     hasty.clear_faults()
 
 
@@ -419,14 +321,14 @@ def test_an_answer_may_take_longer_than_a_request_and_the_connection_serves_on(
 ) -> None:
     hasty.reset()
     hasty.cpg.fail(query={"n": "0"}, deliver={"delay": "700ms"})
-    first, second = (example(hasty.cpg, f"n={n}") for n in range(2))
+    first, second = (main_read(hasty.cpg, f"n={n}") for n in range(2))
     with dial(hasty.cpg.base_url) as connection:
         connection.sendall(first)
         received = connection.recv(1 << 16)
         connection.sendall(second[:40])
         connection.sendall(second[40:])
         connection.shutdown(socket.SHUT_WR)
-        assert statuses(received + to_the_end(connection)) == [200, 200]
+        assert statuses(received + read_to_end(connection)) == [200, 200]
 
 
 # Crowds
@@ -443,35 +345,37 @@ def full(bound: int) -> bytes:
     return f"Too many connections: --max-connections is {bound}.\n".encode()
 
 
-def test_one_connection_too_many_is_told_so_and_the_gateway_answers() -> None:
+def test_a_connection_too_many_is_refused_and_the_gateway_answers() -> None:
     with MockServer(max_connections=10) as server:
         url = server.cpg.base_url
         with crowd(url, each=10) as silent:
-            for data in (b"", example(server.cpg)):
+            for data in (b"", main_read(server.cpg)):
                 with dial(url) as connection:
                     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                         connection.sendall(data)
-                    ((status, head, body),) = answers(to_the_end(connection))
+                    ((status, head, body),) = answers(read_to_end(connection))
                 assert (status, body) == (503, full(10))
                 assert b"\r\nconnection: close" in head
-            assert statuses(heard(server.url, HEALTH)) == [200]
-            assert statuses(heard(server.url, call("GET", "/health"))) == [200]
-            silent[0].sendall(example(server.cpg))
+            assert statuses(converse(server.url, HEALTH)) == [200]
+            assert statuses(converse(server.url, call("GET", "/health"))) == [200]
+            silent[0].sendall(main_read(server.cpg))
             silent[0].shutdown(socket.SHUT_WR)
-            assert statuses(to_the_end(silent[0])) == [200], "who was there first is served"
-            assert statuses(heard(url, example(server.cpg, "n=1"))) == [200], "there is room again"
+            assert statuses(read_to_end(silent[0])) == [200], "who was there first is served"
+            assert statuses(converse(url, main_read(server.cpg, "n=1"))) == [200], (
+                "there is room again"
+            )
 
 
 def test_silent_clients_of_the_gateway_do_not_keep_others_from_it() -> None:
     with MockServer(max_connections=10) as server, crowd(server.url, each=40) as silent:
-        assert statuses(heard(server.url, HEALTH)) == [200]
-        assert statuses(heard(server.url, call("GET", "/sandboxes/default"))) == [200]
-        ((status, _, body),) = answers(to_the_end(silent[0]))
+        assert statuses(converse(server.url, HEALTH)) == [200]
+        assert statuses(converse(server.url, call("GET", "/sandboxes/default"))) == [200]
+        ((status, _, body),) = answers(read_to_end(silent[0]))
         assert (status, body) == (503, full(10)), "the oldest made room"
 
 
-@pytest.mark.parametrize("places", ["providers", "gateway", "all"])
-def test_with_64_descriptors_120_silent_clients_lock_nobody_out(
+@pytest.mark.parametrize("places", ["gateway", "all"])
+def test_with_64_descriptors_120_silent_clients_lock_no_other_client_out(
     tmp_path: Path, places: str
 ) -> None:
     process = subprocess.Popen(
@@ -483,16 +387,16 @@ def test_with_64_descriptors_120_silent_clients_lock_nobody_out(
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)),  # noqa: PLW1509
     )
     try:
-        told = json.loads(process.stdout.readline())
-        origins = [p["base_url"] for p in told["providers"].values()]
-        urls = {"providers": origins, "gateway": [told["gateway"]]}
-        chosen = urls.get(places, [*origins, told["gateway"]])
+        started = json.loads(process.stdout.readline())
+        origins = [p["base_url"] for p in started["providers"].values()]
+        urls = {"providers": origins, "gateway": [started["gateway"]]}
+        chosen = urls.get(places, [*origins, started["gateway"]])
         with crowd(*chosen, each=120 // len(chosen)):
             for _ in range(3):
-                assert statuses(heard(told["gateway"], HEALTH)) == [200]
+                assert statuses(converse(started["gateway"], HEALTH)) == [200]
             made = call("PUT", "/sandboxes/crowded", {"world": "empty"})
-            assert statuses(heard(told["gateway"], made)) == [201], "a file was opened for it"
-            assert statuses(heard(told["gateway"], get("/coinapi/nowhere", {}))) == [404]
+            assert statuses(converse(started["gateway"], made)) == [201], "a file was opened for it"
+            assert statuses(converse(started["gateway"], get("/coinapi/nowhere", {}))) == [404]
     finally:
         process.kill()
         _, errors = process.communicate()
@@ -508,12 +412,12 @@ BOUNDS = [
 ]
 
 
-@pytest.mark.parametrize(("given", "line"), BOUNDS, ids=str)
+@pytest.mark.parametrize(("options", "line"), BOUNDS, ids=str)
 def test_a_bound_that_cannot_be_kept_is_refused_in_one_line(
-    given: dict[str, Any], line: str
+    options: dict[str, Any], line: str
 ) -> None:
     with pytest.raises(ValueError, match=line):
-        bounds_for(**given)
+        bounds_for(**options)
 
 
 DEFAULTS = [(64, 64 - FILES - RESERVE), (1024, 1024 - FILES - RESERVE), (20, CONNECTIONS_MIN)]
@@ -527,17 +431,14 @@ def test_the_bound_on_connections_leaves_descriptors_for_all_else(
     assert bounds_for().connections == expected
 
 
-def test_wrong_bounds_on_the_command_line_are_one_line_and_exit_status_2(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mockserver", "serve", "--head-timeout", "0"],
-        capture_output=True,
-        cwd=tmp_path,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "--head-timeout takes seconds" in done.stderr
+def test_wrong_bounds_on_the_command_line_are_one_line_and_exit_status_2(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--head-timeout", "0"])
+    error = capsys.readouterr().err
+    assert (ended.value.code, error.count("\n")) == (2, 1)
+    assert "--head-timeout takes seconds" in error
 
 
 FILES_READ = [
@@ -588,9 +489,9 @@ def test_served_on_another_address_of_loopback_the_admin_url_works() -> None:
         host = urlsplit(server.url).netloc
         assert host.startswith("127.0.0.2:")
         data = get("/__admin/health", {"Host": host})
-        assert statuses(heard(server.url, data)) == [200]
+        assert statuses(converse(server.url, data)) == [200]
         page = get("/__admin/health", {"Host": host, "Origin": f"http://{host}"})
-        assert statuses(heard(server.url, page)) == [200]
+        assert statuses(converse(server.url, page)) == [200]
 
 
 # Web pages
@@ -630,23 +531,18 @@ def from_page(
     handle: ProviderHandle, origin: str, method: str = "", body: bytes | None = None
 ) -> bytes:
     """Writes what a page of an origin sends: the provider's main read, or another request."""
-    data = example(handle) if body is None else get(BALANCES, {}, method, body)
-    return first_line(data, b"Origin: " + origin.encode("latin-1"))
+    data = main_read(handle) if body is None else get(BALANCES, {}, method, body)
+    return with_header(data, b"Origin: " + origin.encode("latin-1"))
 
 
 GUARDED = [name for name in PROVIDERS if name != "coinstats"]
 
 
 @pytest.mark.parametrize("provider", GUARDED)
-@pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
-@pytest.mark.parametrize("rules", [False, True], ids=["", "with a rule"])
-def test_a_web_page_cannot_send_a_body_to_a_provider(
-    server: MockServer, provider: str, origin: str, rules: bool
-) -> None:
-    if rules:
-        server.fail("all", status=418)
+def test_a_web_page_cannot_send_a_body_to_a_provider(server: MockServer, provider: str) -> None:
+    server.fail("all", status=418)
     handle = getattr(server, provider)
-    received = heard(handle.base_url, from_page(handle, origin, "POST", b"{}"))
+    received = converse(handle.base_url, from_page(handle, EVIL, "POST", b"{}"))
     ((status, head, body),) = answers(received)
     assert status == 403
     assert b"\r\ncontent-type: text/plain" in head
@@ -656,64 +552,43 @@ def test_a_web_page_cannot_send_a_body_to_a_provider(
     (entry,) = server.journal
     assert (entry.status, entry.reason, entry.fault) == (403, FOREIGN, None)
     assert entry.explanation["rule"] == "foreign origin"
-    if rules:
-        assert server.faults[0]["matched"] == 0
-
-
-@pytest.mark.parametrize("provider", GUARDED)
-def test_a_large_body_in_chunks_of_a_web_page_is_refused_too(
-    server: MockServer, provider: str
-) -> None:
-    handle = getattr(server, provider)
-    data = from_page(handle, EVIL, "POST", b"a" * (1024 * 1024 + 1))
-    assert statuses(heard(handle.base_url, data)) == [403]
-    assert server.journal[0].reason == FOREIGN
+    assert server.faults[0]["matched"] == 0
 
 
 def test_a_web_page_cannot_send_a_body_through_the_gateway(server: MockServer) -> None:
-    data = first_line(get("/cpg/v1/withdrawals", {}, "POST", b"{}"), b"Origin: http://evil.test")
-    assert statuses(heard(server.url, data)) == [403]
+    data = with_header(get("/cpg/v1/withdrawals", {}, "POST", b"{}"), b"Origin: http://evil.test")
+    assert statuses(converse(server.url, data)) == [403]
+
+
+@pytest.mark.parametrize("origin", [HOME_ORIGINS[0], EVIL])
+def test_a_request_without_a_body_passes_from_every_page(server: MockServer, origin: str) -> None:
+    assert statuses(converse(server.cpg.base_url, from_page(server.cpg, origin))) == [200]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("origin", HOME_ORIGINS[:6])
-def test_a_page_of_this_machine_calls_as_everybody_does(
-    server: MockServer, provider: str, origin: str
-) -> None:
-    handle = getattr(server, provider)
-    assert statuses(heard(handle.base_url, from_page(handle, origin))) == [200]
-
-
-def test_a_request_without_a_body_passes_from_everywhere(server: MockServer) -> None:
-    data = from_page(server.cpg, EVIL)
-    assert statuses(heard(server.cpg.base_url, data)) == [200]
-
-
-@pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("rules", [False, True], ids=["", "with a rule"])
 def test_a_browser_may_call_a_provider_whose_quirk_cors_is_on(
-    server: MockServer, provider: str, rules: bool
+    server: MockServer, provider: str
 ) -> None:
     if provider != "coinstats":
         server.set_quirks({f"{provider}.cors": "on"})
-    if rules:
-        server.fail(query={"nothing": "here"}, status=418)
     handle = getattr(server, provider)
-    asked = {
+    headers = {
         "Origin": EVIL,
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "content-type,x-api-key",
     }
-    preflight = get(BALANCES, asked, "OPTIONS")
-    received = heard(handle.base_url, preflight + from_page(handle, EVIL) + example(handle, "n=1"))
+    preflight = get(BALANCES, headers, "OPTIONS")
+    received = converse(
+        handle.base_url, preflight + from_page(handle, EVIL) + main_read(handle, "n=1")
+    )
     first, second, third = answers(received)
-    assert [status for status, _, _ in (first, second, third)] == [204, 200, 200]
-    assert first[1].lower().count(b"\r\naccess-control-allow-origin: *") == 1
-    assert b"\r\naccess-control-allow-methods: " in first[1].lower()
-    assert b"\r\naccess-control-allow-headers: " in first[1].lower()
-    assert b"content-length" not in first[1].lower()
-    assert second[1].lower().count(b"\r\naccess-control-allow-origin: *") == 1
-    assert b"access-control" not in third[1].lower(), "nobody asked"
+    assert [first.status, second.status, third.status] == [204, 200, 200]
+    assert first.head.count(b"\r\naccess-control-allow-origin: *") == 1
+    assert b"\r\naccess-control-allow-methods: " in first.head
+    assert b"\r\naccess-control-allow-headers: " in first.head
+    assert b"content-length" not in first.head
+    assert second.head.count(b"\r\naccess-control-allow-origin: *") == 1
+    assert b"access-control" not in third.head, "nobody asked"
     assert server.journal[0].method == "OPTIONS"
 
 
@@ -721,7 +596,9 @@ def test_a_browser_may_call_a_provider_whose_quirk_cors_is_on(
 def test_a_refusal_can_be_read_by_a_page_that_may_call(server: MockServer, provider: str) -> None:
     server.set_quirks({f"{provider}.cors": "on"})
     handle = getattr(server, provider)
-    received = heard(handle.base_url, first_line(get("/nowhere", {}), b"Origin: http://evil.test"))
+    received = converse(
+        handle.base_url, with_header(get("/nowhere", {}), b"Origin: http://evil.test")
+    )
     ((status, head, _),) = answers(received)
     assert status == 404
     assert b"\r\naccess-control-allow-origin: *" in head
@@ -729,7 +606,7 @@ def test_a_refusal_can_be_read_by_a_page_that_may_call(server: MockServer, provi
 
 def test_options_that_are_no_preflight_are_answered_as_ever(server: MockServer) -> None:
     data = get("/v1/exchange/balance", {"Origin": EVIL}, "OPTIONS")
-    assert statuses(heard(server.coinstats.base_url, data)) == [405]
+    assert statuses(converse(server.coinstats.base_url, data)) == [405]
 
 
 def test_one_option_sets_the_quirk_of_every_provider() -> None:
@@ -744,5 +621,5 @@ def test_one_option_sets_the_quirk_of_every_provider() -> None:
 def test_the_control_api_has_the_same_notion_of_a_foreign_page(
     server: MockServer, origin: str, status: int
 ) -> None:
-    data = first_line(call("GET", "/health"), b"Origin: " + origin.encode())
-    assert statuses(heard(server.url, data)) == [status]
+    data = with_header(call("GET", "/health"), b"Origin: " + origin.encode())
+    assert statuses(converse(server.url, data)) == [status]

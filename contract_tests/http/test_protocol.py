@@ -7,25 +7,30 @@ import re
 import socket
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from contract_tests.fuzz.damage import OFFER, cut, damaged
-from contract_tests.support.raw import get, wire
+from contract_tests.support.raw import get
+from contract_tests.support.sockets import (
+    CONTINUE,
+    HEALTH,
+    HOST,
+    LOST,
+    NO_REQUEST,
+    answers,
+    converse,
+    dial,
+    main_read,
+    read_to_end,
+    statuses,
+)
 from mockserver import MockServer
 from mockserver.client.provider import ProviderHandle
 from mockserver.http.connection import ANSWERS_MAX, Connection
 from mockserver.http.parsing import DRAIN_MAX, HEADERS_MAX, URL_MAX
 
-PATIENCE = 30  # seconds until something that hangs is a failure
-HOST = b"Host: x\r\n"
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-HEALTH = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
-LOST = b"GET /lost HTTP/1.1\r\n" + HOST + b"\r\n"
 LAST = LOST.replace(HOST, HOST + b"Connection: close\r\n")
-BAD = b"Good morning.\r\n\r\n"
-ORDER = b'{"currency":"USDT","network":"ETH","to_address":"0xrecipient0","amount":"50.00"}'
 PATH = b"/v1/withdrawals"
 
 
@@ -37,58 +42,13 @@ def _no_error(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert [r.getMessage() for r in records if r.levelno >= logging.ERROR] == []
 
 
-def dial(url: str) -> socket.socket:
-    address = urlsplit(url)
-    return socket.create_connection((address.hostname, address.port), PATIENCE)
-
-
-def to_the_end(connection: socket.socket) -> bytes:
-    received = bytearray()
-    with contextlib.suppress(ConnectionResetError):
-        while part := connection.recv(1 << 20):
-            received += part
-    return bytes(received)
-
-
-def heard(url: str, *parts: bytes) -> bytes:
-    """Sends parts and closes the sending side; returns all that comes back."""
-    with dial(url) as connection:
-        with contextlib.suppress(OSError):  # it may have ended the connection
-            for part in parts:
-                connection.sendall(part)
-            connection.shutdown(socket.SHUT_WR)
-        return to_the_end(connection)
-
-
-def answers(received: bytes, *, bodiless: bool = False) -> list[tuple[int, bytes, bytes]]:
-    """Takes apart responses: status, head in lower case, body."""
-    found = []
-    while received:
-        head, blank, rest = received.partition(b"\r\n\r\n")
-        assert blank, received
-        assert head.startswith(b"HTTP/1.1 "), received
-        lowered = head.lower()
-        length = re.search(rb"\r\ncontent-length: ([0-9]+)", lowered)
-        size = int(length[1]) if length and not bodiless else 0
-        if b"transfer-encoding: chunked" in lowered:
-            size = rest.index(b"0\r\n\r\n") + 5
-        assert len(rest) >= size, received
-        found.append((int(head[9:12]), lowered, rest[:size]))
-        received = rest[size:]
-    return found
-
-
-def statuses(received: bytes) -> list[int]:
-    return [status for status, _, _ in answers(received)]
-
-
 def post(body: bytes, *lines: bytes, path: bytes = PATH) -> bytes:
-    head = [b"POST " + path + b" HTTP/1.1", b"Host: x", *lines, b"Content-Length: %d" % len(body)]
+    head = [b"POST " + path + b" HTTP/1.1", HOST.strip(), *lines, b"Content-Length: %d" % len(body)]
     return b"\r\n".join([*head, b"", b""]) + body
 
 
 def chunks(*rows: bytes, trailer: bytes = b"") -> bytes:
-    head = b"POST " + PATH + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"POST " + PATH + b" HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
     return (
         head + b"".join(b"%x\r\n%b\r\n" % (len(r), r) for r in rows) + b"0\r\n" + trailer + b"\r\n"
     )
@@ -110,14 +70,14 @@ ROWS: list[tuple[str, bytes, list[int], bool]] = [
     ("three", LOST * 3, [404] * 3, OPEN),
     ("line ends between", LOST + b"\r\n" + LOST, [404, 404], OPEN),
     ("pages and a provider", HEALTH + LOST + HEALTH, [200, 404, 200], OPEN),
-    ("nothing behind the last", LOST + LAST + LOST + BAD, [404, 404], CLOSED),
+    ("nothing behind the last", LOST + LAST + LOST + NO_REQUEST, [404, 404], CLOSED),
     ("a page that is the last", HEALTH.replace(HOST, HOST + b"Connection: close\r\n") + LOST, [200], CLOSED),
     ("HTTP/1.0", LOST.replace(b"1.1", b"1.0") + LOST, [404], CLOSED),
     ("HTTP/1.0 that wants to stay", LOST.replace(b"1.1", b"1.0").replace(HOST, b"Connection: keep-alive\r\n"), [404], CLOSED),
     ("HTTP/1.0 that wants to stay, as old proxies say it", LOST.replace(b"1.1", b"1.0").replace(HOST, b"Proxy-Connection: keep-alive\r\n"), [404], CLOSED),
     ("a page by HTTP/1.0", HEALTH.replace(b"1.1", b"1.0"), [200], CLOSED),
-    ("what is no request", LOST * 2 + BAD + LOST, [404, 404, 400], CLOSED),
-    ("what is no request, behind a page", HEALTH + LOST + HEALTH + BAD, [200, 404, 200, 400], CLOSED),
+    ("what is no request", LOST * 2 + NO_REQUEST + LOST, [404, 404, 400], CLOSED),
+    ("what is no request, behind a page", HEALTH + LOST + HEALTH + NO_REQUEST, [200, 404, 200, 400], CLOSED),
     ("no Host behind a page", HEALTH + LOST.replace(HOST, b"") + LOST, [200, 400], CLOSED),
     ("a body", post(b"{}"), [401], OPEN),
     ("a body and more", post(b"{}") + LOST, [401, 404], OPEN),
@@ -132,13 +92,16 @@ ROWS: list[tuple[str, bytes, list[int], bool]] = [
     ("a body that is expected of a page", HEALTH + post(b"{}", EXPECTING, path=b"/healthz"), [200, 405], OPEN),
     ("HTTP/1.0 expects nothing", post(b"{}", EXPECTING).replace(b"1.1", b"1.0"), [401], CLOSED),
     ("tea is not expected", LOST + post(b"{}", b"Expect: tea") + LOST, [404, 417], CLOSED),
+    ("a wish to close in capitals", LOST.replace(HOST, HOST + b"CONNECTION: CLOSE\r\n") + LOST, [404], CLOSED),
+    ("a wish to close among others", LOST.replace(HOST, HOST + b"Connection: te, close\r\n") + LOST, [404], CLOSED),
+    ("a chunk without a size", chunks(b"{}").replace(b"\r\n0\r\n", b"\r\nx\r\n"), [400], CLOSED),
     ("an offer", LOST.replace(HOST, HOST + OFFER + b"\r\n") * 3 + LOST, [404] * 4, OPEN),
     ("an offer with a body", post(b"{}", OFFER) * 3 + LOST, [401] * 3 + [404], OPEN),
     ("an offer with an empty body", post(b"", OFFER) * 3 + LOST, [401] * 3 + [404], OPEN),
     ("an offer with chunks", chunks(b"{", b"}").replace(HOST, HOST + OFFER + b"\r\n") * 2 + LOST, [401, 401, 404], OPEN),
     ("an offer that is the last", LAST.replace(b"close", b"close, Upgrade\r\nUpgrade: h2c") + LOST, [404], CLOSED),
     ("an offer of half a body", post(b"{}", OFFER)[:-1], [], OPEN),
-    ("an offer and what is no request", LOST.replace(HOST, HOST + OFFER + b"\r\n") + BAD, [404, 400], CLOSED),
+    ("an offer and what is no request", LOST.replace(HOST, HOST + OFFER + b"\r\n") + NO_REQUEST, [404, 400], CLOSED),
     ("CONNECT", LOST.replace(b"GET", b"CONNECT") + LOST, [404, 404], OPEN),
     ("as many headers as may be", many(HEADERS_MAX - 1, b"A: b\r\n"), [404], OPEN),
     ("one header more", LOST + many(HEADERS_MAX, b"A: b\r\n") + LOST, [404, 431], CLOSED),
@@ -171,7 +134,7 @@ def check(received: bytes, expected: list[int], closes: bool) -> None:
 def test_what_is_sent_at_once_is_answered_in_order(
     server: MockServer, data: bytes, expected: list[int], closes: bool
 ) -> None:
-    check(heard(server.cpg.base_url, data), expected, closes)
+    check(converse(server.cpg.base_url, data), expected, closes)
 
 
 @each_row
@@ -180,7 +143,7 @@ def test_however_slowly_it_comes_it_is_answered_the_same(
 ) -> None:
     size = max(1, len(data) // 40)
     parts = [data[at : at + size] for at in range(0, len(data), size)]
-    received = heard(server.cpg.base_url, *parts)
+    received = converse(server.cpg.base_url, *parts)
     if 100 not in expected and EXPECTING in data:
         received = received.replace(CONTINUE, b"")  # its body was not there yet
     check(received, expected, closes)
@@ -192,7 +155,7 @@ def test_behind_an_answer_that_takes_time_it_is_answered_the_same(
 ) -> None:
     server.cpg.fail(path="/slow", status=202, deliver={"delay": "20ms"})
     before = LOST.replace(b"/lost", b"/slow")
-    received = heard(server.cpg.base_url, before + data).replace(CONTINUE, b"")
+    received = converse(server.cpg.base_url, before + data).replace(CONTINUE, b"")
     check(received, [202, *(s for s in expected if s != 100)], closes and bool(expected))
 
 
@@ -208,8 +171,8 @@ BODILESS = [
 def test_head_is_answered_by_a_head_with_the_length_of_its_body(
     server: MockServer, data: bytes, status: int
 ) -> None:
-    ((_, _, body),) = answers(heard(server.cpg.base_url, data.replace(b"HEAD", b"GET")))
-    found = answers(heard(server.cpg.base_url, data * 2), bodiless=True)
+    ((_, _, body),) = answers(converse(server.cpg.base_url, data.replace(b"HEAD", b"GET")))
+    found = answers(converse(server.cpg.base_url, data * 2), bodiless=True)
     assert [got for got, _, _ in found] == [status] * 2
     if status == 200:
         assert all(b"content-length: %d" % len(body) in head for _, head, _ in found)
@@ -226,7 +189,7 @@ def test_a_body_is_asked_for_behind_what_takes_time_and_before_it_comes(server: 
         assert received.startswith(b"HTTP/1.1 202 ")
         connection.sendall(data[-2:])
         connection.shutdown(socket.SHUT_WR)
-        assert statuses(to_the_end(connection)) == [401]
+        assert statuses(read_to_end(connection)) == [401]
 
 
 def test_a_body_without_end_is_refused_before_its_end(server: MockServer) -> None:
@@ -234,7 +197,7 @@ def test_a_body_without_end_is_refused_before_its_end(server: MockServer) -> Non
         connection.sendall(post(b"")[:-5] + b"9999999999\r\n\r\n")
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(b" " * (DRAIN_MAX + 1))
-        ((status, head, _),) = answers(to_the_end(connection))
+        ((status, head, _),) = answers(read_to_end(connection))
     assert (status, b"\r\nconnection: close" in head) == (413, True)
 
 
@@ -244,7 +207,7 @@ def test_a_stream_comes_in_chunks_and_the_connection_waits_for_its_end(server: M
         connection.sendall(stream + HEALTH)
         received = connection.recv(1 << 16)
         assert b"\r\ntransfer-encoding: chunked\r\n\r\n" in received
-        heard(server.cpg.base_url, LOST)
+        converse(server.cpg.base_url, LOST)
         while b"\ndata: " not in received:
             received += connection.recv(1 << 16)
         assert b"HTTP/1.1 200 OK" not in received[12:]
@@ -271,23 +234,23 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_what_comes_in_one_packet_is_answered_in_one_write(
     server: MockServer, writes: list[int]
 ) -> None:
-    assert statuses(heard(server.cpg.base_url, LOST * 20)) == [404] * 20
+    assert statuses(converse(server.cpg.base_url, LOST * 20)) == [404] * 20
     assert writes == [20]
 
 
 def test_nobody_is_answered_more_than_a_hundred_times_while_others_wait(
     server: MockServer, writes: list[int]
 ) -> None:
-    assert statuses(heard(server.cpg.base_url, LOST * 1000)) == [404] * 1000
+    assert statuses(converse(server.cpg.base_url, LOST * 1000)) == [404] * 1000
     assert sum(writes) == 1000
     assert max(writes) <= ANSWERS_MAX
 
 
 def test_an_answer_under_a_skewed_clock_has_its_date(server: MockServer) -> None:
     server.clock.skew("90000h")
-    ((_, skewed, _),) = answers(heard(server.cpg.base_url, LOST))
+    ((_, skewed, _),) = answers(converse(server.cpg.base_url, LOST))
     server.clock.skew("0s")
-    ((_, plain, _),) = answers(heard(server.cpg.base_url, LOST))
+    ((_, plain, _),) = answers(converse(server.cpg.base_url, LOST))
     years = [int(re.search(rb"date: .* (20[0-9]{2}) ", head)[1]) for head in (skewed, plain)]
     assert years[0] - years[1] in (10, 11)
 
@@ -306,7 +269,7 @@ RULES: list[dict[str, Any]] = [
 
 def good_ones(handle: ProviderHandle) -> list[tuple[bytes, int]]:
     """Returns requests and the statuses of their answers, none of which closes."""
-    signed = wire(handle.auth.example(handle.base_url))
+    signed = main_read(handle)
     return [
         (signed, 200),
         (LOST, 404),
@@ -323,7 +286,7 @@ def good_ones(handle: ProviderHandle) -> list[tuple[bytes, int]]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(SEED, SEED + 60))
+@pytest.mark.parametrize("seed", range(SEED, SEED + 20))
 def test_good_requests_in_any_order_and_pieces_are_all_answered_in_order(
     server: MockServer, seed: int
 ) -> None:
@@ -333,12 +296,12 @@ def test_good_requests_in_any_order_and_pieces_are_all_answered_in_order(
     chance = random.Random(seed)
     chosen = chance.choices(good_ones(server.coinapi), k=chance.choice([1, 3, 20, 150]))
     data = b"".join(row[0] for row in chosen)
-    received = heard(server.coinapi.base_url, *cut(data, chance))
+    received = converse(server.coinapi.base_url, *cut(data, chance))
     assert statuses(received) == [status for _, status in chosen]
 
 
 @pytest.mark.parametrize("place", ["coinapi", "cpg", "gateway"])
-@pytest.mark.parametrize("seed", range(SEED, SEED + 20))
+@pytest.mark.parametrize("seed", range(SEED, SEED + 6))
 def test_damaged_requests_are_answered_or_refused_and_the_server_lives_on(
     server: MockServer, place: str, seed: int
 ) -> None:
@@ -348,7 +311,7 @@ def test_damaged_requests_are_answered_or_refused_and_the_server_lives_on(
     rows = [data for data, _ in good_ones(server.coinapi)]
     for _ in range(20):
         data = damaged(b"".join(chance.choices(rows, k=chance.randrange(1, 6))), chance)
-        received = heard(url, *cut(data, chance))
+        received = converse(url, *cut(data, chance))
         found = [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", received)]
         assert all(status < 500 for status in found), (data, received)
-    assert statuses(heard(url, HEALTH)) == [200]
+    assert statuses(converse(url, HEALTH)) == [200]
