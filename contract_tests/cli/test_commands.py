@@ -1,17 +1,17 @@
-"""The commands that speak to a running server, and what the command line completes and refuses."""
+"""The commands for a running server, for files, and for shells; lines of the log."""
 
 import json
 import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
 
-from contract_tests.support.processes import CLEAN, COMMAND, SOON, run, serving
+from contract_tests.cli.conftest import Command
+from contract_tests.support.processes import CLEAN, COMMAND, SOON, serving
 from mockserver import MockServer
 from mockserver.cli import main as cli
 from mockserver.cli.banner import shorten, table
@@ -19,23 +19,14 @@ from mockserver.cli.init import FILES
 from mockserver.providers import discover
 from mockserver.tools.request_line import RequestLine
 
-Command = Callable[..., tuple[int, str, str]]
+PLUGINS = ("-p", "no:cacheprovider", "-p", "mockserver.client.pytest_plugin")
 
 
 @pytest.fixture
-def command(
-    server: MockServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """Runs a command against the module's server; returns exit status, stdout and stderr."""
+def client(server: MockServer, command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs a command against the module's server."""
     monkeypatch.setenv("MOCKSERVER_URL", server.url)
-
-    def run_command(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(args)
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return run_command
+    return command
 
 
 def read(server: MockServer, key: str = "73034021-THIS-IS-SAMPLE-KEY") -> int:
@@ -43,23 +34,23 @@ def read(server: MockServer, key: str = "73034021-THIS-IS-SAMPLE-KEY") -> int:
     return requests.get(url, headers=headers, timeout=SOON).status_code
 
 
-def test_the_status_has_what_a_client_needs(server: MockServer, command: Command) -> None:
+def test_the_status_has_what_a_client_needs(server: MockServer, client: Command) -> None:
     server.clock.freeze()
-    _, text, _ = command("status")
+    _, text, _ = client("status")
     assert all(f"{name:9} {getattr(server, name).base_url}" in text for name in discover())
     assert "world default, seed 490" in text
     assert ", frozen" in text
-    shown = json.loads(command("status", "--json")[1])
+    shown = json.loads(client("status", "--json")[1])
     assert (shown["gateway"], shown["clock"]["frozen"]) == (server.url, True)
-    assert "  secret            test_secret_do_not_use" in command("status", "cpg")[1]
-    shown = json.loads(command("status", "cpg", "--json")[1])
+    assert "  secret            test_secret_do_not_use" in client("status", "cpg")[1]
+    shown = json.loads(client("status", "cpg", "--json")[1])
     assert shown["credentials"] == server.cpg.credentials
 
 
-def test_the_last_requests_are_lines(server: MockServer, command: Command) -> None:
+def test_the_last_requests_are_lines(server: MockServer, client: Command) -> None:
     read(server)
     read(server, "nope")
-    lines = command("requests")[1].splitlines()
+    lines = client("requests")[1].splitlines()
     assert [line.split(" ", 1)[1].strip().split(" ", 1)[1] for line in lines] == [
         "coinapi GET /v1/balances -> 200 (key main)",
         "coinapi GET /v1/balances -> 401 unknown_credential: unknown_credential. Use a key of this sandbox's world.",
@@ -70,7 +61,7 @@ def test_the_last_requests_are_lines(server: MockServer, command: Command) -> No
         (("--reason", "unknown_credential"), [2]),
         (("--provider", "cpg"), []),
     ):
-        shown = command("requests", "--json", *args)[1].splitlines()
+        shown = client("requests", "--json", *args)[1].splitlines()
         assert [json.loads(line)["n"] for line in shown] == expected
 
 
@@ -93,23 +84,23 @@ def test_new_requests_are_followed(server: MockServer, tmp_path: Path) -> None:
         process.communicate()
 
 
-def test_the_clocks_are_moved(server: MockServer, command: Command) -> None:
+def test_the_clocks_are_moved(server: MockServer, client: Command) -> None:
     before = server.clock.now
-    command("clock", "freeze")
-    command("clock", "advance", "1m1s")
+    client("clock", "freeze")
+    client("clock", "advance", "1m1s")
     assert 61 <= (server.clock.now - before).total_seconds() < 61 + SOON
-    skewed = json.loads(command("clock", "skew", "-400s", "--json")[1])
+    skewed = json.loads(client("clock", "skew", "-400s", "--json")[1])
     assert (skewed["skew"], skewed["frozen"]) == ("-400s", True)
-    assert "frozen    false" in command("clock", "unfreeze")[1]
-    assert json.loads(command("clock", "rate", "60", "--json")[1])["rate"] == 60
-    assert "2099-01-01T00:00" in command("clock", "set", "2099-01-01T00:00:00Z")[1]
-    assert command("clock")[0] == 0
+    assert "frozen    false" in client("clock", "unfreeze")[1]
+    assert json.loads(client("clock", "rate", "60", "--json")[1])["rate"] == 60
+    assert "2099-01-01T00:00" in client("clock", "set", "2099-01-01T00:00:00Z")[1]
+    assert client("clock")[0] == 0
 
 
-def test_rules_are_set_listed_and_deleted(server: MockServer, command: Command) -> None:
-    command("fail", "coinapi", "--reject", "rate_limited", "--requests", "1-2", "--name", "storm")
-    command("fail", "--deliver", "delay=1ms", "--header", "X-Test=1", "--mutate", "bom")
-    rules = json.loads(command("fail", "--list", "--json")[1])["rules"]
+def test_rules_are_set_listed_and_deleted(server: MockServer, client: Command) -> None:
+    client("fail", "coinapi", "--reject", "rate_limited", "--requests", "1-2", "--name", "storm")
+    client("fail", "--deliver", "delay=1ms", "--header", "X-Test=1", "--mutate", "bom")
+    rules = json.loads(client("fail", "--list", "--json")[1])["rules"]
     assert [row["rule"] for row in rules] == [
         {
             "name": "storm",
@@ -125,62 +116,51 @@ def test_rules_are_set_listed_and_deleted(server: MockServer, command: Command) 
         },
     ]
     assert [read(server) for _ in range(3)] == [429, 429, 200]
-    assert "storm  [over, matched 2, fired 2]" in command("fail", "--list")[1]
-    assert "storm" not in command("fail", "--delete", "storm")[1]
-    assert command("fail", "--clear")[1] == "no rules\n"
+    assert "storm  [over, matched 2, fired 2]" in client("fail", "--list")[1]
+    assert "storm" not in client("fail", "--delete", "storm")[1]
+    assert client("fail", "--clear")[1] == "no rules\n"
 
 
 def test_a_scenario_is_played_and_stopped(
-    server: MockServer, command: Command, tmp_path: Path
+    server: MockServer, client: Command, tmp_path: Path
 ) -> None:
-    assert "storm" in command("play", "rate-limit-storm")[1]
-    assert command("stop")[1] == "rate-limit-storm is stopped\n"
-    assert command("stop")[1] == "no scenario plays\n"
+    assert "storm" in client("play", "rate-limit-storm")[1]
+    assert client("stop")[1] == "rate-limit-storm is stopped\n"
+    assert client("stop")[1] == "no scenario plays\n"
     file = tmp_path / "mine.yaml"
     file.write_text("rules: [{name: down, answer: {reject: service_unavailable}}]")
-    assert "down" in command("play", str(file))[1]
+    assert "down" in client("play", str(file))[1]
     assert read(server) == 503
-    command("reset")
+    client("reset")
     assert server.faults == []
 
 
-def test_requests_are_counted(server: MockServer, command: Command) -> None:
+def test_requests_are_counted(server: MockServer, client: Command) -> None:
     read(server)
     read(server, "nope")
     match = ("verify", "--provider", "coinapi")
-    assert command(*match)[:2] == (0, "2 requests match\n")
-    assert command(*match, "--status", "200", "--exactly", "1")[0] == 0
-    status, out, _ = command(*match, "--status", "200", "--at-least", "2", "--at-most", "3")
+    assert client(*match)[:2] == (0, "2 requests match\n")
+    assert client(*match, "--status", "200", "--exactly", "1")[0] == 0
+    status, out, _ = client(*match, "--status", "200", "--at-least", "2", "--at-most", "3")
     assert status == 1
     assert out.splitlines() == [
         "1 request matches, expected at least 2, at most 3",
         "  coinapi GET /v1/balances: status is 401, not 200",
     ]
-    status, out, _ = command(*match, "--exactly", "5", "--json")
+    status, out, _ = client(*match, "--exactly", "5", "--json")
     assert (status, json.loads(out)["count"]) == (1, 2)
 
 
-JUDGES = {
-    "check": (["check", "default", "--json"], {"good": True, "kind": "world"}),
-    "healthcheck": (["healthcheck", "http://127.0.0.1:1", "--json"], {"healthy": False}),
-}
-
-
-@pytest.mark.parametrize("name", JUDGES)
-def test_a_judgement_is_json_too(command: Command, name: str) -> None:
-    args, expected = JUDGES[name]
-    assert json.loads(command(*args)[1]).items() >= expected.items()
-
-
-@pytest.mark.parametrize("name", ["worlds", "scenarios", "providers", "facts"])
-def test_a_list_is_json_too(command: Command, name: str) -> None:
-    assert len(json.loads(command(name, "--json")[1])) > 2
-
-
-def test_a_wrong_file_is_json_with_its_place(command: Command, tmp_path: Path) -> None:
-    file = tmp_path / "world.yaml"
-    file.write_text("name: x\ncpx: {}\n")
-    status, out, _ = command("check", str(file), "--json")
+def test_every_command_that_prints_a_list_or_a_verdict_prints_json_too(
+    command: Command, tmp_path: Path
+) -> None:
+    for name in ("worlds", "scenarios", "providers", "facts"):
+        assert len(json.loads(command(name, "--json")[1])) > 2
+    verdict = json.loads(command("check", "default", "--json")[1])
+    assert (verdict["good"], verdict["kind"]) == (True, "world")
+    assert not json.loads(command("healthcheck", "http://127.0.0.1:1", "--json")[1])["healthy"]
+    (tmp_path / "world.yaml").write_text("name: x\ncpx: {}\n")
+    status, out, _ = command("check", "world.yaml", "--json")
     wrong = json.loads(out)
     assert (status, wrong["good"], wrong["line"], wrong["at"]) == (2, False, 2, "$.cpx")
 
@@ -188,36 +168,33 @@ def test_a_wrong_file_is_json_with_its_place(command: Command, tmp_path: Path) -
 def test_facts_are_filtered_by_status_and_text(command: Command) -> None:
     assumed = json.loads(command("facts", "cpg", "--status", "assumed", "--json")[1])
     assert {fact["status"] for fact in assumed} == {"assumed"}
-    found = json.loads(command("facts", "--search", "RETRY-AFTER", "--json")[1])
-    assert 0 < len(found) < 60
-    assert all("retry-after" in json.dumps(fact).lower() for fact in found)
+    facts = json.loads(command("facts", "--search", "RETRY-AFTER", "--json")[1])
+    assert 0 < len(facts) < 60
+    assert all("retry-after" in json.dumps(fact).lower() for fact in facts)
 
 
-def test_what_init_writes_is_served_and_its_tests_pass(tmp_path: Path) -> None:
-    done = run("init", "mine", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_the_files_that_init_writes_can_be_served_and_tested(
+    command: Command, tmp_path: Path
+) -> None:
+    assert command("init", "mine")[0] == 0
     mine = tmp_path / "mine"
     assert sorted(path.name for path in mine.iterdir()) == sorted(FILES)
-    with serving(cwd=mine) as (_, ready):
-        assert ready["providers"]["cpg"]["credentials"] == {
-            "key_id": "my_key",
-            "secret": "my_secret",
-        }
-    tested = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mockserver.py"],
+    with serving(cwd=mine) as (_, summary):
+        key = {"key_id": "my_key", "secret": "my_secret"}
+        assert summary["providers"]["cpg"]["credentials"] == key
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *PLUGINS, "test_mockserver.py"],
         cwd=mine,
-        env=CLEAN,
+        env=CLEAN | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         timeout=SOON * 2,
         check=False,
     )
-    assert "2 passed" in tested.stdout, tested.stdout
-    again = run("init", "mine", cwd=tmp_path)
-    assert (
-        again.stderr == "mockserver: mine/mockserver.toml is there already: --force replaces it\n"
-    )
-    assert run("init", "mine", "--force", cwd=tmp_path).returncode == 0
+    assert "2 passed" in tests.stdout, tests.stdout
+    error = "mockserver: mine/mockserver.toml is there already: --force replaces it\n"
+    assert command("init", "mine") == (2, "", error)
+    assert command("init", "mine", "--force")[0] == 0
 
 
 COMPLETED = [
@@ -235,25 +212,15 @@ COMPLETED = [
 
 
 @pytest.mark.parametrize(("line", "expected"), COMPLETED)
-def test_a_shell_completes_names(
-    line: str,
-    expected: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    words = line.split(" ")
-    monkeypatch.setenv("_MOCKSERVER_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", line)
-    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
-    with pytest.raises(SystemExit):
-        cli.main([], prog_name="mockserver")
-    completed = [row.partition(",")[2] for row in capsys.readouterr().out.split()]
-    assert sorted(completed) == expected
+def test_a_shell_completes_names(command: Command, line: str, expected: list[str]) -> None:
+    shell = {"_MOCKSERVER_COMPLETE": "bash_complete", "COMP_WORDS": line}
+    _, out, _ = command(**shell, COMP_CWORD=str(line.count(" ")))
+    assert sorted(row.partition(",")[2] for row in out.split()) == expected
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_gets_its_script(command: Command, shell: str) -> None:
-    assert "_MOCKSERVER_COMPLETE" in command("completion", shell)[1]
+def test_every_shell_gets_its_completion_script(command: Command) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert "_MOCKSERVER_COMPLETE" in command("completion", shell)[1]
 
 
 WITH_EXAMPLE = {
@@ -262,14 +229,13 @@ WITH_EXAMPLE = {
 }
 
 
-@pytest.mark.parametrize("name", [*cli.COMMANDS, *cli.RUNNING])
-def test_the_help_of_a_command_has_its_sentence_and_an_example(name: str, command: Command) -> None:
-    about = {**cli.COMMANDS, **cli.RUNNING}[name]
-    help_text = " ".join(command(name, "--help")[1].split())
-    assert about in help_text
-    if name in WITH_EXAMPLE:
-        assert f"Example: mockserver {name}" in help_text or "Examples: " in help_text
-    assert "MOCKSERVER_URL" in help_text or name not in cli.RUNNING
+def test_the_help_of_every_command_has_its_sentence_and_an_example(command: Command) -> None:
+    for name, sentence in {**cli.COMMANDS, **cli.RUNNING}.items():
+        help = " ".join(command(name, "--help")[1].split())
+        assert sentence in help
+        if name in WITH_EXAMPLE:
+            assert f"Example: mockserver {name}" in help or "Examples: " in help
+        assert "MOCKSERVER_URL" in help or name not in cli.RUNNING
 
 
 # A line of the log
@@ -317,12 +283,11 @@ def test_a_control_character_never_reaches_a_terminal() -> None:
     ("args", "variables", "accepted", "refused", "coloured"),
     [
         ([], {}, True, True, True),
-        ([], {"NO_COLOR": "1"}, True, True, False),
-        (["--log-level", "refused"], {}, False, True, True),
+        (["--log-level", "refused"], {"NO_COLOR": "1"}, False, True, False),
         ([], {"MOCKSERVER_LOG_LEVEL": "quiet"}, False, False, False),
     ],
 )
-def test_a_terminal_shows_the_requests_that_it_shall(
+def test_a_terminal_shows_requests_by_level_and_in_colour(
     args: list[str],
     variables: dict[str, str],
     accepted: bool,
@@ -347,16 +312,13 @@ def test_a_terminal_shows_the_requests_that_it_shall(
         requests.get(url + "/nope", timeout=SOON)
         process.terminate()
         process.wait(SOON)
-        shown = _all_of(ours)
+        text = _all_of(ours)
     finally:
         process.kill()
         process.communicate()
         os.close(ours)
-    assert ("/v1/balances" in shown, "/nope" in shown, "\x1b[" in shown) == (
-        accepted,
-        refused,
-        coloured,
-    )
+    shown = ("/v1/balances" in text, "/nope" in text, "\x1b[" in text)
+    assert shown == (accepted, refused, coloured)
 
 
 def _all_of(fd: int) -> str:

@@ -1,4 +1,4 @@
-"""What a start imports: modules are compared, not seconds, which depend on the machine.
+"""The modules that commands, the package and a server import: their names, not seconds.
 
 Each row also has a module that is needed, so that an empty list fails.
 """
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
 
 from mockserver import Auth
@@ -55,36 +54,41 @@ def test_the_help_text_brings_the_command_line_alone(tmp_path: Path) -> None:
     assert not modules & (PAGES | SERVER | RARE | {"json"})
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_text_lists_the_first_sentence_of_a_command(name: str) -> None:
-    help = cli.get_command(None, name).help
-    assert help.partition("\n\n")[0].replace("\n", " ") == COMMANDS[name]
+def test_the_help_text_lists_the_first_sentence_of_every_command() -> None:
+    for name, sentence in COMMANDS.items():
+        help = cli.get_command(None, name).help
+        assert help.partition("\n\n")[0].replace("\n", " ") == sentence
 
+
+# Arguments, and the modules of the command line that they load beside main.
+COMMAND_LINES = {
+    "--help": "",
+    "worlds": "worlds options completion config variables",
+    "check default": "check options completion config variables",
+    "facts cpg": "facts options completion config variables",
+    "generate --help": "generate",
+}
 
 RUN_AND_LIST = """
 import sys
-from mockserver.cli.main import main
+from importlib import import_module
 
-try:
-    main(sys.argv[1:])
-finally:
-    print(*(name for name in sys.modules if name.startswith("mockserver.cli.")), file=sys.stderr)
+def of_the_command_line():
+    return [name for name in sys.modules if name.startswith("mockserver.cli")]
+
+for line in sys.argv[1:]:
+    for name in of_the_command_line():
+        del sys.modules[name]
+    try:
+        import_module("mockserver.cli.main").main(line.split())
+    except SystemExit:
+        print(*of_the_command_line(), file=sys.stderr)
 """
 
-# Arguments, and the modules of the command line that they load beside main.
-COMMAND_LINES = [
-    ("--help", ""),
-    ("worlds", "worlds options completion config variables"),
-    ("check default", "check options completion config variables"),
-    ("facts cpg", "facts options completion config variables"),
-    ("generate --help", "generate"),
-]
 
-
-@pytest.mark.parametrize(("line", "loaded"), COMMAND_LINES)
-def test_a_command_loads_no_other_command(tmp_path: Path, line: str, loaded: str) -> None:
+def test_a_command_loads_no_other_command(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", RUN_AND_LIST, *line.split()],
+        [sys.executable, "-c", RUN_AND_LIST, *COMMAND_LINES],
         capture_output=True,
         cwd=tmp_path,
         env=CLEAN,
@@ -92,26 +96,15 @@ def test_a_command_loads_no_other_command(tmp_path: Path, line: str, loaded: str
         timeout=SOON,
         check=True,
     )
-    assert set(done.stderr.split()) == {f"mockserver.cli.{n}" for n in ["main", *loaded.split()]}
+    for line, expected in zip(done.stderr.splitlines(), COMMAND_LINES.values(), strict=True):
+        modules = {f"mockserver.cli.{name}" for name in ["main", *expected.split()]}
+        assert {*line.split()} == {"mockserver.cli", *modules}
 
 
 def test_the_package_imports_none_of_its_modules(tmp_path: Path) -> None:
     modules = after("-X", "importtime", "-c", "import mockserver", cwd=tmp_path)
     assert {name for name in modules if name.startswith("mockserver")} == {"mockserver"}
     assert not modules & (PAGES | SERVER | RARE | {"json", "click"})
-
-
-def test_the_plugin_imports_nothing_beside_pytest(tmp_path: Path) -> None:
-    def loaded(code: str) -> set[str]:
-        script = f"{code}; import sys; print(*sys.modules)"
-        done = subprocess.check_output(
-            [sys.executable, "-c", script], cwd=tmp_path, env=CLEAN, text=True, timeout=SOON
-        )
-        return set(done.split())
-
-    added = loaded("import pytest, mockserver.client.pytest_plugin") - loaded("import pytest")
-    plugin = {"mockserver.client.pytest_plugin", "mockserver.client.pytest_quirks"}
-    assert added == {"mockserver", "mockserver.client", *plugin}
 
 
 # The first requests of a server
@@ -161,18 +154,13 @@ def served(cwd: Path, *steps: Callable[[dict[str, Any]], int]) -> tuple[list[int
         return statuses, imported(stderr.read())
 
 
-@pytest.mark.parametrize("name", ["coinapi", "cpg"])
-def test_the_first_200_needs_nothing_that_is_rare(tmp_path: Path, name: str) -> None:
-    statuses, modules = served(tmp_path, read(name))
-    assert statuses == [200]
-    assert modules >= SERVER
+def test_the_first_reads_need_nothing_rare_and_pages_are_imported_before_them(
+    tmp_path: Path,
+) -> None:
+    statuses, modules = served(tmp_path, read("coinapi"), read("cpg"))
+    assert statuses == [200, 200]
+    assert modules >= SERVER | PAGES
     assert not modules & (RARE - RULES)
-
-
-def test_what_the_pages_need_is_imported_before_the_first_request(tmp_path: Path) -> None:
-    statuses, modules = served(tmp_path)
-    assert statuses == []
-    assert modules >= PAGES
 
 
 READY = """
@@ -189,28 +177,17 @@ Server(exchange, bind("127.0.0.1", 0, exchange.providers), ready, warm=True).ser
 """
 
 
-def test_what_the_pages_need_does_not_hold_up_the_start(tmp_path: Path) -> None:
-    told = subprocess.check_output(
+def test_a_server_is_ready_before_the_pages_are_imported(tmp_path: Path) -> None:
+    out = subprocess.check_output(
         [sys.executable, "-c", READY], cwd=tmp_path, env=CLEAN, text=True, timeout=SOON
     )
-    found = set(told.split())
-    assert found >= SERVER
-    assert not found & (PAGES | RARE)
+    modules = {*out.split()}
+    assert modules >= SERVER
+    assert not modules & (PAGES | RARE)
 
 
-# A step, its status, and the modules that it imports first.
-FIRST_USES = [
-    pytest.param(health, 200, PAGES, id="pages"),
-    pytest.param(read("cdp"), 200, {"cryptography"}, id="a token"),
-    pytest.param(read("coinapi", "/nowhere"), 404, {"difflib"}, id="a wrong address"),
-]
-
-
-@pytest.mark.parametrize(("step", "status", "brought"), FIRST_USES)
-def test_what_is_left_out_is_imported_at_its_first_use(
-    tmp_path: Path, step: Callable[[dict[str, Any]], int], status: int, brought: set[str]
-) -> None:
-    statuses, modules = served(tmp_path, step)
-    assert statuses == [status]
-    assert brought <= modules
-    assert not modules & (RARE - RULES - brought)
+def test_rare_modules_are_imported_at_their_first_use(tmp_path: Path) -> None:
+    statuses, modules = served(tmp_path, health, read("cdp"), read("coinapi", "/nowhere"))
+    assert statuses == [200, 200, 404]
+    assert modules >= PAGES | {"cryptography", "difflib"}
+    assert not modules & {"tomllib", "httpx"}

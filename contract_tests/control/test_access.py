@@ -83,6 +83,7 @@ HOSTS = [
     ("128.0.0.1", 403),
     ("[::2]", 403),
     ("localhost.evil.test", 403),
+    ("localhost:1@evil.test", 403),
     ("127.0.0.1:x", 403),
     ("api.coinw.com", 403),
     ("cpg.localhost", 403),
