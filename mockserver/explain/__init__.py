@@ -5,6 +5,7 @@ For a signature, the solver applies known mistakes to the right way of signing, 
 and in pairs, until one of them reproduces the signature that the client sent.
 """
 
+from mockserver.explain.clocks import smaller_unit, zone_hint
 from mockserver.explain.keys import KEY_MAX, match_altered_key, nearest
 from mockserver.explain.sent_values import SentValue, sent_values
 from mockserver.explain.solver import TRIES_MAX, Mistake, explanation_for, solve
@@ -21,6 +22,7 @@ from mockserver.explain.vocabulary import (
     Explanation,
     RejectedRequest,
     by_reason,
+    first_explanation,
 )
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "by_reason",
     "explanation_for",
     "fingerprinted",
+    "first_explanation",
     "highlight_diff",
     "match_altered_key",
     "nearest",
@@ -42,5 +45,7 @@ __all__ = [
     "redact_secrets",
     "redacting",
     "sent_values",
+    "smaller_unit",
     "solve",
+    "zone_hint",
 ]

@@ -204,12 +204,13 @@ def _json(*separators: tuple[str, str], sort: bool = False) -> Change:
     return lambda a: [
         a.put(body=text)
         for style in separators
-        for text in _rewritten(a.of.request.body, style, sort)
+        for text in json_spellings(a.of.request.body, style, sort)
     ]
 
 
 @lru_cache(16)
-def _rewritten(body: bytes, style: tuple[str, str], sort: bool) -> tuple[bytes, ...]:
+def json_spellings(body: bytes, style: tuple[str, str], sort: bool) -> tuple[bytes, ...]:
+    """Returns JSON as libraries write the same content; nothing for text that is no JSON."""
     if not 0 < len(body) <= REWRITTEN_BODY_MAX:
         return ()
     try:

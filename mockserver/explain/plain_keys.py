@@ -119,8 +119,8 @@ def _explain_basic(rejected: RejectedRequest, rules: KeyRules) -> Explanation | 
 
 
 def explain_unknown_key(rejected: RejectedRequest, rules: KeyRules) -> Explanation | None:
-    """Explains an unknown key: it hides a right one, was altered, is a secret, or a label."""
-    keys, name = labels_by_key(rejected, rules.key), rules.name
+    """Explains an unknown key: it hides a right one, or is what ``explain_altered_key`` knows."""
+    keys = labels_by_key(rejected, rules.key)
     values = [place.reader()(rejected.request) for place in rules.places]
     presented = next(filter(None, values), b"")
     if presented != values[-1] and values[-1] in keys:
@@ -129,6 +129,14 @@ def explain_unknown_key(rejected: RejectedRequest, rules: KeyRules) -> Explanati
         received = f"{fingerprinted(presented)} in {first.text}, the key {label} in {last.text}"
         fix = f"Omit {first.text}, or send the right key in it."
         return Explanation(f"{first.name} before {last.name}", rules.expected, received, fix)
+    return explain_altered_key(rejected, rules, presented)
+
+
+def explain_altered_key(
+    rejected: RejectedRequest, rules: KeyRules, presented: bytes
+) -> Explanation | None:
+    """Explains a value that is an altered key, a secret, or a label."""
+    keys, name = labels_by_key(rejected, rules.key), rules.name
     match = match_altered_key(presented, keys)
     if match is not None:
         received = f"{fingerprinted(presented)}, which is similar to it"

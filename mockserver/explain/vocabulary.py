@@ -1,12 +1,14 @@
 """The values that explanations are made from, and the explanation itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from mockserver.model.http import Request
 from mockserver.model.provider import Keyring
+from mockserver.model.rule_table import Rule
 
 
 class Explanation(Struct, frozen=True):
@@ -57,3 +59,19 @@ def by_reason(explainers: Mapping[str, Explainer]) -> Explainer:
         return None if explainer is None else explainer(rejected)
 
     return explain
+
+
+def first_explanation(table: Sequence[Rule], **case: Any) -> Explanation | None:
+    """Returns what the first row that matches a case says of it, or None.
+
+    A row's test takes the case as a namespace. The texts may contain ``{member}`` of the case and
+    ``{match}``, the result of the test; a text that a row lacks is that of the last row.
+    """
+    members, last = SimpleNamespace(**case), table[-1]
+    for rule in table:
+        match = rule.matches(members)
+        if match:
+            expected, received = rule.expected or last.expected, rule.received or last.received
+            texts = (rule.name, expected, received, rule.fix or last.fix)
+            return Explanation(*(text.format(match=match, **case) for text in texts))
+    return None

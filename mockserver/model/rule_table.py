@@ -9,12 +9,16 @@ from mockserver.model.key_placement import KeyPlacement
 
 
 class Rule(Struct, frozen=True):
-    """A row: the name of what is wrong with a value, the test, the fix, and what was received."""
+    """A row: the name of what is wrong, a test, the fix, what was received and expected.
+
+    ``explain.first_explanation`` reads the texts as templates.
+    """
 
     name: str
     matches: Callable[..., Any]
     fix: str = ""
     received: str = ""
+    expected: str = ""
 
 
 def first_rule(table: Iterable[Rule], *values: Any) -> Rule | None:

@@ -59,13 +59,13 @@ def check(claims: Claims, key_id: str, request: Request, now: int, quirks: Quirk
     if claims.get("sub") != key_id:
         raise Reject("bad_signature", claim="sub")  # fact: cdp-sub
     _check_times(claims, now, quirks)
-    entries = _entries(claims, quirks)
+    entries = claimed_entries(claims, quirks)
     if _has_exact_entry(entries, request, quirks):
         return ""
     notes = [_entry_note(entry, request, quirks) for entry in entries]
     accepted = [note for note in notes if note is not None]
     if not accepted:  # fact: cdp-uris, cdp-uris-missing
-        raise Reject("bad_signature", claim="uris", hosts=_accepted_hosts(request, quirks))
+        raise Reject("bad_signature", claim="uris")
     return min(accepted, key=len)  # fact: cdp-uris-several
 
 
@@ -106,7 +106,7 @@ def _read_time(claims: Claims, name: str) -> int | None:
     return int(seconds * SECOND)
 
 
-def _entries(claims: Claims, quirks: Quirks) -> list[Any]:
+def claimed_entries(claims: Claims, quirks: Quirks) -> list[Any]:
     """Returns the claimed entries, of any JSON type."""
     uris = claims.get("uris")
     entries = list(uris) if isinstance(uris, list) else []
@@ -117,11 +117,11 @@ def _entries(claims: Claims, quirks: Quirks) -> list[Any]:
 
 def _has_exact_entry(entries: list[Any], request: Request, quirks: Quirks) -> bool:
     """Returns whether an entry names the Host header and the path: the fast, common case."""
-    received = request.header(b"host").decode("latin-1")
+    received = received_host(request)
     path = request.full_path.decode("latin-1")
     if not received or "/" in received or f"{request.method} {received}{path}" not in entries:
         return False
-    return received.lower() in _allowed_hosts(received.lower(), quirks)
+    return received.lower() in allowed_hosts(received.lower(), quirks)
 
 
 # fact: cdp-uris-form
@@ -131,13 +131,14 @@ def _entry_note(entry: Any, request: Request, quirks: Quirks) -> str | None:
         return None
     method, _, location = entry.partition(" ")
     host, slash, rest = location.partition("/")
-    notes = _path_note(slash + rest, request, quirks), _host_note(host, request, quirks)
+    notes = path_note(slash + rest, request, quirks), host_note(host, request, quirks)
     if method != request.method or None in notes:
         return None
     return ", ".join(filter(None, notes))
 
 
-def _path_note(path: str, request: Request, quirks: Quirks) -> str | None:
+def path_note(path: str, request: Request, quirks: Quirks) -> str | None:
+    """Returns the deviation with which a path names the request's, or None if it does not."""
     raw = path.encode("latin-1", "replace")
     if raw == request.full_path:  # fact: cdp-uris-query, cdp-uris-with-query
         return ""
@@ -146,24 +147,24 @@ def _path_note(path: str, request: Request, quirks: Quirks) -> str | None:
     return None
 
 
-def _host_note(host: str, request: Request, quirks: Quirks) -> str | None:
-    received = request.header(b"host").decode("latin-1").lower()
+def host_note(host: str, request: Request, quirks: Quirks) -> str | None:
+    """Returns the deviation with which a host names the request's, or None if it does not."""
+    received = received_host(request).lower()
     host = host.lower()
-    if host and host in _allowed_hosts(received, quirks):
+    if host and host in allowed_hosts(received, quirks):
         return ""
     strict = "true" in (quirks["strict_host"], quirks["strict_claims"])
     # fact: cdp-host-mangled
     return NOTE_PORT_FOR_HOST if host == _port(received) and not strict else None
 
 
-def _accepted_hosts(request: Request, quirks: Quirks) -> tuple[str, ...]:
-    """Returns every host that an entry may name, and the port where it may stand for one."""
-    received = request.header(b"host").decode("latin-1").lower()
-    hosts = (*_allowed_hosts(received, quirks), _port(received) or "")
-    return tuple(h for h in hosts if _host_note(h, request, quirks) is not None)
+def received_host(request: Request) -> str:
+    """Returns the Host header."""
+    return request.header(b"host").decode("latin-1")
 
 
-def _allowed_hosts(received: str, quirks: Quirks) -> tuple[str, ...]:
+def allowed_hosts(received: str, quirks: Quirks) -> tuple[str, ...]:
+    """Returns the hosts that an entry may name; ``received`` is that of the request."""
     # fact: cdp-host-received, cdp-strict-claims
     hosts = (HOST,) if quirks["strict_claims"] == "true" else (*HOSTS, received)
     if quirks["strict_host"] == "true":

@@ -14,6 +14,8 @@ from mockserver.explain import (
     by_reason,
     printable,
     redact_secrets,
+    smaller_unit,
+    zone_hint,
 )
 from mockserver.explain.attempts import Attempt
 from mockserver.explain.part_mistakes import REWRITTEN_BODY_MAX
@@ -34,11 +36,8 @@ def _caller(rejected: RejectedRequest) -> Key:
 
 # The time
 
-UNITS = (("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9))
-NEAR = 366 * 24 * 3600  # seconds from now within which another unit is assumed
 SHOWN_MAX = 80  # bytes of a timestamp that are shown
 DIGITS_MAX = 20  # of a timestamp that is read in other units
-HALF_HOUR, DAY = 1800, 24 * 3600  # seconds
 
 MALFORMED_TIMES = tuple(
     Rule(name, re.compile(pattern).fullmatch, fix)
@@ -62,17 +61,18 @@ def _explain_timestamp(rejected: RejectedRequest) -> Explanation | None:
     expected = f"Unix seconds between {now - window} and {now + window}"
     shown = printable(redact_secrets(text, secret_labels(rejected, RECIPE)), SHOWN_MAX)
     received = f"{TIMESTAMP}: {shown}"
-    for unit, size in UNITS:
-        drift = int(text) // size - now if text.isdigit() and len(text) <= DIGITS_MAX else NEAR
-        if abs(drift) < NEAR:
-            received = f"{received}, which as {unit} is {_drift_text(drift)}"
-            fix = f"Send whole seconds: divide by {size}."
-            return Explanation(f"timestamp in {unit}", expected, received, fix)
+    is_number = text.isdigit() and len(text) <= DIGITS_MAX
+    other_unit = smaller_unit(int(text), now) if is_number else None
+    if other_unit is not None:
+        unit, size, drift = other_unit
+        received = f"{received}, which as {unit} is {_drift_text(drift)}"
+        fix = f"Send whole seconds: divide by {size}."
+        return Explanation(f"timestamp in {unit}", expected, received, fix)
     if "drift" in rejected.facts:
         drift = rejected.facts["drift"]
         fix = "Set the clock, or sign with the time of the exchange's Date header."
         received = f"{received}, {_drift_text(drift)}"
-        return Explanation("clock drift", expected, received, fix + _time_zone_hint(drift, window))
+        return Explanation("clock drift", expected, received, fix + zone_hint(drift, window))
     row = first_rule(MALFORMED_TIMES, text.decode("latin-1"))
     return Explanation(row.name, expected, received, row.fix) if row else None
 
@@ -81,15 +81,6 @@ def _drift_text(seconds: int) -> str:
     """Returns a drift in words."""
     side = "behind" if seconds < 0 else "ahead of"
     return f"{abs(seconds)} s {side} the exchange's clock" if seconds else "right"
-
-
-def _time_zone_hint(drift: int, window: int) -> str:
-    """Returns a hint where a drift is near a time zone's offset; both in seconds."""
-    halves = round(drift / HALF_HOUR)
-    if halves and abs(drift) < DAY and abs(drift - halves * HALF_HOUR) <= min(window, 60):
-        hours = halves / 2
-        return f" It differs by {hours:+g} h: is local time used as UTC, or UTC as local time?"
-    return ""
 
 
 # The signature

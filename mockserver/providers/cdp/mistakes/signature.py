@@ -1,13 +1,13 @@
 """Explains a wrong signature: another key, another algorithm, or other bytes were signed."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import product
 from typing import Any
 
 from msgspec import Struct
@@ -19,244 +19,194 @@ from mockserver.explain import (
     RejectedRequest,
     explanation_for,
     fingerprinted,
+    first_explanation,
     solve,
 )
+from mockserver.explain.part_mistakes import COMPACT, SPACED, json_spellings
 from mockserver.model import jwt
+from mockserver.model.rule_table import Rule
 from mockserver.providers.cdp import keys
-from mockserver.providers.cdp.mistakes.lookup import json_type, read_token
+from mockserver.providers.cdp.mistakes import lookup
 
 OTHER_KEYS_MAX = 8  # other keys that are tried; each takes a fifth of a millisecond
 HMAC_DIGESTS = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
 ALGORITHM_NAME = re.compile(r"[A-Za-z0-9-]{1,12}")
 
-FIX_WHOLE_MESSAGE = "Sign header.payload, both parts, without hashing it first."
-FIX_SEED = "Decode the secret from base64: the first 32 bytes are the private key."
+FIX_ALG = "Set alg to {algorithm}: {key.label} is an {key.key_type} key."
+FIX_PRIVATE = "Sign with EdDSA or ES256: the secret is a private key."
+FIX_SIGN = "Sign header.payload exactly as sent, with the secret of the key that kid names."
+UNKNOWN = "alg {alg}; no known mistake reproduces this signature"
+RIGHT = "{algorithm} with the secret of the key {key.label}, of {message}"
+
+SIGNATURE = (
+    Rule("unsigned token", lambda s: not s.token.signature, FIX_SIGN, "no signature"),
+    Rule("{match.rule}", lambda s: s.solution, "{match.fix}", "{match.received}"),
+    Rule("symmetric algorithm", lambda s: s.alg in HMAC_DIGESTS, FIX_PRIVATE),
+    Rule("alg missing", lambda s: "alg" not in s.token.header, FIX_ALG, "no alg"),
+    Rule("alg none", lambda s: s.alg == "none", FIX_ALG),
+    Rule("Ed25519 instead of EdDSA", lambda s: s.alg == "Ed25519", FIX_ALG),
+    Rule("wrong alg", lambda s: s.alg != s.algorithm, FIX_ALG),
+    Rule("bad signature", lambda s: True, FIX_SIGN, UNKNOWN, RIGHT),
+)
 
 
 class SigningAttempt(Struct, frozen=True):
-    """A key, a message and a signature that may belong together."""
+    """A key, a message and a signature that may belong together, and how they differ."""
 
     key: jwt.Key
     message: bytes
     signature: bytes
+    differs: tuple[str, ...] = ()
 
     def is_genuine(self) -> bool:
         """Returns whether the key signed the message."""
-        token = jwt.Token({"alg": self.key.algorithm}, {}, self.message, self.signature)
+        algorithm, secret = self.key.algorithm, self.key.secret
+        if algorithm in HMAC_DIGESTS:
+            made = hmac.digest(secret, self.message, HMAC_DIGESTS[algorithm])
+            return hmac.compare_digest(made, self.signature)
+        token = jwt.Token({"alg": algorithm}, {}, self.message, self.signature)
         return jwt.genuine(token, self.key)
 
 
-def explain_signature(rejected: RejectedRequest) -> Explanation:
+def explain_signature(rejected: RejectedRequest) -> Explanation | None:
     """Explains a signature that the key did not make, or a wrong ``alg``."""
-    token = read_token(rejected)
-    key = rejected.keyring.with_label(rejected.facts["credential"])
-    attempt = SigningAttempt(keys.parse(key.key_secret), token.signed, token.signature)
-    expected = _expected(key, attempt)
-    if not token.signature:
-        fix = "Sign the token with the key's secret."
-        return Explanation("unsigned token", expected, "no signature", fix)
-    alg = token.header.get("alg")
-    if isinstance(alg, str) and alg in HMAC_DIGESTS:
-        return _explain_hmac(rejected, key, token)
-    solution = solve(attempt, _mistakes(rejected, key), SigningAttempt.is_genuine)
-    if solution is not None:
-        return explanation_for(
-            solution[0], expected, _received(rejected, key, attempt, solution[1])
-        )
-    if alg != attempt.key.algorithm:
-        return _explain_algorithm(key, token.header)
-    return Explanation(
-        "bad signature",
-        expected,
-        "no known mistake reproduces this signature",
-        "Sign header.payload exactly as sent, with the secret of the key that kid names.",
+    token, key = lookup.read_token(rejected), lookup.key_of_token(rejected)
+    alg, right_key = token.header.get("alg"), keys.parse(key.key_secret)
+    if not (isinstance(alg, str) and ALGORITHM_NAME.fullmatch(alg)):
+        alg = lookup.json_type(alg)
+    others = [other for other in rejected.keys if other.label != key.label][:OTHER_KEYS_MAX]
+    right = SigningAttempt(right_key, token.signed, token.signature)
+    solution = solve(right, _mistakes(key, others, alg), SigningAttempt.is_genuine)
+    return first_explanation(
+        SIGNATURE,
+        token=token,
+        alg=alg,
+        key=key,
+        algorithm=right_key.algorithm,
+        message=fingerprinted(token.signed, f"header.payload of {len(token.signed)} bytes"),
+        solution=solution and explanation_for(solution[0], "", ", ".join(solution[1].differs)),
     )
 
 
-def _expected(key: Any, attempt: SigningAttempt) -> str:
-    message = fingerprinted(attempt.message, f"header.payload of {len(attempt.message)} bytes")
-    return f"{attempt.key.algorithm} with the secret of the key {key.label}, of {message}"
+# Signatures that a known mistake reproduces, or two
+
+FIX_DER = "Encode r and s in 32 bytes each, one after the other."
+FIX_TWICE = "Encode the 64 bytes of the signature in base64url, once."
+FIX_KEY = "Sign with the secret of the key that kid names."
+FIX_SEED = "Decode the secret from base64: the first 32 bytes are the private key."
+FIX_BYTES = "Send exactly the bytes that were signed."
+FIX_WHOLE = "Sign header.payload, both parts, without hashing it first."
+
+Variants = Iterable[tuple[str, Any]]  # what differs, and another value
 
 
-# The algorithm
-
-
-def _explain_algorithm(key: Any, header: Any) -> Explanation:
-    """Explains an ``alg`` that is not the key's."""
-    alg, algorithm = header.get("alg"), keys.parse(key.key_secret).algorithm
-    is_name = isinstance(alg, str) and ALGORITHM_NAME.fullmatch(alg) is not None
-    received = alg if is_name else json_type(alg)
-    rule = {"none": "alg none", "Ed25519": "Ed25519 instead of EdDSA"}.get(received, "wrong alg")
-    if "alg" not in header:
-        rule, received = "alg missing", "no alg"
-    fix = f"Set alg to {algorithm}: {key.label} is an {key.key_type} key."
-    return Explanation(rule, f"alg {algorithm}", f"alg {received}", fix)
-
-
-def _explain_hmac(rejected: RejectedRequest, key: Any, token: jwt.Token) -> Explanation:
-    """Explains a token signed with a shared secret, and names that secret if it is known."""
-    algorithm, alg = keys.parse(key.key_secret).algorithm, token.header["alg"]
-    sign = partial(hmac.digest, msg=token.signed, digest=HMAC_DIGESTS[alg])
-    candidates = (
-        (owner, name, secret)
-        for owner in (key, *_other_keys(rejected, key))
-        for name, secret in _shared_secrets(owner)
-    )
-    received = f"alg {alg}"
-    for owner, name, secret in candidates:
-        if secret and hmac.compare_digest(sign(secret), token.signature):
-            fingerprint = fingerprinted(secret)
-            received = f"alg {alg}, keyed with {name} of the key {owner.label} ({fingerprint})"
-            break
-    fix = f"Sign with {algorithm}: the secret of {key.label} is a private key."
-    return Explanation("symmetric algorithm", f"alg {algorithm}", received, fix)
-
-
-def _shared_secrets(key: Any) -> Iterator[tuple[str, bytes]]:
-    """Yields the values of a key that clients use as a shared secret, each with its name."""
-    secret = key.key_secret
-    for text in (secret, secret.strip()):
-        yield "the text of the secret", text.encode()
-        yield "the secret with \\n for its line ends", text.replace("\n", "\\n").encode()
-    yield "the key id", key.key_id.encode()
-    yield "the private bytes", keys.parse(secret).secret
-    if not secret.lstrip().startswith("-----"):
-        yield "the decoded secret", base64.b64decode(secret)
-
-
-# Signatures that a known mistake reproduces
-
-
-def _received(
-    rejected: RejectedRequest, key: Any, right: SigningAttempt, solved: SigningAttempt
-) -> str:
-    """Describes how the solved attempt differs from the right one."""
-    differences = []
-    others = _other_keys(rejected, key)
-    signer = next((k for k in others if keys.parse(k.key_secret) == solved.key), None)
-    if signer is not None:
-        differences.append(f"signed by the key {signer.label}")
-    if solved.message != right.message:
-        label = f"the signature is of other {len(solved.message)} bytes"
-        differences.append(fingerprinted(solved.message, label))
-    if solved.signature != right.signature:
-        differences.append(f"encoded in {len(right.signature)} bytes")
-    return ", ".join(differences) or "signed with other bytes as the private key"
-
-
-def _other_keys(rejected: RejectedRequest, key: Any) -> list[Any]:
-    return [other for other in rejected.keys if other.label != key.label][:OTHER_KEYS_MAX]
-
-
-def _mistakes(rejected: RejectedRequest, key: Any) -> tuple[Mistake, ...]:
+def _mistakes(key: Any, others: list[Any], alg: str) -> tuple[Mistake, ...]:
     """Returns the known mistakes, the cheapest and likeliest first."""
-    others = [keys.parse(other.key_secret) for other in _other_keys(rejected, key)]
-    misread = _misread_secrets(key)
-
-    def with_other_keys(attempt: SigningAttempt) -> Iterable[SigningAttempt]:
-        return [replace(attempt, key=other) for other in others]
-
-    def with_misread_secrets(attempt: SigningAttempt) -> Iterable[SigningAttempt]:
-        return [replace(attempt, key=other) for other in misread]
-
-    fix_der = "Encode r and s in 32 bytes each, one after the other."
-    fix_twice = "Encode the 64 bytes of the signature in base64url, once."
-    fix_key = "Sign with the secret of the key that kid names."
-    fix_bytes = "Send exactly the bytes that were signed."
+    owners = [key, *others] if alg in HMAC_DIGESTS else []
+    signers = [(f"signed by the key {k.label}", keys.parse(k.key_secret)) for k in others]
     return (
-        Mistake("signature in DER", fix_der, _from_der),
-        Mistake("signature encoded twice", fix_twice, _decoded_again),
-        Mistake("another key than kid", fix_key, with_other_keys),
-        Mistake("wrong bytes of the secret", FIX_SEED, with_misread_secrets, no_pairs=True),
-        Mistake("token serialized again after signing", fix_bytes, _reserialized, no_pairs=True),
-        Mistake("part of the token signed", FIX_WHOLE_MESSAGE, _partial_messages, no_pairs=True),
+        _mistake("symmetric algorithm", FIX_PRIVATE, "key", lambda _: _shared_keys(owners, alg)),
+        _mistake("signature in DER", FIX_DER, "signature", _from_der, no_pairs=False),
+        _mistake("signature encoded twice", FIX_TWICE, "signature", _from_text, no_pairs=False),
+        _mistake("another key than kid", FIX_KEY, "key", lambda _: signers, no_pairs=False),
+        _mistake("wrong bytes of the secret", FIX_SEED, "key", lambda _: _misread_keys(key)),
+        _mistake("token serialized again after signing", FIX_BYTES, "message", _reserialized),
+        _mistake("part of the token signed", FIX_WHOLE, "message", _partial_messages),
     )
 
 
-def _misread_secrets(key: Any) -> list[jwt.Key]:
-    """Returns the keys that wrong bytes of an Ed25519 secret make."""
-    if key.key_type != "Ed25519":
-        return []
+def _mistake(
+    name: str, fix: str, member: str, variants: Callable[[Any], Variants], *, no_pairs: bool = True
+) -> Mistake:
+    """Returns the mistake that tries other values of a member of an attempt."""
+
+    def change(attempt: SigningAttempt) -> list[SigningAttempt]:
+        return [
+            replace(attempt, differs=(*attempt.differs, difference), **{member: value})
+            for difference, value in variants(getattr(attempt, member))
+        ]
+
+    return Mistake(name, fix, change, no_pairs)
+
+
+def _misread_keys(key: Any) -> Variants:
+    """Yields what wrong bytes of an Ed25519 secret make."""
     text = key.key_secret.encode()
-    seeds = (base64.b64decode(text)[32:], text[:32], hashlib.sha256(text).digest())
-    return [jwt.Key("EdDSA", seed) for seed in seeds]
+    if key.key_type == "Ed25519":
+        for seed in (base64.b64decode(text)[32:], text[:32], hashlib.sha256(text).digest()):
+            yield "signed with other bytes as the private key", jwt.Key("EdDSA", seed)
 
 
-def _reserialized(attempt: SigningAttempt) -> Iterable[SigningAttempt]:
-    try:
-        messages = _serializations(attempt.message)
-    except RecursionError:  # nesting that jwt.read just accepts
-        return ()
-    return [replace(attempt, message=message) for message in messages]
+def _shared_keys(owners: list[Any], alg: str) -> Variants:
+    """Yields what clients use as a shared secret."""
+    for owner in owners:
+        secret, raw = owner.key_secret, keys.parse(owner.key_secret).secret
+        texts = {"secret": secret, "stripped secret": secret.strip(), "key id": owner.key_id}
+        texts |= {f"{name} with \\n": text.replace("\n", "\\n") for name, text in texts.items()}
+        shared = {name: text.encode() for name, text in texts.items()} | {"private bytes": raw}
+        if owner.key_type == "Ed25519":
+            shared["decoded secret"] = base64.b64decode(secret)
+        for name, value in shared.items():
+            of = f"the {name} of the key {owner.label} ({fingerprinted(value)})"
+            yield f"alg {alg}, keyed with {of}", jwt.Key(alg, value)
 
 
-def _partial_messages(attempt: SigningAttempt) -> Iterable[SigningAttempt]:
-    header, _, payload = attempt.message.partition(b".")
-    digest = hashlib.sha256(attempt.message)
-    messages = (payload, digest.digest(), digest.hexdigest().encode(), header + payload)
-    return [replace(attempt, message=message) for message in messages]
-
-
-def _from_der(attempt: SigningAttempt) -> Iterable[SigningAttempt]:
-    """Decodes a signature in DER."""
+def _from_der(signature: bytes) -> Variants:
     from mockserver.model.asymmetric import raw
 
-    if attempt.signature[:1] != b"\x30":
-        return ()
-    try:
-        return [replace(attempt, signature=raw(attempt.signature))]
-    except (ValueError, OverflowError):
-        return ()
+    return _decoded(signature, raw) if signature[:1] == b"\x30" else ()
 
 
-def _decoded_again(attempt: SigningAttempt) -> Iterable[SigningAttempt]:
-    """Decodes a signature in hex or base64."""
-    return [replace(attempt, signature=raw) for raw in _decodings(attempt.signature) if raw]
+def _from_text(signature: bytes) -> Variants:
+    yield from _decoded(signature, lambda text: bytes.fromhex(text.decode("ascii")))
+    yield from _decoded(signature, base64.urlsafe_b64decode)
 
 
-def _decodings(signature: bytes) -> Iterator[bytes]:
-    for decode in (bytes.fromhex, base64.urlsafe_b64decode, base64.b64decode):
-        try:
-            yield decode(signature.decode("ascii"))
-        except (ValueError, binascii.Error):
-            yield b""
+def _decoded(signature: bytes, decode: Callable[[bytes], bytes]) -> Variants:
+    with suppress(ValueError, OverflowError):  # it is not in this encoding
+        yield f"encoded in {len(signature)} bytes", decode(signature)
 
 
-# A token that was serialized again after it was signed
-
-JSON_STYLES: tuple[dict[str, Any], ...] = (
-    {"separators": (",", ":")},
-    {},
-    {"separators": (",", ":"), "sort_keys": True},
-    {"sort_keys": True},
-)
-
-
-def _serializations(message: bytes) -> list[bytes]:
-    """Returns ``header.payload`` as other libraries would serialize the same content."""
+def _partial_messages(message: bytes) -> Variants:
     header, _, payload = message.partition(b".")
-    headers, payloads = _styled(header), _styled(payload)
-    both = [h + b"." + p for h in (header, *headers[:2]) for p in (payload, *payloads[:2])]
-    sorted_members = [header + b"." + styled for styled in payloads[2:]]
-    padded = _padded(header) + b"." + _padded(payload)
-    return [*both, *sorted_members, *_without_added_member(header, payload), padded]
+    digest = hashlib.sha256(message)
+    parts = (payload, digest.digest(), digest.hexdigest().encode(), header + payload)
+    return map(_other_message, parts)
 
 
-def _styled(part: bytes) -> list[bytes]:
-    content = json.loads(base64.urlsafe_b64decode(_padded(part)))
-    return [_encode(content, **style) for style in JSON_STYLES]
+def _other_message(message: bytes) -> tuple[str, bytes]:
+    return fingerprinted(message, f"the signature is of other {len(message)} bytes"), message
 
 
-def _without_added_member(header: bytes, payload: bytes) -> Iterator[bytes]:
-    """Yields the message without a header member that may have been added after signing."""
-    content = json.loads(base64.urlsafe_b64decode(_padded(header)))
-    for name in ("kid", "nonce", "typ"):
-        rest = {member: value for member, value in content.items() if member != name}
-        yield _encode(rest, separators=(",", ":")) + b"." + payload
+def _reserialized(message: bytes) -> Variants:
+    """Yields the same content as other libraries serialize it, or without a member."""
+    header, _, payload = message.partition(b".")
+    pairs = [
+        *product([header, *_spellings(header)], [payload, *_spellings(payload)]),
+        *product([header], _spellings(payload, sort=True)),
+        *product(_shorter(header), [payload]),
+        (_padded(header), _padded(payload)),
+    ]
+    return [_other_message(b".".join(pair)) for pair in pairs if pair != (header, payload)]
 
 
-def _encode(content: Any, **style: Any) -> bytes:
-    return base64.urlsafe_b64encode(json.dumps(content, **style).encode()).rstrip(b"=")
+def _spellings(part: bytes, *, sort: bool = False) -> list[bytes]:
+    raw = base64.urlsafe_b64decode(_padded(part))
+    styles = (COMPACT, SPACED)
+    return [_encoded(text) for style in styles for text in json_spellings(raw, style, sort)]
+
+
+def _shorter(header: bytes) -> Iterator[bytes]:
+    """Yields a header without a member that may have been added after signing."""
+    members = json.loads(base64.urlsafe_b64decode(_padded(header)))
+    for added in ("kid", "nonce", "typ"):
+        rest = {name: value for name, value in members.items() if name != added}
+        with suppress(RecursionError):  # nesting that jwt.read just accepts
+            yield _encoded(json.dumps(rest, separators=COMPACT).encode())
+
+
+def _encoded(raw: bytes) -> bytes:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
 def _padded(part: bytes) -> bytes:

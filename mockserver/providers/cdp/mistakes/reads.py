@@ -1,0 +1,215 @@
+"""Explains bad parameters and page tokens, and accounts or assets that the key does not see."""
+
+import base64
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from mockserver.explain import Explanation, RejectedRequest, first_explanation, nearest
+from mockserver.model.paging import SEAL_SIZE, TOKEN_MAX
+from mockserver.model.rule_table import Rule
+from mockserver.model.times import SECOND, duration_text, instant_text
+from mockserver.providers.cdp.accounts import OWNER
+from mockserver.providers.cdp.mistakes import lookup
+from mockserver.providers.cdp.pages import (
+    PAGE_SIZE_MAX,
+    PagePosition,
+    parse_page,
+    query_parameters,
+)
+from mockserver.providers.cdp.world import ACCOUNT_TYPES, PREFIX, SYMBOL_MAX, is_account_id
+
+
+def read_position(token: str) -> PagePosition | None:
+    """Returns the content of a page token without checking its seal, or None."""
+    try:
+        raw = base64.b64decode(token, altchars=b"-_", validate=True)
+        return msgspec.json.decode(raw[:-SEAL_SIZE], type=PagePosition)
+    except ValueError:
+        return None
+
+
+# The right form of each parameter, in words and as a test.
+FORMS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "accountId": (f"{PREFIX} and 36 of 0-9, a-f and -; {{visible}}", is_account_id),
+    "pageSize": (f"a whole number from 1 to {PAGE_SIZE_MAX}", re.compile("[1-9][0-9]?").fullmatch),
+    "pageToken": ("the nextPageToken of the page before, of {list_name}", read_position),
+    "type": (f"one of {', '.join(ACCOUNT_TYPES)}", ACCOUNT_TYPES.__contains__),
+    "owner": ("entity, customer, entity_<uuid> or customer_<uuid>, by commas", OWNER.fullmatch),
+    "asset": (f"1 to {SYMBOL_MAX} characters", lambda text: 0 < len(text) <= SYMBOL_MAX),
+}
+NOT_FILLED_IN = re.compile(r"\{.*\}|:[a-z]\w*|\$\{?[a-z].*|undefined|null|none|nan", re.IGNORECASE)
+
+# Mistakes of any parameter: ``is_right`` tests the text without the mistake.
+ANY = (
+    Rule("{name} is empty", lambda v: not v.text, "Omit {name}, or send a value."),
+    Rule("{name} not filled in", lambda v: NOT_FILLED_IN.fullmatch(v.text), "Put the value there."),
+    Rule("{name} too long", lambda v: len(v.text) > TOKEN_MAX),
+    Rule("whitespace or quotes around {name}", lambda v: v.is_right(v.text.strip(" \t\r\n\"'"))),
+    Rule("{name} in another case", lambda v: v.is_right(v.text.lower())),
+    Rule("{name} without account_", lambda v: v.is_right(f"account_{v.text}")),
+    Rule("{name} without entity_ or customer_", lambda v: v.is_right(f"entity_{v.text}")),
+    Rule("{name} escaped twice", lambda v: v.is_right(unquote(v.text))),
+    Rule(
+        "{name} without its padding",
+        lambda v: v.is_right(v.text + "=") or v.is_right(v.text + "=="),
+    ),
+)
+OWN = {
+    "accountId": (
+        Rule("owner in place of {name}", lambda v: v.text == v.owner),
+        Rule("label in place of {name}", lambda v: v.accounts.get(v.text), "Send {match}."),
+    ),
+    "pageSize": (
+        Rule("pageSize is 0", lambda v: not v.text.strip("0")),
+        Rule(f"pageSize above {PAGE_SIZE_MAX}", lambda v: v.text.isdecimal()),
+        Rule("pageSize is negative", lambda v: v.text[0] == "-" and v.text[1:].isdecimal()),
+        Rule("semicolon between parameters", lambda v: ";" in v.text, "Separate parameters by &."),
+        Rule("pageSize is not a number", lambda v: True),
+    ),
+    "pageToken": (
+        Rule(
+            "page token of another list",
+            lambda v: v.is_genuine and v.position.list_name != v.list_name,
+            "Send a token only to the list that returned it.",
+            "one of {position.list_name}",
+        ),
+        Rule(
+            "page token expired",
+            lambda v: v.late,
+            "Start again without a token.",
+            "one issued at {issued}, expired {late} s ago on the sandbox clock",
+            "{form}, at most {ttl} old",
+        ),
+        Rule(
+            "page token of another size",
+            lambda v: v.is_genuine,
+            "Keep the same pageSize for all pages: {position.size} here.",
+            "one for pageSize {position.size}, with pageSize {size}",
+        ),
+        Rule("page token changed, or of another sandbox", lambda v: v.position),
+    ),
+    "type": (Rule("unknown {name}", lambda v: v.nearest, "Did you mean {match}?"),),
+}
+MALFORMED = Rule(
+    "malformed {name}",
+    lambda v: True,
+    "Send {name} in the form that is expected, unchanged and escaped once.",
+    "{shown}",
+    "{form}",
+)
+
+
+def explain_parameter(rejected: RejectedRequest) -> Explanation | None:
+    """Explains the bad parameter, named by the fact ``parameter``."""
+    name = rejected.facts["parameter"]
+    account, asset = _path_parameters(rejected)
+    values = {**query_parameters(rejected.request.query), "accountId": account, "asset": asset}
+    text = values[name]
+    if name == "owner":
+        text = next(owner for owner in text.split(",") if not OWNER.fullmatch(owner))
+    key = lookup.key_of_token(rejected)
+    return _explain_text(
+        rejected,
+        name,
+        text,
+        owner=key.owner,
+        accounts=key.accounts,
+        visible=_visible(key),
+        nearest=nearest(text, ACCOUNT_TYPES),
+    )
+
+
+def _explain_text(
+    rejected: RejectedRequest, name: str, text: str, **more: Any
+) -> Explanation | None:
+    """Explains the text of a parameter, which has one of its mistakes."""
+    form, is_right = FORMS[name]
+    return first_explanation(
+        (*ANY, *OWN.get(name, ()), MALFORMED),
+        name=name,
+        text=text,
+        shown=lookup.show_value(rejected, text),
+        form=form.format(**more),
+        is_right=lambda other: other != text and is_right(other),
+        **more,
+    )
+
+
+def explain_page_token(rejected: RejectedRequest) -> Explanation | None:
+    """Explains a page token that is malformed, altered, expired or of another list or size."""
+    parameters = query_parameters(rejected.request.query)
+    position = read_position(parameters["pageToken"])
+    issued = position.timestamp if position else 0
+    return _explain_text(
+        rejected,
+        "pageToken",
+        parameters["pageToken"],
+        position=position,
+        list_name=_list_name(rejected),
+        is_genuine="late" in rejected.facts,
+        late=-(-rejected.facts.get("late", 0) // SECOND),
+        size=min(parse_page(parameters).size, PAGE_SIZE_MAX),
+        issued=instant_text(issued // SECOND * SECOND),
+        ttl=duration_text(rejected.quirks["page_token_ttl"]),
+    )
+
+
+def _list_name(rejected: RejectedRequest) -> str:
+    """Returns the name that page tokens have for the requested list."""
+    account, _ = _path_parameters(rejected)
+    parameters = query_parameters(rejected.request.query)
+    owner, type = lookup.key_of_token(rejected).owner, parameters.get("type")
+    filtered = f"accounts of {owner}, {type}, {parameters.get('owner')}"
+    return f"balances of {account}" if account else filtered
+
+
+def _path_parameters(rejected: RejectedRequest) -> tuple[str, str]:
+    """Returns account and asset of the path, each empty if the path has none."""
+    parts = [unquote(part) for part in rejected.request.path.decode("latin-1").split("/")]
+    parts += [""] * 3
+    return parts[3], parts[5]
+
+
+def _visible(key: Any) -> str:
+    """Lists the accounts that a key sees."""
+    accounts = lookup.listed(f"{label} {id}" for label, id in key.accounts.items())
+    return f"the key {key.label} sees {accounts or 'no account'}"
+
+
+# Accounts and assets that are not found
+
+HELD = "an asset that the account {label} holds"
+FIX_VISIBLE = "Use one of those, or a key of the account's owner."
+
+NOT_FOUND = (
+    Rule(
+        "asset in upper case", lambda r: r.label and r.is_upper, "Send lower case.", "{asset}", HELD
+    ),
+    Rule("asset not held", lambda r: r.label, "Send an asset of the list.", "{asset}", HELD),
+    Rule(
+        "account of another owner",
+        lambda r: r.other,
+        received="{account}, which the key {other} sees",
+    ),
+    Rule("unknown account", lambda r: True, FIX_VISIBLE, "{account}", "{visible}"),
+)
+
+
+def explain_not_found(rejected: RejectedRequest) -> Explanation | None:
+    """Explains an account or an asset that does not exist for the key."""
+    account, asset = _path_parameters(rejected)
+    key = lookup.key_of_token(rejected)
+    others = (other.label for other in rejected.keys if account in other.accounts.values())
+    return first_explanation(
+        NOT_FOUND,
+        account=lookup.show_value(rejected, account),
+        asset=lookup.show_value(rejected, asset),
+        is_upper=asset != asset.lower(),
+        label=next((label for label, id in key.accounts.items() if id == account), ""),
+        other=next(others, ""),
+        visible=_visible(key),
+    )
