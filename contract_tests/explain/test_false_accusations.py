@@ -72,11 +72,11 @@ SEEN = {
     "cpg": {*KEYS, "clock drift", "negative timestamp", *(f"timestamp {t}" for t in NO_TIME)},
     "coinw": {*KEYS, "unknown operation", "missing sign", "missing api_key", "more than the key",
               "api_key under another name", "api_key under another name + name before the key"},
-    "cdp": {"pageSize is 0", "pageSize is empty", "pageSize is not a number", "pageSize is negative",
+    "cdp": {"pageSize is 0", "whitespace or quotes around pageSize", "pageSize is empty", "pageSize is not a number", "pageSize is negative",
             "semicolon between parameters", "characters that are not base64url", "not a JWT",
             "header is not JSON", "header is not UTF-8", "payload is not JSON", "payload is not UTF-8",
             "part of the token cut or changed", "alg missing", "wrong alg", "kid missing",
-            "unknown key id", "key id in another case", "scheme is not Bearer", "missing_credential"},
+            *KEYS, "unknown key id", "scheme is not Bearer", "missing_credential"},
 }  # fmt: skip
 
 

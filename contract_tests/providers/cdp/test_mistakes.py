@@ -185,7 +185,7 @@ CLAIMS = [
     ("iss of another product", {"iss": "coinbase"}, "unexpected iss", "iss 'coinbase'"),
     ("iss in capitals", {"iss": "CDP"}, "unexpected iss", "iss 'CDP'"),
     ("the key's id as iss", {"iss": f"{KEY_ID}1"}, "unexpected iss", "iss the key id of the key main"),
-    ("iss of 7", {"iss": 7}, "unexpected iss", "iss a number"),
+    ("iss of 7", {"iss": 7}, "unexpected iss", "iss 7"),
     ("no iss", {"iss": ABSENT}, "iss missing", "no iss"),
     ("null for iss", {"iss": None}, "iss missing", "no iss"),
     ("sub of another key", {"sub": f"{KEY_ID}2"}, "sub differs from kid", "sub the key id of the key es256"),
@@ -218,7 +218,7 @@ def test_a_sub_of_another_key_is_explained(server: MockServer) -> None:
     explanation = explain(server, bearing(es256(claims())))
     assert explanation == {
         "rule": "sub differs from kid",
-        "expected": f"sub {KEY_ID}2, the key id that kid names",
+        "expected": f"sub {KEY_ID}2",
         "received": "sub the key id of the key main",
         "fix": "Set sub to the key id in the header's kid.",
     }
@@ -238,11 +238,11 @@ TIMES = [
     ("an endless exp", {"exp": float("inf")}, "exp is not a time", "exp inf"),
     ("exp below zero", {"exp": -1}, "exp is not a time", "exp -1"),
     ("no exp", {"exp": ABSENT}, "exp missing", "no exp"),
-    ("exp as text", {"exp": str(NOW + 120)}, "exp is not a number", "a string"),
-    ("exp as RFC 3339", {"exp": "2025-05-17T01:22:00Z"}, "exp is not a number", "a string"),
-    ("true for exp", {"exp": True}, "exp is not a number", "a boolean"),
-    ("nbf as text", {"nbf": str(NOW)}, "nbf is not a number", "a string"),
-    ("iat as list", {"iat": [NOW]}, "iat is not a number", "a list"),
+    ("exp as text", {"exp": str(NOW + 120)}, "exp is not a number", "exp a string"),
+    ("exp as RFC 3339", {"exp": "2025-05-17T01:22:00Z"}, "exp is not a number", "exp a string"),
+    ("true for exp", {"exp": True}, "exp is not a number", "exp a boolean"),
+    ("nbf as text", {"nbf": str(NOW)}, "nbf is not a number", "nbf a string"),
+    ("iat as list", {"iat": [NOW]}, "iat is not a number", "iat a list"),
     ("five seconds late", {"nbf": NOW - 125, "exp": NOW - 5}, "token expired", f"exp {NOW - 5}, 5 s before the exchange's time; issued 125 s ago"),
     ("iat for when it was made", {"iat": NOW - 130, "exp": NOW - 20}, "token expired", f"exp {NOW - 20}, 20 s before the exchange's time; issued 130 s ago"),
     ("neither iat nor nbf", {"nbf": ABSENT, "exp": NOW - 9}, "token expired", f"exp {NOW - 9}, 9 s before the exchange's time"),
@@ -268,8 +268,8 @@ def test_a_wrong_time_is_explained_with_its_distance(
 
 ZONES = [
     # seconds since a token was issued, and the hours in the question
-    (3600, "1 h"), (3660, "1 h"), (3540, "1 h"), (7200, "2 h"), (14 * 3600, "14 h"),
-    (3661, None), (3539, None), (300, None), (15 * 3600, None), (-3600, "1 h"), (-300, None),
+    (3600, "-1"), (3660, "-1"), (3540, "-1"), (5400, "-1.5"), (14 * 3600, "-14"),
+    (3661, None), (3539, None), (300, None), (15 * 3600, None), (-3600, "+1"), (-300, None),
 ]  # fmt: skip
 
 
@@ -279,7 +279,7 @@ def test_a_time_that_is_off_by_hours_may_be_local_time(
 ) -> None:
     issued = NOW - late
     fix = explain(server, bearing(token(claims(nbf=issued, exp=issued + 120))))["fix"]
-    question = f" It is off by {hours}: is it local time instead of UTC?"
+    question = f" It differs by {hours} h: is local time used as UTC, or UTC as local time?"
     assert fix.endswith(question) if hours else "UTC" not in fix
 
 
@@ -498,6 +498,7 @@ ANEW, PART, SEED = (
     "part of the token signed",
     "wrong bytes of the secret",
 )
+UNSOLVED = ("alg EdDSA; no known", "alg ES256; no known")
 KID, SHARED = "another key than kid", "symmetric algorithm"
 HS = {"alg": "HS256"}
 
@@ -507,8 +508,8 @@ SIGNATURES = [
     ("by a key of another type, with its alg", token(head=header(alg="ES256"), sign=p256), KID, "signed by the key es256"),
     ("ES256 by an Ed25519 key", es256(sign=ED.sign), KID, "signed by the key main"),
     ("in DER", es256(sign=der), "signature in DER", "encoded in"),
-    ("in DER, by another key", token(sign=der), f"signature in DER + {KID}", "signed by the key es256, encoded in"),
-    ("nearly in DER", es256(write=lambda s: packed(b"\x30" + s)), "bad signature", "no known mistake reproduces this signature"),
+    ("in DER, by another key", token(sign=der), f"signature in DER + {KID}", "encoded in"),
+    ("nearly in DER", es256(write=lambda s: packed(b"\x30" + s)), "bad signature", UNSOLVED),
     ("in hex", token(write=lambda s: packed(s.hex().encode())), "signature encoded twice", "encoded in 128 bytes"),
     ("in base64, twice", token(write=lambda s: packed(base64.b64encode(s))), "signature encoded twice", "encoded in 88 bytes"),
     ("in base64url, twice", token(write=lambda s: packed(packed(s) + b"==")), "signature encoded twice", "encoded in 88 bytes"),
@@ -535,20 +536,20 @@ SIGNATURES = [
     ("a secret as alg", token(head=header(alg=SECRET)), "wrong alg", "alg a string"),
     ("a list as alg", token(head=header(alg=["EdDSA"])), "wrong alg", "alg a list"),
     ("null as alg", token(head=header(alg=None)), "wrong alg", "alg null"),
-    ("no alg", token(head=header(alg=ABSENT)), "alg missing", "alg no alg"),
-    ("HS256 with the secret", token(head=header(**HS), sign=keyed(SECRET.encode())), SHARED, "alg HS256, keyed with the text of the secret of the key main (value:"),
-    ("HS512 with the secret", token(head=header(alg="HS512"), sign=keyed(SECRET.encode(), "sha512")), SHARED, "alg HS512, keyed with the text of the secret of the key main (value:"),
+    ("no alg", token(head=header(alg=ABSENT)), "alg missing", "no alg"),
+    ("HS256 with the secret", token(head=header(**HS), sign=keyed(SECRET.encode())), SHARED, "alg HS256, keyed with the secret of the key main (value:"),
+    ("HS512 with the secret", token(head=header(alg="HS512"), sign=keyed(SECRET.encode(), "sha512")), SHARED, "alg HS512, keyed with the secret of the key main (value:"),
     ("HS256 with the decoded secret", token(head=header(**HS), sign=keyed(base64.b64decode(SECRET))), SHARED, "alg HS256, keyed with the decoded secret of the key main (value:"),
     ("HS256 with the seed", token(head=header(**HS), sign=keyed(b"\x11" * 32)), SHARED, "alg HS256, keyed with the private bytes of the key main (value:02d449a3)"),
-    ("HS256 with the PEM", token(claims(sub=f"{KEY_ID}2"), header(**ES256 | HS), keyed(PEM.encode())), SHARED, "alg HS256, keyed with the text of the secret of the key es256 (value:"),
-    ("HS256 with the PEM, line ends written out", token(claims(sub=f"{KEY_ID}2"), header(**ES256 | HS), keyed(PEM.strip().replace("\n", "\\n").encode())), SHARED, "alg HS256, keyed with the secret with \\n for its line ends of the key es256 (value:"),
-    ("HS256 with another's PEM", token(head=header(**HS), sign=keyed(PEM.encode())), SHARED, "alg HS256, keyed with the text of the secret of the key es256 (value:"),
+    ("HS256 with the PEM", token(claims(sub=f"{KEY_ID}2"), header(**ES256 | HS), keyed(PEM.encode())), SHARED, "alg HS256, keyed with the secret of the key es256 (value:"),
+    ("HS256 with the PEM, line ends written out", token(claims(sub=f"{KEY_ID}2"), header(**ES256 | HS), keyed(PEM.strip().replace("\n", "\\n").encode())), SHARED, "alg HS256, keyed with the stripped secret with \\n of the key es256 (value:"),
+    ("HS256 with another's PEM", token(head=header(**HS), sign=keyed(PEM.encode())), SHARED, "alg HS256, keyed with the secret of the key es256 (value:"),
     ("HS256 with the key id", token(head=header(**HS), sign=keyed(f"{KEY_ID}1".encode())), SHARED, "alg HS256, keyed with the key id of the key main (value:"),
     ("HS256 with an unknown secret", token(head=header(**HS), sign=keyed(b"?")), SHARED, "alg HS256"),
-    ("by an unknown key", token(sign=by(b"\x44" * 32)), "bad signature", "no known mistake reproduces this signature"),
-    ("ES256 by an unknown key", es256(sign=lambda m: b"\x01" * 64), "bad signature", "no known mistake reproduces this signature"),
-    ("of another message", token(signed=lambda h, p: b"?"), "bad signature", "no known mistake reproduces this signature"),
-    ("a byte too long", token(write=lambda s: packed(s + b"\0")), "bad signature", "no known mistake reproduces this signature"),
+    ("by an unknown key", token(sign=by(b"\x44" * 32)), "bad signature", UNSOLVED),
+    ("ES256 by an unknown key", es256(sign=lambda m: b"\x01" * 64), "bad signature", UNSOLVED),
+    ("of another message", token(signed=lambda h, p: b"?"), "bad signature", UNSOLVED),
+    ("a byte too long", token(write=lambda s: packed(s + b"\0")), "bad signature", UNSOLVED),
 ]  # fmt: skip
 
 
@@ -686,22 +687,22 @@ def test_an_unreadable_token_is_explained_by_its_first_mistake(
     assert is_good(server, bearing(token()))
 
 
-SHOWN_ID = f"{KEY_ID}1, the id of the key main"
-LISTED = "the id of one of the keys main, es256, stranger"
+OF_MAIN = "the key id of main"
+LISTED = "the id of a key: main, es256, stranger"
 KIDS = [
-    ("the label", "main", "label in place of the key id", SHOWN_ID, "the label of the key main"),
-    ("the last part", f"{LAST}1", "only the last part of the key id", SHOWN_ID, f"{LAST}1"),
-    ("a blank behind it", f"{KEY_ID}1 ", "whitespace or quotes around the key id", SHOWN_ID, None),
-    ("quotes", f'"{KEY_ID}1"', "whitespace or quotes around the key id", SHOWN_ID, None),
-    ("a line end written out", f"{KEY_ID}1\\n", "whitespace or quotes around the key id", SHOWN_ID, None),
-    ("capitals", f"{KEY_ID}1".upper(), "key id in another case", SHOWN_ID, None),
-    ("a slash before it", f"/{KEY_ID}1", "slash around the key id", SHOWN_ID, None),
-    ("an account", MAIN, "account in place of the key id", SHOWN_ID, None),
-    ("an owner", OWNER, "owner in place of the key id", SHOWN_ID, None),
-    ("the secret", SECRET, "secret in place of the key id", LISTED, "the secret of the key main"),
-    ("another's PEM", PEM, "secret in place of the key id", LISTED, "the secret of the key es256"),
-    ("one digit off", f"{KEY_ID}9", "unknown key id", LISTED, f"{KEY_ID}9; nearest is the key main, {KEY_ID}1"),
-    ("one digit missing", KEY_ID[:20] + KEY_ID[21:] + "3", "unknown key id", LISTED, None),
+    ("the label", "main", "label for the key id", OF_MAIN, "its label main"),
+    ("the last part", f"{LAST}1", "only the last part of the key id", LISTED, f"{LAST}1"),
+    ("a blank behind it", f"{KEY_ID}1 ", "whitespace around the key", OF_MAIN, None),
+    ("quotes", f'"{KEY_ID}1"', "quotes around the key", OF_MAIN, None),
+    ("a line end written out", f"{KEY_ID}1\\n", "more than the key", OF_MAIN, None),
+    ("capitals", f"{KEY_ID}1".upper(), "key in another case", OF_MAIN, None),
+    ("a slash before it", f"/{KEY_ID}1", "one character of the key wrong", OF_MAIN, None),
+    ("an account", MAIN, "account in place of the key id", LISTED, None),
+    ("an owner", OWNER, "owner in place of the key id", LISTED, None),
+    ("the secret", SECRET, "secret for the key id", OF_MAIN, None),
+    ("another's PEM", PEM, "secret for the key id", "the key id of es256", None),
+    ("one digit off, of several keys", f"{KEY_ID}9", "unknown key id", LISTED, f"{KEY_ID}9"),
+    ("one digit missing", KEY_ID[:20] + KEY_ID[21:] + "3", "one character of the key wrong", "the key id of stranger", None),
     ("a strange id", "12345678-1234-1234-1234-123456789012", "unknown key id", LISTED, "12345678-1234-1234-1234-123456789012"),
     ("a strange text", "hush", "unknown key id", LISTED, "value:dc8331bc"),
     ("a half of a pair", "\ud800", "unknown key id", LISTED, "value:91a681b9"),
@@ -780,15 +781,15 @@ SEES = (
 UUID = MAIN.removeprefix("account_")
 
 READS = [
-    ("a label", "/v2/accounts/main", "label in place of the account id", "main"),
-    ("capitals", f"/v2/accounts/{MAIN.upper()}", "account id in upper case", MAIN.upper()),
-    ("no prefix", f"/v2/accounts/{UUID}", "account_ missing", UUID),
-    ("a blank", f"/v2/accounts/{MAIN}%20", "whitespace or quotes around the account id", f"{MAIN} "),
-    ("a template", "/v2/accounts/%7BaccountId%7D", "account id not filled in", "{accountId}"),
-    ("undefined", "/v2/accounts/undefined/balances", "account id not filled in", "undefined"),
-    ("an owner", f"/v2/accounts/{OWNER}", "owner in place of the account id", OWNER),
-    ("the secret", f"/v2/accounts/{quote(SECRET, safe='')}", "malformed account id", "the secret of the key main"),
-    ("anything", "/v2/accounts/x", "malformed account id", "x"),
+    ("a label", "/v2/accounts/main", "label in place of accountId", "main"),
+    ("capitals", f"/v2/accounts/{MAIN.upper()}", "accountId in another case", MAIN.upper()),
+    ("no prefix", f"/v2/accounts/{UUID}", "accountId without account_", UUID),
+    ("a blank", f"/v2/accounts/{MAIN}%20", "whitespace or quotes around accountId", f"{MAIN} "),
+    ("a template", "/v2/accounts/%7BaccountId%7D", "accountId not filled in", "{accountId}"),
+    ("undefined", "/v2/accounts/undefined/balances", "accountId not filled in", "undefined"),
+    ("an owner", f"/v2/accounts/{OWNER}", "owner in place of accountId", OWNER),
+    ("the secret", f"/v2/accounts/{quote(SECRET, safe='')}", "malformed accountId", "the secret of the key main"),
+    ("anything", "/v2/accounts/x", "malformed accountId", "x"),
     ("no number", f"/v2/accounts/{MANY}/balances?pageSize=ten", "pageSize is not a number", "ten"),
     ("a fraction", f"/v2/accounts/{MANY}/balances?pageSize=1.0", "pageSize is not a number", "1.0"),
     ("zero", f"/v2/accounts/{MANY}/balances?pageSize=0", "pageSize is 0", "0"),
@@ -796,15 +797,15 @@ READS = [
     ("an empty size", "/v2/accounts?pageSize=", "pageSize is empty", ""),
     ("a semicolon", "/v2/accounts?pageSize=2;pageToken=a", "semicolon between parameters", "2;pageToken=a"),
     ("the first of two", "/v2/accounts?pageSize=0&pageSize=9", "pageSize is 0", "0"),
-    ("a type nearly right", "/v2/accounts?type=Prime", "unknown account type", "Prime"),
-    ("a type of nothing", "/v2/accounts?type=", "unknown account type", ""),
+    ("a type nearly right", "/v2/accounts?type=Prime", "type in another case", "Prime"),
+    ("a type of nothing", "/v2/accounts?type=", "type is empty", ""),
     ("an owner of nothing", "/v2/accounts?owner=", "owner is empty", ""),
-    ("a blank before an owner", "/v2/accounts?owner=entity,%20customer", "whitespace in owner", " customer"),
-    ("an owner in capitals", "/v2/accounts?owner=ENTITY", "owner in upper case", "ENTITY"),
-    ("an owner without its kind", f"/v2/accounts?owner={UUID}", "entity_ or customer_ missing", UUID),
+    ("a blank before an owner", "/v2/accounts?owner=entity,%20customer", "whitespace or quotes around owner", " customer"),
+    ("an owner in capitals", "/v2/accounts?owner=ENTITY", "owner in another case", "ENTITY"),
+    ("an owner without its kind", f"/v2/accounts?owner={UUID}", "owner without entity_ or customer_", UUID),
     ("no owner", "/v2/accounts?owner=customer,alice", "malformed owner", "alice"),
     ("the secret for an owner", f"/v2/accounts?owner={quote(SECRET, safe='')}", "malformed owner", "the secret of the key main"),
-    ("a symbol too long", f"{REST}/{'a' * 43}", "malformed asset", "43 characters"),
+    ("a symbol too long", f"{REST}/{'a' * 43}", "malformed asset", "a" * 43),
     ("a strange account", f"/v2/accounts/{UNKNOWN}", "unknown account", UNKNOWN),
     ("a strange account's asset", f"/v2/accounts/{UNKNOWN}/balances/btc", "unknown account", UNKNOWN),
     ("capitals in a symbol", f"{REST}/BTC", "asset in upper case", "BTC"),
@@ -856,14 +857,14 @@ def escaped(text: str) -> str:
 
 
 PAGES = [
-    ("escaped twice", lambda t: escaped(escaped(t)), "page token escaped twice"),
-    ("a blank behind it", lambda t: escaped(t + " "), "whitespace or quotes around the page token"),
-    ("quotes", lambda t: escaped(f'"{t}"'), "whitespace or quotes around the page token"),
-    ("cut", lambda t: escaped(t[:40]), "page token unreadable"),
-    ("the documented one", lambda t: "eyJsYXN0X2lkIjogImFiYzEyMyIsICJ0aW1lc3RhbXAiOiAxNzA3ODIzNzAxfQ%3D%3D", "page token unreadable"),
-    ("a number", lambda t: "2", "page token unreadable"),
-    ("4097 signs", lambda t: "A" * 4097, "page token too long"),
-    ("4096 signs", lambda t: "A" * 4096, "page token unreadable"),
+    ("escaped twice", lambda t: escaped(escaped(t)), "pageToken escaped twice"),
+    ("a blank behind it", lambda t: escaped(t + " "), "whitespace or quotes around pageToken"),
+    ("quotes", lambda t: escaped(f'"{t}"'), "whitespace or quotes around pageToken"),
+    ("cut", lambda t: escaped(t[:40]), "malformed pageToken"),
+    ("the documented one", lambda t: "eyJsYXN0X2lkIjogImFiYzEyMyIsICJ0aW1lc3RhbXAiOiAxNzA3ODIzNzAxfQ%3D%3D", "malformed pageToken"),
+    ("a number", lambda t: "2", "malformed pageToken"),
+    ("4097 signs", lambda t: "A" * 4097, "pageToken too long"),
+    ("4096 signs", lambda t: "A" * 4096, "malformed pageToken"),
 ]  # fmt: skip
 
 
@@ -882,7 +883,7 @@ def test_a_changed_page_token_is_explained(
 def test_a_page_token_without_its_padding_is_explained(server: MockServer) -> None:
     bearer = next(t for n in range(1, 9) if (t := sized(server, n)).endswith("="))
     target = f"/v2/accounts/{MANY}/balances?pageToken={bearer.rstrip('=')}"
-    assert explain(server, reading(target))["rule"] == "padding of the page token lost"
+    assert explain(server, reading(target))["rule"] == "pageToken without its padding"
 
 
 def sized(server: MockServer, size: int) -> str:
@@ -995,8 +996,11 @@ def truth_of_header(head: dict[str, Any]) -> str:
     if "kid" not in head:
         return "kid missing"
     if head["kid"] != f"{KEY_ID}1":
-        other_case = head["kid"].lower() == f"{KEY_ID}1".lower()
-        return "key id in another case" if other_case else "unknown key id"
+        if head["kid"].lower() == f"{KEY_ID}1".lower():
+            return "key in another case"
+        changed = [a != b for a, b in zip(head["kid"], f"{KEY_ID}1", strict=True)]
+        is_last = changed[-1]  # then the id is as near to those of other keys
+        return "unknown key id" if is_last or sum(changed) > 1 else "one character of the key wrong"
     if "alg" not in head:
         return "alg missing"
     return "bad signature" if head["alg"] == "EdDSA" else "wrong alg"
@@ -1060,9 +1064,9 @@ def test_one_changed_character_of_a_page_token_is_never_explained_wrongly(
     chance = random.Random(SEED_OF_CHANGES)
     bearer = first_page(server)
     allowed = {
-        "page token unreadable",
+        "malformed pageToken",
         "page token changed, or of another sandbox",
-        "padding of the page token lost",
+        "pageToken without its padding",
     }
     for _ in range(60):
         edited = changed(chance, bearer, SIGNS, chance.randrange(len(bearer)))

@@ -170,6 +170,7 @@ def explain_form(rejected: RejectedRequest) -> Explanation | None:
 
 # A kid that is not the id of a key
 
+KEY_ID_RULES = KeyRules(places=(), key="key_id", secret="key_secret", name="key id")  # noqa: S106
 FIX_KEY = "Use a key of this sandbox's world."
 
 UNKNOWN_KID = (
@@ -184,8 +185,7 @@ def explain_unknown_key(rejected: RejectedRequest) -> Explanation | None:
     """Explains an unknown key id."""
     kid, keys = lookup.read_token(rejected).header["kid"], rejected.keys
     presented = kid.encode("utf-8", "surrogatepass")
-    rules = KeyRules(places=(), key="key_id", secret="key_secret", name="key id")
-    return explain_altered_key(rejected, rules, presented) or first_explanation(
+    return explain_altered_key(rejected, KEY_ID_RULES, presented) or first_explanation(
         UNKNOWN_KID,
         kid=kid,
         shown=lookup.describe_value(rejected, kid),
