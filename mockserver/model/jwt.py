@@ -139,18 +139,18 @@ def members(raw: bytes) -> dict[str, Any]:
         pass  # the slow way says what is wrong
     value = decode(raw)
     if not isinstance(value, dict):
-        raise NotAnObjectError(type(value).__name__)
+        raise NotAnObject(type(value).__name__)
     return value
 
 
-class NotAnObjectError(ValueError):
+class NotAnObject(ValueError):
     """A part that is JSON, but not an object."""
 
 
 PROBLEMS = {
     UnicodeDecodeError: "is not UTF-8",
     json.JSONDecodeError: "is not JSON",
-    NotAnObjectError: "is not an object",
+    NotAnObject: "is not an object",
 }
 
 
