@@ -24,12 +24,6 @@ TOKEN_MAX = 8192  # bytes
 # Arrays and objects of a part: up to this many, parsing never depends on the depth of the stack.
 OPENED_MAX = 500
 
-EXTENSIONS = ("crit", "b64")
-
-# Problems of a MalformedToken
-NOT_BASE64URL = "is not base64url"
-EXTENDED = "has an extension"
-
 # base64url is decoded as base64: its two own characters become those of base64, whose own three
 # become invalid. By the length modulo 4: the characters a part may end with, and its padding.
 TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
@@ -60,34 +54,19 @@ def sign(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key) -> byte
     return signed + b"." + _encoded(_signature(signed, key))
 
 
-class MalformedToken(ValueError):
-    """A token that is not in the one valid form.
-
-    ``part`` names the first bad one, ``raw`` is its text and ``detail`` says more of the problem.
-    """
-
-    def __init__(
-        self, problem: str, part: str = "token", raw: bytes = b"", detail: str = ""
-    ) -> None:
-        super().__init__(f"{part} {problem}")
-        self.problem, self.part, self.raw, self.detail = problem, part, raw, detail
-
-
 @cached("tokens", size=lambda token: 600 + 4 * len(token), room=32 * MIB)
 def read(token: bytes) -> Token:
-    """Parses a token; raises MalformedToken for one that is not in the one valid form."""
+    """Parses a token; raises ValueError for one that is not in the one valid form."""
     if len(token) > TOKEN_MAX:
-        raise MalformedToken("is too long")
+        raise ValueError("the token is too long")
     signed, _, signature = token.rpartition(b".")
     head, dot, payload = signed.partition(b".")
     if not dot:
-        raise MalformedToken("has not three parts")
-    header = _object("header", head)
+        raise ValueError("a token has three parts")
+    header = members(_decoded(head))
     if "crit" in header or "b64" in header:
-        extension = next(name for name in EXTENSIONS if name in header)
-        raise MalformedToken(EXTENDED, "header", head, extension)
-    claims = _object("payload", payload)
-    return Token(header, claims, signed, _decoded("signature", signature))
+        raise ValueError("the header asks for an extension")
+    return Token(header, members(_decoded(payload)), signed, _decoded(signature))
 
 
 def genuine(token: Token, key: Key) -> bool:
@@ -100,15 +79,23 @@ def _encoded(raw: bytes) -> bytes:
     return base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
-def _decoded(name: str, part: bytes) -> bytes:
-    """Decodes a part; raises MalformedToken for any form but the one valid one."""
+class NotBase64url(ValueError):
+    """A part that is not in the one valid form of base64url."""
+
+
+class NotAnObject(ValueError):
+    """A part that is JSON, but not an object."""
+
+
+def _decoded(part: bytes) -> bytes:
+    """Decodes a part; raises NotBase64url for any form but the one valid one."""
     rest = len(part) % 4
     if rest > 1 and part[-1] not in LAST[rest]:
-        raise MalformedToken(NOT_BASE64URL, name, part, f"{len(part)} characters")
+        raise NotBase64url("a part is written in another way")
     try:
         return binascii.a2b_base64(part.translate(TO_BASE64) + PADDING[rest], strict_mode=True)
-    except binascii.Error as error:
-        raise MalformedToken(NOT_BASE64URL, name, part, str(error)) from None
+    except binascii.Error:
+        raise NotBase64url("a part is no base64url") from None
 
 
 def _json(part: Mapping[str, Any]) -> bytes:
@@ -139,29 +126,39 @@ def members(raw: bytes) -> dict[str, Any]:
         pass  # the slow way says what is wrong
     value = decode(raw)
     if not isinstance(value, dict):
-        raise NotAnObject(type(value).__name__)
+        raise NotAnObject("a part is no object")
     return value
 
 
-class NotAnObject(ValueError):
-    """A part that is JSON, but not an object."""
-
-
+NOT_BASE64URL = "is not base64url"
+EXTENDED = "has an extension"
 PROBLEMS = {
+    NotBase64url: NOT_BASE64URL,
     UnicodeDecodeError: "is not UTF-8",
     json.JSONDecodeError: "is not JSON",
     NotAnObject: "is not an object",
 }
 
 
-def _object(name: str, part: bytes) -> dict[str, Any]:
-    """Decodes and parses a part; raises MalformedToken."""
-    raw = _decoded(name, part)
+def first_problem(token: bytes) -> tuple[str, bytes, str, str]:
+    """Returns the name and the text of the first bad part of a token, its problem, and a detail.
+
+    The token has three parts, and ``read`` refuses it.
+    """
+    head, payload, signature = token.split(b".")
+    part, text = "header", head
     try:
-        return members(raw)
+        header = members(_decoded(head))
+        extension = next((name for name in ("crit", "b64") if name in header), "")
+        if extension:
+            return part, text, EXTENDED, extension
+        part, text = "payload", payload
+        members(_decoded(payload))
+        part, text = "signature", signature
+        _decoded(signature)
     except ValueError as error:
-        problem = PROBLEMS.get(type(error), "cannot be read")
-        raise MalformedToken(problem, name, part, str(error)) from None
+        return part, text, PROBLEMS.get(type(error), "cannot be read"), str(error)
+    return part, text, "", ""
 
 
 def _signature(message: bytes, key: Key) -> bytes:

@@ -117,7 +117,7 @@ def claimed_entries(claims: Claims, quirks: Quirks) -> list[Any]:
 
 def _has_exact_entry(entries: list[Any], request: Request, quirks: Quirks) -> bool:
     """Returns whether an entry names the Host header and the path: the fast, common case."""
-    received = received_host(request)
+    received = request.header(b"host").decode("latin-1")
     path = request.full_path.decode("latin-1")
     if not received or "/" in received or f"{request.method} {received}{path}" not in entries:
         return False

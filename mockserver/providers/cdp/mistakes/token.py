@@ -143,10 +143,10 @@ FIX_PARTS = "Sign JSON objects, each in base64url without padding, and send them
 VALID_PART = "a JSON object in UTF-8, without repeated members, in base64url, as {part}"
 
 BAD_PART = (
-    Rule("padding in the token", lambda t: PADDED.fullmatch(t.raw), "Strip the padding."),
-    Rule("standard base64 for base64url", lambda t: STANDARD.fullmatch(t.raw), FIX_STANDARD),
-    Rule("characters that are not base64url", lambda t: re.search(rb"[^\w-]", t.raw)),
-    Rule("part of the token cut short", lambda t: len(t.raw) % 4 == 1),
+    Rule("padding in the token", lambda t: PADDED.fullmatch(t.text), "Strip the padding."),
+    Rule("standard base64 for base64url", lambda t: STANDARD.fullmatch(t.text), FIX_STANDARD),
+    Rule("characters that are not base64url", lambda t: re.search(rb"[^\w-]", t.text)),
+    Rule("part of the token cut short", lambda t: len(t.text) % 4 == 1),
     Rule("part of the token cut or changed", lambda t: t.problem == jwt.NOT_BASE64URL),
     Rule("{detail} in the header", lambda t: t.problem == jwt.EXTENDED, "Omit {detail}."),
     Rule("{part} {problem}", lambda t: True, FIX_PARTS, "{part} {problem}: {detail}", VALID_PART),
@@ -160,12 +160,15 @@ NO_KID = (
 
 def explain_form(rejected: RejectedRequest) -> Explanation | None:
     """Explains a token that cannot be read, or has no key id."""
-    try:
-        header = lookup.read_token(rejected).header
-    except jwt.MalformedToken as error:
-        form = first_explanation(NOT_A_TOKEN, **_authorization(rejected))
-        return form or first_explanation(BAD_PART, **vars(error))
-    return first_explanation(NO_KID, header=header, type=lookup.json_type(header.get("kid")))
+    bearer = read_bearer(rejected.request)
+    if lookup.is_readable(bearer):
+        header = jwt.read(bearer).header
+        return first_explanation(NO_KID, header=header, type=lookup.json_type(header.get("kid")))
+    form = first_explanation(NOT_A_TOKEN, **_authorization(rejected))
+    if form is not None:
+        return form
+    part, text, problem, detail = jwt.first_problem(bearer)
+    return first_explanation(BAD_PART, part=part, text=text, problem=problem, detail=detail)
 
 
 # A kid that is not the id of a key
