@@ -93,10 +93,6 @@ def _foreign_key(rejected: RejectedRequest, context: RejectContext) -> Explanati
     return foreign_key(rejected, context.provider, context.owner_of)
 
 
-def _missing_part(rejected: RejectedRequest, context: RejectContext) -> Explanation | None:
-    return explain_missing(rejected, context.provider) if "missing" in rejected.facts else None
-
-
 def _revoked(rejected: RejectedRequest, context: RejectContext) -> Explanation:
     received = f"the key {rejected.facts.get('credential', '')}, which is revoked"
     fix = "Use another key: a revoked key stays revoked."
@@ -111,7 +107,7 @@ COMMON: Mapping[str, Callable[[RejectedRequest, RejectContext], Explanation | No
     "missing_credential": _foreign_key,
     "unknown_credential": _foreign_key,
     "revoked_credential": _revoked,
-    "bad_signature": _missing_part,
+    "bad_signature": lambda r, c: explain_missing(r, c.provider) if "missing" in r.facts else None,
 }
 
 # Expected value and fix by reason, for everything else.
