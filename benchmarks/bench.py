@@ -26,13 +26,14 @@ from benchmarks import (
     sandboxes,
     start,
 )
-from benchmarks.cases import CASES, REQUESTS
+from benchmarks.cases import REQUESTS, cases_of
 from benchmarks.found import Found
 from benchmarks.goals import goals
-from benchmarks.groups import Ground, of_case, of_peers
+from benchmarks.groups import Ground, connections, of_case, of_peers
 from benchmarks.memory import Resident, resident
 from benchmarks.rounds import Group, measure
 from benchmarks.rows import rows
+from mockserver.files import worlds
 from mockserver.providers import discover
 
 SECONDS_MAX = 20  # so that a group's runs end within the 120 s for which a token is good
@@ -48,7 +49,7 @@ PARTS = (
 def main() -> int:
     """Measures, prints, and returns the exit status."""
     options = _options()
-    if missing := _needed():
+    if missing := _needed() or unprepared(options.only):
         print(f"bench: {missing}", file=sys.stderr)
         return 2
     server, client = _cores()
@@ -95,6 +96,15 @@ def _needed() -> str:
     return "" if shutil.which("wrk") else "wrk is missing: install the package wrk (Debian)"
 
 
+def unprepared(only: Sequence[str]) -> str:
+    """Says which provider lacks what it needs to be measured."""
+    parts = worlds.load("default").parts
+    lacking = [n for n in parts if n in only and "main" not in parts[n].keys]
+    if not lacking:
+        return ""
+    return f"{lacking[0]}: add its section, with a key main, to fixtures/worlds/default.yaml"
+
+
 def _cores() -> tuple[int, int]:
     cores = sorted(os.sched_getaffinity(0))
     return cores[0], cores[1 % len(cores)]
@@ -117,7 +127,8 @@ def _runs(found: Found, only: Sequence[str], ground: Ground) -> None:
 
 
 def _groups(found: Found, only: Sequence[str], ground: Ground) -> Iterator[Group]:
-    yield from (of_case(case, ground) for case in CASES if case.provider in only)
+    names = [name for name in discover() if name in only]
+    yield from (of_case(case, ground) for name in names for case in cases_of(name))
     if "peers" in only:
         present = peers.discover()
         found.missing = peers.missing()
@@ -148,7 +159,8 @@ def _rest(found: Found, options: argparse.Namespace, ground: Ground) -> None:
 def _memory(ground: Ground, least: int) -> Iterator[Resident]:
     for name in discover():
         prepared = ground.requests(name, least + REQUESTS)
-        yield resident(name, prepared, least, ground.core)
+        most = max(connections(name))
+        yield resident(name, prepared, least, ground.core, most)
 
 
 def _status(found: Found) -> int:

@@ -41,6 +41,13 @@ SMALL = Target(0.55, 0.80)  # the key itself is sent, and the answer is one list
 DIGEST = Target(0.45, 0.60)  # every request is signed anew
 TOKEN = Target(0.90, 0.97)
 
+
+def cases_of(provider: str) -> list[Case]:
+    """Returns the cases of a provider; one without any is measured without floor and target."""
+    found = [case for case in CASES if case.provider == provider]
+    return found or [Case(provider, provider, READ, ("bare", "ours"))]
+
+
 CASES = (
     Case("cdp, one token", "cdp", READ),
     Case("cdp, fresh Ed25519 tokens", "cdp", TOKEN, ("floor", "ours"), "Ed25519"),

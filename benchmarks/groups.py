@@ -9,7 +9,7 @@ from msgspec import Struct
 from benchmarks import peers, signed, subject
 from benchmarks.cases import Case
 from benchmarks.peers.stub import PROVIDER
-from benchmarks.rounds import Entrant, Group
+from benchmarks.rounds import CONNECTIONS, Entrant, Group
 from mockserver.http.exchange import create_exchange
 from mockserver.model.http import UnsignedRequest
 from mockserver.providers import discover
@@ -37,6 +37,11 @@ class Ground(Struct, frozen=True):
         return int(seconds) if self.warm else 0
 
 
+def connections(provider: str) -> tuple[int, ...]:
+    """Returns over how many connections a provider is asked: one where nonces have to grow."""
+    return (1,) if signed.is_growing(discover()[provider]) else CONNECTIONS
+
+
 def of_case(case: Case, ground: Ground) -> Group:
     """Returns the roles of a case."""
     seconds = ground.seconds + ground.warm_up()
@@ -45,6 +50,7 @@ def of_case(case: Case, ground: Ground) -> Group:
         base=case.base,
         entrants=tuple(_our(role, case.provider, ground) for role in case.roles),
         prepare=partial(ground.requests, case.provider, case.rate * seconds, case.regenerate),
+        connections=connections(case.provider),
     )
 
 

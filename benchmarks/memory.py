@@ -18,12 +18,14 @@ class Resident(Struct, frozen=True):
     void: str
 
 
-def resident(provider: str, prepared: Prepared, least: int, core: int) -> Resident:
-    """Sends at least so many requests, in parts of a second, and reads the memory."""
+def resident(
+    provider: str, prepared: Prepared, least: int, core: int, most: int = CONNECTIONS
+) -> Resident:
+    """Sends at least so many requests over ``most`` connections, and reads the memory."""
     with subject.running("ours", provider, core) as server:
         done, first, void = 0, 0, ""
         while done < least and not void:
-            connections = CONNECTIONS if least - done > LAST else 1
+            connections = most if least - done > LAST else 1
             run = wrk.drive(server, prepared, connections, 1, first)
             done, first, void = done + run.requests, first + run.read, run.void
         return Resident(provider, server.memory, done, void)

@@ -31,12 +31,16 @@ class Entrant(Struct, frozen=True):
 
 
 class Group(Struct, frozen=True):
-    """Subjects sent the same requests, compared with the ``base``."""
+    """Subjects sent the same requests, compared with the ``base``.
+
+    Requests that have to arrive in their order are sent over one of the ``connections``.
+    """
 
     name: str
     base: str
     entrants: tuple[Entrant, ...]
     prepare: Callable[[], Prepared]
+    connections: tuple[int, ...] = CONNECTIONS
 
 
 class Measured(Struct, frozen=True):
@@ -59,7 +63,7 @@ def measure(groups: Iterable[Group], rounds: int, seconds: int) -> Iterator[Meas
     """Runs all rounds. The files are written anew for each number of connections."""
     for n in range(rounds):
         for group in groups:
-            for connections in CONNECTIONS:
+            for connections in group.connections:
                 same = group.prepare()
                 for entrant in group.entrants if n % 2 == 0 else reversed(group.entrants):
                     prepared = entrant.own or same

@@ -5,8 +5,10 @@ provider's window: 300 s for ``cpg``, 120 s for a token of ``cdp``.
 """
 
 import itertools
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from msgspec import Struct
@@ -14,12 +16,15 @@ from msgspec import Struct
 from mockserver.client.auth import Auth
 from mockserver.engine.sandbox import Sandbox
 from mockserver.model.http import UnsignedRequest
-from mockserver.model.provider import Provider
+from mockserver.model.provider import Provider, ReplayCheck
+from mockserver.model.times import SECOND
 from mockserver.tools.credentials import credentials
 
-# Where the signature covers the query, a parameter of no meaning makes each one different.
-NUMBERED = ("coinw", "cpg")
+BASE = "http://127.0.0.1"
 COPIES = 10_000  # of a request that is always the same; wrk begins again behind them
+
+
+STEP = SECOND // 1000  # between growing nonces: the coarsest unit that they are written in
 
 
 class Prepared(Struct, frozen=True):
@@ -30,9 +35,30 @@ class Prepared(Struct, frozen=True):
     distinct: bool
 
 
+def is_growing(provider: Provider) -> bool:
+    """Returns whether a request has to have a larger nonce than those before it.
+
+    Such a provider rejects replays without a gate that remembers them.
+    """
+    return "replayed" in provider.errors and not _remembers(provider)
+
+
+def _remembers(provider: Provider) -> bool:
+    return any(isinstance(gate, ReplayCheck) for gate in provider.gates)
+
+
+def _is_numbered(provider: Provider, key: dict[str, Any]) -> bool:
+    """Returns whether a parameter of no meaning makes each request different.
+
+    So it is where a signature is good once, and where it is a parameter itself.
+    """
+    unsigned = provider.example(SimpleNamespace(**key))
+    return _remembers(provider) or example(provider, key).query != unsigned.query
+
+
 def example(provider: Provider, credential: dict[str, Any], query: str = "") -> UnsignedRequest:
     """Returns the provider's main read, ``query`` added to its own, signed now."""
-    return Auth(provider, credential).example("http://127.0.0.1", query)
+    return Auth(provider, credential).example(BASE, query)
 
 
 def prepare(
@@ -40,11 +66,16 @@ def prepare(
 ) -> Prepared:
     """Writes ``count`` requests with signatures of their own, or copies where one is enough.
 
-    With ``regenerate``, a type of key, each has a token of its own.
+    With ``fresh``, a type of key, each has a token of its own.
     """
     found = credentials(sandbox, provider)
     key = next(c for c in found.values() if c["key_type"] == fresh) if fresh else found["main"]
-    numbered = provider.name in NUMBERED
+    if is_growing(provider):
+        times = itertools.count(time.time_ns(), STEP)
+        auth = Auth(provider, key, now=lambda: next(times))
+        drafts = (auth.example(BASE) for _ in range(count))
+        return _write(path, map(wire, drafts), distinct=True)
+    numbered = _is_numbered(provider, key)
     if not (numbered or fresh):
         return copies(path, example(provider, key))
     queries = (f"n={n:08d}" if numbered else "" for n in range(count))
