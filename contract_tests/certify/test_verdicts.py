@@ -147,6 +147,9 @@ def test_expected_failures_are_0_unlisted_ones_1_and_stale_lines_1(server: MockS
 def test_a_skip_is_never_a_pass_and_fail_fast_skips_the_rest(server: MockServer) -> None:
     results = certified(server, reference.balances, "coinw", FEW, skip={"unknown-key": "later"})
     assert verdicts(results)["unknown-key"] == "skipped"
+    assert (scoring.exit_status(results, {}), scoring.passed(results)) == (0, True)
+    only = [result for result in results if result.verdict == "skipped"]
+    assert (scoring.exit_status(only, {}), scoring.passed(only)) == (1, False)
     assert (scoring.score(results).text, scoring.reached(results).text) == ("2/2", "2/3")
     defect = next(d for d in DEFECTS if d.id == "coinw: rounds to eight places")
     suite_options = {"fail_fast": True}

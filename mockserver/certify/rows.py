@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from mockserver.certify.model import COINAPI, CPG, Row
+from mockserver.certify.model import COINAPI, COINSTATS, COINW, CPG, Row
 from mockserver.model.amounts import EXACT
 
 AMOUNT = re.compile(r"[+-]?([0-9]{1,100}(\.[0-9]{0,100})?|\.[0-9]{1,100})([eE][+-]?[0-9]{1,3})?")
@@ -18,6 +18,7 @@ UNKNOWN = (
     " or end with an error"
 )
 NEEDED = {CPG: "network", COINAPI: "exchange"}
+ONE_FIGURE = (COINSTATS, COINW)  # whose rows have a total alone
 ROWS_MAX = 10_000
 SHOWN_MAX = 3
 
@@ -90,8 +91,8 @@ def from_ledger(rows: Iterable[Any], provider: str) -> list[Row]:
             row.total,
             EXACT.subtract(row.total, row.held),
             row.held,
-            row.venue if provider == CPG else None,
-            row.venue if provider == COINAPI else None,
+            row.venue if NEEDED.get(provider) == "network" else None,
+            row.venue if NEEDED.get(provider) == "exchange" else None,
         )
         for row in rows
     ]
@@ -117,7 +118,7 @@ def _equal(row: Row, expected: Row, provider: str) -> bool:
     same = row.names <= expected.names and row.total == expected.total
     if provider in NEEDED:
         same = same and (row.network, row.exchange) == (expected.network, expected.exchange)
-    if provider in ("coinstats", "coinw"):
+    if provider in ONE_FIGURE:
         return same
     return same and all(
         shown is None or shown == true

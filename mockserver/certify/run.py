@@ -37,19 +37,13 @@ from mockserver.certify.model import (
 )
 from mockserver.certify.scoring import Requirements
 from mockserver.errors import UnusableClient
+from mockserver.model.provider import Provider
 
 FIRST = next(check for check in CHECKS if check.id == "documented-example")
 REPORT = "this is a fault of the suite, please report it"
 JOURNAL_MAX = 30  # entries that a result keeps
 HEAVY = 1  # seconds of a plain run that hardly waits: the client is busy itself
 KEPT_MAX = 20_000  # characters of each text of a client that a result keeps
-SECRETS = {
-    "cdp": ("key_secret",),
-    "coinapi": ("api_key",),
-    "coinstats": ("api_key", "connection_fields"),
-    "coinw": ("secret_key",),
-    "cpg": ("secret",),
-}
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -183,7 +177,7 @@ class Suite:
                 outcomes=outcomes,
                 journal=sandbox.journal,
                 expected=expected,
-                secrets=tuple(_secrets(handle.credentials, provider)),
+                secrets=tuple(_secrets(handle.credentials, handle.provider)),
             )
         finally:
             self._server.drop(sandbox)
@@ -216,8 +210,12 @@ def _account(handle: Any, label: str) -> str:
     return str(accounts[label]) if isinstance(accounts, Mapping) else ""
 
 
-def _secrets(credentials: Mapping[str, Any], provider: str) -> list[str]:
-    values = [credentials[name] for name in SECRETS[provider]]
+def _secrets(credentials: Mapping[str, Any], provider: Provider) -> list[str]:
+    """Returns the secret texts of a credential; a key beside a secret text may be printed."""
+    names = provider.members if provider.secrets.values is None else provider.secrets.values
+    beside = [name for name in names if name not in (provider.key, "account")]
+    alone = not any(isinstance(credentials[name], str) for name in beside)
+    values = [credentials[name] for name in (*((provider.key,) if alone else ()), *beside)]
     texts = [t for v in values for t in (v.values() if isinstance(v, Mapping) else (v,))]
     return [text.strip() for text in texts if text.strip()]
 

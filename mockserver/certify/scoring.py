@@ -95,6 +95,9 @@ def known_id(id: str) -> str:
 def selected(provider: str, only: Iterable[str]) -> list[Check]:
     """Returns the checks of a provider, or those named; raises UnusableClient."""
     checks = for_provider(provider)
+    if not checks:
+        known = ", ".join(sorted({name for check in CHECKS for name in check.providers}))
+        raise UnusableClient(f"there is no check for clients of {provider}: there are for {known}")
     wanted = [known_id(id) for id in only]
     foreign = [id for id in wanted if id not in {check.id for check in checks}]
     if foreign:
@@ -123,8 +126,10 @@ def exit_status(results: list[Result], expected: Mapping[str, str]) -> int:
     """Returns 0 if every ``must`` of the set passes or is an expected failure, else 1.
 
     Only a verdict counts as one: a ``must`` that was not judged for a fault of the suite or of
-    the machine is none.
+    the machine is none, and where no check was carried out nothing has passed.
     """
+    if not any(r.verdict in REACHED for r in results):
+        return 1
     unclear = {"harness_error", "too_slow_to_tell"}
     musts = [r for r in results if r.scores and r.check.level == MUST]
     failed = [r for r in musts if r.verdict == FAIL or r.verdict in unclear]
@@ -132,5 +137,9 @@ def exit_status(results: list[Result], expected: Mapping[str, str]) -> int:
 
 
 def passed(results: Iterable[Result]) -> bool:
-    """Returns whether no scoring ``must`` failed, listed or not."""
-    return all(r.verdict not in (FAIL, EXPECTED_FAILURE) for r in results if r.scores)
+    """Returns whether a check was carried out and no scoring one failed, listed or not."""
+    verdicts = [(r.verdict, r.scores) for r in results]
+    carried_out = any(verdict in REACHED for verdict, _ in verdicts)
+    return carried_out and not any(
+        scores and verdict in (FAIL, EXPECTED_FAILURE) for verdict, scores in verdicts
+    )
