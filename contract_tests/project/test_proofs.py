@@ -14,11 +14,12 @@ import pytest
 
 from contract_tests.prove.anchor import splice
 from contract_tests.prove.facts import DEFECTS, TREE, Copy, Defect, Proof, defects, proofs
+from contract_tests.support import evidence
+from contract_tests.support.evidence import having
 from mockserver.files import strict_yaml
 from mockserver.files.documents import Fact, facts
-from mockserver.providers import discover
 
-PROVIDERS = list(discover())
+PROVIDERS = having(evidence.DEFECTS)
 HERE = TREE / "contract_tests"
 PLANTED = {proof.fact.id: proof for proof in proofs()}
 

@@ -22,10 +22,11 @@ from queue import SimpleQueue
 from msgspec import Struct
 
 from contract_tests.prove import anchor
+from contract_tests.support import evidence
+from contract_tests.support.evidence import having
 from mockserver.files import strict_yaml
 from mockserver.files.documents import Fact, facts
 from mockserver.model.typed_data import convert
-from mockserver.providers import discover
 
 TREE = Path(__file__).resolve().parents[2]
 DEFECTS = TREE / "contract_tests" / "defects"
@@ -80,7 +81,7 @@ def defects(provider: str) -> list[Defect]:
 
 def proofs() -> Iterator[Proof]:
     """Yields every defect with its fact; raises KeyError for one of an unknown fact."""
-    for provider in discover():
+    for provider in having(evidence.DEFECTS):
         known = {fact.id: fact for fact in facts(provider)}
         for defect in defects(provider):
             yield Proof(known[defect.fact], defect)

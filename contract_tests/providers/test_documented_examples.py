@@ -5,13 +5,15 @@ from typing import Any
 import pytest
 import requests
 
+from contract_tests.support import evidence
+from contract_tests.support.evidence import ERRORS, having
 from contract_tests.support.fixture_rows import masked, rows
 from contract_tests.support.raw import exchange, get, wire, without_noise
 from mockserver import Auth, HandClock, MockServer
 from mockserver.providers import discover
 
-EXAMPLES = [(p, row) for p in discover() for row in rows(p, "examples")]
-REASONS = [(p, reason) for p, provider in discover().items() for reason in provider.errors]
+EXAMPLES = [(p, row) for p in having(evidence.EXAMPLES) for row in rows(p, "examples")]
+REASONS = [(p, reason) for p in having(ERRORS) for reason in discover()[p].errors]
 VECTORS = rows("cpg", "vectors")
 
 
@@ -49,7 +51,7 @@ def test_every_reason_has_a_credential_that_meets_it(
     assert server.journal[-1].reason == reason
 
 
-@pytest.mark.parametrize("provider", discover())
+@pytest.mark.parametrize("provider", having(ERRORS))
 def test_the_error_table_has_no_row_that_the_fixtures_lack(provider: str) -> None:
     assert sorted(rows(provider, "errors")) == sorted(discover()[provider].errors)
 
