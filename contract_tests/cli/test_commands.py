@@ -151,6 +151,10 @@ def test_requests_are_counted(server: MockServer, client: Command) -> None:
     assert (status, json.loads(out)["count"]) == (1, 2)
 
 
+def test_the_providers_are_listed_with_whole_paths(command: Command) -> None:
+    assert "  GET    /platform/v2/accounts  (listAccounts)\n" in command("providers")[1]
+
+
 def test_every_command_that_prints_a_list_or_a_verdict_prints_json_too(
     command: Command, tmp_path: Path
 ) -> None:

@@ -112,6 +112,16 @@ def test_the_scale_of_an_amount_is_kept() -> None:
     assert str(part.accounts["c"].rows["USDT", "ETH"].total) == "400.000"
 
 
+def test_a_world_is_a_name_a_path_or_data() -> None:
+    for world in ("empty", worlds.find("empty"), {"name": "empty"}):
+        assert MockServer(world).app.sandboxes.default.world.name == "empty"
+    with pytest.raises(ValueError, match=r"^\$\.cpgg: no provider cpgg: .* did you mean cpg\?$"):
+        MockServer({"cpgg": {}})
+    wrong = "a world is the name of a shipped one, a path or a mapping, not int"
+    with pytest.raises(ValueError, match=f"^{wrong}$"):
+        MockServer(5)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("name", worlds.shipped())
 def test_a_shipped_world_is_valid_and_has_a_section_for_every_provider(name: str) -> None:
     world = worlds.load(name)

@@ -1,5 +1,7 @@
 """A provider is a folder: the one that ``providers/README.md`` grows works at every step."""
 
+import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,8 +13,21 @@ import pytest
 import requests
 import yaml
 
-from contract_tests.support.provider_readme import BLOCKS, follow, forget
+from benchmarks import bench, signed
+from contract_tests.support.evidence import (
+    DOCUMENT,
+    EXAMPLES,
+    TREE,
+    WORLD,
+    complaint,
+    having,
+    incomplete,
+)
+from contract_tests.support.provider_readme import BLOCKS, GUIDE, follow, forget
+from contract_tests.support.raw import exchange
 from mockserver import MockServer, providers
+from mockserver.cli.main import main
+from mockserver.errors import FileError
 from mockserver.files import lookup as files
 from mockserver.files import strict_yaml
 
@@ -20,11 +35,28 @@ OTHERS = tuple(providers.discover())
 
 
 def test_the_guide_can_be_followed_step_by_step(folder: Path) -> None:
-    runs = 0
+    session: dict[str, Any] = {}
     for _, block in BLOCKS:
-        follow(folder, block)
-        runs += not block.startswith("# ")
-    assert runs == 4
+        follow(folder, block, session)
+    assert sum(not block.startswith("# ") for _, block in BLOCKS) == 4
+
+
+def test_the_guides_provider_passes_the_linter_but_for_types_and_docstrings(folder: Path) -> None:
+    pytest.importorskip("ruff")
+    for _, block in BLOCKS:
+        if block.startswith("# "):
+            follow(folder, block)
+    settings = ["--config", str(TREE / "pyproject.toml"), "thimble"]
+    settings += ["--config", 'lint.isort.known-first-party = ["mockserver"]']
+    for command in (["check", "--ignore", "ANN,D1"], ["format", "--check"]):
+        words = [sys.executable, "-m", "ruff", *command, "--no-cache", *settings]
+        ran = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_what_the_guide_names_is_there() -> None:
+    for name in re.findall(r"`(mockserver(?:\.\w+)+)`", GUIDE):
+        assert pkgutil.resolve_name(name)
 
 
 # Through the other doors
@@ -146,5 +178,112 @@ def test_a_key_that_cannot_be_renewed_is_one_clear_line(grown: Path) -> None:
     assert made.json() == {
         "error": "no new keys for thimble: a token that is not the one",
         "at": "$.world",
-        "hint": "give the provider's credential a fresh(entropy) of its own",
+        "hint": "give the provider's credential a regenerate(entropy) of its own",
     }
+
+
+CHECKED = """
+def __post_init__(self):
+    check_encoded(self, "token", "{}")
+"""
+IMPORT = "from mockserver.model.encoded import check_encoded\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "token", "good"),
+    [
+        ("base64", "YS1mYWtlLXRva2Vu", True),
+        ("base64", "YS1mYWtlLXRva2VuIQ==", True),
+        ("base64", "abc", False),
+        ("base64", "YS1mYWtlLXRva2VuIR==", False),  # not what an encoder writes
+        ("base64", "YS1mYWtlLXRva2VuIQ==!", False),
+        ("hex", "00ff", True),
+        ("hex", "00f", False),
+    ],
+)
+def test_a_secret_that_cannot_be_decoded_is_found_when_the_world_is_read(
+    grown: Path, encoding: str, token: str, good: bool
+) -> None:
+    file, world = grown / "thimble/provider.py", grown / "thimble.yaml"
+    member = "    token: str\n    account: str\n"
+    checked = member + indent(CHECKED.format(encoding), "    ")
+    text = file.read_text().replace(member, checked)
+    file.write_text(
+        text.replace("from mockserver.model.http", IMPORT + "from mockserver.model.http")
+    )
+    world.write_text(world.read_text().replace("a-fake-token", token))
+    if good:
+        with MockServer("thimble.yaml") as server:
+            assert wallet(server.thimble, auth=server.thimble.auth).ok
+            assert wallet((box := server.sandbox()).thimble, auth=box.thimble.auth).ok
+        return
+    with pytest.raises(FileError) as caught:
+        MockServer("thimble.yaml")
+    wrong = f"thimble.yaml:3: $.thimble.keys.main.token: token is not {encoding}"
+    assert str(caught.value) == wrong
+
+
+# What needs more than a provider.py
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("certify --provider thimble --list", "there is no check for clients of thimble: there are for cdp, coinapi, coinstats, coinw, cpg"),
+        ("certify --provider thimble -- true", "there is no check for clients of thimble: there are for cdp, coinapi, coinstats, coinw, cpg"),
+        ("curl thimble", "the world default has no keys of thimble: give another --world"),
+    ],
+)  # fmt: skip
+def test_what_a_command_lacks_for_a_sixth_provider_is_one_line(
+    grown: Path, capsys: pytest.CaptureFixture[str], words: str, line: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words.split())
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out, said.err) == (2, "", f"mockserver: {line}\n")
+
+
+def test_the_suite_says_what_a_sixth_provider_lacks_and_goes_on_without_it(grown: Path) -> None:
+    assert incomplete() == ["thimble"]
+    assert having(DOCUMENT) == having(EXAMPLES) == having(WORLD) == [*OTHERS]
+    assert complaint("thimble", EXAMPLES) == (
+        "providers/thimble: add fixtures/thimble/examples.yaml: documented answers, digit for digit"
+    )
+    assert complaint("thimble", WORLD) == (
+        "providers/thimble: add to fixtures/worlds/default.yaml: a section with the key main"
+    )
+
+
+# In the bench
+
+
+def test_the_bench_says_what_a_sixth_provider_lacks(grown: Path) -> None:
+    assert bench.unprepared(["cpg"]) == ""
+    assert bench.unprepared(["cpg", "thimble"]) == (
+        "thimble: add its section, with a key main, to fixtures/worlds/default.yaml"
+    )
+
+
+def test_the_bench_sends_growing_nonces_where_a_provider_wants_them(folder: Path) -> None:
+    for _, block in BLOCKS:
+        if block.startswith("# "):
+            follow(folder, block)
+    forget()
+    with MockServer("thimble.yaml", limits="off") as server:
+        sandbox, thimble = server.app.sandboxes.default, providers.discover()["thimble"]
+        assert signed.is_growing(thimble)
+        prepared = signed.prepare(folder / "requests", sandbox, thimble, 3)
+        sent = (folder / "requests").read_bytes()
+        parts = [sent[at : at + prepared.size] for at in range(0, len(sent), prepared.size)]
+        answers = [exchange(server.thimble.base_url, part) for part in (*parts, parts[0])]
+    assert (prepared.distinct, len(parts)) == (True, 3)
+    assert [answer.split()[1] for answer in answers] == [b"200", b"200", b"200", b"409"]
+
+
+@pytest.mark.parametrize(("name", "distinct"), [("cdp", False), ("coinapi", False), ("coinstats", False), ("coinw", True), ("cpg", True)])  # fmt: skip
+def test_the_bench_signs_each_request_where_a_signature_is_good_once_or_a_parameter(
+    server: MockServer, tmp_path: Path, name: str, distinct: bool
+) -> None:
+    provider, sandbox = providers.discover()[name], server.app.sandboxes.default
+    assert not signed.is_growing(provider)
+    assert signed.prepare(tmp_path / "requests", sandbox, provider, 3).distinct is distinct

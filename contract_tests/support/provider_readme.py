@@ -3,11 +3,13 @@
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from mockserver import providers
 
 GUIDE = Path(providers.__file__).with_name("README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(python|yaml)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^# (\S+\.(?:py|yaml))(?:: instead of (.*))?\n", re.MULTILINE)
 
 
 def forget() -> None:
@@ -17,16 +19,16 @@ def forget() -> None:
         del sys.modules[name]
 
 
-def follow(folder: Path, block: str) -> None:
-    """Does what a block says: writes a file, changes one, or runs."""
-    first, _, rest = block.partition("\n")
-    named = re.fullmatch(r"# (\S+?)(?:: instead of (.*))?", first)
-    if named is None:
+def follow(folder: Path, block: str, session: dict[str, Any] | None = None) -> None:
+    """Does what a block says: writes a file, changes some, or runs in a session of Python."""
+    before, *steps = HEADING.split(block)
+    if before:
         forget()
-        exec(compile(block, "the guide", "exec"), {})  # what a reader would run
-    elif named[2] is None:
-        (folder / named[1]).write_text(rest)
-    else:
-        text = (folder / named[1]).read_text()
-        assert text.count(named[2]) == 1, f"{named[2]!r} is not there once"
-        (folder / named[1]).write_text(text.replace(named[2], rest.rstrip("\n")))
+        exec(compile(block, "the guide", "exec"), {} if session is None else session)
+    for name, old, new in zip(steps[::3], steps[1::3], steps[2::3], strict=True):
+        if old is None:
+            (folder / name).write_text(new)
+            continue
+        text = (folder / name).read_text()
+        assert text.count(old) == 1, f"{old!r} is not there once"
+        (folder / name).write_text(text.replace(old, new.rstrip("\n")))

@@ -56,6 +56,8 @@ def _key(world: str, provider: str, label: str) -> Any:
     except FileError as error:
         raise click.UsageError(str(error)) from None
     by_label = {key.label: key for key in keys}
+    if not by_label:
+        raise click.UsageError(f"the world {world} has no keys of {provider}: give another --world")
     if label not in by_label:
         choices = suggestions.choices(label, by_label)
         raise click.UsageError(f"no credential {label} for {provider}: {choices}")

@@ -18,14 +18,14 @@ def providers(as_json: bool) -> None:
         print(json.dumps(descriptions))
         return
     for name, description in descriptions.items():
-        print("\n".join(_lines(name, description)))
+        print("\n".join(_lines(name, discover()[name].base_path, description)))
 
 
-def _lines(name: str, description: dict[str, Any]) -> list[str]:
+def _lines(name: str, base_path: str, description: dict[str, Any]) -> list[str]:
     """Returns a provider's description as lines of text."""
     operations = description["operations"]
     lines = [f"{name}: {description['title']}"]
-    lines += [f"  {o['method']:6} {o['path']}  ({o['id']})" for o in operations]
+    lines += [f"  {o['method']:6} {base_path}{o['path']}  ({o['id']})" for o in operations]
     limits = ", ".join(f"{name}.{limit} {text}" for limit, text in description["limits"].items())
     lines.append(f"  limits: {limits}")
     for key, quirk in description["quirks"].items():

@@ -61,7 +61,8 @@ class MockServer(ServerHandle):
         server.clock.advance("61s")
 
     Each provider of the sandbox ``default`` is an attribute; ``sandbox()`` creates more
-    sandboxes. Settings are those of ``create_app``. ``real`` returns real time in nanoseconds
+    sandboxes. Settings are those of ``create_app``; ``world`` is the name of a shipped one, a path
+    or data. ``real`` returns real time in nanoseconds
     since the epoch, e.g. ``HandClock()``; ``auth_clock="process"`` checks signatures by
     ``time.time()`` of this process, which freezegun and time-machine move;
     ``fault_headers`` lets a request force its fate by ``X-Mockserver-Reject`` and
@@ -74,7 +75,7 @@ class MockServer(ServerHandle):
 
     def __init__(  # noqa: PLR0913 - settings, each by name
         self,
-        world: str | World = "default",
+        world: str | Path | Mapping[str, Any] | World = "default",
         *,
         host: str = "127.0.0.1",
         port: int = 0,

@@ -207,7 +207,7 @@ def _with_fresh_keys(world: Any) -> Any:
     try:
         return world.with_fresh_keys(secrets.token_bytes)
     except ValueError as error:
-        hint = "give the provider's credential a fresh(entropy) of its own"
+        hint = "give the provider's credential a regenerate(entropy) of its own"
         raise ControlError(500, str(error), "$.world", hint) from None
 
 

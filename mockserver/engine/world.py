@@ -2,9 +2,11 @@
 
 A fresh key has random text in the form of the old: a digit becomes a digit, a letter a letter of
 the same case, hex stays hex, other characters stay. A text with fewer than RANDOM_MIN digits and
-letters becomes longer by the difference, so that no two keys are the same.
+letters becomes longer by the difference, so that no two keys are the same. Base64 that ends in
+``=`` becomes the base64 of as many random bytes, BYTES_MIN at least.
 """
 
+import base64
 import hashlib
 import re
 import string
@@ -17,6 +19,7 @@ from msgspec.structs import replace
 from mockserver.engine.ledger import LedgerAccounts, ledger_accounts
 from mockserver.engine.router import Router
 from mockserver.errors import DataError
+from mockserver.model.encoded import base64_bytes
 from mockserver.model.provider import Provider
 from mockserver.model.reject import Reject
 from mockserver.model.world import Section
@@ -24,6 +27,7 @@ from mockserver.model.world import Section
 MAIN = "main"
 REJECT = "reject-"
 RANDOM_MIN = 12  # digits and letters
+BYTES_MIN = 9  # which are as many in base64
 ROWS_LARGE = 10_000  # of an account
 HEX = {"0123456789abcdef": r"[0-9a-f]", "0123456789ABCDEF": r"[0-9A-F]"}
 ALPHABETS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
@@ -149,14 +153,29 @@ def fresh_key(provider: Provider, credential: Any, entropy: bytes) -> Any:
 
 def random_like(text: str, entropy: bytes) -> str:
     """Returns random text in the form of ``text``, which depends on ``entropy`` alone."""
+    size = _base64_size(text)
+    if size:
+        return base64.b64encode(hashlib.shake_256(entropy).digest(size)).decode()
     variable = [c for c in text if c.isascii() and c.isalnum()]
-    padding = "x" * (RANDOM_MIN - len(variable)) if text else ""
-    alphabets = _hex_alphabets(variable) or ALPHABETS
+    in_hex = _hex_alphabets(variable)
+    padding = ("0" if in_hex else "x") * (RANDOM_MIN - len(variable)) if text else ""
+    alphabets = in_hex or ALPHABETS
     random = hashlib.shake_256(entropy).digest(2 * len(text + padding))
     pairs = [random[at : at + 2] for at in range(0, len(random), 2)]
     return "".join(
         _random_character(c, pair, alphabets) for c, pair in zip(text + padding, pairs, strict=True)
     )
+
+
+def _base64_size(text: str) -> int:
+    """Returns how many bytes of base64 make a text as padded as this, 0 where it is no such."""
+    if not text.endswith("="):
+        return 0
+    try:
+        size = len(base64_bytes(text))
+    except ValueError:
+        return 0
+    return max(size, BYTES_MIN + size % 3)
 
 
 def _hex_alphabets(characters: list[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mockserver.engine.world import ProviderWorld, World, build
-from mockserver.errors import DataError
+from mockserver.errors import DataError, SettingError
 from mockserver.faults.scenario import ScenarioSpec
 from mockserver.files import lookup as files
 from mockserver.files import strict_yaml
@@ -44,6 +44,19 @@ def load(name: str, providers: Mapping[str, Provider] | None = None) -> World:
     path = find(name)
     world: World = files.read_file(path, lambda text: read(text, path.stem, providers))
     return world
+
+
+def resolve(world: str | Path | Mapping[str, Any] | World) -> World:
+    """Returns a world given by name, path or data; raises SettingError, its kind FileError."""
+    if isinstance(world, World):
+        return world
+    if isinstance(world, str | Path):
+        return load(str(world))
+    if isinstance(world, Mapping):
+        return from_data(dict(world), "inline")
+    raise SettingError(
+        f"a world is the name of a shipped one, a path or a mapping, not {type(world).__name__}"
+    )
 
 
 def data(path: Path) -> Any:

@@ -133,7 +133,7 @@ def check_public_url(url: str | None, what: str = "a public URL") -> None:
 
 
 def create_exchange(  # noqa: PLR0913 - settings by name
-    world: str | World = "default",
+    world: str | Path | Mapping[str, Any] | World = "default",
     *,
     seed: int = 490,
     quirks: Mapping[str, Value] | None = None,
@@ -154,7 +154,7 @@ def create_exchange(  # noqa: PLR0913 - settings by name
 ) -> Exchange:
     """Builds an exchange.
 
-    ``world`` is a shipped name, a path or a world; so is ``scenario``, or plain data. ``limits``
+    ``world`` is a shipped name, a path, plain data or a world; so is ``scenario``. ``limits``
     is ``default``, ``off`` or single limits by name. ``real`` returns real time in nanoseconds.
     ``advertise`` is the gateway's URL past a balancer, ``trusted_proxies`` are the networks whose
     ``X-Forwarded-For`` names the client. ``explain_header`` explains each refusal in a header;
@@ -173,8 +173,8 @@ def create_exchange(  # noqa: PLR0913 - settings by name
     quirks = {n: "on" for n, quirk in named.items() if quirk in switched} | dict(quirks or {})
     settings = Settings(seed=seed, explain_header=explain_header, fault_headers=fault_headers)
     settings = changed(settings, providers, quirks, limits)
-    file = worlds.find(world) if isinstance(world, str) else None
-    loaded = world if isinstance(world, World) else worlds.load(world)
+    file = worlds.find(str(world)) if isinstance(world, str | Path) else None
+    loaded = worlds.resolve(world)
     budget = MemoryBudget(parse_size(memory_budget))
     sandbox = Sandbox(
         DEFAULT,
