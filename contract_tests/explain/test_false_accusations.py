@@ -70,11 +70,12 @@ def with_header(signed: UnsignedRequest, n: int, value: bytes) -> UnsignedReques
 
 # What a request with a changed byte is, whoever changed it; "signed" rules say what was signed.
 KEYS = {"one character of the key wrong", "key in another case", "unknown_credential"}
+PATHS = {"unknown path", "double slash", "trailing slash"}  # a slash in the place of a digit
 NO_TIME = ("is no number", "with a fraction", "with an exponent")
 SEEN = {
     "coinapi": {*KEYS, "exchange not connected", "exchange id in another case"},
     "coinstats": KEYS,
-    "cpg": {*KEYS, "unknown path", "clock drift", "negative timestamp", *(f"timestamp {t}" for t in NO_TIME)},
+    "cpg": {*KEYS, *PATHS, "clock drift", "negative timestamp", *(f"timestamp {t}" for t in NO_TIME)},
     "coinw": {*KEYS, "unknown operation", "missing sign", "missing api_key", "more than the key",
               "api_key under another name", "api_key under another name + name before the key"},
     "cdp": {"pageSize is 0", "whitespace or quotes around pageSize", "pageSize is empty", "pageSize is not a number", "pageSize is negative",
