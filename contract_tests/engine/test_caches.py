@@ -126,7 +126,7 @@ VARIED = {
 @pytest.mark.parametrize("varied", VARIED)
 def test_redacted_texts_are_cached_within_their_bounds(varied: str) -> None:
     journal = JournalRedactor(Redactor([provider.secrets for provider in discover().values()]))
-    for n in range(300 if varied == "names" else 10_000):
+    for n in range(0, 10_000, 100 if varied == "names" else 8):
         for _ in range(2):
             journal.redact(VARIED[varied](n), b"", refused=False)
     check_bounds()
@@ -134,7 +134,7 @@ def test_redacted_texts_are_cached_within_their_bounds(varied: str) -> None:
 
 def test_paths_are_cached_within_their_bounds() -> None:
     router = create_exchange().sandboxes.default.states["cpg"].router
-    for n in range(10_000):
+    for n in range(3_000):
         path = b"/v1/withdrawals" + b"/" + words(n)
         for _ in range(2):
             router.find(replace(asked_like([], b"", b""), method="GET", path=path))

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,21 +10,21 @@ from hypothesis import strategies as st
 from msgspec.structs import astuple, replace
 
 from mockserver import HandClock
+from mockserver.engine import journal, replay
 from mockserver.engine.clock import Clock
-from mockserver.engine.journal import ENTRIES_MAX, RULE_SIZE, RULES_MAX, JournalEntry
+from mockserver.engine.journal import RULE_SIZE, RULES_MAX, JournalEntry
 from mockserver.engine.ledger import Ledger
 from mockserver.engine.limits import CALLERS_MAX, BanList, FixedWindow, RollingWindow, window
 from mockserver.engine.pipeline import respond
 from mockserver.engine.redactor import TARGET_MAX
-from mockserver.engine.replay import GENERATION_MAX, ReplayMemory
+from mockserver.engine.replay import ReplayMemory
 from mockserver.engine.router import Router
 from mockserver.engine.sandbox import Sandbox
 from mockserver.engine.settings import Settings
 from mockserver.files import worlds
 from mockserver.http.log import follow
-from mockserver.model.amounts import Amount, minus, number, plus, text
+from mockserver.model.amounts import Amount
 from mockserver.model.http import Request
-from mockserver.model.paging import seal, unseal
 from mockserver.model.provider import BanPolicy, Limit, Route
 from mockserver.model.redaction import Redactor, printable
 from mockserver.model.reject import REASONS, Reject
@@ -37,7 +36,7 @@ from mockserver.providers.coinapi.world import ExchangeUnreachable
 
 KEY, BALANCES = b"73034021-THIS-IS-SAMPLE-KEY", b"/v1/balances"
 
-FIXED = settings(deadline=None, derandomize=True, database=None, max_examples=200)
+FIXED = settings(deadline=None, derandomize=True, database=None, max_examples=50)
 
 
 def amounts(places: int = 40) -> st.SearchStrategy[str]:
@@ -48,25 +47,6 @@ def amounts(places: int = 40) -> st.SearchStrategy[str]:
     )
 
 
-@FIXED
-@given(amounts())
-def test_an_amount_leaves_as_it_came(written: str) -> None:
-    assert text(Amount.parse(written)) == written
-    assert bytes(number(Amount.parse(written))).decode() == written
-
-
-@FIXED
-@given(amounts(), amounts())
-def test_sums_of_amounts_are_exact(a: str, b: str) -> None:
-    total = plus(Amount.parse(a), Amount.parse(b))
-    assert minus(total, Amount.parse(b)) == Decimal(a)
-
-
-def test_the_largest_and_the_smallest_add_up_to_the_last_digit() -> None:
-    largest, smallest = Amount.parse("9" * 80), Amount.parse("0." + "0" * 39 + "1")
-    assert text(plus(largest, smallest)) == "9" * 80 + "." + "0" * 39 + "1"
-
-
 def test_nothing_negative_is_held() -> None:
     with pytest.raises(ValueError):
         Row(asset="A", total=Amount("1"), held=Amount("-0.5"))
@@ -74,46 +54,6 @@ def test_nothing_negative_is_held() -> None:
 
 def test_what_is_logged_is_one_line_without_control_characters() -> None:
     assert printable(b"a\x1b[31mb\nc\r\x00\xff\xc3\xa9") == "a\\x1b[31mb\\x0ac\\x0d\\x00\\xffé"
-
-
-@pytest.mark.parametrize(
-    "wrong", ["", "1e3", "+1", " 1", "1_0", ".5", "1.", "NaN", "\u0661", "-", 1]
-)
-def test_what_is_no_plain_amount_is_refused(wrong: object) -> None:
-    with pytest.raises(ValueError):
-        Amount.parse(wrong)
-
-
-DURATIONS = [
-    ("250ms", 250_000_000),
-    ("61s", 61 * SECOND),
-    ("5m", 300 * SECOND),
-    ("-1h", -3600 * SECOND),
-    ("1m30s", 90 * SECOND),
-    ("1h0.5m1.5s250ms", 3631_750_000_000),
-    ("-1m30s", -90 * SECOND),
-    ("0.000001ms", 1),
-    (61, 61 * SECOND),
-    (1.5, 1_500_000_000),
-    (0.1, 100_000_000),
-    (-400, -400 * SECOND),
-    (0, 0),
-    (1e-9, 1),
-    (timedelta(minutes=1, microseconds=1), 60_000_001_000),
-    (timedelta(days=-1), -86_400 * SECOND),
-]
-
-
-@pytest.mark.parametrize(("written", "expected"), DURATIONS)
-def test_durations_are_read(written: object, expected: int) -> None:
-    assert parse_duration(written) == expected
-
-
-@pytest.mark.parametrize("wrong", ["", "-", "5", "5 s", "1.s", ".5s", "\u0661s", "5d", "s", "1s1m", "1ms1s", "--1s", "1s ", "9" * 13 + "s",
-     "0.0000000001s", "0.0000001ms", 1e-10, float("nan"), float("inf"), 10**400, 1e300, True, None, [], b"1s"])  # fmt: skip
-def test_what_is_no_duration_is_refused(wrong: object) -> None:
-    with pytest.raises(ValueError):
-        parse_duration(wrong)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +153,7 @@ def test_a_rolling_window_keeps_no_more_times_than_it_counts() -> None:
 
 
 @pytest.mark.parametrize("rolling", [False, True])
-def test_a_limit_of_none_at_all_lets_nobody_through(rolling: bool) -> None:
+def test_a_limit_of_zero_lets_no_request_through(rolling: bool) -> None:
     with pytest.raises(Reject):
         window(Limit("reads", 0, 60 * SECOND, rolling)).check("a", 0)
 
@@ -298,44 +238,30 @@ def test_offenders_are_bounded() -> None:
     assert len(offenders._records) == CALLERS_MAX  # noqa: SLF001
 
 
-def test_a_page_token_is_taken_back_only_as_it_was_written() -> None:
-    token = seal(b"k", b"content!!")
-    assert unseal(b"k", token) == b"content!!"
-    bare, padding = token.rstrip("="), "=" * (len(token) - len(token.rstrip("=")))
-    last = "A" if bare[-1] != "A" else "B"
-    wrong = [
-        bare,
-        bare + padding + "=",
-        token[:-8],
-        "",
-        "=",
-        token + "\n",
-        bare[:-1] + last + padding,
-    ]
-    wrong += [token.replace(token[2], "-", 1), "\xe9" + token, token * 1000, "x" + token[1:]]
-    for other in wrong:
-        with pytest.raises(ValueError):
-            unseal(b"k", other)
-    with pytest.raises(ValueError):
-        unseal(b"j", token)
+@pytest.fixture
+def generation(monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many digests a generation of the replay memory has at most."""
+    assert replay.GENERATION_MAX == 262_144
+    monkeypatch.setattr(replay, "GENERATION_MAX", 100)
+    return 100
 
 
-def test_replay_memory_is_bounded_and_forgets_by_generations() -> None:
+def test_replay_memory_is_bounded_and_forgets_by_generations(generation: int) -> None:
     memory = ReplayMemory()
     assert memory.accept(b"first", 0, 600)
     assert not memory.accept(b"first", 600, 600), "still one generation back"
     assert memory.accept(b"first", 1800, 600), "long ago"
-    for n in range(3 * GENERATION_MAX):
+    for n in range(3 * generation):
         memory.accept(b"%d" % n, 1800, 600)
-    assert len(memory._fresh) + len(memory._stale) <= 2 * GENERATION_MAX  # noqa: SLF001
+    assert len(memory._fresh) + len(memory._stale) <= 2 * generation  # noqa: SLF001
 
 
-def test_a_full_generation_is_still_remembered_when_the_next_begins() -> None:
+def test_a_full_generation_is_still_remembered_when_the_next_begins(generation: int) -> None:
     memory = ReplayMemory()
-    for n in range(GENERATION_MAX + 1):
+    for n in range(generation + 1):
         memory.accept(b"%d" % n, 0, 600)
     assert not memory.accept(b"0", 0, 600)
-    assert not memory.accept(b"%d" % (GENERATION_MAX - 1), 0, 600)
+    assert not memory.accept(b"%d" % (generation - 1), 0, 600)
 
 
 def book() -> Ledger:
@@ -417,12 +343,18 @@ def ask(sandbox: Sandbox, path: bytes) -> int:
     return respond(sandbox, "coinapi", request).response.status
 
 
-def test_the_journal_keeps_the_last_entries_only() -> None:
+def test_the_journal_keeps_the_last_entries_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert journal.ENTRIES_MAX == 10_000
+    monkeypatch.setattr(journal, "ENTRIES_MAX", 50)
     sandbox = Sandbox("default", worlds.load("default"), HandClock())
-    for _ in range(ENTRIES_MAX + 5):
-        ask(sandbox, b"/")
-    assert len(sandbox.journal.entries) == ENTRIES_MAX
-    assert sandbox.journal.entries[-1].n == ENTRIES_MAX + 5
+    sizes = set()
+    for count in (100, 1_000):
+        while sandbox.journal.count < count:
+            ask(sandbox, BALANCES)
+        entries = sandbox.journal.entries
+        assert (len(entries), entries[0].n, entries[-1].n) == (50, count - 49, count)
+        sizes.add((sandbox.journal._size, len(sandbox.journal.counts.exact)))  # noqa: SLF001
+    assert sizes == {(sum(entry.size for entry in entries), 1)}
 
 
 def entry(sandbox: Sandbox, key: bytes = b"", path: bytes = BALANCES) -> JournalEntry:
@@ -431,19 +363,19 @@ def entry(sandbox: Sandbox, key: bytes = b"", path: bytes = BALANCES) -> Journal
     return sandbox.journal.entries[-1]
 
 
-def test_an_entry_tells_who_when_and_what_but_not_without_end() -> None:
+def test_an_entry_has_caller_times_and_a_bounded_request() -> None:
     sandbox = Sandbox("default", worlds.load("default"), HandClock(1000 * SECOND))
     sandbox.clock.advance(5 * SECOND)
-    told = entry(sandbox, KEY)
-    assert astuple(told)[1:11] == (
+    found = entry(sandbox, KEY)
+    assert astuple(found)[1:11] == (
         1005 * SECOND, 1000 * SECOND, "coinapi", "getBalances", "GET", BALANCES, "main", 200, "", "",
     )  # fmt: skip
-    assert told.request_headers == b"x-coinapi-key: redacted:22cfb5b9"
-    assert (told.request_body, told.response_headers) == (
+    assert found.request_headers == b"x-coinapi-key: redacted:22cfb5b9"
+    assert (found.request_body, found.response_headers) == (
         b"",
         ((b"content-type", b"application/json"),),
     )
-    assert told.response_body.startswith(b'[{"exchange_id":"KRAKEN"')
+    assert found.response_body.startswith(b'[{"exchange_id":"KRAKEN"')
     assert entry(sandbox, b"reject-other").credential == "reject-other"
     assert entry(sandbox, path=b"/" + b"x" * 9999).target == b"/" + b"x" * (TARGET_MAX - 1)
 
@@ -476,7 +408,9 @@ def test_every_request_is_followed_and_the_refused_ones_are_logged(
 
 def test_changes_from_another_thread_are_never_seen_half_made() -> None:
     """Without the sandbox's lock a read would meet a ledger that grows while it lists it."""
-    sandbox = Sandbox("default", worlds.load("whale"), HandClock(), Settings(limits_off=True))
+    section = worlds.data(worlds.find("whale"))["coinapi"]
+    world = worlds.from_data({"coinapi": section}, "whale")
+    sandbox = Sandbox("default", world, HandClock(), Settings(limits_off=True))
     done = threading.Event()
 
     def grow() -> None:
@@ -489,13 +423,13 @@ def test_changes_from_another_thread_are_never_seen_half_made() -> None:
     thread = threading.Thread(target=grow)
     thread.start()
     try:
-        assert [entry(sandbox, KEY).status for _ in range(10)] == [200] * 10
+        assert [entry(sandbox, KEY).status for _ in range(3)] == [200] * 3
     finally:
         done.set()
         thread.join()
 
 
-def test_a_defect_of_ours_is_the_providers_500_and_is_logged(
+def test_an_internal_error_is_the_providers_500_and_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     sandbox = Sandbox("default", worlds.load("default"), HandClock())
@@ -596,12 +530,6 @@ def test_what_is_no_secret_stays_as_it_was_sent(where: str, text: bytes) -> None
     redactor = Redactor([provider.secrets for provider in discover().values()])
     assert getattr(redactor, where)(text) == text
     assert redactor.header(b"x-other", b"4711") == b"4711"
-
-
-def test_nothing_has_no_sign() -> None:
-    for wrong in ("-0", "-0.00"):
-        with pytest.raises(ValueError, match="write 0"):
-            Amount.parse(wrong)
 
 
 def test_applied_rules_are_counted_within_a_bound() -> None:

@@ -118,7 +118,7 @@ def test_what_is_counted_is_no_less_than_what_is_taken(body_and_key: tuple[bytes
     sandbox.journal.clear()
     tracemalloc.start()
     try:
-        for n in range(2_000):
+        for n in range(2_000 if body_and_key[0] else 600):
             ask(sandbox, 1_000 + n, *body_and_key)
         full = tracemalloc.get_traced_memory()[0]
         counted_as = sandbox.journal._size  # noqa: SLF001
@@ -135,10 +135,10 @@ from contract_tests.engine.test_memory_budget import ask, made
 from mockserver.http.exchange import create_exchange
 from mockserver.engine import journal
 from mockserver.providers import discover
-journal.ENTRIES_MAX = 40
+journal.ENTRIES_MAX = 20
 app = create_exchange(memory_budget=sys.argv[1])
 boxes = made(app, 500)
-for n in range(40):
+for n in range(20):
     for m, box in enumerate(boxes):
         ask(box, 500 * n + m, key=b"00000000-EMPTY-KEY")
 status = open("/proc/self/status").read()
@@ -170,18 +170,18 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("wish", "told"), WRONG)
-def test_a_wrong_bound_is_refused(wish: dict[str, int | str], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
-        create_exchange(**wish)  # type: ignore[arg-type]
+@pytest.mark.parametrize(("settings", "message"), WRONG)
+def test_a_wrong_bound_is_refused(settings: dict[str, int | str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        create_exchange(**settings)  # type: ignore[arg-type]
 
 
-def test_the_bounds_are_told() -> None:
+def test_health_has_the_bounds() -> None:
     with MockServer(memory_budget="64MiB", max_sandboxes=7) as server:
         server.sandbox()
         ask(server.app.sandboxes.default, 1)
-        told = server._call_control("GET", "/health")  # noqa: SLF001
-        assert told["sandboxes"] == {"count": 2, "max": 7}
-        assert told["memory"].pop("caches") > 0
-        assert told["memory"] == {"budget": 64 * MIB, "used": counted(server.app)}
+        health = server._call_control("GET", "/health")  # noqa: SLF001
+        assert health["sandboxes"] == {"count": 2, "max": 7}
+        assert health["memory"].pop("caches") > 0
+        assert health["memory"] == {"budget": 64 * MIB, "used": counted(server.app)}
         assert journal.JOURNAL_BYTES_MAX == 16 * MIB

@@ -212,7 +212,7 @@ def test_a_state_never_changes() -> None:
 
 
 def test_a_state_of_the_whale_and_its_return_copy_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(worlds.load("whale"))
+    bench = Bench(worlds.from_data({"cpg": worlds.data(worlds.find("whale"))["cpg"]}, "whale"))
     sandbox = bench.server.app.sandboxes.default
     asset, venue = next(iter(sandbox.states["cpg"].ledger.accounts["main"].rows))
     bench.server.cpg.credit("main", asset, "1", venue)
