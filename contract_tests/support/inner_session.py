@@ -6,11 +6,13 @@ longer recognises the exceptions of httpcore. So they are loaded again here, as 
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from contract_tests.support.projects import SETTINGS, Run
 
 pytest_plugins = ["pytester"]
 
@@ -44,14 +46,45 @@ def module_recorder() -> Iterator[ModuleRecorder]:
 
 
 @pytest.fixture
-def run_in_process(
-    module_recorder: ModuleRecorder, pytester: pytest.Pytester
-) -> Callable[..., pytest.RunResult]:
+def run_in_process(module_recorder: ModuleRecorder, pytester: pytest.Pytester) -> Run:
     """Runs the tests of a project in this process."""
 
     def run(*args: str) -> pytest.RunResult:
         result = pytester.runpytest_inprocess(*args, plugins=[module_recorder])
         module_recorder.load_again()
         return result
+
+    return run
+
+
+# Projects that use the plugin
+
+INI = """
+[pytest]
+addopts = -p no:cacheprovider --strict-markers
+filterwarnings = error
+"""
+
+
+@pytest.fixture
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removes variables that the shell may have set."""
+    for name in SETTINGS:
+        monkeypatch.delenv(f"MOCKSERVER_{name}", raising=False)
+
+
+@pytest.fixture
+def run(
+    run_in_process: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, unset: None
+) -> Run:
+    """Runs a project's tests: one module or several; in this process or ``apart``."""
+    pytester.makeini(INI)
+
+    def run(code: str, *args: str, apart: bool = False, **modules: str) -> pytest.RunResult:
+        pytester.makepyfile(**(modules or {"test_project": code}))
+        if not apart:
+            return run_in_process(*args)
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others' take seconds
+        return pytester.runpytest_subprocess(*args)
 
     return run
