@@ -1,4 +1,4 @@
-"""A folder in which the provider of the guide grows, and a server for the tables of mistakes."""
+"""Servers whose time stands still, and a folder in which the provider of the guide grows."""
 
 import json
 from collections.abc import Iterator
@@ -6,11 +6,31 @@ from pathlib import Path
 
 import pytest
 
-from contract_tests.providers.coinw.mistake_table import TABLE as COINW
-from contract_tests.providers.cpg.mistake_table import TABLE as CPG
-from contract_tests.support.mistake_table import NOW
-from contract_tests.support.provider_readme import forget
-from mockserver import HandClock, MockServer, providers
+pytest.register_assert_rewrite("contract_tests.support.request_rows")
+
+from contract_tests.providers.coinw.mistake_table import TABLE as COINW  # noqa: E402
+from contract_tests.providers.cpg.mistake_table import TABLE as CPG  # noqa: E402
+from contract_tests.support.provider_readme import forget  # noqa: E402
+from contract_tests.support.request_rows import CLOCK, NOW  # noqa: E402
+from mockserver import HandClock, MockServer, providers  # noqa: E402
+from mockserver.engine.sandboxes import DEFAULT  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def running_still() -> Iterator[MockServer]:
+    with MockServer(real=CLOCK) as server:
+        yield server
+
+
+@pytest.fixture
+def still(running_still: MockServer) -> MockServer:
+    """The module's server, as new; its real time is NOW and passes by ``CLOCK.advance`` alone."""
+    CLOCK.now = NOW * 10**9
+    for sandbox in running_still.app.sandboxes:
+        if sandbox.id != DEFAULT:
+            running_still.app.sandboxes.drop(sandbox.id)
+    running_still.reset()
+    return running_still
 
 
 @pytest.fixture

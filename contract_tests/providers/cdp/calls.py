@@ -8,17 +8,23 @@ import jwt as pyjwt
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from contract_tests.support.raw import get
+from contract_tests.support.request_rows import NOW, Row
 from mockserver import MockServer
 
-NOW = 1_747_444_800
 MAIN = "account_af2937b0-9846-4fe7-bfe9-ccc22d935114"
 MANY = "account_00000000-0000-4000-8000-000000000250"
-UNKNOWN = "account_00000000-0000-4000-8000-00000000dead"
-BALANCES = f"/platform/v2/accounts/{MAIN}/balances"
+EMPTY = "account_00000000-0000-4000-8000-000000000000"
+OWNER = "entity_af2937b0-9846-4fe7-bfe9-ccc22d935114"
+NO_ACCOUNT = "account_00000000-0000-4000-8000-00000000dead"
+ACCOUNTS = "/platform/v2/accounts"
+BALANCES, UNKNOWN = (f"{ACCOUNTS}/{id}/balances" for id in (MAIN, NO_ACCOUNT))
+BTC = f"{BALANCES}/btc"
 KEY_ID = (
     "organizations/00000000-0000-4000-8000-000000000490/apiKeys/00000000-0000-4000-8000-00000000000"
 )
 ED25519 = ed25519.Ed25519PrivateKey.from_private_bytes(b"\x11" * 32)
+PUBLIC = ED25519.public_key()
 P256 = ec.derive_private_key(int.from_bytes(b"\x22" * 32, "big"), ec.SECP256R1())
 STRANGER = ed25519.Ed25519PrivateKey.from_private_bytes(b"\x33" * 32)
 SIGNERS = {
@@ -72,7 +78,7 @@ def outcome(server: MockServer, answer: requests.Response) -> tuple[int, str, st
 
 
 GOOD = (200, "", "")
-BAD, LATE, OUTSIDE = "bad_signature", "expired", "outside_window"
+BAD, LATE, OUTSIDE, MISSING = "bad_signature", "expired", "outside_window", "missing_credential"
 
 
 def packed(raw: bytes) -> bytes:
@@ -87,6 +93,24 @@ def crafted(payload: Any, signer: Any = ED25519.sign, **header: Any) -> str:
     ]
     signed = b".".join(packed(part) for part in parts)
     return (signed + b"." + packed(signer(signed))).decode()
+
+
+def plain(target: str, bearer: str = "", method: str = "GET", host: str = "") -> bytes:
+    """Writes a request with a token as it is."""
+    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+    return get(target, headers | ({"Host": host} if host else {}), method)
+
+
+def good(target: str, label: str = "main") -> bytes:
+    """Writes a GET with a valid token."""
+    path = target.partition("?")[0]
+    return plain(target, token(claims(f"GET api.cdp.coinbase.com{path}", label), label))
+
+
+def sent(
+    about: str, bearer: str, reason: str = "", target: str = BALANCES, host: str = "", **row: Any
+) -> Row:
+    return Row(about, plain(target, bearer, host=host), reason, **row)
 
 
 def symbols(answer: requests.Response) -> list[str]:

@@ -13,6 +13,12 @@ KEY, TOKEN = "coinstats-test-key", "coinstats-test-oauth-token"
 HEADER = {"X-API-KEY": KEY}
 SECRETS = {"apiKey": "your_binance_api_key_here", "apiSecret": "your_binance_api_secret_here"}
 QUERY = {"connectionId": "binance", "connectionFields": SECRETS}
+NOTHING = {
+    "connectionId": "coinbase",
+    "connectionFields": {"apiKey": "empty-key", "apiSecret": "empty-secret"},
+}
+PORTFOLIO = "618f0bb0f2cf07dce25bc5007750bf1646825509bb63519bd491ab6a56daa419"
+STATUS_PATH = f"/v1/exchange/status?portfolioId={PORTFOLIO}"
 BALANCE, SUPPORT, USAGE = "/v1/exchange/balance", "/v1/exchange/support", "/v1/usage/credits"
 
 

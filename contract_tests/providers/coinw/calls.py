@@ -17,6 +17,10 @@ NONE: Mapping[str, str] = {}
 # As md5sum makes them: of api_key=test-key&secret_key=test-secret, and with the empty key.
 SIGN = "5730F3B5F8B5F7CD61D8C823A18E4E6C"
 AUTH = f"api_key=test-key&sign={SIGN}"
+EMPTY_SIGN = "1ADBBA8C67D247A126E52EEC0EE74B91"
+EMPTY_AUTH = f"api_key=empty-key&sign={EMPTY_SIGN}"
+COMMAND_SIGN = "CD21163FB92879670C419FF876C0CAEF"  # md5sum, with command=returnBalances
+HMAC = "88cd2108b5347d973cf39cdf9053d7dd42704876d8c9a9bd8e2d168259d3ddf7"
 HELD = (
     '{"BTC":"0.0012","CWT":"400.000","SAND":"108.467","ETH":"0.0330","USDT":"257.518301140000000"}'
 )
