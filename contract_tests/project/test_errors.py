@@ -1,9 +1,10 @@
-"""The error tree, and what its errors carry, at every door."""
+"""The error tree, and what its errors carry in Python, over HTTP and in files."""
 
 import ast
 import inspect
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def tree() -> set[type]:
     return {kind for kind in named if inspect.isclass(kind)}
 
 
-def test_every_error_is_exported_below_the_one_base_and_drawn_in_the_tree() -> None:
+def test_every_error_is_exported_derives_from_one_base_and_is_in_the_tree() -> None:
     assert errors.__all__ == sorted(errors.__all__)
     assert mockserver.errors is errors
     defined = {kind for _, kind in inspect.getmembers(errors, inspect.isclass)}
@@ -51,8 +52,8 @@ def test_the_module_of_errors_imports_nothing_of_ours() -> None:
     }
     assert not any(name.startswith("mockserver") for name in imported)
     code = "import sys, mockserver.errors; print([m for m in sys.modules if m.startswith('mockserver')])"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout == "['mockserver', 'mockserver.errors']\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['mockserver', 'mockserver.errors']\n"
 
 
 PATHS = [
@@ -134,7 +135,17 @@ def test_paths_are_joined_from_the_outside_in() -> None:
 SETTINGS: list[tuple[dict[str, Any], tuple[str | int, ...]]] = [
     ({"quirks": {"cpg.nope": 1}}, ("quirks", "cpg.nope")),
     ({"quirks": {"cpg.replay": "maybe"}}, ("quirks", "cpg.replay")),
+    ({"quirks": {"coinstats.credits": 2.5}}, ("quirks", "coinstats.credits")),
+    ({"quirks": {"coinstats.credits": True}}, ("quirks", "coinstats.credits")),
+    ({"quirks": {"cpg.timestamp_window": float("nan")}}, ("quirks", "cpg.timestamp_window")),
+    (
+        {"quirks": {"cpg.timestamp_window": timedelta(seconds=-1)}},
+        ("quirks", "cpg.timestamp_window"),
+    ),
+    ({"quirks": {"cpg.replay": []}}, ("quirks", "cpg.replay")),
+    ({"limits": {"cpg.nope": "off"}}, ("limits", "cpg.nope")),
     ({"limits": {"cpg.key": 5}}, ("limits", "cpg.key")),
+    ({"limits": 5}, ("limits",)),
     ({"limits": "some"}, ("limits",)),
     ({"scenario": {"rules": [{"name": "A"}]}}, ("rules", 0, "name")),
     ({"world": "nope"}, ()),
@@ -203,7 +214,7 @@ def test_a_refused_call_is_the_same_in_process_and_over_http() -> None:
             assert (miss.value.count, list(miss.value.nearest)) == (0, [])
 
 
-def test_a_refused_call_carries_its_further_facts() -> None:
+def test_a_refused_call_carries_its_further_members() -> None:
     app = create_app()
     body = {"match": {"provider": "cpg"}, "exactly": 1}
     with pytest.raises(ControlError) as refused:

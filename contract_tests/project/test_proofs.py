@@ -24,8 +24,7 @@ HERE = TREE / "contract_tests"
 PLANTED = {proof.fact.id: proof for proof in proofs()}
 
 
-def known(provider: str) -> dict[str, Fact]:
-    return {fact.id: fact for fact in facts(provider)}
+FACTS = {name: {fact.id: fact for fact in facts(name)} for name in PROVIDERS}
 
 
 # Facts and proofs
@@ -33,95 +32,78 @@ def known(provider: str) -> dict[str, Fact]:
 
 @pytest.fixture(scope="module")
 def collected() -> set[str]:
+    """The tests of the modules that facts name."""
+    modules = {fact.proof.partition("::")[0] for known in FACTS.values() for fact in known.values()}
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    told = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False).stdout
+    command += sorted(module for module in modules if (HERE / module).is_file())
+    out = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False).stdout
     return {
-        line.partition("contract_tests/")[2] or line for line in told.splitlines() if "::" in line
+        line.partition("contract_tests/")[2] or line for line in out.splitlines() if "::" in line
     }
 
 
 def test_every_fact_has_a_proof_that_is_there(collected: set[str]) -> None:
     tests = collected | {id.partition("[")[0] for id in collected}
-    missing = [f.id for p in PROVIDERS for f in facts(p) if f.proof not in tests]
-    assert missing == []
+    every = [fact for known in FACTS.values() for fact in known.values()]
+    assert [fact.id for fact in every if fact.proof not in tests] == []
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_every_documented_fact_has_one_defect_and_no_other_has(provider: str) -> None:
-    documented = [fact.id for fact in facts(provider) if fact.status == "documented"]
-    assert [defect.fact for defect in defects(provider)] == documented
-
-
-@pytest.mark.parametrize("provider", PROVIDERS)
-def test_every_defect_stands_in_the_server_and_is_another_one(provider: str) -> None:
-    for defect in defects(provider):
+def test_every_documented_fact_has_one_defect_of_its_own(provider: str) -> None:
+    documented = [fact.id for fact in FACTS[provider].values() if fact.status == "documented"]
+    planted = defects(provider)
+    assert [defect.fact for defect in planted] == documented
+    for defect in planted:
         file = TREE / defect.file
         assert file.is_relative_to(TREE / "mockserver") or file.is_relative_to(TREE / "fixtures")
         text = file.read_text(encoding="utf-8")
         assert defect.planted(text) != text
-    patches = Counter((d.file, d.within, d.find, d.put) for d in defects(provider))
+        assert re.fullmatch(r"[A-Z].*\.", defect.about)
+    patches = Counter((d.file, d.within, d.find, d.put) for d in planted)
     assert [patch for patch, n in patches.items() if n > 1] == []
 
 
 # The pages
 
 
-def checklist(provider: str) -> Any:
-    return strict_yaml.load((HERE / "checklist" / f"{provider}.yaml").read_text(encoding="utf-8"))
-
-
 def accounted(row: dict[str, Any], ids: set[str]) -> bool:
-    """Tells whether a row names facts that are there, or says why there is none."""
+    """Whether a row names facts that exist, or a reason why it has none."""
     named = row.get("facts", [])
     return set(named) <= ids and bool(named) != bool(row.get("not"))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_every_line_of_the_page_is_accounted_for(provider: str) -> None:
-    told = checklist(provider)
-    rows = told["lines"]
-    assert [row["from"] for row in rows] == [1, *(row["to"] + 1 for row in rows[:-1])]
-    assert rows[-1]["to"] == told["length"]
-    assert [row for row in rows if not accounted(row, set(known(provider)))] == []
-
-
-@pytest.mark.parametrize("provider", PROVIDERS)
-def test_every_decision_is_accounted_for(provider: str) -> None:
-    rows = checklist(provider)["decisions"]
-    assert [row["row"] for row in rows] == list(range(1, len(rows) + 1))
-    assert [row for row in rows if not accounted(row, set(known(provider)))] == []
-
-
-@pytest.mark.parametrize("provider", PROVIDERS)
-def test_every_fact_of_the_page_is_on_its_checklist(provider: str) -> None:
-    told = checklist(provider)
-    named = {id for row in told["lines"] for id in row.get("facts", [])}
-    assert {f.id for f in facts(provider) if told["page"] in f.source.split("-")} - named == set()
+def test_every_line_decision_and_fact_of_a_page_is_on_its_checklist(provider: str) -> None:
+    text = (HERE / "checklist" / f"{provider}.yaml").read_text(encoding="utf-8")
+    checklist = strict_yaml.load(text)
+    lines, decisions, ids = checklist["lines"], checklist["decisions"], {*FACTS[provider]}
+    assert [row["from"] for row in lines] == [1, *(row["to"] + 1 for row in lines[:-1])]
+    assert lines[-1]["to"] == checklist["length"]
+    assert [row["row"] for row in decisions] == list(range(1, len(decisions) + 1))
+    assert [row for row in (*lines, *decisions) if not accounted(row, ids)] == []
+    named = {id for row in lines for id in row.get("facts", [])}
+    of_the_page = {
+        fact.id for fact in FACTS[provider].values() if checklist["page"] in fact.source.split("-")
+    }
+    assert of_the_page - named == set()
 
 
 # The defects
 
 
-FALSE = [
-    ("what changes nothing is missed", "RATE_MAX = 1_000_000", "RATE_MAX = 1_000_001", "MISSED"),
-    ("what stops the server proves nothing", "RATE_MAX = 1_000_000", "RATE_MAX = 1 / 0", "BROKEN"),
+PROOF = "engine/test_clocks_and_ledger.py::test_the_journal_keeps_the_last_entries_only"
+VERDICTS = [
+    ("RATE_MAX = 1_000_001", "MISSED"),  # it changes nothing that the proof tests
+    ("RATE_MAX = 1 / 0", "BROKEN"),  # the server does not start
 ]
 
 
-@pytest.mark.parametrize(
-    ("find", "put", "verdict"), [row[1:] for row in FALSE], ids=[r[0] for r in FALSE]
-)
-def test_a_defect_that_is_none_is_told(tmp_path: Path, find: str, put: str, verdict: str) -> None:
-    fact = Fact(
-        "cpg-x",
-        "X.",
-        "S",
-        "documented",
-        "engine/test_clocks_and_ledger.py::test_the_journal_keeps_the_last_entries_only",
-    )
-    file = "mockserver/engine/clock.py"
-    defect = Defect("cpg-x", "X.", file, find, put)
-    assert Copy(tmp_path, 0).verdict(Proof(fact, defect)).startswith(verdict)
+def test_a_defect_that_proves_nothing_is_named(tmp_path: Path) -> None:
+    fact = Fact("cpg-x", "X.", "S", "documented", PROOF)
+    copy = Copy(tmp_path, 0)
+    for put, verdict in VERDICTS:
+        defect = Defect("cpg-x", "X.", "mockserver/engine/clock.py", "RATE_MAX = 1_000_000", put)
+        assert copy.verdict(Proof(fact, defect)).startswith(verdict)
 
 
 # Anchors
@@ -199,13 +181,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(
-    ("within", "find", "put", "told"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED]
+    ("within", "find", "put", "message"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED]
 )
 def test_a_piece_that_is_not_there_once_is_refused(
-    within: str, find: str, put: str, told: str
+    within: str, find: str, put: str, message: str
 ) -> None:
     defect = Defect("cpg-x", "X.", "mockserver/x.py", find, put, within)
-    with pytest.raises(ValueError, match=f"^cpg-x: mockserver/x.py: {re.escape(told)}$"):
+    with pytest.raises(ValueError, match=f"^cpg-x: mockserver/x.py: {re.escape(message)}$"):
         defect.planted(SOURCE)
 
 
@@ -220,9 +202,3 @@ def test_a_text_of_another_file_that_is_not_there_once_is_refused() -> None:
 def test_no_defects_file_is_left_over() -> None:
     assert sorted(file.stem for file in DEFECTS.glob("*.yaml")) == PROVIDERS
     assert sorted(file.stem for file in (HERE / "checklist").glob("*.yaml")) == PROVIDERS
-
-
-def test_defects_are_told_in_a_sentence() -> None:
-    assert [
-        d.fact for p in PROVIDERS for d in defects(p) if not re.fullmatch(r"[A-Z].*\.", d.about)
-    ] == []

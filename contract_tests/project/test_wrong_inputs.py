@@ -3,6 +3,7 @@
 The line has the place and, where a name is nearly right, the real one; none has a frame of ours.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import requests
 
 from mockserver import MockServer
 from mockserver.cli import main as cli
+
+OneLine = Callable[..., str]
 
 SOON = 30  # seconds
 D = "/sandboxes/default"
@@ -26,35 +29,17 @@ HTTP = [
     ("POST", D + "/clock", {"advance": "1 sec"}, "$.advance", ""),
     ("POST", D + "/faults", {"answer": {"reject": "rate_limitd"}}, "$.answer", "rate_limited"),
     ("POST", D + "/faults", {"deliver": {"rest": "before"}}, "$.deliver.rest", "reset"),
-    (
-        "POST",
-        D + "/faults",
-        {"match": {"provider": "cpq"}, "deliver": {"cut": 0.5}},
-        "$.match",
-        "cpg",
-    ),
+    ("POST", D + "/faults", {"match": {"provider": "cpq"}, "deliver": {"cut": 0.5}}, "$.match", "cpg"),
     ("PUT", D + "/scenario", {"name": "half-lots"}, "$.name", "half-lost"),
     ("POST", D + "/events/cpg", {"event": "key_revokd", "key": "main"}, "$.event", "key_revoked"),
     ("POST", D + "/events/cpg", {"event": "key_revoked", "key": "mian"}, "$", "main"),
-    (
-        "POST",
-        D + "/requests/verify",
-        {"match": {"operaton": "x"}, "exactly": 1},
-        "operaton",
-        "operation",
-    ),
-    (
-        "POST",
-        D + "/requests/verify",
-        {"match": {"reason": "replayd"}, "exactly": 1},
-        "$.match.reason",
-        "replayed",
-    ),
+    ("POST", D + "/requests/verify", {"match": {"operaton": "x"}, "exactly": 1}, "operaton", "operation"),
+    ("POST", D + "/requests/verify", {"match": {"reason": "replayd"}, "exactly": 1}, "$.match.reason", "replayed"),
     ("GET", D + "/requests?provder=cpg", None, "?provder", "provider"),
     ("GET", D + "/requests?credential=main", None, "?credential", ""),
     ("GET", D + "/requests?order=newst", None, "?order", "newest"),
     ("GET", D + "/ledger/cpg/mian", None, "$", "main"),
-]
+]  # fmt: skip
 
 TOML = [
     ("prot = 8490", "mockserver.toml: no option prot", "port"),
@@ -69,19 +54,11 @@ TOML = [
 YAML = [
     ("cgp: {}", "world.yaml:1: $.cgp", "cpg"),
     ("cpg:\n  kees: {}", "world.yaml:2: $.cpg.kees", "keys"),
-    (
-        "cpg:\n  keys:\n    main: {key_id: a, secrt: b, account: m}",
-        "$.cpg.keys.main.secrt",
-        "secret",
-    ),
-    (
-        "cpg:\n  keys:\n    main: {key_id: a, secret: b, account: m, permissions: [withdrw]}",
-        "permissions[0]",
-        "withdraw",
-    ),
+    ("cpg:\n  keys:\n    main: {key_id: a, secrt: b, account: m}", "$.cpg.keys.main.secrt", "secret"),
+    ("cpg:\n  keys:\n    main: {key_id: a, secret: b, account: m, permissions: [withdrw]}", "permissions[0]", "withdraw"),
     ("rules: [{name: a, deliver: {dely: 1s}}]", "world.yaml:1: $.rules[0].deliver.dely", "delay"),
     ("rules: [{name: a, when: {probabilty: 1}, deliver: {cut: 0.5}}]", "probabilty", "probability"),
-]
+]  # fmt: skip
 
 COMMANDS = [
     (["serv"], "serv", "serve"),
@@ -96,22 +73,30 @@ COMMANDS = [
 ]
 
 
-def one_line(capsys: pytest.CaptureFixture[str], *args: str) -> str:
-    """Runs a command that fails; returns its line."""
-    with pytest.raises(SystemExit) as ended:
-        cli.main(args)
-    out, err = capsys.readouterr()
-    assert (ended.value.code, out, err.count("\n")) == (2, "", 1), err
-    assert err.startswith("mockserver: ")
-    return err
-
-
-def says(line: str, place: str, nearest: str) -> None:
+def check(line: str, place: str, nearest: str) -> None:
     assert any(part in line for part in place.split("|")), line
     assert nearest in line
     assert nearest[:3].isdigit() or not nearest or "5/60s" in nearest or "id you mean" in line, line
     assert "Traceback" not in line
     assert ".py" not in line
+
+
+@pytest.fixture
+def one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> OneLine:
+    """Runs a command that fails, in an empty folder; returns its line."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: str) -> str:
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(args)
+        out, err = capsys.readouterr()
+        assert (stopped.value.code, out, err.count("\n")) == (2, "", 1), err
+        assert err.startswith("mockserver: ")
+        return err
+
+    return run
 
 
 @pytest.mark.parametrize(("method", "path", "body", "place", "nearest"), HTTP)
@@ -120,51 +105,35 @@ def test_over_http(
 ) -> None:
     answer = requests.request(method, f"{server.url}/__admin{path}", json=body, timeout=SOON)
     assert answer.status_code in (400, 404)
-    told = answer.json()
-    line = f"{told['at']}: {told['error']}: {told['hint']}"
+    error = answer.json()
+    line = f"{error['at']}: {error['error']}: {error['hint']}"
     assert "\n" not in line
-    says(line, place, nearest)
+    check(line, place, nearest)
 
 
 @pytest.mark.parametrize(("text", "place", "nearest"), TOML)
-def test_in_toml(
-    text: str,
-    place: str,
-    nearest: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_in_toml(one_line: OneLine, text: str, place: str, nearest: str) -> None:
     Path("mockserver.toml").write_text(text, encoding="utf-8")
-    says(one_line(capsys, "serve", "--host", "127.0.0.1"), place, nearest)
+    check(one_line("serve", "--host", "127.0.0.1"), place, nearest)
 
 
 @pytest.mark.parametrize(("text", "place", "nearest"), YAML)
-def test_in_yaml(
-    text: str,
-    place: str,
-    nearest: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_in_yaml(one_line: OneLine, text: str, place: str, nearest: str) -> None:
     Path("world.yaml").write_text(text, encoding="utf-8")
-    says(one_line(capsys, "check", "world.yaml"), place, nearest)
+    check(one_line("check", "world.yaml"), place, nearest)
 
 
 @pytest.mark.parametrize(("args", "place", "nearest"), COMMANDS)
 def test_on_the_command_line(
     server: MockServer,
+    one_line: OneLine,
+    monkeypatch: pytest.MonkeyPatch,
     args: list[str],
     place: str,
     nearest: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("MOCKSERVER_URL", server.url)
-    says(one_line(capsys, *args), place, nearest)
+    check(one_line(*args), place, nearest)
 
 
 def test_there_are_forty() -> None:
