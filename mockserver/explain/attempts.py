@@ -42,10 +42,11 @@ class SignedRequest(Struct, frozen=True, eq=False):
 class Attempt(Struct, frozen=True, gc=False):
     """A way to make a signature.
 
-    ``equals`` stands between name and value; None writes values alone. ``place`` is a key of
-    PLACES, ``construction`` one of CONSTRUCTIONS. ``text`` is signed in place of the parts where
-    it is set; ``is_foreign`` says that it is the text of another scheme. ``attempt["path"]`` is
-    the value of a part, empty where there is none.
+    ``equals`` stands between name and value; None writes values alone, as does an empty
+    ``secret_name`` for the secret. ``place`` is a key of PLACES, ``construction`` one of
+    CONSTRUCTIONS. ``text`` is signed in place of the parts where it is set; ``is_foreign`` says
+    that it is the text of another scheme. ``attempt["path"]`` is the value of a part, empty where
+    there is none.
     """
 
     of: SignedRequest
@@ -131,17 +132,15 @@ def _replaced(parts: Iterable[Part], name: bytes, *new: Part) -> Parts:
 
 # The message and its digest
 
-# Where the secret goes: each takes the parts as written, the secret with its name, and the
-# attempt, and returns the parts to join.
-PLACES: Mapping[str, Callable[[list[bytes], bytes, Attempt], list[bytes]]] = {
-    "nowhere": lambda parts, named, attempt: parts,
-    "last": lambda parts, named, attempt: [*parts, named],
-    "first": lambda parts, named, attempt: [named, *parts],
-    "unnamed last": lambda parts, named, attempt: [*parts, attempt.secret],
-    "unnamed first": lambda parts, named, attempt: [attempt.secret, *parts],
-    "appended": lambda parts, named, a: [*parts[:-1], b"".join(parts[-1:]) + a.secret],
-    "prepended": lambda parts, named, a: [a.secret + b"".join(parts[:1]), *parts[1:]],
-    "sorted in": lambda parts, named, a: sorted([*parts, named], key=lambda p: p.split(b"=")[0]),
+# Where the secret goes: each takes the parts and the secret as written, the secret alone, and
+# returns what to join.
+PLACES: Mapping[str, Callable[[list[bytes], bytes, bytes], list[bytes]]] = {
+    "nowhere": lambda parts, secret, bare: parts,
+    "last": lambda parts, secret, bare: [*parts, secret],
+    "first": lambda parts, secret, bare: [secret, *parts],
+    "appended": lambda parts, secret, bare: [*parts[:-1], b"".join(parts[-1:]) + bare],
+    "prepended": lambda parts, secret, bare: [bare + b"".join(parts[:1]), *parts[1:]],
+    "sorted in": lambda parts, secret, _: sorted([*parts, secret], key=lambda p: p.split(b"=")[0]),
 }
 
 
@@ -149,14 +148,14 @@ def message(attempt: Attempt) -> bytes:
     """Returns the string that is signed or hashed."""
     if attempt.text:
         return attempt.text
-    equals = attempt.equals
+    secret, equals = attempt.secret, attempt.equals
     if equals is None:
-        parts, named = list(map(attempt.digest_of, attempt.parts)), attempt.secret
+        parts = list(map(attempt.digest_of, attempt.parts))
     else:
         parts = [name + equals + value for name, value in attempt.pairs]
-        named = attempt.secret_name + equals + attempt.secret
-    parts = PLACES[attempt.place](parts, named, attempt)
-    return attempt.prefix + attempt.joiner.join(parts) + attempt.suffix
+        secret = attempt.secret_name + equals + secret if attempt.secret_name else secret
+    joined = attempt.joiner.join(PLACES[attempt.place](parts, secret, attempt.secret))
+    return attempt.prefix + joined + attempt.suffix
 
 
 # How secret and message are combined.

@@ -140,7 +140,7 @@ def _without_names(a: Attempt) -> Attempts:
 
 def _with_newline(a: Attempt) -> Attempts:
     """Ends the string in a newline, unless a newline after the right secret explains it."""
-    is_last = a.place in ("last", "unnamed last", "appended")
+    is_last = a.place in {"last", "appended"}
     explained = is_last and a.secret == a.of.secret and a.construction == "hash"
     return [] if explained else [replace(a, suffix=b"\n")]
 
@@ -192,7 +192,7 @@ LIKELY = (
     Mistake("parameters not sorted", "sort", _in_sent_order),
     Mistake(UNSORTED, "unsorted", _unsorted_operation, no_pairs=True),
     Mistake("secret not signed", "place", each("place", "nowhere")),
-    Mistake("secret without its name", "place", each("place", "unnamed last", "appended")),
+    Mistake("secret without its name", "place", each("place", "last", "appended", secret_name=b"")),
     Mistake("secret under another name", "place", each("secret_name", *SECRET_NAMES)),
     Mistake("secret sorted in", "sort", each("place", "sorted in")),
     Mistake("secret first", "place", each("place", "first")),
@@ -215,7 +215,7 @@ LIKELY = (
         "only {key} signed", "every", _omits(lambda a: set(map(label, a.parts)).difference(_key(a)))
     ),
     Mistake(SEPARATOR, "join", each("joiner", b"", b",", b"\n", b"|")),
-    Mistake("secret first", "place", each("place", "unnamed first", "prepended")),
+    Mistake("secret first", "place", each("place", "first", "prepended", secret_name=b"")),
     Mistake("string in one case", "join", _in_one_case),
 )
 RARE = (
