@@ -82,7 +82,7 @@ SEEN = {
             "semicolon between parameters", "characters that are not base64url", "not a JWT",
             "header is not JSON", "header is not UTF-8", "payload is not JSON", "payload is not UTF-8",
             "part of the token cut or changed", "alg missing", "wrong alg", "kid missing",
-            *KEYS, "unknown key id", "scheme is not Bearer", "missing_credential"},
+            *KEYS, "unknown key id", "scheme is not Bearer", "no space after Bearer", "missing_credential"},
 }  # fmt: skip
 
 

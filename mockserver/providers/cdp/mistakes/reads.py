@@ -35,7 +35,10 @@ def read_position(token: str) -> PagePosition | None:
 # The right form of each parameter, in words and as a test.
 FORMS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "accountId": (f"{PREFIX} and 36 of 0-9, a-f and -; {{visible}}", is_account_id),
-    "pageSize": (f"a whole number from 1 to {PAGE_SIZE_MAX}", re.compile("[1-9][0-9]?").fullmatch),
+    "pageSize": (
+        f"a whole number from 1 to {PAGE_SIZE_MAX}",
+        re.compile("[1-9][0-9]?|100").fullmatch,
+    ),
     "pageToken": ("the nextPageToken of the page before, of {list_name}", read_position),
     "type": (f"one of {', '.join(ACCOUNT_TYPES)}", ACCOUNT_TYPES.__contains__),
     "owner": ("entity, customer, entity_<uuid> or customer_<uuid>, by commas", OWNER.fullmatch),
@@ -65,8 +68,8 @@ OWN = {
     ),
     "pageSize": (
         Rule("pageSize is 0", lambda v: not v.text.strip("0")),
-        Rule(f"pageSize above {PAGE_SIZE_MAX}", lambda v: v.text.isdecimal()),
-        Rule("pageSize is negative", lambda v: v.text[0] == "-" and v.text[1:].isdecimal()),
+        Rule(f"pageSize above {PAGE_SIZE_MAX}", lambda v: re.fullmatch("[0-9]+", v.text)),
+        Rule("pageSize is negative", lambda v: re.fullmatch("-[0-9]+", v.text)),
         Rule("semicolon between parameters", lambda v: ";" in v.text, "Separate parameters by &."),
         Rule("pageSize is not a number", lambda v: True),
     ),
@@ -182,18 +185,15 @@ def _visible(key: Any) -> str:
 
 # Accounts and assets that are not found
 
-HELD = "an asset that the account {label} holds"
+FIX_CASE = "Send symbols in lower case."
+FIX_ASSET = "Request an asset from the list of balances."
 FIX_VISIBLE = "Use one of those, or a key of the account's owner."
 
 NOT_FOUND = (
+    Rule("asset in upper case", lambda r: r.held and r.is_upper, FIX_CASE, "{asset}", "{held}"),
+    Rule("asset not held", lambda r: r.held, FIX_ASSET, "{asset}", "{held}"),
     Rule(
-        "asset in upper case", lambda r: r.label and r.is_upper, "Send lower case.", "{asset}", HELD
-    ),
-    Rule("asset not held", lambda r: r.label, "Send an asset of the list.", "{asset}", HELD),
-    Rule(
-        "account of another owner",
-        lambda r: r.other,
-        received="{account}, which the key {other} sees",
+        "account of another owner", lambda r: r.other, "", "{account}, which the key {other} sees"
     ),
     Rule("unknown account", lambda r: True, FIX_VISIBLE, "{account}", "{visible}"),
 )
@@ -203,13 +203,18 @@ def explain_not_found(rejected: RejectedRequest) -> Explanation | None:
     """Explains an account or an asset that does not exist for the key."""
     account, asset = _path_parameters(rejected)
     key = lookup.key_of_token(rejected)
+    held = (
+        f"an asset that the account {label} holds"
+        for label, id in key.accounts.items()
+        if id == account
+    )
     others = (other.label for other in rejected.keys if account in other.accounts.values())
     return first_explanation(
         NOT_FOUND,
         account=lookup.show_value(rejected, account),
         asset=lookup.show_value(rejected, asset),
         is_upper=asset != asset.lower(),
-        label=next((label for label, id in key.accounts.items() if id == account), ""),
+        held=next(held, ""),
         other=next(others, ""),
         visible=_visible(key),
     )

@@ -28,8 +28,6 @@ KEY_SENT = Rule("key in place of a token", lambda t: t.key, FIX_SIGN, "{match}")
 # The Authorization header: ``value`` is all of it, ``bearer`` stands where the token belongs, and
 # ``token`` is one anywhere in it
 
-SCHEMES = (b"basic", b"digest", b"token", b"jwt", b"key", b"apikey", b"hmac")
-
 NOT_BEARER = (
     KEY_SENT,
     Rule("Bearer missing", lambda t: t.token and t.value == t.token, FIX_BEARER),
@@ -38,7 +36,7 @@ NOT_BEARER = (
     Rule("scheme is not Bearer", lambda t: t.token, FIX_BEARER),
     Rule("empty token", lambda t: t.scheme == b"bearer", FIX_VARIABLE, "Bearer without a token"),
     Rule("scheme is not Bearer", lambda t: t.scheme == b"basic", FIX_SIGN + NETRC),
-    Rule("scheme is not Bearer", lambda t: t.scheme in SCHEMES, FIX_SIGN, "{shape}", EXPECTED),
+    Rule("scheme is not Bearer", lambda t: True, FIX_SIGN, "{shape}", EXPECTED),
 )
 
 PLACEHOLDER = re.compile(
