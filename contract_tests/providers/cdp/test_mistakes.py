@@ -720,6 +720,11 @@ def to_list(edit: Callable[[str], str], more: str = "") -> Callable[[str], str]:
     return lambda token: f"{LIST}?pageToken={edit(token)}{more}"
 
 
+# As documented, with the time of no year, and without a seal.
+FORGED = base64.urlsafe_b64encode(
+    compact({"last_id": "x", "timestamp": -(2**63), "value": None, "of": "", "size": 1}) + b"0" * 32
+).decode()
+
 PAGES = [
     Page("escaped twice", to_list(lambda t: escaped(escaped(t))), "pageToken escaped twice"),
     Page("a blank behind it", to_list(lambda t: escaped(t + " ")), "whitespace or quotes around pageToken"),
@@ -729,11 +734,12 @@ PAGES = [
     Page("a number", to_list(lambda t: "2"), "malformed pageToken"),
     Page("4097 signs", to_list(lambda t: "A" * 4097), "pageToken too long"),
     Page("4096 signs", to_list(lambda t: "A" * 4096), "malformed pageToken"),
+    Page("forged, of an absurd time", to_list(lambda t: escaped(FORGED)), "page token changed, or of another sandbox"),
     Page("no padding", to_list(lambda t: t.rstrip("=")), "pageToken without its padding"),
     Page("of other balances", lambda t: f"/v2/accounts/{MAIN}/balances?pageToken={escaped(t)}", ANOTHER, f"one of balances of {MANY}"),
     Page("of balances, for accounts", lambda t: f"/v2/accounts?pageToken={escaped(t)}", ANOTHER, f"one of balances of {MANY}"),
     Page("of a list without a filter", lambda t: f"/v2/accounts?type=cdp&pageToken={escaped(t)}", ANOTHER, f"one of accounts of {OWNER}, None, None", "/v2/accounts?pageSize=1"),
-    *(Page(f"of another size than {size}", to_list(escaped, more), "page token of another size", f"one for pageSize 1, with pageSize {size}", quirks=BOUND) for more, size in (("&pageSize=2", 2), ("", 20), ("&pageSize=101", 100))),
+    *(Page(f"of another size than {size}", to_list(escaped, more), "page token of another size", f"one for pageSize 1, with pageSize {size}", quirks=BOUND) for more, size in (("&pageSize=2", 2), ("", 20), ("&pageSize=101", 101))),
     *(Page(f"{wait} old", to_list(escaped), "page token expired", LATE.format(since), wait=wait) for wait, since in (("901s", 1), ("900001ms", 1), ("1h", 2700))),
 ]  # fmt: skip
 

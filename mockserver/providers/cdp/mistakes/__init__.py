@@ -22,6 +22,6 @@ explain = by_reason(
         "outside_window": claims.explain_time,
         "bad_request": reads.explain_parameter,
         "not_found": reads.explain_not_found,
-        "bad_page_token": reads.explain_page_token,
+        "bad_page_token": reads.explain_parameter,
     }
 )

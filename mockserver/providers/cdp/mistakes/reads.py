@@ -15,9 +15,9 @@ from mockserver.model.times import SECOND, duration_text, instant_text
 from mockserver.providers.cdp.accounts import OWNER
 from mockserver.providers.cdp.mistakes import lookup
 from mockserver.providers.cdp.pages import (
+    PAGE_SIZE,
     PAGE_SIZE_MAX,
     PagePosition,
-    parse_page,
     query_parameters,
 )
 from mockserver.providers.cdp.world import ACCOUNT_TYPES, PREFIX, SYMBOL_MAX, is_account_id
@@ -39,7 +39,7 @@ FORMS: dict[str, tuple[str, Callable[[str], Any]]] = {
         f"a whole number from 1 to {PAGE_SIZE_MAX}",
         re.compile("[1-9][0-9]?|100").fullmatch,
     ),
-    "pageToken": ("the nextPageToken of the page before, of {list_name}", read_position),
+    "pageToken": ("the nextPageToken of the page before, of {list}", read_position),
     "type": (f"one of {', '.join(ACCOUNT_TYPES)}", ACCOUNT_TYPES.__contains__),
     "owner": ("entity, customer, entity_<uuid> or customer_<uuid>, by commas", OWNER.fullmatch),
     "asset": (f"1 to {SYMBOL_MAX} characters", lambda text: 0 < len(text) <= SYMBOL_MAX),
@@ -63,8 +63,8 @@ ANY = (
 )
 OWN = {
     "accountId": (
-        Rule("owner in place of {name}", lambda v: v.text == v.owner),
-        Rule("label in place of {name}", lambda v: v.accounts.get(v.text), "Send {match}."),
+        Rule("owner in place of {name}", lambda v: v.text == v.key.owner),
+        Rule("label in place of {name}", lambda v: v.key.accounts.get(v.text), "Send {match}."),
     ),
     "pageSize": (
         Rule("pageSize is 0", lambda v: not v.text.strip("0")),
@@ -107,67 +107,36 @@ MALFORMED = Rule(
 
 
 def explain_parameter(rejected: RejectedRequest) -> Explanation | None:
-    """Explains the bad parameter, named by the fact ``parameter``."""
-    name = rejected.facts["parameter"]
+    """Explains the bad parameter, named by the fact ``parameter``, or the page token."""
+    name, key = rejected.facts.get("parameter", "pageToken"), lookup.key_of_token(rejected)
     account, asset = _path_parameters(rejected)
-    values = {**query_parameters(rejected.request.query), "accountId": account, "asset": asset}
-    text = values[name]
+    parameters = {"pageToken": "", **query_parameters(rejected.request.query)}
+    text = {**parameters, "accountId": account, "asset": asset}[name]
     if name == "owner":
         text = next(owner for owner in text.split(",") if not OWNER.fullmatch(owner))
-    key = lookup.key_of_token(rejected)
-    return _explain_text(
-        rejected,
-        name,
-        text,
-        owner=key.owner,
-        accounts=key.accounts,
-        visible=_visible(key),
-        nearest=nearest(text, ACCOUNT_TYPES),
-    )
-
-
-def _explain_text(
-    rejected: RejectedRequest, name: str, text: str, **more: Any
-) -> Explanation | None:
-    """Explains the text of a parameter, which has one of its mistakes."""
+    position, is_genuine = read_position(parameters["pageToken"]), "late" in rejected.facts
+    issued = position.timestamp if position and is_genuine else 0
+    type, owner = parameters.get("type"), parameters.get("owner")
+    filtered = f"accounts of {key.owner}, {type}, {owner}"
     form, is_right = FORMS[name]
+    words = {"visible": _visible(key), "list": f"balances of {account}" if account else filtered}
     return first_explanation(
         (*ANY, *OWN.get(name, ()), MALFORMED),
         name=name,
         text=text,
         shown=lookup.show_value(rejected, text),
-        form=form.format(**more),
+        form=form.format(**words),
         is_right=lambda other: other != text and is_right(other),
-        **more,
-    )
-
-
-def explain_page_token(rejected: RejectedRequest) -> Explanation | None:
-    """Explains a page token that is malformed, altered, expired or of another list or size."""
-    parameters = query_parameters(rejected.request.query)
-    position = read_position(parameters["pageToken"])
-    issued = position.timestamp if position else 0
-    return _explain_text(
-        rejected,
-        "pageToken",
-        parameters["pageToken"],
+        nearest=nearest(text, ACCOUNT_TYPES),
+        key=key,
         position=position,
-        list_name=_list_name(rejected),
-        is_genuine="late" in rejected.facts,
+        list_name=words["list"],
+        is_genuine=is_genuine,
         late=-(-rejected.facts.get("late", 0) // SECOND),
-        size=min(parse_page(parameters).size, PAGE_SIZE_MAX),
+        size=parameters.get("pageSize", PAGE_SIZE),
         issued=instant_text(issued // SECOND * SECOND),
         ttl=duration_text(rejected.quirks["page_token_ttl"]),
     )
-
-
-def _list_name(rejected: RejectedRequest) -> str:
-    """Returns the name that page tokens have for the requested list."""
-    account, _ = _path_parameters(rejected)
-    parameters = query_parameters(rejected.request.query)
-    owner, type = lookup.key_of_token(rejected).owner, parameters.get("type")
-    filtered = f"accounts of {owner}, {type}, {parameters.get('owner')}"
-    return f"balances of {account}" if account else filtered
 
 
 def _path_parameters(rejected: RejectedRequest) -> tuple[str, str]:
