@@ -1,7 +1,7 @@
-"""What every machine works on: a server without sockets, time wound by hand, a way to ask.
+"""A server without sockets on a clock that the machines move, and a client for it.
 
-A machine says how time goes on, and the bench keeps count of it in the plainest way, one
-number for each clock; ``test_machines_clock.py`` is about all else that a clock can do.
+The bench counts time in the plainest way, one number for each clock; ``test_machines_clock.py``
+tests all else that a clock can do.
 """
 
 import itertools
@@ -17,6 +17,8 @@ from mockserver import HandClock, MockServer
 from mockserver.client.provider import ProviderHandle
 from mockserver.engine import pipeline
 from mockserver.engine.world import World
+from mockserver.explain.time_budget import SHED
+from mockserver.explain.vocabulary import Explanation
 from mockserver.model.http import Request, UnsignedRequest
 
 SECOND = 10**9
@@ -38,8 +40,18 @@ PLAN = settings(
 )
 
 
-class Told(NamedTuple):
-    """An answer: what a client sees of it."""
+class Unexplained:
+    """A budget of no time: explanations, which no machine reads, would take half of all time."""
+
+    def spend(self, _: Any) -> Explanation:
+        return SHED
+
+
+UNEXPLAINED = Unexplained()
+
+
+class Answer(NamedTuple):
+    """A response as a client sees it."""
 
     status: int
     headers: dict[str, str]
@@ -49,9 +61,9 @@ class Told(NamedTuple):
 class Bench:
     """A server, and what its clocks should say: ``real`` for signatures, ``now`` for the rest."""
 
-    def __init__(self, world: str | World = "default", **made: Any) -> None:
+    def __init__(self, world: str | World = "default", **settings: Any) -> None:
         self.real = HandClock(START)
-        self.server = MockServer(world, real=self.real, **made)
+        self.server = MockServer(world, real=self.real, **settings)
         self.now, self.frozen = START, False
         self._numbers = itertools.count()
 
@@ -87,15 +99,15 @@ class Bench:
         body: bytes = b"",
         label: str = "main",
         peer: str = PEER,
-    ) -> Told:
+    ) -> Answer:
         """Asks, signed by a credential."""
         return self.send(handle, handle.auth_as(label).sign(method, target, body, HOST), peer)
 
-    def send(self, handle: ProviderHandle, draft: UnsignedRequest, peer: str = PEER) -> Told:
+    def send(self, handle: ProviderHandle, draft: UnsignedRequest, peer: str = PEER) -> Answer:
         """Sends a draft as it is to the sandbox of a handle."""
         path, body = draft.path, draft.body
         headers = [(b"host", HOST.encode()), *((k.lower(), v) for k, v in draft.headers)]
-        asked = Request.of(
+        request = Request.of(
             draft.method,
             path,
             draft.query,
@@ -106,9 +118,10 @@ class Bench:
             peer=peer,
         )
         sandbox = self.server.app.sandboxes.get(_sandbox(handle))
-        told = pipeline.respond(sandbox, handle.provider.name, asked).response
-        named = {name.decode(): value.decode() for name, value in told.headers}
-        return Told(told.status, named, json.loads(told.body))
+        sandbox.explanation_budget = UNEXPLAINED
+        response = pipeline.respond(sandbox, handle.provider.name, request).response
+        received = {name.decode(): value.decode() for name, value in response.headers}
+        return Answer(response.status, received, json.loads(response.body))
 
 
 def _sandbox(handle: ProviderHandle) -> str:
@@ -117,9 +130,9 @@ def _sandbox(handle: ProviderHandle) -> str:
     return rest.partition("/")[0] if inside else "default"
 
 
-def posted(given: Mapping[str, Any]) -> bytes:
+def posted(data: Mapping[str, Any]) -> bytes:
     """Writes a JSON body."""
-    return json.dumps(given).encode()
+    return json.dumps(data).encode()
 
 
 def mine(ask: Any) -> Any:

@@ -84,7 +84,7 @@ class Line:
 RATES = {1: 1, 60: 60, 0.5: "1/2", 0.7: "7/10", 1 / 3: "1/3", 1e6: 10**6, 1e-6: "1/1000000"}
 BAD_RATES = (0, -1, 1_000_001, float("nan"), float("inf"))
 
-# What may be wished for, in the order in which it is done. A moment is told by how far off it is.
+# What may be asked for, in the order in which it is done. A moment is written as its distance from now.
 MOVES: dict[str, tuple[Callable[[Line, Any], Line], list[Any]]] = {
     "set": (Line.set, [0, 1, MILLISECOND, HOUR, CENTURY - SECOND, CENTURY + SECOND, -MILLISECOND]),
     "advance": (Line.advance, ["0s", "1ms", "61s", "2h", "876000h", "876001h", "-1ms"]),
@@ -119,20 +119,20 @@ class Clocks(RuleBasedStateMachine):
         """Asks for one thing or several at once: they are done together or not at all."""
         real = self.real.now
         line = replace(self.line, real=real, then=self.line.at(real))
-        asked = dict(wish)
+        body = dict(wish)
         if "set" in wish:
             at = min(floor(line.then) + wish["set"], END)
-            wish, asked = wish | {"set": at}, wish | {"set": times.instant_text(at)}
+            wish, body = wish | {"set": at}, wish | {"set": times.instant_text(at)}
         try:
             for name, (move, _) in MOVES.items():
                 line = move(line, wish[name]) if name in wish else line
         except Refused:
             with pytest.raises(errors.ControlError):
-                control.call(self.server.app, "POST", CLOCK, asked)
+                control.call(self.server.app, "POST", CLOCK, body)
             return
-        told = control.call(self.server.app, "POST", CLOCK, asked)
+        clock = control.call(self.server.app, "POST", CLOCK, body)
         self.line, self.bends = line, self.bends + len(wish)
-        assert told == control.call(self.server.app, "GET", CLOCK)
+        assert clock == control.call(self.server.app, "GET", CLOCK)
 
     @rule()
     def everything_is_reset(self) -> None:
@@ -141,15 +141,15 @@ class Clocks(RuleBasedStateMachine):
 
     @invariant()
     def both_clocks_are_where_the_line_is(self) -> None:
-        _, told = control.call(self.server.app, "GET", CLOCK)
-        now, line = times.parse_instant(told["now"]), self.line
+        _, clock = control.call(self.server.app, "GET", CLOCK)
+        now, line = times.parse_instant(clock["now"]), self.line
         assert 0 <= line.at(self.real.now) - now < self.bends + 1
         assert now >= self.last, "never back"
         self.last = now
         auth_now = self.real.now + line.skew
-        assert auth_now > END or times.parse_instant(told["auth_now"]) == auth_now
-        assert (told["frozen"], long(told["skew"])) == (line.frozen, line.skew)
-        assert told["rate"] == float(line.rate)
+        assert auth_now > END or times.parse_instant(clock["auth_now"]) == auth_now
+        assert (clock["frozen"], long(clock["skew"])) == (line.frozen, line.skew)
+        assert clock["rate"] == float(line.rate)
 
 
 def test_a_clock_moves_along_its_line() -> None:

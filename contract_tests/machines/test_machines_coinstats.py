@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from contract_tests.machines.bench import PLAN, SECOND, WAITS, Bench, Timed, Told, mine, posted
+from contract_tests.machines.bench import PLAN, SECOND, WAITS, Answer, Bench, Timed, mine, posted
 
 LABELS = st.sampled_from(["main", "oauth"])  # two keys of one account
 CALLERS = st.sampled_from(["", "", "", "main", "oauth"])  # empty is whose it is
@@ -24,7 +24,7 @@ EXCHANGES = {
 PINNED = "618f0bb0f2cf07dce25bc5007750bf1646825509bb63519bd491ab6a56daa419"
 
 
-def asked(exchange: str, **changed: str) -> bytes:
+def balance_call(exchange: str, **changed: str) -> bytes:
     """Writes the body of a balance call."""
     return posted({"connectionId": exchange, "connectionFields": EXCHANGES[exchange] | changed})
 
@@ -34,8 +34,8 @@ STATUS, SYNC = "/v1/exchange/status?portfolioId={}", "/v1/exchange/sync?portfoli
 
 # What answers well, and what it costs.
 CALLS = (
-    ("POST", BALANCE, asked("binance"), 10),
-    ("POST", "/exchange/balance", asked("coinbase"), 10),
+    ("POST", BALANCE, balance_call("binance"), 10),
+    ("POST", "/exchange/balance", balance_call("coinbase"), 10),
     ("GET", SUPPORT, b"", 1),
     ("GET", STATUS.format(PINNED), b"", 3),
     ("PATCH", SYNC.format(PINNED), b"", 20),
@@ -44,7 +44,7 @@ CALLS = (
 # What is refused anyhow, be there credits or not, and so costs nothing.
 WRONG = (
     ("POST", BALANCE, b"{}", 400),
-    ("POST", BALANCE, asked("binance", apiSecret="wrong"), 401),
+    ("POST", BALANCE, balance_call("binance", apiSecret="wrong"), 401),
     ("GET", STATUS.format("0"), b"", 404),
     ("PATCH", SYNC.format("0"), b"", 404),
     ("PATCH", SYNC.format(""), b"", 400),
@@ -66,10 +66,10 @@ class Credits(RuleBasedStateMachine):
     def forget(self) -> None:
         self.total, self.spent = 60, {"main": 0, "oauth": 0}
         self.limited = False
-        for label in self.spent:  # a portfolio, for what is asked about one
+        for label in self.spent:  # a portfolio, for calls that name one
             self.it_is_called(CALLS[0], label, 1)
 
-    def ask(self, method: str, target: str, body: bytes, label: str) -> Told:
+    def ask(self, method: str, target: str, body: bytes, label: str) -> Answer:
         handle = self.bench.server.coinstats
         return self.bench.ask(handle, method, target, body, label)
 
@@ -77,23 +77,23 @@ class Credits(RuleBasedStateMachine):
     def it_is_called(self, call: tuple[str, str, bytes, int], label: str, times: int) -> None:
         method, target, body, cost = call
         for _ in range(times):
-            told = self.ask(method, target, body, label)
+            answer = self.ask(method, target, body, label)
             if self.limited:
-                assert (told.status, told.body["message"]) == (429, "Rate limit exceeded")
+                assert (answer.status, answer.body["message"]) == (429, "Rate limit exceeded")
             elif cost and cost > self.total - self.spent[label]:
-                assert (told.status, told.body["message"]) == (429, SHORT)
+                assert (answer.status, answer.body["message"]) == (429, SHORT)
             else:
-                assert told.status == 200
+                assert answer.status == 200
                 self.spent[label] += cost
             self.tells_what_is_left(label)
 
     def tells_what_is_left(self, label: str) -> None:
         if not self.limited:
-            told = self.ask("GET", "/v1/usage/credits", b"", label).body
+            answer = self.ask("GET", "/v1/usage/credits", b"", label).body
             spent = self.spent[label]
-            assert (told["totalCredits"], told["usedCredits"]) == (self.total, spent)
+            assert (answer["totalCredits"], answer["usedCredits"]) == (self.total, spent)
             # What is left of fewer than were spent, nothing says.
-            assert spent > self.total or told["remainingCredits"] == self.total - spent
+            assert spent > self.total or answer["remainingCredits"] == self.total - spent
 
     @rule(call=st.sampled_from(WRONG), label=LABELS)
     def it_is_called_wrongly(self, call: tuple[str, str, bytes, int], label: str) -> None:
@@ -125,9 +125,9 @@ class Credits(RuleBasedStateMachine):
 
 
 class Portfolio(NamedTuple):
-    """One key's portfolio: since when it syncs, how many polls were told so, and by what it ended.
+    """One key's portfolio: since when it syncs, how many polls were answer so, and by what it ended.
 
-    The event that ends it is told by id, and where the world fixes that, keys share it.
+    The event that ends it is answer by id, and where the world fixes that, keys share it.
     """
 
     id: str
@@ -164,7 +164,7 @@ class Syncing(Timed):
         aged = self.after is not None and self.bench.now - portfolio.since >= self.after
         return "synced" if portfolio.ended or aged or portfolio.polls >= self.polls else "syncing"
 
-    def ask(self, method: str, target: str, label: str, body: bytes = b"") -> Told:
+    def ask(self, method: str, target: str, label: str, body: bytes = b"") -> Answer:
         return self.bench.ask(self.bench.server.coinstats, method, target, body, label)
 
     @rule(
@@ -177,12 +177,12 @@ class Syncing(Timed):
         self.bench.pass_time(wait)
         body = {"connectionId": exchange, "connectionFields": EXCHANGES[exchange]}
         named = {} if name is None else {"name": name}
-        told = self.ask("POST", BALANCE, label, posted(body | named)).body["portfolio"]
-        known = self.known.get((label, exchange)) or Portfolio(told["id"], self.bench.now)
+        answer = self.ask("POST", BALANCE, label, posted(body | named)).body["portfolio"]
+        known = self.known.get((label, exchange)) or Portfolio(answer["id"], self.bench.now)
         known = known if name is None else known._replace(name=name)
         self.known[label, exchange] = known
-        assert told.pop("name", None) == known.name
-        assert told == {"id": known.id, "connectionId": exchange, "status": self.status(known)}
+        assert answer.pop("name", None) == known.name
+        assert answer == {"id": known.id, "connectionId": exchange, "status": self.status(known)}
         self.ids_are_apart()
 
     def ids_are_apart(self) -> None:
@@ -198,25 +198,25 @@ class Syncing(Timed):
     def the_status_is_polled(self, place: Any, label: str, wait: int, times: int) -> None:
         self.bench.pass_time(wait)
         for _ in range(times):
-            caller, id, owned = self.found(place, label)
-            told = self.ask("GET", STATUS.format(id), caller)
+            caller, id, owned = self.lookup(place, label)
+            answer = self.ask("GET", STATUS.format(id), caller)
             if owned is None:
-                assert told.status == 404
+                assert answer.status == 404
                 return
-            assert told.body == {"status": self.status(self.known[owned])}
-            if told.body["status"] == "syncing":
+            assert answer.body == {"status": self.status(self.known[owned])}
+            if answer.body["status"] == "syncing":
                 self.known[owned] = self.known[owned]._replace(polls=self.known[owned].polls + 1)
 
     @precondition(lambda self: self.known)
     @rule(place=mine(lambda m: m.places()), label=CALLERS, wait=WAITS)
     def it_is_synced_anew(self, place: Any, label: str, wait: int) -> None:
         self.bench.pass_time(wait)
-        caller, id, owned = self.found(place, label)
-        told = self.ask("PATCH", SYNC.format(id), caller)
+        caller, id, owned = self.lookup(place, label)
+        answer = self.ask("PATCH", SYNC.format(id), caller)
         if owned is None:
-            assert told.status == 404
+            assert answer.status == 404
             return
-        assert told.body == {"success": True}
+        assert answer.body == {"success": True}
         anew = self.known[owned]._replace(since=self.bench.now, polls=0, ended=False)
         self.known[owned] = anew
 
@@ -236,7 +236,7 @@ class Syncing(Timed):
         """Returns whose portfolios there are; None is one that there may not be."""
         return [None, *sorted(self.known) * 3]
 
-    def found(self, place: Any, label: str) -> tuple[str, str, Any]:
+    def lookup(self, place: Any, label: str) -> tuple[str, str, Any]:
         """Returns who asks, for which id, and where that key finds its own with that id."""
         label = label or (place[0] if place else "main")
         id = self.known[place].id if place else PINNED

@@ -18,9 +18,9 @@ from contract_tests.machines.bench import (
     PLAN,
     SECOND,
     WAITS,
+    Answer,
     Bench,
     Timed,
-    Told,
     mine,
     posted,
 )
@@ -87,7 +87,7 @@ class Limits(Timed):
 
     provider: str
     rolling: bool
-    made: dict[str, str]  # the limits to begin with
+    initial: dict[str, str]  # the limits to begin with
     labels: tuple[str, ...]
     # Each call with the limits that count it, in the order of their checks.
     calls: tuple[tuple[str, str, bytes, tuple[str, ...]], ...]
@@ -97,8 +97,8 @@ class Limits(Timed):
 
     def __init__(self) -> None:
         super().__init__()
-        self.patch = Opinion.given_our_time()
-        named = {f"{self.provider}.{name}": text for name, text in self.made.items()}
+        self.patch = Opinion.with_our_time()
+        named = {f"{self.provider}.{name}": text for name, text in self.initial.items()}
         self.bench = Bench(self.world, limits=named)
         self.forget()
 
@@ -106,7 +106,7 @@ class Limits(Timed):
         self.patch.undo()
 
     def forget(self) -> None:
-        self.windows = {name: Window(text, self.rolling) for name, text in self.made.items()}
+        self.windows = {name: Window(text, self.rolling) for name, text in self.initial.items()}
         self.counts = "reached"
 
     @property
@@ -154,12 +154,12 @@ class Limits(Timed):
         caller = Caller(label, address)
         for _ in range(times):
             full = self.full(limits, caller)
-            told = self.bench.ask(
+            answer = self.bench.ask(
                 self.handle, method, self.bench.once(target), body, label, address
             )
-            assert self.refusal(told) == (full != "")
+            assert self.refusal(answer) == (full != "")
             if full:
-                self.is_told(full, told)
+                self.check_refusal(full, answer)
             self.take(limits, full, caller, good=not full)
 
     @rule(
@@ -174,14 +174,14 @@ class Limits(Timed):
         full = self.full(wrong.behind, caller)
         auth = self.handle.auth_as(caller.label)
         draft = auth.sign(wrong.method, self.bench.once(wrong.target), wrong.body, HOST)
-        told = self.bench.send(self.handle, spoilt(draft) if wrong.spoilt else draft, address)
-        assert self.refusal(told) == (full != "")
+        answer = self.bench.send(self.handle, spoilt(draft) if wrong.spoilt else draft, address)
+        assert self.refusal(answer) == (full != "")
         if not full:
-            assert self.status(told) == wrong.status
+            assert self.status(answer) == wrong.status
         self.take(wrong.behind, full, caller, good=False)
 
     @rule(
-        name=mine(lambda machine: sorted(machine.made)),
+        name=mine(lambda machine: sorted(machine.initial)),
         written=st.sampled_from(["off", "as it is", *LIMITS]),
     )
     def a_limit_is_set(self, name: str, written: str) -> None:
@@ -191,23 +191,23 @@ class Limits(Timed):
         if written != self.windows[name].written:
             self.windows[name] = Window(written, self.rolling)
 
-    def refusal(self, told: Told) -> bool:
+    def refusal(self, answer: Answer) -> bool:
         """Tells whether an answer is the one for a full limit."""
-        return told.status == 429
+        return answer.status == 429
 
-    def status(self, told: Told) -> int:
-        return told.status
+    def status(self, answer: Answer) -> int:
+        return answer.status
 
-    def is_told(self, full: str, told: Told) -> None:
+    def check_refusal(self, full: str, answer: Answer) -> None:
         """Checks what a full limit tells; most tell nothing more."""
-        assert not [name for name in told.headers if "ratelimit" in name or "retry" in name]
+        assert not [name for name in answer.headers if "ratelimit" in name or "retry" in name]
 
 
 class FixedPerKey(Limits):
     """CoinAPI's, of which every 429 tells when to come back."""
 
     provider, rolling = "coinapi", False
-    made = {"reads": "2/60s"}
+    initial = {"reads": "2/60s"}
     labels = ("main", "empty")
     calls = (("GET", "/v1/balances", b"", ("reads",)),)
     wrong = (
@@ -216,8 +216,8 @@ class FixedPerKey(Limits):
         Wrong(490, ("reads",), "GET", "/v1/balances?exchange_id=BITMEX"),
     )
 
-    def is_told(self, full: str, told: Told) -> None:
-        assert told.headers["retry-after"] == str(-(-self.wait(full) // SECOND))
+    def check_refusal(self, full: str, answer: Answer) -> None:
+        assert answer.headers["retry-after"] == str(-(-self.wait(full) // SECOND))
 
     def wait(self, full: str) -> int:
         """Returns for how long a window is still full."""
@@ -229,7 +229,7 @@ class FixedPerKeyAndAddress(FixedPerKey):
     """CPG's two: the one per address comes before all that is about a key."""
 
     provider = "cpg"
-    made = {"ip": "5/60s", "key": "2/60s"}
+    initial = {"ip": "5/60s", "key": "2/60s"}
     calls = (
         ("GET", "/v1/balances", b"", ("ip", "key")),
         ("GET", "/v1/_ping", b"", ("ip", "key")),
@@ -244,13 +244,13 @@ class FixedPerKeyAndAddress(FixedPerKey):
         Wrong(400, ("ip", "key"), "POST", "/v1/withdrawals", posted(NOBODYS)),
     )
 
-    def is_told(self, full: str, told: Told) -> None:
+    def check_refusal(self, full: str, answer: Answer) -> None:
         if full == "key":
-            Limits.is_told(self, full, told)
+            Limits.check_refusal(self, full, answer)
             return
-        super().is_told(full, told)
+        super().check_refusal(full, answer)
         count, end = self.windows["ip"].count, self.bench.now + self.wait("ip")
-        told_of = [told.headers[f"x-ratelimit-{n}"] for n in ("limit", "remaining", "reset")]
+        told_of = [answer.headers[f"x-ratelimit-{n}"] for n in ("limit", "remaining", "reset")]
         assert told_of == [str(count), "0", str(end // SECOND)]
 
 
@@ -258,7 +258,7 @@ class RollingPerKey(Limits):
     """CDP's, over all operations."""
 
     provider, rolling = "cdp", True
-    made = {"reads": "3/10s"}
+    initial = {"reads": "3/10s"}
     labels = ("main", "stranger")
     calls = (
         ("GET", "/platform/v2/accounts", b"", ("reads",)),
@@ -276,7 +276,7 @@ class RollingPerKeyIfSet(Limits):
     """CoinStats', which is off unless it is set."""
 
     provider, rolling = "coinstats", True
-    made = {"reads": "2/2s"}
+    initial = {"reads": "2/2s"}
     labels = ("main", "oauth")
     calls = (
         ("GET", "/v1/exchange/support", b"", ("reads",)),
@@ -294,7 +294,7 @@ class RollingPerUserAndAddress(Limits):
     """CoinW's: one per operation, one over both, and one per address that comes first."""
 
     provider, rolling, world = "coinw", True, USERS
-    made = {
+    initial = {
         "ip": "6/2s",
         "returnBalances": "3/1s",
         "returnCompleteBalances": "5/2s",
@@ -315,11 +315,11 @@ class RollingPerUserAndAddress(Limits):
         users = {"main": "one", "second": "one", "other": "two"}
         return caller.address if limit == "ip" else users[caller.label]
 
-    def refusal(self, told: Told) -> bool:
-        return told.status == 200 and told.body["code"] == 29001
+    def refusal(self, answer: Answer) -> bool:
+        return answer.status == 200 and answer.body["code"] == 29001
 
-    def status(self, told: Told) -> int:
-        return int(told.body["code"])
+    def status(self, answer: Answer) -> int:
+        return int(answer.body["code"])
 
 
 MACHINES = [

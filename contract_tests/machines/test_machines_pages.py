@@ -13,7 +13,7 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, initialize, multiple, rule, run_state_machine_as_test
 
-from contract_tests.machines.bench import PLAN, SECOND, Bench, Timed, Told
+from contract_tests.machines.bench import PLAN, SECOND, Answer, Bench, Timed
 from mockserver.files import worlds
 
 MAIN, MANY = (f"account_00000000-0000-4000-8000-{n:012}" for n in (1, 2))
@@ -71,9 +71,9 @@ class Token(NamedTuple):
     text: str
     account: str
     size: int
-    made: int
+    issued: int
     began: int  # in changes
-    shown: tuple[str, ...]
+    symbols: tuple[str, ...]
     last: tuple[bool, Decimal, str]
 
 
@@ -101,12 +101,12 @@ class Pages(Timed):
         rows = self.rows[account]
         return sorted(rows, key=lambda symbol: rows[symbol].rank(symbol))
 
-    def get(self, path: str, query: Mapping[str, Any], handle: Any = None, **who: str) -> Told:
+    def get(self, path: str, query: Mapping[str, Any], handle: Any = None, **who: str) -> Answer:
         written = "&".join(f"{name}={quote(str(value))}" for name, value in query.items())
         handle = handle or self.bench.server.cdp
         return self.bench.ask(handle, "GET", f"/platform/v2/{path}?{written}", **who)
 
-    def page(self, account: str, size: int, token: str = "", **how: Any) -> Told:
+    def page(self, account: str, size: int, token: str = "", **how: Any) -> Answer:
         query = {"pageSize": size} | ({"pageToken": token} if token else {})
         return self.get(f"accounts/{account}/balances", query, **how)
 
@@ -114,9 +114,9 @@ class Pages(Timed):
 
     @rule(target=tokens, account=ACCOUNTS, size=st.sampled_from(SIZES))
     def a_walk_begins(self, account: str, size: int) -> Any:
-        told = self.page(account, size)
-        assert told.status == 200
-        return self.goes_on(told, Token("", account, size, 0, self.changes, (), ()))
+        answer = self.page(account, size)
+        assert answer.status == 200
+        return self.goes_on(answer, Token("", account, size, 0, self.changes, (), ()))
 
     @rule(
         target=tokens,
@@ -126,13 +126,13 @@ class Pages(Timed):
     )
     def a_walk_goes_on(self, token: Token, size: int | None, wait: int) -> Any:
         """Asks for the page behind a token, be it for the first time or not, now or at an age."""
-        self.bench.pass_time(max(0, token.made + wait - self.bench.now) if wait else 0)
+        self.bench.pass_time(max(0, token.issued + wait - self.bench.now) if wait else 0)
         size = size or token.size
-        told = self.page(token.account, size, token.text)
-        if self.bench.now - token.made > TTL or (self.binds and size != token.size):
-            assert (told.status, told.body.get("errorType")) == REFUSED
+        answer = self.page(token.account, size, token.text)
+        if self.bench.now - token.issued > TTL or (self.binds and size != token.size):
+            assert (answer.status, answer.body.get("errorType")) == REFUSED
             return multiple()
-        return self.goes_on(told, token._replace(size=size))
+        return self.goes_on(answer, token._replace(size=size))
 
     @rule(account=ACCOUNTS, size=st.sampled_from(SIZES), between=st.lists(CHANGES, max_size=6))
     def a_walk_is_taken_to_its_end(self, account: str, size: int, between: list[Any]) -> None:
@@ -143,30 +143,30 @@ class Pages(Timed):
             if between:
                 self.something_changes(account, between.pop())
 
-    def goes_on(self, told: Told, token: Token) -> Any:
+    def goes_on(self, answer: Answer, token: Token) -> Any:
         """Checks a page, and returns the token for what lies behind."""
         rows, behind = self.rows[token.account], self.listed(token.account)
         if token.last:
             behind = [symbol for symbol in behind if rows[symbol].rank(symbol) > token.last]
-        shown = [balance["asset"]["symbol"] for balance in told.body["balances"]]
-        assert shown == behind[: token.size]
-        token = token._replace(shown=(*token.shown, *shown))
+        symbols = [balance["asset"]["symbol"] for balance in answer.body["balances"]]
+        assert symbols == behind[: token.size]
+        token = token._replace(symbols=(*token.symbols, *symbols))
         complete = len(behind) <= token.size
         self.is_disjoint(token, complete)
         if complete:
-            assert "nextPageToken" not in told.body
+            assert "nextPageToken" not in answer.body
             return multiple()
         return token._replace(
-            text=told.body["nextPageToken"],
-            made=self.bench.now,
-            last=rows[shown[-1]].rank(shown[-1]),
+            text=answer.body["nextPageToken"],
+            issued=self.bench.now,
+            last=rows[symbols[-1]].rank(symbols[-1]),
         )
 
     def is_disjoint(self, walk: Token, complete: bool) -> None:
         """Checks what did not change since the begin: it came once, in order, at the end all."""
         rows = self.rows[walk.account]
         same = [s for s in self.listed(walk.account) if rows[s].changed <= walk.began]
-        came = [symbol for symbol in walk.shown if symbol in same]
+        came = [symbol for symbol in walk.symbols if symbol in same]
         assert came == (same if complete else same[: len(came)])
 
     # Tokens in the wrong place
@@ -187,10 +187,10 @@ class Pages(Timed):
 
     @rule(token=tokens)
     def a_token_does_not_open_an_account_to_a_stranger(self, token: Token) -> None:
-        told = self.page(token.account, token.size, token.text, label="stranger")
-        aged = self.bench.now - token.made > TTL
-        wanted = REFUSED if aged else (404, "not_found")
-        assert (told.status, told.body.get("errorType")) == wanted
+        answer = self.page(token.account, token.size, token.text, label="stranger")
+        aged = self.bench.now - token.issued > TTL
+        expected = REFUSED if aged else (404, "not_found")
+        assert (answer.status, answer.body.get("errorType")) == expected
 
     @rule(token=tokens, at=st.integers(0, 200), sign=st.sampled_from("Aa0_-="))
     def a_token_that_was_touched_is_refused(self, token: Token, at: int, sign: str) -> None:
@@ -203,8 +203,8 @@ class Pages(Timed):
             if touched != text:
                 self.is_refused(self.page(token.account, token.size, touched))
 
-    def is_refused(self, told: Told) -> None:
-        assert (told.status, told.body.get("errorType")) == REFUSED
+    def is_refused(self, answer: Answer) -> None:
+        assert (answer.status, answer.body.get("errorType")) == REFUSED
 
     # Changes
 
@@ -225,8 +225,8 @@ class Pages(Timed):
 
     def replace(self, account: str, symbols: set[str]) -> None:
         rows = {symbol: Row("1", None, self.changes) for symbol in sorted(symbols)}
-        given = [{"asset": symbol, "total": row.total} for symbol, row in rows.items()]
-        self.bench.server.cdp.set_balances(account, given)
+        balances = [{"asset": symbol, "total": row.total} for symbol, row in rows.items()]
+        self.bench.server.cdp.set_balances(account, balances)
         self.rows[account] = rows
 
 

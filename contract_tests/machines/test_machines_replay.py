@@ -109,7 +109,7 @@ class Replays(RuleBasedStateMachine):
         if spoilt:
             last = "1" if signed.signature.endswith("0") else "0"
             wrong = signed._replace(signature=signed.signature[:-1] + last)
-            assert self.told(wrong, label) == (OUTSIDE if self.aged(wrong) else BAD)
+            assert self.response_to(wrong, label) == (OUTSIDE if self.aged(wrong) else BAD)
         self.send(signed, label)
         self.sent.append(signed)
 
@@ -155,9 +155,9 @@ class Replays(RuleBasedStateMachine):
 
     def send(self, signed: Signed, label: str) -> None:
         """Sends a request, and keeps in mind what it did."""
-        told, name = self.told(signed, label), named(signed, label)
-        assert told in self.expected(signed, label)
-        if told in {OUTSIDE, BAD, USED}:
+        answer, name = self.response_to(signed, label), named(signed, label)
+        assert answer in self.expected(signed, label)
+        if answer in {OUTSIDE, BAD, USED}:
             return
         if self.replay == "on":
             self.spent.add(name)
@@ -184,7 +184,7 @@ class Replays(RuleBasedStateMachine):
     def aged(self, signed: Signed) -> bool:
         return abs(self.now() - signed.timestamp) > self.window
 
-    def told(self, signed: Signed, label: str) -> tuple[int, str]:
+    def response_to(self, signed: Signed, label: str) -> tuple[int, str]:
         """Sends a request, and returns the answer."""
         method, path, body, _ = KINDS[signed.kind]
         headers = {
@@ -194,8 +194,8 @@ class Replays(RuleBasedStateMachine):
         }
         written = tuple((k.encode(), v.encode()) for k, v in headers.items())
         draft = UnsignedRequest(method, "", path.encode(), signed.query.encode(), written, body)
-        told = self.bench.send(self.bench.server.cpg, draft)
-        return told.status, told.body["message"]
+        answer = self.bench.send(self.bench.server.cpg, draft)
+        return answer.status, answer.body["message"]
 
 
 def named(signed: Signed, label: str) -> tuple[str, Signed]:

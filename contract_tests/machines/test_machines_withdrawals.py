@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
-from contract_tests.machines.bench import PLAN, SECOND, WAITS, Bench, Timed, Told, mine, posted
+from contract_tests.machines.bench import PLAN, SECOND, WAITS, Answer, Bench, Timed, mine, posted
 from mockserver.files import worlds
 
 ADDRESS = "0xrecipient0"
@@ -59,7 +59,7 @@ WORLD = worlds.from_data({"cpg": {"keys": KEYS, "accounts": HOLDERS}}, "withdraw
 
 
 class Order(NamedTuple):
-    """What a client may ask for; ``which`` amount is told in words."""
+    """What a client may ask for; ``which`` amount is answer in words."""
 
     label: str
     currency: str
@@ -169,15 +169,15 @@ class Withdrawals(Timed):
         self.settle()
         place = order.place
         amount = self.chosen(order.which, place)
-        told = self.submit(order, amount)
+        answer = self.submit(order, amount)
         id = self.references.get((place[0], order.reference or ""))
         refusal = self.refusal(place, amount)
         if id is None and refusal:
-            assert told[0::2] == (400, {"success": False, "message": refusal})
+            assert answer[0::2] == (400, {"success": False, "message": refusal})
             return
         if id is None:
             id = self.take(place, int(amount), order.reference)
-        assert told[0::2] == (200, enveloped(self.submitted(id, told)))
+        assert answer[0::2] == (200, enveloped(self.submitted(id, answer)))
 
     def chosen(self, which: str, place: Place) -> Decimal:
         """Returns an amount in cents: what a row just allows, and what lies beside that."""
@@ -194,13 +194,13 @@ class Withdrawals(Timed):
             }[which]
         )
 
-    def submit(self, order: Order, amount: Decimal) -> Told:
-        asked = {"currency": order.currency, "network": order.network, "to_address": ADDRESS}
+    def submit(self, order: Order, amount: Decimal) -> Answer:
+        fields = {"currency": order.currency, "network": order.network, "to_address": ADDRESS}
         if order.reference is not None:
-            asked["client_reference"] = order.reference
+            fields["client_reference"] = order.reference
         written = format(amount / 100, "f")
         written = f'"{written}"' if order.quoted else written  # a float would lose its zeros
-        body = posted(asked)[:-1] + f', "amount": {written}}}'.encode()
+        body = posted(fields)[:-1] + f', "amount": {written}}}'.encode()
         target = self.bench.once("/v1/withdrawals")
         return self.bench.ask(self.cpg, "POST", target, body, order.label)
 
@@ -212,12 +212,12 @@ class Withdrawals(Timed):
             self.references[place[0], reference] = id
         return id
 
-    def submitted(self, id: int, told: Told) -> dict[str, Any]:
+    def submitted(self, id: int, answer: Answer) -> dict[str, Any]:
         w = self.known[id]
         return {
             "withdrawal_id": id,
             "status": w.status,
-            "tx_hash": self.hash(id, told.body["data"]["tx_hash"]),
+            "tx_hash": self.hash(id, answer.body["data"]["tx_hash"]),
             "network": w.place[2],
             "currency": w.place[1],
             "to_address": ADDRESS,
@@ -225,10 +225,10 @@ class Withdrawals(Timed):
             "fee_decimal": written(w.fee),
         }
 
-    def hash(self, id: int, told: str) -> str:
+    def hash(self, id: int, answer: str) -> str:
         """Returns a withdrawal's hash, which is learned from the first answer."""
-        assert re.fullmatch("0x[0-9a-f]{64}", told)
-        self.hashes.setdefault(id, told)
+        assert re.fullmatch("0x[0-9a-f]{64}", answer)
+        self.hashes.setdefault(id, answer)
         assert len(set(self.hashes.values())) == len(self.hashes)
         return self.hashes[id]
 
@@ -241,12 +241,12 @@ class Withdrawals(Timed):
     def is_shown(self, id: int, label: str) -> None:
         """Checks what a key sees of a withdrawal, which is nothing unless its account has it."""
         target = self.bench.once(f"/v1/withdrawals/{id}")
-        told = self.bench.ask(self.cpg, "GET", target, label=label)
+        answer = self.bench.ask(self.cpg, "GET", target, label=label)
         w = self.known.get(id)
         if w is None or w.place[0] != ACCOUNTS[label]:
-            assert told[0::2] == (404, {"success": False, "message": "Withdrawal not found"})
+            assert answer[0::2] == (404, {"success": False, "message": "Withdrawal not found"})
             return
-        assert told.body == enveloped(
+        assert answer.body == enveloped(
             {
                 "id": id,
                 "currency": w.place[1],
@@ -255,7 +255,7 @@ class Withdrawals(Timed):
                 "amount": written(w.amount),
                 "fee": written(w.fee),
                 "status": w.status,
-                "tx_hash": self.hash(id, told.body["data"]["tx_hash"]),
+                "tx_hash": self.hash(id, answer.body["data"]["tx_hash"]),
                 "error_message": w.error,
                 "requested_at": iso(w.requested),
                 "broadcast_at": iso(w.requested),
@@ -319,9 +319,9 @@ class Withdrawals(Timed):
         self.settle()
         for label in ("main", "other"):
             target = self.bench.once("/v1/balances")
-            told = self.bench.ask(self.cpg, "GET", target, label=label)
-            rows = [self.shown(place) for place in ROWS if place[0] == ACCOUNTS[label]]
-            assert told.body == enveloped(rows) | {"data_count": len(rows)}
+            answer = self.bench.ask(self.cpg, "GET", target, label=label)
+            rows = [self.expected_row(place) for place in ROWS if place[0] == ACCOUNTS[label]]
+            assert answer.body == enveloped(rows) | {"data_count": len(rows)}
 
     @invariant()
     def every_withdrawal_is_where_it_should_be(self) -> None:
@@ -329,7 +329,7 @@ class Withdrawals(Timed):
         for w in self.known.values():
             self.is_shown(w.id, "other" if w.place[0] == "two" else "second")
 
-    def shown(self, place: Place) -> dict[str, str]:
+    def expected_row(self, place: Place) -> dict[str, str]:
         return {
             "currency": place[1],
             "network": place[2],

@@ -43,7 +43,7 @@ class Opinion:
     now = 0
 
     @classmethod
-    def given_our_time(cls) -> pytest.MonkeyPatch:
+    def with_our_time(cls) -> pytest.MonkeyPatch:
         """Lets the library read our clock, until that is undone."""
         patch = pytest.MonkeyPatch()
         patch.setattr(memory, "time", SimpleNamespace(time=lambda: cls.now))
