@@ -105,9 +105,12 @@ def test_under_load_a_difference_is_no_verdict(server: MockServer) -> None:
 def test_a_client_that_uses_up_its_time_is_ended_and_is_no_failure_under_load(
     server: MockServer,
 ) -> None:
+    never = threading.Event()
+
     def hangs(check: str, **stage: Any) -> Any:
         if check == "forty-digits":
-            threading.Event().wait(30)
+            while not never.wait(0.01):  # in one long wait it could not be ended
+                pass
         return reference.balances(check=check, **stage)
 
     (result,) = certified(server, hangs, "coinw", ["forty-digits"], time_limit=0.3)

@@ -42,43 +42,8 @@ def dust_hidden(rows: list[Row]) -> list[Row]:
 plant("reads amounts as floats", ALL, "forty-digits", ROWS, rows=on_rows(as_float))
 plant("rounds to eight places", ALL, "smallest-unit", ROWS, rows=on_rows(rounded))
 plant("hides dust", ALL, "smallest-unit", ROWS, rows=on_list(dust_hidden))
-plant(
-    "adds what is held",
-    ("cdp", "coinapi", "cpg"),
-    "held-is-part-of-total",
-    ROWS,
-    rows=on_rows(held_added),
-)
-plant(
-    "shows the available amount as the total",
-    ("cdp", "coinapi", "cpg"),
-    "held-is-part-of-total",
-    ROWS,
-    rows=on_rows(available_as_total),
-)
-plant(
-    "keeps one row of each asset",
-    ("coinapi", "cpg"),
-    "same-asset-twice",
-    ROWS,
-    rows=on_list(last_of_each_asset),
-)
-plant(
-    "fails without rows",
-    ALL,
-    "no-holdings",
-    "filter-with-no-match",
-    rows=on_list(lambda rows: rows or fails(ValueError("no balances"))),
-)
-plant(
-    "reads numbers as floats",
-    ("coinw",),
-    "amounts-as-numbers",
-    http_options=changed(
-        lambda _, r: (
-            changes.with_body(r, json.dumps(json.loads(r.content)).encode(), r.status_code)
-            if changes.parsed(r) is not None
-            else r
-        )
-    ),
-)
+plant("adds what is held", ("cdp", "coinapi", "cpg"), "held-is-part-of-total", ROWS, rows=on_rows(held_added))  # fmt: skip
+plant("shows the available amount as the total", ("cdp", "coinapi", "cpg"), "held-is-part-of-total", ROWS, rows=on_rows(available_as_total))  # fmt: skip
+plant("keeps one row of each asset", ("coinapi", "cpg"), "same-asset-twice", ROWS, rows=on_list(last_of_each_asset))  # fmt: skip
+plant("fails without rows", ALL, "no-holdings", "filter-with-no-match", rows=on_list(lambda rows: rows or fails(ValueError("no balances"))))  # fmt: skip
+plant("reads numbers as floats", ("coinw",), "amounts-as-numbers", http_options=changed(lambda _, r: (changes.with_body(r, json.dumps(json.loads(r.content)).encode(), r.status_code) if changes.parsed(r) is not None else r)))  # fmt: skip

@@ -71,35 +71,8 @@ WALKS = (
     "*-in-the-middle-of-a-walk",
 )
 plant("reads the first page alone", ("cdp",), "all-pages", *WALKS, kind=cdp(_pages=first_page))
-plant(
-    "goes on while the token is there",
-    ("cdp",),
-    "empty-last-token",
-    "repeated-token",
-    kind=cdp(_pages=while_token_is_there),
-)
+plant("goes on while the token is there", ("cdp",), "empty-last-token", "repeated-token", kind=cdp(_pages=while_token_is_there))  # fmt: skip
 plant("walks in a circle", ("cdp",), "repeated-token", kind=cdp(_pages=while_token))
-plant(
-    "escapes the token twice",
-    ("cdp",),
-    "page-token-unchanged",
-    *WALKS,
-    kind=cdp(_send=escaped_twice),
-)
-plant(
-    "shows the pages so far",
-    ("cdp",),
-    "revoked-in-the-middle-of-a-walk",
-    "repeated-token",
-    "expired-page-token",
-    "error-in-the-middle-of-a-walk",
-    kind=cdp(_pages=pages_so_far),
-)
-plant(
-    "reads amount.usd",
-    ("cdp",),
-    "own-symbol-only",
-    rows=on_list(
-        lambda rows: fails(KeyError("usd")) if any(row["asset"] == "eur" for row in rows) else rows
-    ),
-)
+plant("escapes the token twice", ("cdp",), "page-token-unchanged", *WALKS, kind=cdp(_send=escaped_twice))  # fmt: skip
+plant("shows the pages so far", ("cdp",), "revoked-in-the-middle-of-a-walk", "repeated-token", "expired-page-token", "error-in-the-middle-of-a-walk", kind=cdp(_pages=pages_so_far))  # fmt: skip
+plant("reads amount.usd", ("cdp",), "own-symbol-only", rows=on_list(lambda rows: fails(KeyError("usd")) if any(row["asset"] == "eur" for row in rows) else rows))  # fmt: skip

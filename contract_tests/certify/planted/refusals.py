@@ -28,51 +28,13 @@ REFUSED = (
     "revoked-in-the-middle-of-a-walk",
 )
 UNAUTHORIZED = ("10006", "10007")
-plant(
-    "shows a 401 as empty",
-    HTTP,
-    "unknown-key",
-    *REFUSED,
-    http_options=changed(changes.status_as_empty(401)),
-)
-plant(
-    "shows a wrong key as empty",
-    ("coinw",),
-    "unknown-key",
-    *REFUSED,
-    http_options=changed(changes.code_as_empty(*UNAUTHORIZED)),
-)
-plant(
-    "shows a 403 as empty",
-    ALL,
-    "challenge-page",
-    "forbidden",
-    "error-without-message",
-    http_options=changed(changes.status_as_empty(403)),
-)
+plant("shows a 401 as empty", HTTP, "unknown-key", *REFUSED, http_options=changed(changes.status_as_empty(401)))  # fmt: skip
+plant("shows a wrong key as empty", ("coinw",), "unknown-key", *REFUSED, http_options=changed(changes.code_as_empty(*UNAUTHORIZED)))  # fmt: skip
+plant("shows a 403 as empty", ALL, "challenge-page", "forbidden", "error-without-message", http_options=changed(changes.status_as_empty(403)))  # fmt: skip
 plant("shows a 404 as empty", HTTP, "not-found", http_options=changed(changes.status_as_empty(404)))
-plant(
-    "shows a 400 as empty",
-    HTTP,
-    "bad-request",
-    "expired-page-token",
-    "exchange-credentials-refused",
-    http_options=changed(changes.status_as_empty(400, 422)),
-)
-plant(
-    "retries a 401 for ever",
-    ALL,
-    "plain-text-401",
-    *REFUSED,
-    balances=again_while(lambda self, e: self.status == 401, 0.1),
-)
-plant(
-    "retries whatever fails for ever",
-    ALL,
-    "unknown-key",
-    ERRORS,
-    balances=again_while(lambda self, e: True, 0.1),
-)
+plant("shows a 400 as empty", HTTP, "bad-request", "expired-page-token", "exchange-credentials-refused", http_options=changed(changes.status_as_empty(400, 422)))  # fmt: skip
+plant("retries a 401 for ever", ALL, "plain-text-401", *REFUSED, balances=again_while(lambda self, e: self.status == 401, 0.1))  # fmt: skip
+plant("retries whatever fails for ever", ALL, "unknown-key", ERRORS, balances=again_while(lambda self, e: True, 0.1))  # fmt: skip
 plant(
     "trusts the status 200",
     ("coinw",),
@@ -97,70 +59,13 @@ plant(
         )
     ),
 )
-plant(
-    "takes 29001 for an account without coins",
-    ("coinw",),
-    "code-29001-is-a-limit",
-    "limited-for-ever",
-    "limit-without-a-hint",
-    http_options=changed(changes.code_as_empty("29001")),
-)
-plant(
-    "shows a 490 as empty",
-    ("coinapi",),
-    "unreachable-exchange",
-    "unreachable-exchange-media-type",
-    "exchange-timeout",
-    http_options=changed(changes.status_as_empty(490)),
-)
-plant(
-    "shows a 490 of the right media type as empty",
-    ("coinapi",),
-    "unreachable-exchange-media-type",
-    http_options=changed(
-        lambda p, r: (
-            changes.status_as_empty(490)(p, r)
-            if r.headers.get("content-type") == "application/json"
-            else r
-        )
-    ),
-)
-plant(
-    "loses the reason of a 490",
-    ("coinapi",),
-    "unreachable-exchange",
-    "unreachable-exchange-media-type",
-    "exchange-timeout",
-    balances=on_error(
-        lambda self, e: fails(RuntimeError("the request failed") if self.status == 490 else e)
-    ),
-)
-plant(
-    "knows one reason of a 490",
-    ("coinapi",),
-    "exchange-timeout",
-    balances=on_error(
-        lambda self, e: fails(RuntimeError("EXCHANGE_UNREACHABLE") if self.status == 490 else e)
-    ),
-)
-plant(
-    "retries exhausted credits",
-    ("coinstats",),
-    "credits-exhausted",
-    kind=lambda self: type(
-        "Planted",
-        (CoinStatsClient,),
-        {"_read": lambda client, method, path, **content: retried(client, method, path, content)},
-    ),
-)
-plant(
-    "shows refused exchange credentials as empty",
-    ("coinstats",),
-    "exchange-credentials-refused",
-    http_options=changed(
-        lambda p, r: changes.with_body(r, changes.EMPTY[p]) if b"redentials" in r.content else r
-    ),
-)
+plant("takes 29001 for an account without coins", ("coinw",), "code-29001-is-a-limit", "limited-for-ever", "limit-without-a-hint", http_options=changed(changes.code_as_empty("29001")))  # fmt: skip
+plant("shows a 490 as empty", ("coinapi",), "unreachable-exchange", "unreachable-exchange-media-type", "exchange-timeout", http_options=changed(changes.status_as_empty(490)))  # fmt: skip
+plant("shows a 490 of the right media type as empty", ("coinapi",), "unreachable-exchange-media-type", http_options=changed(lambda p, r: (changes.status_as_empty(490)(p, r) if r.headers.get("content-type") == "application/json" else r)))  # fmt: skip
+plant("loses the reason of a 490", ("coinapi",), "unreachable-exchange", "unreachable-exchange-media-type", "exchange-timeout", balances=on_error(lambda self, e: fails(RuntimeError("the request failed") if self.status == 490 else e)))  # fmt: skip
+plant("knows one reason of a 490", ("coinapi",), "exchange-timeout", balances=on_error(lambda self, e: fails(RuntimeError("EXCHANGE_UNREACHABLE") if self.status == 490 else e)))  # fmt: skip
+plant("retries exhausted credits", ("coinstats",), "credits-exhausted", kind=lambda self: type("Planted", (CoinStatsClient,), {"_read": lambda client, method, path, **content: retried(client, method, path, content)}))  # fmt: skip
+plant("shows refused exchange credentials as empty", ("coinstats",), "exchange-credentials-refused", http_options=changed(lambda p, r: changes.with_body(r, changes.EMPTY[p]) if b"redentials" in r.content else r))  # fmt: skip
 
 
 def retried(client: Any, method: str, path: str, content: Any) -> Any:

@@ -40,33 +40,7 @@ def unsigned_first(self: Exchange) -> list[Row]:
     return Exchange.balances(self)
 
 
-plant(
-    "signs once for all retries",
-    ("cpg",),
-    "fresh-signature-on-retry",
-    "retry-is-accepted",
-    kind=lambda self: type("Planted", (CpgClient,), {"_timestamp": same_timestamp}),
-    again=lambda self, read: read(),
-)
-plant(
-    "escapes the query after signing",
-    ("cpg",),
-    "filter-signed-as-sent",
-    http_options=lambda self: {"transport": Rewritten(verify=False)},
-)
-plant(
-    "tries without its key first",
-    ALL,
-    "first-try",
-    "long-retry-after",
-    "filter-escaped-once",
-    ROWS,
-    balances=unsigned_first,
-)
-plant(
-    "gives the time of an hour ago",
-    ("cpg",),
-    "first-try",
-    ROWS,
-    now=lambda self: time.time() - 3600,
-)
+plant("signs once for all retries", ("cpg",), "fresh-signature-on-retry", "retry-is-accepted", kind=lambda self: type("Planted", (CpgClient,), {"_timestamp": same_timestamp}), again=lambda self, read: read())  # fmt: skip
+plant("escapes the query after signing", ("cpg",), "filter-signed-as-sent", http_options=lambda self: {"transport": Rewritten(verify=False)})  # fmt: skip
+plant("tries without its key first", ALL, "first-try", "long-retry-after", "filter-escaped-once", ROWS, balances=unsigned_first)  # fmt: skip
+plant("gives the time of an hour ago", ("cpg",), "first-try", ROWS, now=lambda self: time.time() - 3600)  # fmt: skip

@@ -37,20 +37,9 @@ def in_query(self: Exchange, request: httpx.Request) -> None:
     request.url = request.url.copy_merge_params({"key": secret(self)})
 
 
-plant(
-    "has the secret in its errors",
-    ALL,
-    "no-secret-in-a-refusal",
-    "no-secret-*",
-    balances=on_error(lambda self, e: fails(RuntimeError(f"{e} with {secret(self)}"))),
-)
+plant("has the secret in its errors", ALL, "no-secret-in-a-refusal", "no-secret-*", balances=on_error(lambda self, e: fails(RuntimeError(f"{e} with {secret(self)}"))))  # fmt: skip
 plant("prints its settings", ALL, "no-secret-in-output", "no-secret-*", balances=printed)
-plant(
-    "has the secret in its network errors",
-    ALL,
-    "no-secret-in-a-network-error",
-    balances=on_error(network_error_with_secret),
-)
+plant("has the secret in its network errors", ALL, "no-secret-in-a-network-error", balances=on_error(network_error_with_secret))  # fmt: skip
 plant("has the key in the URL", ("coinstats",), "no-secret-in-the-url", sending=in_query)
 
 

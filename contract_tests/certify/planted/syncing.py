@@ -25,26 +25,7 @@ def gives_up_at_once(self: Any, portfolio: str) -> None:
     raise CoinStatsError("syncing", portfolio)
 
 
-plant(
-    "polls for ever", ("coinstats",), "syncing-for-ever", kind=coinstats(_wait_for=polls_for_ever)
-)
-plant(
-    "gives up while syncing",
-    ("coinstats",),
-    "syncing-portfolio",
-    ROWS,
-    kind=coinstats(_wait_for=gives_up_at_once),
-)
-plant(
-    "shows a 409 as empty",
-    ("coinstats",),
-    "conflict-once",
-    "conflict-for-ever",
-    http_options=changed(changes.status_as_empty(409)),
-)
-plant(
-    "retries a 409 for ever",
-    ("coinstats",),
-    "conflict-for-ever",
-    balances=again_while(lambda self, e: self.status == 409, 1),
-)
+plant("polls for ever", ("coinstats",), "syncing-for-ever", kind=coinstats(_wait_for=polls_for_ever))  # fmt: skip
+plant("gives up while syncing", ("coinstats",), "syncing-portfolio", ROWS, kind=coinstats(_wait_for=gives_up_at_once))  # fmt: skip
+plant("shows a 409 as empty", ("coinstats",), "conflict-once", "conflict-for-ever", http_options=changed(changes.status_as_empty(409)))  # fmt: skip
+plant("retries a 409 for ever", ("coinstats",), "conflict-for-ever", balances=again_while(lambda self, e: self.status == 409, 1))  # fmt: skip

@@ -32,37 +32,9 @@ BROKEN = (
     "no-secret-in-a-network-error",
     "gzip-that-is-none",
 )
-plant(
-    "shows a lost connection as empty",
-    ALL,
-    "connection-reset",
-    *BROKEN,
-    balances=on_error(network_as_empty),
-)
+plant("shows a lost connection as empty", ALL, "connection-reset", *BROKEN, balances=on_error(network_as_empty))  # fmt: skip
 plant("has no time limit", ALL, "hang", "hang-in-the-body", timeout=no_time_limit)
-plant(
-    "accepts a body that is too short",
-    ALL,
-    "body-shorter-than-announced",
-    http_options=changed(changes.unchanged, partial=True),
-)
-plant(
-    "reads the first of two documents",
-    ALL,
-    "json-twice",
-    http_options=changed(changes.first_document),
-)
-plant(
-    "repairs JSON that ends early",
-    ("cdp", "coinapi", "coinstats", "cpg"),
-    "truncated-json",
-    "body-longer-than-announced",
-    "gzip-cut-short",
-    http_options=changed(changes.repaired),
-)
-plant(
-    "reads gzip without its trailer",
-    ALL,
-    "gzip-of-another-length",
-    http_options=lambda self: {"transport": changes.Untrailed(verify=False)},
-)
+plant("accepts a body that is too short", ALL, "body-shorter-than-announced", http_options=changed(changes.unchanged, partial=True))  # fmt: skip
+plant("reads the first of two documents", ALL, "json-twice", http_options=changed(changes.first_document))  # fmt: skip
+plant("repairs JSON that ends early", ("cdp", "coinapi", "coinstats", "cpg"), "truncated-json", "body-longer-than-announced", "gzip-cut-short", http_options=changed(changes.repaired))  # fmt: skip
+plant("reads gzip without its trailer", ALL, "gzip-of-another-length", http_options=lambda self: {"transport": changes.Untrailed(verify=False)})  # fmt: skip
