@@ -26,11 +26,11 @@ ROLES = (
 def explain_missing(rejected: RejectedRequest, provider: Provider) -> Explanation:
     """Names the headers and parameters that a signed request has, and what may stand for them."""
     places = _places(rejected, provider)
-    others = [value for value in candidates(rejected.request) if not _is_one_of(value, places)]
+    others = [value for value in candidates(rejected.request) if not any(map(value.is_at, places))]
     present = [place.name for place in places if place.reader()(rejected.request)]
     missing = [place for place in places if place.name not in present]
     sent = list(sent_values(rejected.request))
-    empty = [p.name for p in missing if any(_is_one_of(v, [p]) and not v.value for v in sent)]
+    empty = [p.name for p in missing if any(v.is_at(p) and not v.value for v in sent)]
     expected = f"{_listed(places)}, none of them empty"
     if empty:
         fix = f"Check that the variables that hold {', '.join(empty)} are set."
@@ -56,11 +56,6 @@ def _places(rejected: RejectedRequest, provider: Provider) -> list[KeyPlacement]
         headers, parameters = list(dict(signed.headers)), list(dict(raw_pairs(signed.query)))
     kinds = (("header", headers), ("form", parameters))
     return [KeyPlacement(kind, name.decode()) for kind, names in kinds for name in names]
-
-
-def _is_one_of(value: SentValue, places: Sequence[KeyPlacement]) -> bool:
-    where = {"header": "header", "parameter": "form"}.get(value.where)
-    return any(where == p.where and value.name in (p.name, p.name.lower()) for p in places)
 
 
 def _stand_ins(

@@ -84,7 +84,7 @@ def _placement_mistakes(
     sent: SentValue, alterations: tuple[Mistake, ...], rules: KeyRules
 ) -> tuple[Mistake, ...]:
     for place in rules.places:
-        if place.scheme and (sent.where, sent.name) == ("header", place.name.lower()):
+        if place.scheme and sent.is_at(place):
             fix = f"Write the word {place.scheme} and one space before the key."
             rest = (mistake for mistake in alterations if mistake is not SCHEME)
             return (Mistake(f"no {place.scheme}", fix), *rest)
@@ -95,13 +95,10 @@ def _explain_empty(rejected: RejectedRequest, rules: KeyRules) -> Explanation | 
     """Explains a place without a key; returns None where none was sent."""
     for sent in sent_values(rejected.request):
         for place in rules.places:
-            name = place.name.lower() if sent.where == "header" else place.name
             nothing = (b"", place.scheme.lower().encode())
-            if sent.name == name and sent.value.strip().lower() in nothing:
-                where = f"the {sent.where} {place.name}"
-                return Explanation(
-                    f"empty {rules.name}", rules.expected, f"nothing in {where}", UNSET
-                )
+            if sent.is_at(place) and sent.value.strip().lower() in nothing:
+                received = f"nothing in the {sent.where} {place.name}"
+                return Explanation(f"empty {rules.name}", rules.expected, received, UNSET)
     return None
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from mockserver.explain.text import printable
 from mockserver.model.http import Request
+from mockserver.model.key_placement import KeyPlacement
 from mockserver.model.query import raw_pairs
 from mockserver.model.redaction import PUBLIC_HEADERS, is_secret_name
 
@@ -34,6 +35,12 @@ class SentValue(Struct, frozen=True):
     def place(self) -> str:
         """The place in words, such as ``the header x-api-key``."""
         return f"the {self.where} {printable(self.name.encode(), NAME_MAX)}"
+
+    def is_at(self, place: KeyPlacement) -> bool:
+        """Returns whether this is the header or the parameter of a placement."""
+        if place.where == "header":
+            return (self.where, self.name) == ("header", place.name.lower())
+        return (self.where, self.name) == ("parameter", place.name)
 
     @property
     def is_named_like_key(self) -> bool:
