@@ -23,14 +23,17 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from contract_tests.providers.cdp.calls import (
     ABSENT,
+    BALANCES,
     ED25519,
+    EMPTY,
     KEY_ID,
     MAIN,
     MANY,
+    NO_ACCOUNT,
     NOW,
+    OWNER,
     P256,
     STRANGER,
-    UNKNOWN,
     packed,
 )
 from contract_tests.support.raw import exchange, get
@@ -42,10 +45,7 @@ from mockserver.providers.cdp import mistakes
 from mockserver.providers.cdp.mistakes import signature
 
 HOST = "exchange:8491"
-EMPTY = "account_00000000-0000-4000-8000-000000000000"
-OWNER = "entity_af2937b0-9846-4fe7-bfe9-ccc22d935114"
 UUID = MAIN.removeprefix("account_")
-BALANCES = f"/platform/v2/accounts/{MAIN}/balances"
 REST = BALANCES.removeprefix("/platform")
 OTHER = BALANCES.replace(MAIN, MANY)
 ENTRY = f"GET {HOST}{BALANCES}"
@@ -546,8 +546,8 @@ READS = [
     ("no owner", "/v2/accounts?owner=customer,alice", "malformed owner", "alice"),
     ("the secret for an owner", f"/v2/accounts?owner={quote(SECRET, safe='')}", "malformed owner", "the secret of the key main"),
     ("a symbol too long", f"{REST}/{'a' * 43}", "malformed asset", "a" * 43),
-    ("a strange account", f"/v2/accounts/{UNKNOWN}", "unknown account", UNKNOWN),
-    ("a strange account's asset", f"/v2/accounts/{UNKNOWN}/balances/btc", "unknown account", UNKNOWN),
+    ("a strange account", f"/v2/accounts/{NO_ACCOUNT}", "unknown account", NO_ACCOUNT),
+    ("a strange account's asset", f"/v2/accounts/{NO_ACCOUNT}/balances/btc", "unknown account", NO_ACCOUNT),
     ("capitals in a symbol", f"{REST}/BTC", "asset in upper case", "BTC"),
     ("an asset not held", f"{REST}/doge", "asset not held", "doge"),
     ("an asset not held there", f"/v2/accounts/{EMPTY}/balances/btc", "asset not held", "btc"),
@@ -632,7 +632,7 @@ SINGLE = [
     Case("DER, whose right message is not shown", bearing(IN_DER), "signature in DER", {"expected": f"ES256 with the secret of the key es256, of header.payload of {len(SIGNED)} bytes:{hashlib.sha256(SIGNED).hexdigest()[:8]}", "received": "encoded in 7...", "fix": "Encode r and s in 32 bytes each, one after the other."}),
     Case("a token in the query", carrying({}, f"{BALANCES}?access_token={BODY}"), "token in the query", {"expected": "Authorization: Bearer, a space and a JWT", "received": "a token in the parameter access_token", "fix": "Send it in the Authorization header."}),
     Case("legacy headers without their values", carrying({"CB-ACCESS-KEY": "open sesame", "CB-ACCESS-PASSPHRASE": "hush"}), "legacy headers", {"received": "the headers CB-ACCESS-KEY, CB-ACCESS-PASSPHRASE"}),
-    Case("the accounts that a key sees", reading(f"/v2/accounts/{UNKNOWN}"), "unknown account", {"expected": SEES}),
+    Case("the accounts that a key sees", reading(f"/v2/accounts/{NO_ACCOUNT}"), "unknown account", {"expected": SEES}),
     Case("the account of a label", reading("/v2/accounts/main"), "label in place of accountId", {"fix": f"Send {MAIN}.", "expected": f"account_ and 36 of 0-9, a-f and -; {SEES}"}),
     Case("the account of another owner", reading(f"/v2/accounts/{MAIN}", "3", STRANGER.sign), "account of another owner", {"expected": "the key stranger sees no account", "received": f"{MAIN}, which the key main sees", "fix": "Use one of those, or a key of the account's owner."}),
     Case("a page size above the maximum", reading("/v2/accounts?pageSize=101"), "pageSize above 100", quirks={"cdp.page_size_over_max": "reject"}),
@@ -720,9 +720,9 @@ def to_list(edit: Callable[[str], str], more: str = "") -> Callable[[str], str]:
     return lambda token: f"{LIST}?pageToken={edit(token)}{more}"
 
 
-# As documented, with the time of no year, and without a seal.
+# As documented, of an absurd time, and without a seal; it is right without padding.
 FORGED = base64.urlsafe_b64encode(
-    compact({"last_id": "x", "timestamp": -(2**63), "value": None, "of": "", "size": 1}) + b"0" * 32
+    compact({"last_id": "x", "timestamp": 10**30, "value": None, "of": "", "size": 1}) + b"0" * 16
 ).decode()
 
 PAGES = [

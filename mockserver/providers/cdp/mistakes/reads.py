@@ -126,7 +126,7 @@ def explain_parameter(rejected: RejectedRequest) -> Explanation | None:
         text=text,
         shown=lookup.show_value(rejected, text),
         form=form.format(**words),
-        is_right=lambda other: other != text and is_right(other),
+        is_right=lambda other: not is_right(text) and is_right(other),
         nearest=nearest(text, ACCOUNT_TYPES),
         key=key,
         position=position,
