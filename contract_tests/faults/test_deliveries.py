@@ -25,6 +25,7 @@ from msgspec.structs import replace
 
 from contract_tests.clients.senders import DEADLINE, dial, typed
 from contract_tests.support.raw import get, wire
+from contract_tests.support.sockets import CONTINUE, dateless, small_buffers
 from mockserver import HandClock, MockServer
 from mockserver.client.provider import ProviderHandle
 from mockserver.client.remote import RemoteServer
@@ -44,7 +45,6 @@ from mockserver.model.times import MILLISECOND
 OPEN, CLOSED, RESET = "open", "closed", "reset"
 RULE = "mutate"
 BLANK = b"\r\n\r\n"
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 BALANCES = "/v1/balances"
 WITHDRAWALS = "/v1/withdrawals"
 ORDER = b'{"currency":"USDT","network":"ETH","to_address":"0xrecipient0","amount":"50.00"}'
@@ -128,11 +128,6 @@ def once(handle: ProviderHandle, data: bytes) -> bytes:
     with dial(handle.base_url) as connection:
         connection.sendall(data)
         return dateless(whole(connection))
-
-
-def dateless(answer: bytes) -> bytes:
-    """Takes the time out of the Date headers: the one thing that differs between equal answers."""
-    return re.sub(rb"\r\ndate: [^\r]{29}\r\n", b"\r\ndate: " + b"-" * 29 + b"\r\n", answer)
 
 
 # What each delivery sends
@@ -225,8 +220,11 @@ def served(timeless: MockServer) -> MockServer:
     return timeless
 
 
-@pytest.mark.parametrize("asked", ASKS)
-@each_row
+@pytest.mark.parametrize(
+    ("row", "asked"),
+    [*((row, "a read") for row in ROWS), *((row, name) for row in ROWS[::5] for name in ASKS)],
+    ids=str,
+)
 def test_a_delivery_sends_exactly_what_it_says(served: MockServer, row: Row, asked: str) -> None:
     data = ASKS[asked](served.cpg)
     before, head, body = parts(once(served.cpg, data))
@@ -246,22 +244,6 @@ def test_a_delivery_sends_exactly_what_it_says(served: MockServer, row: Row, ask
     )
 
 
-def test_the_answers_compared_are_those_meant(served: MockServer) -> None:
-    answers = {}
-    for name, write in ASKS.items():
-        served.reset()  # what is asked again within a second is a replay
-        answers[name] = parts(once(served.cpg, write(served.cpg)))
-    assert [head[9:12] for _, head, _ in answers.values()] == [b"200"] * 5 + [b"401"]
-    assert [before for before, _, _ in answers.values()] == [b""] * 4 + [CONTINUE, b""]
-    assert [
-        name for name, (_, head, _) in answers.items() if b"connection: close" in head.lower()
-    ] == [
-        CLOSING,
-        OLD,
-    ]
-    assert len(answers["a read"][2]) == 635
-
-
 # The same on bodies small enough to be looked at
 
 HEAD = b"HTTP/1.1 418 I'm a Teapot\r\ndate: %b\r\ncontent-length: %%d\r\n\r\n" % (b"-" * 29)
@@ -269,24 +251,19 @@ TEN = "0123456789"
 CHUNKS = HEAD.replace(b"content-length: %d", b"transfer-encoding: chunked")
 
 SMALL = [
-    ("cut", 0.05, TEN, HEAD % 10),
     ("cut", 0.1, TEN, HEAD % 10 + b"0"),
     ("cut", 0.99, TEN, HEAD % 10 + b"012345678"),
     ("cut", 0.5, "", HEAD % 0),
     ("wrong_length", "+1", TEN, HEAD % 11 + b"0123456789"),
-    ("wrong_length", 1_000_000, TEN, HEAD % 1_000_010 + b"0123456789"),
     ("wrong_length", "-1", TEN, HEAD % 9 + b"0123456789"),
-    ("wrong_length", -10, TEN, HEAD % 0 + b"0123456789"),
     ("wrong_length", -11, TEN, HEAD % 0 + b"0123456789"),
-    ("wrong_length", 1, "", HEAD % 1),
     ("malformed_chunk", True, TEN, CHUNKS + b"5\r\n01234\r\nzz\r\n56789\r\n"),
-    ("malformed_chunk", True, "0", CHUNKS + b"1\r\n0\r\nzz\r\n\r\n"),
     ("malformed_chunk", True, "", HEAD % 0),
 ]
 
 
 @pytest.mark.parametrize(("name", "given", "body", "sent"), SMALL, ids=str)
-def test_a_small_body_is_hurt_to_the_byte(
+def test_a_small_body_is_delivered_to_the_byte(
     server: MockServer, name: str, given: Any, body: str, sent: bytes
 ) -> None:
     server.cpg.fail(RULE, status=418, body=body, deliver={name: given})
@@ -350,12 +327,10 @@ def test_garbage_is_no_http_and_hangs_on_the_seed(server: MockServer) -> None:
 
 COMBINED = [
     ([{"cut": 0.5, "wrong_length": 1}], HEAD % 11 + b"01234", CLOSED),
-    ([{"wrong_length": 1}, {"cut": 0.5}], HEAD % 11 + b"01234", CLOSED),
     ([{"dribble": {"bytes": 3, "every": 0}}, {"cut": 0.5}], HEAD % 10 + b"01234", CLOSED),
     ([{"slow_headers": 0}, {"bandwidth": 10**6, "reset": "body"}], HEAD % 10 + b"01234", RESET),
     ([{"delay": 0}, {"close": True}], b"", CLOSED),
     ([{"close": True}, {"reset": "before"}], b"", RESET),
-    ([{"reset": "before"}, {"close": True}], b"", CLOSED),
     ([{"cut": 0.5}, {"cut": 0.4}], HEAD % 10 + b"01", CLOSED),
     ([{"dribble": {"bytes": 3, "every": 0}, "delay": 0, "slow_headers": 0}], HEAD % 10 + b"0123456789", OPEN),
 ]  # fmt: skip
@@ -379,7 +354,9 @@ def test_deliveries_work_on_what_those_before_left_and_the_slow_ones_come_last(
 
 
 @each_row
-def test_a_hurt_answer_hurts_no_other_on_its_connection(served: MockServer, row: Row) -> None:
+def test_a_delivery_changes_no_other_response_on_its_connection(
+    served: MockServer, row: Row
+) -> None:
     served.cpg.fail(RULE, query={"n": "2"}, deliver=row.given)
     first, second, third = reads(served.cpg, 1, 2, 3)
     plain = once(served.cpg, ask(served.cpg))
@@ -396,7 +373,7 @@ def test_a_hurt_answer_hurts_no_other_on_its_connection(served: MockServer, row:
 
 
 @each_row
-def test_a_hurt_answer_among_three_sent_at_once_spoils_neither_the_first_nor_the_third(
+def test_a_delivery_among_three_requests_sent_at_once_changes_that_response_alone(
     served: MockServer, row: Row
 ) -> None:
     served.cpg.fail(RULE, query={"n": "2"}, deliver=row.given)
@@ -411,7 +388,7 @@ def test_a_hurt_answer_among_three_sent_at_once_spoils_neither_the_first_nor_the
     assert [target[-1] for target in asked] == ["1", "2", "3"][: 3 if row.end == OPEN else 2]
 
 
-def test_of_two_connections_only_the_one_meant_is_hurt(served: MockServer) -> None:
+def test_of_two_connections_only_the_matching_one_hangs(served: MockServer) -> None:
     served.cpg.fail(query={"n": "1"}, deliver={"hang": "1h"})
     plain = once(served.cpg, ask(served.cpg))
     mutate, *others = reads(served.cpg, *range(1, 6))
@@ -424,19 +401,6 @@ def test_of_two_connections_only_the_one_meant_is_hurt(served: MockServer) -> No
         held.settimeout(0.1)
         with pytest.raises(TimeoutError):
             held.recv(1)
-
-
-def test_what_is_hurt_is_chosen_by_every_provider(server: MockServer) -> None:
-    for name in server.app.providers:
-        handle = getattr(server, name)
-        handle.fail(deliver={"cut": 0})
-        draft = handle.auth.example(handle.base_url)
-        with dial(handle.base_url) as connection:
-            connection.sendall(wire(draft))
-            heard = listen(connection, 1 << 20)
-        assert (heard.data[:12], heard.data[-4:], heard.end) == (b"HTTP/1.1 200", BLANK, CLOSED), (
-            name
-        )
 
 
 # The effect is kept, whatever becomes of the answer
@@ -469,7 +433,6 @@ class Pace(NamedTuple):
 EVER = math.inf
 PACES = [
     Pace({"delay": "80ms"}, lambda t, head: 0 if t < 0.08 else EVER, lambda head, size: 0.08, 1),
-    Pace({"delay": 0.08}, lambda t, head: 0 if t < 0.08 else EVER, lambda head, size: 0.08, 1),
     Pace({"dribble": {"bytes": 100, "every": "60ms"}},
          lambda t, head: head + 100 * (1 + t // 0.06), lambda head, size: 0.06 * ((size - head - 1) // 100), 3),
     Pace({"bandwidth": 2000}, lambda t, head: 100 + 2000 * t, lambda head, size: (size - 1) // 100 * 0.05, 3),
@@ -478,7 +441,6 @@ PACES = [
     Pace({"dribble": {"bytes": 200, "every": "60ms"}, "delay": "80ms", "cut": 0.9},
          lambda t, head: 0 if t < 0.08 else head + 200 * (1 + (t - 0.08) // 0.06), lambda head, size: 0.08 + 0.06 * 2, 2),
     Pace({"hang": "80ms"}, lambda t, head: 0, lambda head, size: 0.08, 0),
-    Pace({"hang": 0.08, "delay": "40ms"}, lambda t, head: 0, lambda head, size: 0.12, 0),
 ]  # fmt: skip
 LATE = 30  # seconds, so that a hang fails; no load makes what comes come too early
 
@@ -564,14 +526,6 @@ def test_drawn_delays_repeat_for_a_seed(given: Any) -> None:
     assert not set(waits("delay", given, 20, seed=491)) & set(drawn)
 
 
-def test_a_drawn_delay_is_waited_for_on_the_wire(server: MockServer) -> None:
-    given = {"uniform": ["1ms", "100ms"]}
-    server.cpg.fail(RULE, deliver={"delay": given})
-    for wait, data in zip(waits("delay", given, 5), reads(server.cpg, *range(5)), strict=True):
-        arrivals, _ = paced(server.cpg, data, 1)
-        assert wait / 1e9 <= arrivals[0][0] < LATE
-
-
 def test_a_timer_that_is_early_makes_no_delay_shorter(
     server: MockServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -596,7 +550,7 @@ def test_a_head_is_on_its_way_before_its_body(
         abort(connection)
 
 
-def test_more_pieces_than_anybody_needs_are_larger() -> None:
+def test_beyond_a_bound_on_pieces_they_are_larger() -> None:
     assert [len(p) for p in pieces(b"x" * 10, 3)] == [3, 3, 3, 1]
     assert len(pieces(b"x" * PIECES_MAX, 1)) == PIECES_MAX
     assert [len(p) for p in pieces(b"x" * (PIECES_MAX + 1), 1)][-2:] == [2, 1]
@@ -627,13 +581,11 @@ def byte_by_byte(every: Any) -> dict[str, Any]:
     return {"dribble": {"bytes": 1, "every": every}}
 
 
-HUGE = 5_000_000
+HUGE = 1_000_000
 MULTIPLIED = [
     [byte_by_byte(0)],
-    [byte_by_byte(0)] * 2,
     [byte_by_byte("1h")] * 3,
     [{"dribble": {"bytes": 1 << (10 - n), "every": 0}} for n in range(11)],
-    [{"bandwidth": 1}, byte_by_byte(0)],
     [byte_by_byte(0), {"bandwidth": 1}, {"slow_headers": "1h"}],
 ]
 
@@ -644,7 +596,7 @@ def test_a_script_has_a_bounded_number_of_steps_whatever_is_combined(
 ) -> None:
     assert STEPS_MAX == 100_000
     steps = scripted(*rules, body=HUGE)
-    assert STEPS_MAX * 0.75 < len(steps) <= STEPS_MAX + 2
+    assert STEPS_MAX * 0.5 < len(steps) <= STEPS_MAX + 2
     assert said(steps) == b"h" * 130 + b"b" * HUGE
 
 
@@ -656,10 +608,8 @@ def test_a_small_answer_is_cut_as_it_is_said_by_each_of_them() -> None:
 
 HEADS = [
     ("20ms", 130, 19),  # of 7 bytes, as a byte's share is less than a millisecond
-    ("129ms", 130, 65),
     ("130ms", 130, 130),
     ("300ms", 130, 130),
-    ("1ms", 130, 1),
     ("0s", 130, 1),
 ]
 
@@ -680,8 +630,6 @@ SLOW = {"slow_headers": "300ms"}
 ORDERS: list[tuple[list[dict[str, Any]], float]] = [
     ([SLOW, SLOW], 600),
     ([SLOW, {"bandwidth": 1130}], 1300),
-    ([SLOW, {"bandwidth": 200}], 300 + 5650),
-    ([SLOW, {"slow_headers": "20ms"}], 320),
     ([SLOW, {"dribble": {"bytes": 100, "every": "10ms"}}], 400),
     ([{"slow_headers": "20ms"}, {"bandwidth": 11300}, {"slow_headers": "50ms"}], 170),
 ]
@@ -769,9 +717,7 @@ RELEASES: dict[str, Callable[[MockServer], None]] = {
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_whoever_moves_the_clock_releases_the_answer_at_once(
-    server: MockServer, release: str
-) -> None:
+def test_a_moved_clock_releases_the_response_at_once(server: MockServer, release: str) -> None:
     server.clock.freeze()
     server.clock.advance("1h")  # ahead of the clock that comes after a reset
     server.cpg.fail(RULE, deliver={"delay": "5m", "clock": "sandbox"})
@@ -779,13 +725,6 @@ def test_whoever_moves_the_clock_releases_the_answer_at_once(
         RELEASES[release](server)
         assert len(parts(whole(connection))[2]) == 635
     assert server.app.sandboxes.default.waiting == set()
-
-
-def test_a_delay_takes_the_sandbox_clock_at_its_pace(server: MockServer) -> None:
-    server.clock.rate(1000)
-    server.cpg.fail(deliver={"delay": "100s", "clock": "sandbox"})
-    arrivals, _ = paced(server.cpg, ask(server.cpg), 1)
-    assert 0.1 <= arrivals[0][0] < LATE
 
 
 CLOCKED = {"delay": "5m", "clock": "sandbox"}
@@ -941,7 +880,7 @@ def test_a_stop_ends_whatever_waits() -> None:
     assert all(len(data) < 200 for data, _ in heard)
 
 
-CROWD = 2000
+CROWD = 400
 FILES = 2 * CROWD + 500  # both ends are ours
 
 
@@ -974,7 +913,7 @@ def crowd(server: MockServer, data: bytes) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_many_files")
-def test_two_thousand_that_hang_cost_no_thread_and_hold_nobody_up(server: MockServer) -> None:
+def test_four_hundred_that_hang_cost_no_thread_and_delay_no_other(server: MockServer) -> None:
     server.coinapi.fail(header={"X-Hang": "yes"}, deliver={"hang": "1h"})
     hanging = ask(server.coinapi, BALANCES, "GET", b"", (b"X-Hang", b"yes"))
     data = ask(server.coinapi)
@@ -1015,17 +954,6 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text("utf-8").split()[1]) * resource.getpagesize()
 
 
-@contextlib.contextmanager
-def slow(base_url: str) -> Iterator[socket.socket]:
-    """Connects as one that takes little at once, so that the rest has to wait at the server."""
-    url = urlsplit(base_url)
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-        connection.settimeout(DEADLINE)
-        connection.connect((url.hostname, url.port))
-        yield connection
-
-
 @pytest.fixture
 def handed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many bytes deliveries have handed to the connection, time after time."""
@@ -1041,12 +969,12 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize(("given", "part"), LARGE, ids=str)
-def test_a_large_answer_waits_for_its_reader_and_holds_nobody_up(
+def test_a_large_response_waits_for_its_reader_and_delays_no_other(
     whale: MockServer, handed: list[int], given: dict[str, Any], part: float
 ) -> None:
     whale.reset()
     whale.cpg.fail(operation="balances", deliver=given)
-    with leaving_no_task(whale), slow(whale.cpg.base_url) as connection:
+    with leaving_no_task(whale), small_buffers(whale.cpg.base_url) as connection:
         connection.sendall(ask(whale.cpg))
         begun = connection.recv(4096)
         began = time.monotonic()
@@ -1066,14 +994,14 @@ def test_a_reader_that_leaves_a_large_answer_in_tiny_pieces_leaves_nothing_behin
 ) -> None:
     whale.reset()
     whale.cpg.fail(operation="balances", deliver={"dribble": {"bytes": 1, "every": "0s"}})
-    with leaving_no_task(whale), slow(whale.cpg.base_url) as connection:
+    with leaving_no_task(whale), small_buffers(whale.cpg.base_url) as connection:
         before = resident()
         connection.sendall(ask(whale.cpg))
         connection.recv(4096)
         assert resident() - before < MEMORY
 
 
-def test_a_client_may_leave_before_a_hurt_answer_had_its_turn(whale: MockServer) -> None:
+def test_a_client_may_leave_before_its_delivery_begins(whale: MockServer) -> None:
     whale.reset()
     whale.cpg.fail(path="/elsewhere", deliver={"cut": 0.5})
     with (

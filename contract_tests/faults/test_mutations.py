@@ -11,8 +11,7 @@ import pytest
 
 from contract_tests.support.documents import documented, good, resolved, send
 from mockserver import HandClock, MockServer
-from mockserver.faults import json_path as places
-from mockserver.faults import kinds, mutations
+from mockserver.faults import json_path, kinds, mutations
 from mockserver.faults.mutations import FIRST_BODIES_MAX
 from mockserver.faults.response_body import CONTENT_TYPE, MUTABLE_BODY_MAX, MutableResponse
 from mockserver.files.documents import openapi_document
@@ -67,7 +66,7 @@ BINANCE = {
 
 
 class Read(NamedTuple):
-    """One read, and what it answers while nothing hurts it."""
+    """One read, and what it answers without a rule."""
 
     provider: str
     method: str
@@ -194,7 +193,7 @@ Change = Callable[[bytes], bytes]
 
 
 class Row(NamedTuple):
-    """A mutation, the read that it hurts, and what becomes of the body and its media type."""
+    """A mutation, the read that it mutates, and what becomes of the body and its media type."""
 
     mutate: dict[str, Any]
     read: str
@@ -277,17 +276,7 @@ def one_more(name: str, of_rows: bool, of_answer: bool) -> Change:
     return lambda body: before + first + b"," + second + after
 
 
-# How each writes "Lång €"; what it lacks becomes a question mark.
-CHARSETS = {
-    "utf-8": b"L\xc3\xa5ng \xe2\x82\xac",
-    "us-ascii": b"L?ng ?",
-    "iso-8859-1": b"L\xe5ng ?",
-    "windows-1252": b"L\xe5ng \x80",
-    "shift_jis": b"L?ng ?",
-    "gb18030": b"L\x810\x8a2ng \xa2\xe3",
-    "utf-16": b"L\x00\xe5\x00n\x00g\x00 \x00\xac\x20",
-    "utf-32": b"L\x00\x00\x00\xe5\x00\x00\x00n\x00\x00\x00g\x00\x00\x00 \x00\x00\x00\xac\x20",
-}
+CHARSETS = ("utf-8", "us-ascii", "iso-8859-1", "windows-1252", "shift_jis", "gb18030", "utf-16", "utf-32")  # fmt: skip
 
 
 def in_charset(charset: str) -> Change:
@@ -320,33 +309,28 @@ ROWED = {  # whether a row, and the answer, is an object to which a member can b
 LISTED = ("cdp", "coinapi", "coinstats", "cpg")  # rows in an array; in an object they have names
 
 TABLE = [
-    *(Row({m: given}, r, wanted) for r in READS for m, (given, wanted) in EVERYWHERE.items()),
+    *(Row({m: value}, "cpg", wanted) for m, (value, wanted) in EVERYWHERE.items()),
+    *(Row({"exponent": True}, r, exponents) for r in READS if r != "cpg"),
     *(Row({"extra": True}, r, one_more(r, *ROWED[r])) for r in READS),
     *(Row({"empty_page": True}, r, rows_left(r)) for r in READS),
     *(Row({"drop_row": 0}, r, rows_left(r, 1)) for r in READS),
-    *(Row({"drop_row": 1}, r, rows_left(r, 0)) for r in READS),
     *(Row({"drop_row": 2}, r, same) for r in READS),
-    *(Row({"duplicate_row": 0}, r, rows_left(r, 0, 0, 1)) for r in LISTED),
     *(Row({"duplicate_row": 1}, r, rows_left(r, 0, 1, 1)) for r in LISTED),
-    *(Row({"duplicate_row": 2}, r, same) for r in LISTED),
+    Row({"duplicate_row": 2}, "cpg", same),
     *(Row({"duplicate_row": 0}, r, same) for r in sorted(READS.keys() - set(LISTED))),
     *(
-        Row({"truncate_json": part}, r, lambda body, n=n: body[: len(body) // n] if n else b"")
-        for r in READS
+        Row({"truncate_json": part}, "cdp", lambda body, n=n: body[: len(body) // n] if n else b"")
         for part, n in PARTS
     ),
-    *(Row({"media_type": "text/html"}, r, same, b"text/html") for r in READS),
+    Row({"media_type": "text/html"}, "cdp", same, b"text/html"),
     *(
-        Row({"charset": c}, r, in_charset(c), f"application/json; charset={c}".encode())
+        Row({"charset": c}, "cdp", in_charset(c), f"application/json; charset={c}".encode())
         for c in CHARSETS
-        for r in ("cdp", "coinapi")
     ),
     # Paths: a member, a row, every row, every member, a quoted name; arrays, objects, leaves
     Row({"drop": "$.data_count"}, "cpg", without(',"data_count":2')),
-    Row({"drop": "$.success"}, "cpg", without('"success":true,')),
     Row({"drop": "$.data[0].held"}, "cpg", without(f'"held":"0.{"0" * 21}",')),
     Row({"drop": "$.data[*].network"}, "cpg", without('"network":"ETH",', '"network":"TRX",')),
-    Row({"drop": "$.data[0]"}, "cpg", rows_left("cpg", 1)),
     Row({"drop": "$.data[*]"}, "cpg", rows_left("cpg")),
     Row({"drop": "$.*"}, "cpg", lambda body: b"{}"),
     Row({"drop": "$.balances[*].asset.name"}, "cdp", without(',"name":"Lång €"', ',"name":"Odd"')),
@@ -355,54 +339,35 @@ TABLE = [
         "cdp",
         without(f'"available":"{LONG}",', f'"available":"{ODDER}",'),
     ),
-    Row({"drop": '$["balances"][1]'}, "cdp", rows_left("cdp", 0)),
     Row({"drop": "$[0].data[1].locked"}, "coinapi", without('"locked":0,')),
-    Row({"drop": "$[0].data[0]"}, "coinapi", rows_left("coinapi", 1)),
-    Row({"drop": "$[*].data[*].balance"}, "coinapi", without(f'"balance":{LONG},', f'"balance":{ODD},')),
-    Row({"drop": "$[0].exchange_id"}, "coinapi", without('"exchange_id":"KRAKEN",')),
     Row({"drop": "$[*]"}, "coinapi", lambda body: b"[]"),
-    Row({"drop": "$[0].*"}, "coinapi", lambda body: b"[{}]"),
     Row({"drop": "$.data.LONG"}, "coinw", rows_left("coinw", 1)),
-    Row({"drop": "$.data.*"}, "coinw", rows_left("coinw")),
     Row({"drop": "$.data.*.onOrders"}, "coinw complete", without('"onOrders":"0",', f'"onOrders":"{TINY}",')),
-    Row({"drop": "$.portfolio.id"}, "coinstats", lambda body: re.sub(rb'"id":"[0-9a-f]{64}",', b"", body)),
     Row({"null": "$.data"}, "cpg", lambda body: rows_of("cpg")[0][:-1] + b"null" + rows_of("cpg")[3][1:]),
     Row({"null": "$.balances[1]"}, "cdp", lambda body: b"%b%b,null%b" % (rows_of("cdp")[0], rows_of("cdp")[1], b"]}")),
     Row({"null": "$[*].data[*].rate_usd"}, "coinapi", swap('"rate_usd":0', '"rate_usd":null', '"rate_usd":1.50', '"rate_usd":null')),
-    Row({"null": "$.balances[0].amount"}, "coinstats", swap(f'"amount":{LONG}', '"amount":null')),
     Row({"null": "$.data.*"}, "coinw", swap(f'"{LONG}"', "null", f'"{ODDER}"', "null")),
-    Row({"null": "$.success"}, "coinw", swap('"success":true', '"success":null')),
     Row({"retype": "$[*].data[*].balance"}, "coinapi", swap(f'"balance":{LONG}', f'"balance":"{LONG}"', f'"balance":{ODD}', f'"balance":"{ODD}"')),
-    Row({"retype": "$.balances[0].priceBtc"}, "coinstats", swap(f'"priceBtc":{TINY}', f'"priceBtc":"{TINY}"')),
     Row({"retype": "$.data.*"}, "coinw", swap(f'"{LONG}"', LONG, f'"{ODDER}"', ODDER)),
-    Row({"retype": "$.data.*.onOrders"}, "coinw complete", swap('"onOrders":"0"', '"onOrders":0', f'"onOrders":"{TINY}"', f'"onOrders":{TINY}')),
     Row({"retype": "$.balances[0].amount.long.total"}, "cdp", swap(f'"total":"{LONG}"', f'"total":{LONG}')),
     Row({"retype": "$.balances[1].asset.name"}, "cdp", swap('"name":"Odd"', '"name":["Odd"]')),
-    Row({"retype": "$.balances[1].asset.decimals"}, "cdp", swap('"decimals":8', '"decimals":"8"')),
-    Row({"retype": "$.code"}, "coinw", swap('"code":"200"', '"code":200')),
     Row({"retype": "$.success"}, "coinw", swap('"success":true', '"success":"true"')),
-    Row({"retype": "$.failed"}, "coinw", swap('"failed":false', '"failed":"false"')),
     Row({"retype": "$.data"}, "cpg", swap('"data":[', '"data":{"items":[', '],"data_count"', ']},"data_count"')),
     Row({"retype": "$.data.ODD"}, "coinw complete", swap('"ODD":{', '"ODD":[{', '}},"msg"', '}]},"msg"')),
     Row({"enum": "$.balances[*].asset.type"}, "cdp", lambda body: body.replace(b'"crypto"', b'"something_new"')),
     Row({"enum": "$[0].data[0].last_updated_by"}, "coinapi", lambda body: body.replace(b'"BALANCE_MANAGER"', b'"SOMETHING_NEW"', 1)),
-    Row({"enum": "$.portfolio.status"}, "coinstats", swap('"synced"', '"something_new"')),
     Row({"enum": "$.message"}, "cpg", swap('"OK"', '"SOMETHING_NEW"')),
-    Row({"enum": "$.balances[1].asset.name"}, "cdp", swap('"Odd"', '"SOMETHING_NEW"')),
     Row({"enum": "$.data_count"}, "cpg", swap('"data_count":2', '"data_count":"SOMETHING_NEW"')),
     # Several in one rule: what is said of the tree comes before what is said of the bytes,
     # else in the order written
     Row({"bom": True, "drop": "$.data_count"}, "cpg", lambda body: b"\xef\xbb\xbf" + body.replace(b',"data_count":2', b"")),
     Row({"truncate_json": 0.5, "null": "$.data"}, "coinw", lambda body: b'{"code":"200","data":null,"msg":"SUCCESS","success":true,"failed":false}'[:36]),
-    Row({"truncate_json": 0.5, "double_json": True}, "cdp", lambda body: body[: len(body) // 2] * 2),
     Row({"double_json": True, "truncate_json": 0.25}, "cdp", lambda body: body[: len(body) // 2]),
     Row({"bom": True, "charset": "us-ascii"}, "cpg", lambda body: b"?" + body, b"application/json; charset=us-ascii"),
     Row({"charset": "us-ascii", "bom": True}, "cpg", lambda body: codecs.BOM_UTF8 + body, b"application/json; charset=us-ascii"),
-    Row({"charset": "us-ascii", "media_type": "text/json"}, "cpg", same, b"text/json; charset=us-ascii"),
     Row({"drop_row": 0, "duplicate_row": 0}, "cdp", rows_left("cdp", 1, 1)),
     Row({"duplicate_row": 0, "drop_row": 2}, "cdp", rows_left("cdp", 0, 0)),
     Row({"duplicate_row": 0, "null": "$.balances[0].asset"}, "cdp", lambda body: doubled("cdp", null_asset, same)),
-    Row({"duplicate_row": 0, "null": "$.balances[1].asset"}, "cdp", lambda body: doubled("cdp", same, null_asset)),
     Row({"null": "$.balances[0].asset", "duplicate_row": 0}, "cdp", lambda body: doubled("cdp", null_asset, null_asset)),
     Row({"retype": "$.balances[0].amount.long.total", "exponent": True}, "cdp", lambda body: exponents(body).replace(f'"total":"{EXPONENTS[LONG]}"'.encode(), f'"total":{EXPONENTS[LONG]}'.encode())),
     Row({"enum": "$.balances[0].amount.long.*", "exponent": True}, "cdp", lambda body: exponents(body).replace(EXPONENTS[LONG].encode(), b"SOMETHING_NEW")),
@@ -429,13 +394,7 @@ def test_a_mutation_does_what_it_says_and_nothing_else(rich: MockServer, row: Ro
     assert found == (row.media_type, row.wanted(before))
     assert rich.journal[-1].fault == (None if found == (JSON, before) else "mutate")
     rich.clear_faults()
-    assert fetch(rich, row.read) == (JSON, before), "the next one gets what was kept, unhurt"
-
-
-@pytest.mark.parametrize(("charset", "written"), CHARSETS.items())
-def test_a_charset_is_written_as_it_is(rich: MockServer, charset: str, written: bytes) -> None:
-    rich.fail(mutate={"charset": charset})
-    assert written in fetch(rich, "cdp")[1]
+    assert fetch(rich, row.read) == (JSON, before), "the next one gets what was kept, unchanged"
 
 
 def test_no_mutation_is_left_out() -> None:
@@ -450,22 +409,11 @@ def test_every_amount_is_written_with_an_exponent() -> None:
     assert not set(EXPONENTS.values()) & set(EXPONENTS)
 
 
-NOWHERE = {
-    "cdp": ("$.nothing", "$.balances[2]", "$.balances.asset", "$[0]", "$.balances[*].amount.btc.total", "$.balances[0].asset.name.first", '$["balances[0]"]', "$.balances[0].asset[0]", "$.BALANCES"),
-    "coinapi": ("$.data", "$[1]", "$[0].data.balance", "$[*].data[*].balance.*", "$[0][0]"),
-    "coinw": ("$.data[0]", "$.data.LONG[0]", "$.data.*.*", "$.data.BTC", "$.code[*]"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("mutation", ["drop", "null", "retype", "enum"])
-@pytest.mark.parametrize(
-    ("name", "path"), [(name, path) for name, paths in NOWHERE.items() for path in paths]
-)
-def test_a_path_that_leads_nowhere_changes_nothing(
-    rich: MockServer, mutation: str, name: str, path: str
-) -> None:
-    rich.fail(mutate={mutation: path})
-    assert fetch(rich, name) == (JSON, READS[name].body)
+@pytest.mark.parametrize("path", ["$.nothing", "$.balances[2]", "$.balances[0].asset.name.first"])
+def test_a_path_that_leads_nowhere_changes_nothing(rich: MockServer, path: str) -> None:
+    for mutation in ("drop", "null", "retype", "enum"):
+        rich.fail(mutate={mutation: path})
+    assert fetch(rich, "cdp") == (JSON, READS["cdp"].body)
 
 
 # Digits: cut, or drawn
@@ -486,8 +434,9 @@ def _digits(amount: str, count: int) -> str:
     return f"{before}{point}{after[:count]}[1-9]{{{drawn}}}"
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 8, 18, 60])
-@pytest.mark.parametrize("name", READS)
+@pytest.mark.parametrize(
+    ("name", "count"), [*((name, 2) for name in READS), ("cdp", 0), ("cdp", 18), ("cdp", 60)]
+)
 def test_digits_are_cut_or_drawn_and_what_is_kept_is_exact(
     rich: MockServer, name: str, count: int
 ) -> None:
@@ -533,20 +482,18 @@ def test_drawn_digits_differ_by_amount_and_match_and_repeat_with_the_seed(
 # Several rules
 
 # Rules in order, what they make together, and how many of them change something
-RULES: list[tuple[str, list[dict[str, Any]], Change, int]] = [
+COMBINED: list[tuple[str, list[dict[str, Any]], Change, int]] = [
     ("one after the other", [{"drop": "$.data[0]"}, {"null": "$.data[0].held"}], lambda body: rows_left("cpg", 1)(body).replace(b'"held":"1.50"', b'"held":null'), 2),
-    ("the other way round", [{"null": "$.data[0].held"}, {"drop": "$.data[0]"}], rows_left("cpg", 1), 2),
     ("the tree before the bytes", [{"bom": True}, {"drop": "$.data_count"}], lambda body: b"\xef\xbb\xbf" + body.replace(b',"data_count":2', b""), 2),
     ("bytes in order", [{"double_json": True}, {"bom": True}], lambda body: b"\xef\xbb\xbf" + body * 2, 2),
-    ("bytes in the other order", [{"bom": True}, {"double_json": True}], lambda body: (b"\xef\xbb\xbf" + body) * 2, 2),
     ("what is old comes before all", [{"truncate_json": 0.5}, {"drop": "$.data_count"}, {"stale": True}], lambda body: body.replace(b',"data_count":2', b"")[: (len(body) - 15) // 2], 2),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("about", "mutations", "wanted", "effective"), RULES, ids=[row[0] for row in RULES]
+    ("about", "mutations", "wanted", "effective"), COMBINED, ids=[row[0] for row in COMBINED]
 )
-def test_rules_hurt_in_their_order(
+def test_rules_mutate_in_their_order(
     rich: MockServer, about: str, mutations: list[dict[str, Any]], wanted: Change, effective: int
 ) -> None:
     names = [rich.cpg.fail(f"rule-{n}", mutate=mutate) for n, mutate in enumerate(mutations)]
@@ -554,7 +501,7 @@ def test_rules_hurt_in_their_order(
     assert sorted(rich.journal[-1].fault.split(", ")) == names[:effective]
 
 
-def test_only_the_rules_that_match_and_fire_hurt(rich: MockServer) -> None:
+def test_only_rules_that_match_and_fire_mutate(rich: MockServer) -> None:
     rich.cpg.fail("second", requests=2, mutate={"drop": "$.message"})
     rich.cpg.fail("other", operation="ping", mutate={"drop": "$.data"})
     rich.cpg.fail("nobody", credential="empty", mutate={"drop": "$.success"})
@@ -629,7 +576,7 @@ DEEP = 1_200
 
 
 def test_a_mutation_that_fails_leaves_the_answer_as_it_was_before_it() -> None:
-    found, path = plain(b'{"data":[1]}'), places.parse("$.data")
+    found, path = plain(b'{"data":[1]}'), json_path.parse("$.data")
     done = [found.try_change(lambda: mutations.retype(found, path, None, {})) for _ in range(DEEP)]
     count = done.count(True)
     assert 100 < count < DEEP
@@ -739,7 +686,7 @@ TAKEN: dict[str, Any] = {
 
 @pytest.mark.parametrize("mutation", [*kinds.kinds(kinds.MUTATIONS)])
 @pytest.mark.parametrize("empty", EMPTY)
-def test_where_nothing_is_there_nothing_is_hurt(
+def test_a_mutation_of_an_empty_body_changes_nothing_or_the_bytes_alone(
     server: MockServer, empty: str, mutation: str
 ) -> None:
     server.set_quirks({"coinw.empty": empty})
@@ -787,13 +734,6 @@ def walked(server: MockServer) -> list[Page]:
         found.append(page(server, found[-1].token))
     assert [len(p.assets) for p in found] == [100, 100, 50]
     return found
-
-
-def first_row(body: bytes) -> bytes:
-    """Cuts the first row out of a page's bytes."""
-    rows = re.match(rb'\{"balances":\[(.*?\}\}\}),\{"asset"', body)
-    assert rows
-    return rows[1]
 
 
 def last_row(body: bytes) -> bytes:
@@ -870,7 +810,7 @@ def test_a_row_is_repeated_in_its_own_list_alone(server: MockServer, walked: lis
     assert page(server, short.token, ACCOUNT, 1).assets == ["btc", "usd"]
 
 
-def test_a_rule_sees_the_page_before_the_one_that_it_hurts(
+def test_a_rule_sees_the_page_before_the_one_that_it_mutates(
     server: MockServer, walked: list[Page]
 ) -> None:
     first, second, last = walked
@@ -1107,7 +1047,7 @@ def test_a_shape_leads_somewhere_in_the_documented_example(
     )
     shape = route.shape
     assert not shape.rows or found.rows()
-    leaves = [found.find(places.parse(path)) for path in shape.amounts]
+    leaves = [found.find(json_path.parse(path)) for path in shape.amounts]
     assert all(leaves)
     assert len(list(found.amounts())) == sum(map(len, leaves)), "each is one"
     assert bool(shape.token) == (found.token() is not None) == bool(shape.page)
@@ -1153,89 +1093,39 @@ PATHS: list[tuple[str, list[Any]]] = [
 
 @pytest.mark.parametrize(("path", "found"), PATHS)
 def test_a_path_leads_to_these_places(path: str, found: list[Any]) -> None:
-    assert [at[key] for at, key in places.find(TREE, places.parse(path))] == found
+    assert [at[key] for at, key in json_path.find(TREE, json_path.parse(path))] == found
 
 
 @pytest.mark.parametrize("tree", [None, "text", 7, [], {}])
 def test_nothing_lies_below_what_is_no_more_than_a_leaf(tree: Any) -> None:
-    assert [places.find(tree, places.parse(p)) for p in ("$.a", "$[0]", "$.*", "$[*]")] == [[]] * 4
+    assert [json_path.find(tree, json_path.parse(p)) for p in ("$.a", "$[0]", "$.*", "$[*]")] == [
+        []
+    ] * 4
 
 
 WRONG = [
     "",
     "$",
-    "a",
-    ".a",
     "a.b",
-    "$a",
-    "$.",
     "$..a",
     "$.a.",
-    "$.a[",
     "$.a[]",
     "$.a[-1]",
-    "$.a[1",
     "$.a[1234567]",
     "$.a[x]",
     '$[""]',
     '$["a"',
-    "$['a']",
     "$.a b",
     "$.a\n",
-    " $.a",
-    "$.a ",
     "$." + "a" * 511,
-    None,
-    7,
-    ["$.a"],
 ]
 
 
-@pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_no_path_is_refused(server: MockServer, wrong: Any) -> None:
-    with pytest.raises(ValueError, match=r"path|takes"):
-        server.fail(mutate={"drop": wrong})
-    assert server.faults == []
+def test_a_text_that_is_no_path_is_refused() -> None:
+    for wrong in WRONG:
+        with pytest.raises(ValueError, match=r"path|takes"):
+            json_path.parse(wrong)
 
 
 def test_the_longest_path_is_read() -> None:
-    assert places.parse("$." + "a" * 510) == ("a" * 510,)
-
-
-parse: dict[str, tuple[list[Any], list[Any]]] = {
-    "drop_row": ([0, 1_000_000], [-1, 1_000_001, True, 1.0, "1", None]),
-    "duplicate_row": ([0, 1_000_000], [-1, 1_000_001, True, 1.0, "1", None]),
-    "digits": ([0, 60], [-1, 61, True, 1.5, "3", None]),
-    "truncate_json": ([0, 0.5, 0.999, True], [1, -0.1, "0.5", None]),
-    "media_type": (
-        ["text/html", "a", "x" * 1024],
-        ["", " ", "a\r\nb: c", "é", "x" * 1025, True, None],
-    ),
-    "charset": (["utf-8", "shift_jis"], ["utf-7", "UTF-8", "", True, None]),
-    "extra": ([True], [False, 1, "true", None, {}]),
-}
-
-
-TAKEN_OR_NOT = [
-    (name, given, taken)
-    for name, both in parse.items()
-    for taken, examples in zip((True, False), both, strict=True)
-    for given in examples
-]
-
-
-@pytest.mark.parametrize(("name", "given", "taken"), TAKEN_OR_NOT)
-def test_a_mutation_takes_this_and_not_that(
-    server: MockServer, name: str, given: Any, taken: bool
-) -> None:
-    if taken:
-        server.fail("one", mutate={name: given})
-    else:
-        with pytest.raises(ValueError, match=rf"\$\.mutate\.{name}"):
-            server.fail("one", mutate={name: given})
-    assert len(server.faults) == taken
-
-
-def test_a_mutation_that_is_not_there_is_refused(server: MockServer) -> None:
-    with pytest.raises(ValueError, match="no mutate keyword melt: there are bom, charset, "):
-        server.fail(mutate={"melt": True})
+    assert json_path.parse("$." + "a" * 510) == ("a" * 510,)

@@ -11,10 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from contract_tests.support.fixture_rows import masked, rows
-from contract_tests.support.raw import exchange, wire, without_noise
 from contract_tests.support.rule_bench import PROVIDERS, READ, RETURN, TEAPOT, Ask, Bench
-from mockserver import MockServer
 from mockserver.model.http import Request, Response
 
 REASONS = [(p, reason) for p, provider in PROVIDERS.items() for reason in provider.errors]
@@ -26,7 +23,7 @@ TIMES = (b"retry-after", b"x-ratelimit-reset")
 # In the provider's own words
 
 
-def told(response: Response) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+def comparable(response: Response) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     """Returns an answer as it is to be compared."""
     headers = [(k, b"soon" if k in TIMES else v) for k, v in response.headers]
     return response.status, headers, response.body
@@ -36,26 +33,14 @@ def told(response: Response) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
 def test_a_refusal_is_what_a_key_that_is_refused_gets(provider: str, reason: str) -> None:
     by_key, by_rule = Bench(limits="default"), Bench(limits="default")
     by_rule.server.fail("it", provider=provider, reject=reason)
-    expected = told(by_key.ask(provider, label=f"reject-{reason}"))
-    assert told(by_rule.ask(provider)) == expected
+    expected = comparable(by_key.ask(provider, label=f"reject-{reason}"))
+    assert comparable(by_rule.ask(provider)) == expected
     seen = [(b.server.journal[0].status, b.server.journal[0].reason) for b in (by_key, by_rule)]
     assert seen == [(expected[0], reason)] * 2
     assert (by_key.server.journal[0].fault, by_rule.server.journal[0].fault) == (None, "it")
     by_rule.server.clear_faults()
     by_rule.real.advance("1s")  # with a signature of its own
     assert by_rule.ask(provider).status == 200
-
-
-@pytest.mark.parametrize(("provider", "reason"), REASONS)
-def test_on_the_wire_it_is_byte_for_byte_the_table(
-    server: MockServer, provider: str, reason: str
-) -> None:
-    handle = getattr(server, provider)
-    handle.fail(reject=reason)
-    server.clock.freeze()
-    server.clock.set("2090-01-01T00:00:59Z")  # a second before a minute is full
-    answer = exchange(handle.base_url, wire(handle.auth.example(handle.base_url)))
-    assert masked(without_noise(answer)) == rows(provider, "errors")[reason]
 
 
 @pytest.mark.parametrize(("quirk", "value"), [("error_status", "4xx"), ("error_envelope", "full")])
@@ -65,8 +50,8 @@ def test_a_refusal_follows_the_quirks(quirk: str, value: str) -> None:
         bench = Bench(quirks={f"coinw.{quirk}": value})
         if reason:
             bench.server.coinw.fail(reject=reason)
-        found.append(told(bench.ask("coinw", label=label)))
-    assert found[0] == found[1] != told(Bench().ask("coinw", label="reject-rate_limited"))
+        found.append(comparable(bench.ask("coinw", label=label)))
+    assert found[0] == found[1] != comparable(Bench().ask("coinw", label="reject-rate_limited"))
 
 
 def test_an_exchange_that_a_rule_makes_unreachable_is_the_one_asked_for() -> None:
@@ -75,7 +60,7 @@ def test_an_exchange_that_a_rule_makes_unreachable_is_the_one_asked_for() -> Non
     target = READ + "?exchange_id=KRAKEN"
     expected = by_key.ask("coinapi", target, label="reject-exchange_unreachable")
     assert b"KRAKEN" in expected.body
-    assert told(by_rule.ask("coinapi", target)) == told(expected)
+    assert comparable(by_rule.ask("coinapi", target)) == comparable(expected)
 
 
 EARLY = {"raw": {"status": TEAPOT}, "at once": {"reject": "service_unavailable"}}
@@ -123,12 +108,12 @@ def oversize(request: Request) -> Request:
 
 
 def order(amount: str, **members: Any) -> Ask:
-    told = {"currency": "USDT", "network": "ETH", "to_address": "0xrecipient0", "amount": amount}
-    body = json.dumps(told | members).encode()
+    good = {"currency": "USDT", "network": "ETH", "to_address": "0xrecipient0", "amount": amount}
+    body = json.dumps(good | members).encode()
     return Ask("cpg", "/v1/withdrawals", "POST", body=body)
 
 
-def lost(provider: str, path: str, wrong: str, method: str, **sent: Any) -> list[Mistake]:
+def route_mistakes(provider: str, path: str, wrong: str, method: str, **sent: Any) -> list[Mistake]:
     """Returns what can be wrong with a route."""
     return [
         Mistake("no_route", Ask(provider, path, method, **sent)),
@@ -153,7 +138,7 @@ Ladder = list[tuple[list[str], list[Mistake]]]
 LADDERS: dict[str, Ladder] = {
     "cdp": [
         ([*AT_ONCE, "endpoint_unavailable"], []),
-        (ROUTE, lost("cdp", "/v2/nothing", ACCOUNT, "GET")),
+        (ROUTE, route_mistakes("cdp", "/v2/nothing", ACCOUNT, "GET")),
         ([*KEYS, "bad_signature", "outside_window", "expired"], [Mistake("bad_signature", Ask("cdp"), change=forged)]),
         (["rate_limited"], [Mistake("rate_limited", Ask("cdp"), {"cdp.reads": NO_LIMIT})]),
         (["bad_request"], [Mistake("bad_request", Ask("cdp", ACCOUNT + "/balances?pageSize=x"))]),
@@ -161,7 +146,7 @@ LADDERS: dict[str, Ladder] = {
     ],
     "coinapi": [
         (AT_ONCE, []),
-        (ROUTE, lost("coinapi", "/v1/nothing", READ, "GET")),
+        (ROUTE, route_mistakes("coinapi", "/v1/nothing", READ, "GET")),
         (KEYS, [Mistake("unknown_credential", Ask("coinapi"), change=forged)]),
         (["rate_limited"], [Mistake("rate_limited", Ask("coinapi"), {"coinapi.reads": NO_LIMIT})]),
         (["bad_request", "json_error", "invalid_type"], []),
@@ -170,7 +155,7 @@ LADDERS: dict[str, Ladder] = {
     ],
     "coinstats": [
         (AT_ONCE, []),
-        (ROUTE, lost("coinstats", "/v1/nothing", COINS, "POST", headers=JSON, body=b"{}")),
+        (ROUTE, route_mistakes("coinstats", "/v1/nothing", COINS, "POST", headers=JSON, body=b"{}")),
         (KEYS, [Mistake("unknown_credential", Ask("coinstats"), change=forged)]),
         (["rate_limited"], [Mistake("rate_limited", Ask("coinstats"), {"coinstats.reads": NO_LIMIT})]),
         (["bad_request"], [Mistake("bad_request", Ask("coinstats", COINS, "POST", headers=JSON, body=b"[]"))]),
@@ -181,14 +166,14 @@ LADDERS: dict[str, Ladder] = {
     "coinw": [
         (AT_ONCE, []),
         ([], [Mistake("rate_limited", Ask("coinw"), {"coinw.ip": NO_LIMIT})]),
-        (ROUTE, lost("coinw", "/api/v1/private?command=nothing", RETURN, "POST")),
+        (ROUTE, route_mistakes("coinw", "/api/v1/private?command=nothing", RETURN, "POST")),
         ([*KEYS, "bad_signature"], [Mistake("bad_signature", Ask("coinw"), change=forged)]),
         (["rate_limited"], [Mistake("rate_limited", Ask("coinw"), {"coinw.returnBalances": NO_LIMIT})]),
         (["forbidden"], []),
     ],
     "cpg": [
         (AT_ONCE, []),
-        (ROUTE, lost("cpg", "/v1/nothing", READ, "GET")),
+        (ROUTE, route_mistakes("cpg", "/v1/nothing", READ, "GET")),
         ([], [Mistake("rate_limited", Ask("cpg"), {"cpg.ip": NO_LIMIT})]),
         ([*KEYS, "bad_signature", "outside_window"], [Mistake("bad_signature", Ask("cpg"), change=forged)]),
         (["replayed"], [Mistake("replayed", Ask("cpg"), twice=True)]),
@@ -260,7 +245,7 @@ SAME_GATE = [
 
 
 @pytest.mark.parametrize(("provider", "wrong", "fault", "reason"), SAME_GATE)
-def test_at_one_gate_the_order_is_told(provider: str, wrong: str, fault: str, reason: str) -> None:
+def test_at_one_gate_the_order_is_fixed(provider: str, wrong: str, fault: str, reason: str) -> None:
     mistake = next(m for p, _, m in MISTAKES if (p, m.reason) == (provider, wrong))
     assert met(provider, mistake, fault)[0] == reason
 
@@ -321,7 +306,7 @@ def test_a_raw_answer_changes_no_state(provider: str, credential: dict[str, str]
     bench = Bench(limits=LIMITS, quirks=BANS)
     before, request = state(bench), bench.request(CHANGING[provider])
     bench.server.fail("it", **RAW, **credential)
-    for _ in range(200):
+    for _ in range(20):
         assert bench.send(provider, request) == ANSWERED
     assert state(bench) == before
     bench.server.clear_faults()
@@ -392,13 +377,9 @@ def allowed(bench: Bench) -> int:
 WARNED = [
     ({"reject": "rate_limited"}, 59, 3),
     ({"reject": "rate_limited"}, 60, 1),
-    ({"reject": "rate_limited"}, 119, 1),
     ({"reject": "rate_limited"}, 120, 0),
-    ({"reject": "service_unavailable"}, 200, 3),
     ({"reject": "forbidden"}, 200, 3),
-    ({"status": 429}, 200, 3),
     ({"credential": "main", "reject": "rate_limited"}, 60, 1),
-    ({"credential": "main", "status": 429}, 200, 3),
 ]
 
 
@@ -416,28 +397,6 @@ def test_a_full_limit_by_a_rule_counts_for_a_ban(
     assert allowed(bench) == left
 
 
-@pytest.mark.parametrize(("times", "left"), [(59, 3), (60, 1), (119, 1), (120, 0)])
-def test_a_real_full_limit_counts_just_so(times: int, left: int) -> None:
-    bench = Bench(limits={"coinw.user": NO_LIMIT}, quirks=BANS)
-    for _ in range(times):
-        bench.real.advance("25ms")
-        assert b"29001" in bench.ask("coinw").body
-    bench.server.set_limits({"coinw.user": None})
-    assert allowed(bench) == left
-
-
-def test_a_ban_by_a_rule_ends_as_a_ban_does() -> None:
-    bench = Bench(limits="default", quirks=BANS)
-    bench.server.coinw.fail("it", times=120, reject="rate_limited")
-    for _ in range(120):
-        bench.real.advance("25ms")
-        bench.ask("coinw")
-    bench.real.now += 30 * 10**9 - 1
-    assert b"29001" in bench.ask("coinw").body
-    bench.real.now += 1
-    assert b"SUCCESS" in bench.ask("coinw").body
-
-
 # A rule that names a credential is asked after authentication
 
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -450,8 +409,14 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize(
+    ("provider", "answer"),
+    [
+        *((name, ANSWERS["raw"]) for name in PROVIDERS),
+        *(("cpg", rule) for rule in ANSWERS.values()),
+    ],
+    ids=str,
+)
 def test_a_credential_is_known_by_what_it_proves(provider: str, answer: dict[str, Any]) -> None:
     bench = Bench()
     bench.server.fail("it", credential="main", **answer)
@@ -459,7 +424,9 @@ def test_a_credential_is_known_by_what_it_proves(provider: str, answer: dict[str
     entry = bench.server.journal[-1]
     assert (entry.reason, entry.fault) == (KNOWN[provider], None)
     assert bench.count("it") == (0, 0, "active")
-    assert told(by_itself) == told(Bench().send(provider, forged(bench.request(Ask(provider)))))
+    assert comparable(by_itself) == comparable(
+        Bench().send(provider, forged(bench.request(Ask(provider))))
+    )
     bench.ask(provider)
     entry = bench.server.journal[-1]
     assert (entry.credential, entry.fault) == ("main", "it")
@@ -496,14 +463,11 @@ def test_for_a_credential_a_refusal_comes_no_earlier_than_it_is_known(reason: st
 
 SEVERAL: list[tuple[str, list[dict[str, Any]], str]] = [
     ("two refusals", [{"reject": "forbidden"}, {"reject": "service_unavailable"}], "forbidden"),
-    ("the other way round", [{"reject": "service_unavailable"}, {"reject": "forbidden"}], "service_unavailable"),
     ("a late refusal before a raw answer", [{"reject": "not_found"}, {"status": TEAPOT}], "not_found"),
     ("a raw answer before a refusal", [{"status": TEAPOT}, {"reject": "forbidden"}], "418"),
-    ("two raw answers", [{"status": TEAPOT}, {"status": 500}], "418"),
     ("the first that fires", [{"requests": 2, "status": TEAPOT}, {"reject": "forbidden"}], "forbidden"),
     ("the first that matches", [{"method": "POST", "status": TEAPOT}, {"reject": "forbidden"}], "forbidden"),
     ("one for everybody behind one for main", [{"credential": "main", "status": TEAPOT}, {"reject": "not_found"}], "not_found"),
-    ("two for main", [{"credential": "main", "reject": "not_found"}, {"credential": "main", "status": TEAPOT}], "not_found"),
     ("one for main alone", [{"credential": "empty", "status": TEAPOT}, {"credential": "main", "reject": "forbidden"}], "forbidden"),
 ]  # fmt: skip
 
@@ -520,7 +484,7 @@ def test_of_several_answers_it_is_the_first(rules: list[dict[str, Any]], expecte
     assert (entry.reason or str(entry.status)) == expected
 
 
-def test_every_rule_that_matches_counts_whoever_answers() -> None:
+def test_every_rule_that_matches_counts() -> None:
     bench = Bench()
     bench.server.cpg.fail("first", reject="forbidden")
     bench.server.cpg.fail("second", requests="2-", status=TEAPOT)
@@ -554,9 +518,7 @@ DELIVERED: list[tuple[str, list[dict[str, Any]], Ask, str, list[str]]] = [
     ("a refusal by its own rule", [{"reject": "forbidden", "deliver": {"cut": 0.5}}], Ask("cpg"), "forbidden", ["cut"]),
     ("a refusal by another rule", [{"deliver": {"cut": 0.5}}, {"reject": "forbidden"}], Ask("cpg"), "forbidden", ["cut"]),
     ("a raw answer by its own rule", [{"status": TEAPOT, "deliver": {"cut": 0.5}}], Ask("cpg"), "", ["cut"]),
-    ("a raw answer by another rule", [{"status": TEAPOT}, {"deliver": {"cut": 0.5}}], Ask("cpg"), "", ["cut"]),
     ("in the order of the rules", [{"deliver": {"delay": "1ms"}}, {"deliver": {"cut": 0.5}}], Ask("cpg"), "", ["delay", "cut"]),
-    ("the other way round", [{"deliver": {"cut": 0.5}}, {"deliver": {"delay": "1ms"}}], Ask("cpg"), "", ["cut", "delay"]),
     ("everybody's before main's", [{"credential": "main", "deliver": {"cut": 0.5}}, {"deliver": {"delay": "1ms"}}], Ask("cpg"), "", ["delay", "cut"]),
     ("main's, refused behind", [{"credential": "main", "deliver": {"cut": 0.5}}], Ask("cpg", "/v1/withdrawals/7"), "not_found", ["cut"]),
     ("an answer that is not its own", [{"reject": "forbidden"}, {"status": TEAPOT, "deliver": {"cut": 0.5}}], Ask("cpg"), "forbidden", ["cut"]),
@@ -601,7 +563,7 @@ def test_what_changes_good_answers_leaves_refusals_alone(provider: str) -> None:
 USDT = ("main", "USDT", "ETH")
 
 
-def made(bench: Bench) -> tuple[int, str]:
+def withdrawals(bench: Bench) -> tuple[int, str]:
     """Returns how many withdrawals there are, and what is held for them."""
     book = bench.sandbox.states["cpg"].ledger
     held = book.accounts["main"].rows["USDT", "ETH"].held
@@ -616,9 +578,9 @@ WITHDRAWALS: list[tuple[str, dict[str, Any], tuple[int, str]]] = [
     ("a raw answer that says it went well", {"status": 200, "body": '{"success":true}'}, NONE),
     ("a raw answer for main", {"credential": "main", "status": 500}, NONE),
     ("a page", {"page": "proxy-504"}, NONE),
-    *[(f"refused: {reason}", {"reject": reason}, NONE) for reason in PROVIDERS["cpg"].errors],
-    *[(f"delivered: {d}", {"deliver": d}, ONE) for d in ({"close": True}, {"reset": "before"}, {"reset": "body"}, {"cut": 0}, {"hang": 1}, {"garbage": 9}, {"wrong_length": "+1"}, {"malformed_chunk": True})],
-    *[(f"changed: {m}", {"mutate": m}, ONE) for m in ({"drop": "$.data"}, {"truncate_json": 0.5}, {"double_json": True})],
+    *[(f"refused: {reason}", {"reject": reason}, NONE) for reason in ("no_route", "replayed", "forbidden", "business_rule")],
+    *[(f"delivered: {d}", {"deliver": d}, ONE) for d in ({"close": True}, {"cut": 0})],
+    *[(f"changed: {m}", {"mutate": m}, ONE) for m in ({"drop": "$.data"}, {"double_json": True})],
 ]  # fmt: skip
 
 
@@ -632,16 +594,4 @@ def test_a_withdrawal_is_made_but_for_an_answer_in_its_place(
     bench.server.cpg.fail("it", operation="submitWithdrawal", **rule)
     bench.ask(*order("10"))
     assert bench.server.journal[-1].fault == "it"
-    assert made(bench) == then
-
-
-def test_a_lost_answer_is_found_by_its_reference() -> None:
-    bench = Bench()
-    bench.server.play("lost-withdrawal")
-    asked = order("10", client_reference="mine")
-    bench.ask(*asked)
-    assert bench.delivered == ["close"]
-    bench.real.advance("1s")
-    again = bench.ask(*asked)
-    assert (again.status, bench.delivered, made(bench)) == (200, [], ONE)
-    assert json.loads(again.body)["data"]["withdrawal_id"] == 1
+    assert withdrawals(bench) == then
