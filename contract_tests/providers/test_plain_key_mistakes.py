@@ -1,4 +1,4 @@
-"""Why CoinAPI and CoinStats refused: keys, exchanges and bodies as clients send them wrong."""
+"""Explanations of wrong keys, exchanges and bodies that CoinAPI and CoinStats reject."""
 
 import base64
 import gzip
@@ -31,7 +31,7 @@ EMPTY = {"apiKey": "empty-key", "apiSecret": "empty-secret"}
 BALANCE, STATUS, SYNC = "/v1/exchange/balance", "/v1/exchange/status", "/v1/exchange/sync"
 PORTFOLIO = "618f0bb0f2cf07dce25bc5007750bf1646825509bb63519bd491ab6a56daa419"
 
-Told = dict[str, str]
+Texts = dict[str, str]
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +59,11 @@ def secrets(server: MockServer) -> set[str]:
     return {way for w in writings for way in (w, quote(w, safe=""), w.upper())}
 
 
-def told(server: MockServer, url: str, request: bytes) -> Told:
-    """Sends a request that is refused, and returns its explanation, in which no secret is."""
+def explanation_of(server: MockServer, url: str, request: bytes) -> Texts:
+    """Sends a wrong request and returns its explanation, which has no secret."""
     exchange(url, request)
     entry = server.journal[-1]
-    assert entry.reason, "this was to be refused"
+    assert entry.reason, "the request was accepted"
     assert entry.explanation is not None
     text = "\n".join(entry.explanation.values())
     assert [secret for secret in secrets(server) if secret in text] == []
@@ -126,23 +126,23 @@ PLACES = [
 ]  # fmt: skip
 
 
-def test_where_the_coinapi_key_came_is_told_and_where_it_belongs(server: MockServer) -> None:
-    found = told(server, server.coinapi.base_url, get(f"{READ}?api_key={KEY}", {}))
-    assert found == {
+def test_an_explanation_names_where_the_key_was_and_where_it_belongs(server: MockServer) -> None:
+    explanation = explanation_of(server, server.coinapi.base_url, get(f"{READ}?api_key={KEY}", {}))
+    assert explanation == {
         "rule": PARAMETER,
         "expected": "a key in the header X-CoinAPI-Key or the parameter apikey",
         "received": "the key main in the parameter api_key",
         "fix": "Rename the parameter to apikey.",
     }
-    found = told(server, server.coinapi.base_url, get(f"{READ}?apikey=", {}))
-    assert found["received"] == "nothing in the parameter apikey"
+    explanation = explanation_of(server, server.coinapi.base_url, get(f"{READ}?apikey=", {}))
+    assert explanation["received"] == "nothing in the parameter apikey"
 
 
 # CoinAPI and CoinStats: what was done to the key
 
 
 def dressed(key: str) -> list[tuple[str, str]]:
-    """Returns wrong writings of a key, and what is told of each."""
+    """Returns wrong writings of a key, and the rule of each."""
     encoded = base64.b64encode(key.encode()).decode()
     return [
         (f'"{key}"', QUOTES),
@@ -192,13 +192,13 @@ HEADERS = [
 
 @pytest.mark.parametrize(("provider", "target", "header", "key"), HEADERS)
 @pytest.mark.parametrize("row", range(len(dressed(KEY))))
-def test_what_was_done_to_a_key_is_told(
+def test_an_altered_key_is_explained(
     server: MockServer, provider: str, target: str, header: str, key: str, row: int
 ) -> None:
     url = getattr(server, provider).base_url
     value, rule = dressed(key)[row]
-    found = told(server, url, get(target, {header: value}))
-    assert sorted(found["rule"].split(" + ")) == sorted(rule.split(" + "))
+    explanation = explanation_of(server, url, get(target, {header: value}))
+    assert sorted(explanation["rule"].split(" + ")) == sorted(rule.split(" + "))
     assert is_good(url, get(target, {header: key}))
 
 
@@ -209,14 +209,16 @@ def test_a_key_in_the_query_may_have_blanks_and_be_escaped_twice(server: MockSer
         (f"{KEY}+", BLANKS),
         (quote(quote_plus(f"{KEY}\n")), f"{BLANKS} + {ESCAPED}"),
     ):
-        found = told(server, url, get(f"{READ}?apikey={value}", {}))
-        assert sorted(found["rule"].split(" + ")) == sorted(rule.split(" + "))
-        assert found["expected"] == "the key main"
+        explanation = explanation_of(server, url, get(f"{READ}?apikey={value}", {}))
+        assert sorted(explanation["rule"].split(" + ")) == sorted(rule.split(" + "))
+        assert explanation["expected"] == "the key main"
 
 
 def test_a_fingerprint_stands_for_the_key_that_came(server: MockServer) -> None:
-    found = told(server, server.coinapi.base_url, get(READ, {"X-CoinAPI-Key": KEY.lower()}))
-    assert found == {
+    explanation = explanation_of(
+        server, server.coinapi.base_url, get(READ, {"X-CoinAPI-Key": KEY.lower()})
+    )
+    assert explanation == {
         "rule": CASE,
         "expected": "the key main",
         "received": "value:438ef0cf, which is similar to it",
@@ -224,27 +226,29 @@ def test_a_fingerprint_stands_for_the_key_that_came(server: MockServer) -> None:
     }
 
 
-def test_of_two_places_the_one_that_counts_is_told(server: MockServer) -> None:
+def test_a_wrong_key_that_hides_a_right_one_is_explained(server: MockServer) -> None:
     wrong = get(f"{READ}?apikey={KEY}", {"X-CoinAPI-Key": KEY.lower()})
-    found = told(server, server.coinapi.base_url, wrong)
-    assert found["rule"] == "X-CoinAPI-Key before apikey"
-    assert found["received"].endswith(", the key main in the parameter apikey")
+    explanation = explanation_of(server, server.coinapi.base_url, wrong)
+    assert explanation["rule"] == "X-CoinAPI-Key before apikey"
+    assert explanation["received"].endswith(", the key main in the parameter apikey")
     both = {"X-API-KEY": "nobody", "Authorization": f"Bearer {TOKEN}"}
-    found = told(server, server.coinstats.base_url, get("/v1/usage/credits", both))
-    assert found["rule"] == "X-API-KEY before Authorization"
-    assert found["received"].endswith(", the key oauth in the header Authorization after Bearer")
+    explanation = explanation_of(server, server.coinstats.base_url, get("/v1/usage/credits", both))
+    assert explanation["rule"] == "X-API-KEY before Authorization"
+    assert explanation["received"].endswith(
+        ", the key oauth in the header Authorization after Bearer"
+    )
 
 
-def test_a_key_of_another_sandbox_is_told_as_that(server: MockServer) -> None:
+def test_a_key_of_another_sandbox_is_explained(server: MockServer) -> None:
     box = server.sandbox("other")
     rows = [("coinapi", READ, "X-CoinAPI-Key"), ("coinstats", "/v1/usage/credits", "X-API-KEY")]
     for provider, target, header in rows:
         handle = getattr(box, provider)
         request = get(target, {header: handle.credentials["api_key"]})
-        found = told(server, getattr(server, provider).base_url, request)
-        assert found["rule"] == "foreign credential"
-        assert f"the {provider} key main of the sandbox other" in found["received"]
-        assert handle.credentials["api_key"] not in "\n".join(found.values())
+        explanation = explanation_of(server, getattr(server, provider).base_url, request)
+        assert explanation["rule"] == "foreign credential"
+        assert f"the {provider} key main of the sandbox other" in explanation["received"]
+        assert handle.credentials["api_key"] not in "\n".join(explanation.values())
 
 
 def test_no_key_is_needed_where_there_is_no_authentication() -> None:
@@ -268,18 +272,18 @@ EXCHANGES = [
 ]  # fmt: skip
 
 
-def test_an_account_without_exchanges_is_told_so(server: MockServer) -> None:
+def test_an_account_without_exchanges_is_explained(server: MockServer) -> None:
     request = get(f"{READ}?exchange_id=KRAKEN", {"X-CoinAPI-Key": "00000000-EMPTY-KEY"})
-    found = told(server, server.coinapi.base_url, request)
-    assert found["expected"] == "no exchange: none is connected"
+    explanation = explanation_of(server, server.coinapi.base_url, request)
+    assert explanation["expected"] == "no exchange: none is connected"
 
 
-def test_an_unreachable_exchange_is_told_over_the_wire(server: MockServer) -> None:
+def test_an_unreachable_exchange_is_explained(server: MockServer) -> None:
     url, header = server.coinapi.base_url, {"X-CoinAPI-Key": KEY}
-    found = told(server, url, get(f"{READ}?exchange_id=BITMEX", header))
-    assert (found["rule"], found["received"]) == ("exchange unreachable", "BITMEX")
+    explanation = explanation_of(server, url, get(f"{READ}?exchange_id=BITMEX", header))
+    assert (explanation["rule"], explanation["received"]) == ("exchange unreachable", "BITMEX")
     server.set_quirks({"coinapi.unfiltered_unreachable": "reject"})
-    assert told(server, url, get(READ, header))["received"] == "BITMEX"
+    assert explanation_of(server, url, get(READ, header))["received"] == "BITMEX"
 
 
 # CoinStats: where the key is
@@ -315,8 +319,8 @@ def asking(body: Any, key: str = OWN) -> bytes:
 
 
 def connecting(exchange_id: Any = "binance", fields: Any = None, **more: Any) -> dict[str, Any]:
-    told_fields = FIELDS if fields is None else fields
-    return {"connectionId": exchange_id, "connectionFields": told_fields} | more
+    some_fields = FIELDS if fields is None else fields
+    return {"connectionId": exchange_id, "connectionFields": some_fields} | more
 
 
 FOREIGN = "exchange's key for the key"
@@ -331,13 +335,13 @@ FOREIGN = "exchange's key for the key"
         (FIELDS["apiKey"], b"no JSON", "apiKey"),
     ],
 )
-def test_an_exchange_s_key_in_the_place_of_coinstats_own_is_told(
+def test_an_exchanges_key_in_the_place_of_coinstats_own_is_explained(
     server: MockServer, key: str, body: Any, name: str
 ) -> None:
-    found = told(server, server.coinstats.base_url, asking(body, key))
-    assert found["rule"] == FOREIGN
-    assert found["received"].endswith(f", the {name} of an exchange")
-    assert key not in "\n".join(found.values())
+    explanation = explanation_of(server, server.coinstats.base_url, asking(body, key))
+    assert explanation["rule"] == FOREIGN
+    assert explanation["received"].endswith(f", the {name} of an exchange")
+    assert key not in "\n".join(explanation.values())
 
 
 # CoinStats: the body
@@ -364,12 +368,12 @@ INVALID = [
 
 
 @pytest.mark.parametrize("fields", [FIELDS | {"apiKey": "x"}, {"apiKey": "x"}])
-def test_a_body_as_deep_as_can_be_read_is_explained(server: MockServer, fields: Told) -> None:
+def test_a_body_as_deep_as_can_be_read_is_explained(server: MockServer, fields: Texts) -> None:
     good = json.dumps(connecting(fields=fields)).encode()[:-1]
     rules = set()
     for depth in range(900, 1020, 3):
         body = good + b',"a":' + b"[" * depth + b"]" * depth + b"}"
-        rules.add(told(server, server.coinstats.base_url, asking(body))["rule"])
+        rules.add(explanation_of(server, server.coinstats.base_url, asking(body))["rule"])
     assert "body is not JSON" in rules
     assert rules & {"wrong apiKey", "apiSecret missing"}
 
@@ -406,7 +410,7 @@ MEMBERS = [
 ]  # fmt: skip
 
 
-def test_what_a_member_should_be_is_told(server: MockServer) -> None:
+def test_an_explanation_says_what_a_member_should_be(server: MockServer) -> None:
     rows = [
         (connecting("binnance"), LIST),
         (connecting("okx"), "the field of okx passphrase"),
@@ -414,7 +418,9 @@ def test_what_a_member_should_be_is_told(server: MockServer) -> None:
         (connecting(fields=KEY_ONLY | {"apiSecret": ""}), "the apiSecret of binance"),
     ]
     for body, expected in rows:
-        assert told(server, server.coinstats.base_url, asking(body))["expected"] == expected
+        assert (
+            explanation_of(server, server.coinstats.base_url, asking(body))["expected"] == expected
+        )
 
 
 # CoinStats: an exchange's credentials
@@ -441,7 +447,7 @@ CREDENTIALS = [
 ]  # fmt: skip
 
 
-def explained(server: MockServer, reason: str, facts: dict[str, Any], body: Any) -> Any:
+def explained_by_facts(server: MockServer, reason: str, facts: dict[str, Any], body: Any) -> Any:
     """Explains a refusal that only a rule can bring about."""
     state = server.app.sandboxes.default.states["coinstats"]
     headers = [(b"x-api-key", OWN.encode())]
@@ -511,7 +517,7 @@ def test_a_wrong_request_is_explained_without_a_secret(  # noqa: PLR0917
     received: str | list[str] | None,
     fix: str,
 ) -> None:
-    explanation = told(server, getattr(server, provider).base_url, request_bytes)
+    explanation = explanation_of(server, getattr(server, provider).base_url, request_bytes)
     assert explanation["rule"] == rule
     if isinstance(received, list):
         assert [part for part in received if part not in explanation["received"]] == []
@@ -533,15 +539,15 @@ COSTS = [
 
 
 @pytest.mark.parametrize(("method", "target", "cost"), COSTS)
-def test_credits_that_are_used_up_are_told_with_figures(
+def test_used_up_credits_are_explained_with_figures(
     server: MockServer, method: str, target: str, cost: int
 ) -> None:
     url = server.coinstats.base_url
     assert is_good(url, asking(connecting()))
     server.set_quirks({"coinstats.credits": "10"})
     body = json.dumps(connecting()).encode() if method == "POST" else b""
-    found = told(server, url, get(target, {"X-API-KEY": OWN}, method, body))
-    assert found == {
+    explanation = explanation_of(server, url, get(target, {"X-API-KEY": OWN}, method, body))
+    assert explanation == {
         "rule": "credits exhausted",
         "expected": f"{cost} credits for this call",
         "received": "0 left of 10",
@@ -550,14 +556,14 @@ def test_credits_that_are_used_up_are_told_with_figures(
 
 
 def test_a_portfolio_that_still_syncs_is_to_be_polled(server: MockServer) -> None:
-    found = explained(server, "not_synced", {}, connecting())
-    assert found.rule == "not synced"
-    assert found.fix == "Poll GET /v1/exchange/status until it says synced, then retry."
+    explanation = explained_by_facts(server, "not_synced", {}, connecting())
+    assert explanation.rule == "not synced"
+    assert explanation.fix == "Poll GET /v1/exchange/status until it says synced, then retry."
 
 
 def test_every_refusal_that_needs_no_knowledge_is_left_to_the_engine(server: MockServer) -> None:
     for reason in ("too_large", "revoked_credential", "internal_error", "forbidden"):
-        assert explained(server, reason, {}, {}) is None
+        assert explained_by_facts(server, reason, {}, {}) is None
         request = Request("GET", b"/", b"", [], b"", "127.0.0.1", b"/")
         keyring = server.app.sandboxes.default.states["coinapi"].keyring
         assert coinapi.explain(RejectedRequest(request, reason, {}, keyring, {}, NOW)) is None
@@ -570,7 +576,7 @@ TRUE = {CASE, CUT, SLIP, MORE}
 
 
 @pytest.mark.parametrize(("provider", "target", "header", "key"), HEADERS)
-def test_one_changed_byte_of_a_key_is_told_as_that(
+def test_one_changed_byte_of_a_key_is_explained(
     server: MockServer, provider: str, target: str, header: str, key: str
 ) -> None:
     chance = random.Random(SEED)
@@ -578,35 +584,37 @@ def test_one_changed_byte_of_a_key_is_told_as_that(
     for at in range(len(key)):
         other = chance.choice([sign for sign in SIGNS if sign != key[at]])
         value = key[:at] + other + key[at + 1 :]
-        rule = told(server, url, get(target, {header: value}))["rule"]
+        rule = explanation_of(server, url, get(target, {header: value}))["rule"]
         assert rule == (CASE if value.lower() == key.lower() else SLIP), value
 
 
-def test_one_changed_byte_of_a_field_is_told_as_that(server: MockServer) -> None:
+def test_one_changed_byte_of_a_field_is_explained(server: MockServer) -> None:
     chance = random.Random(SEED)
     for name, value in FIELDS.items():
         for at in range(0, len(value), 3):
             other = chance.choice([sign for sign in SIGNS if sign != value[at]])
             fields = FIELDS | {name: value[:at] + other + value[at + 1 :]}
-            found = told(server, server.coinstats.base_url, asking(connecting(fields=fields)))
-            assert found["rule"] == f"wrong {name}"
-            assert found["received"].endswith((f"({SLIP})", f"({CASE})"))
+            explanation = explanation_of(
+                server, server.coinstats.base_url, asking(connecting(fields=fields))
+            )
+            assert explanation["rule"] == f"wrong {name}"
+            assert explanation["received"].endswith((f"({SLIP})", f"({CASE})"))
 
 
 # What both share
 
 
 def test_a_key_is_looked_for_in_bounded_places() -> None:
-    def found(body: bytes, **how: Any) -> list[str]:
+    def places_in(body: bytes, **how: Any) -> list[str]:
         request = Request("POST", b"/", b"", [], body, "127.0.0.1", b"/", **how)
         return [value.place for value in sent_values(request)]
 
     just = json.dumps({"a": "b" * (16 * 1024 - 9)}).encode()
     assert len(just) == 16 * 1024
-    assert found(just) == ["the member a"]
-    assert found(just + b" ") == []
-    assert found(b"[" * 10_000) == []
-    assert found(json.dumps({"n" * 41: "v", "a": {"b": "c"}, "d": 1}).encode()) == [
+    assert places_in(just) == ["the member a"]
+    assert places_in(just + b" ") == []
+    assert places_in(b"[" * 10_000) == []
+    assert places_in(json.dumps({"n" * 41: "v", "a": {"b": "c"}, "d": 1}).encode()) == [
         f"the member {'n' * 40}"
     ]
 
@@ -633,8 +641,8 @@ AMBIGUOUS = [
 
 @pytest.mark.parametrize(("value", "label"), AMBIGUOUS)
 def test_a_key_that_may_be_one_of_two_is_not_named(value: bytes, label: str | None) -> None:
-    found = match_altered_key(value, TWINS)
-    assert (found and found[1]) == label
+    match = match_altered_key(value, TWINS)
+    assert (match and match[1]) == label
     assert match_altered_key(b"a-key-3", {b"a-key-1": "one", b"a-key-2": "two"}) is None
     assert match_altered_key(b"A-KEY", {b"a-key": "one", b"a-Key": "two"}) is None
 
@@ -646,14 +654,14 @@ def test_a_secret_is_veiled_wherever_it_is_sent(server: MockServer) -> None:
         for value in (text, f'"{text}"', text.upper(), text[:-1], f"Bearer {text}"):
             for name in ("X-CoinAPI-Key", "X-API-KEY", "Authorization", "X-Other"):
                 request = get(f"{target}?key={quote(value)}", {name: value + "~"})
-                told(server, handle.base_url, request)
+                explanation_of(server, handle.base_url, request)
     for text in texts:
         for body in (
             connecting(text),
             connecting(fields={"apiKey": text, "apiSecret": text}),
             {text: text},
         ):
-            told(server, server.coinstats.base_url, asking(body))
+            explanation_of(server, server.coinstats.base_url, asking(body))
 
 
 # No credential at all, or none that is one of ours
@@ -683,8 +691,10 @@ def test_a_missing_credential_names_where_it_belongs(
 ) -> None:
     url = getattr(server, provider).base_url.removesuffix("/platform")
     token = ("&" if "?" in target else "?") + "token=x" if is_sent else ""
-    found = told(server, url, get(target + token, {"X-My-Key": "no"} if is_sent else {}, method))
-    assert found == {
+    explanation = explanation_of(
+        server, url, get(target + token, {"X-My-Key": "no"} if is_sent else {}, method)
+    )
+    assert explanation == {
         "rule": "missing_credential",
         "expected": f"a credential in {places}",
         "received": "the header x-my-key, the parameter token" if is_sent else "none of them",
@@ -706,19 +716,19 @@ def test_a_login_from_netrc_in_place_of_the_token_is_named(
     server: MockServer, provider: str, target: str, rule: str
 ) -> None:
     url = getattr(server, provider).base_url.removesuffix("/platform")
-    found = told(server, url, get(target, BASIC_LOGIN))
-    assert found["rule"] == rule
-    assert "~/.netrc" in found["fix"]
+    explanation = explanation_of(server, url, get(target, BASIC_LOGIN))
+    assert explanation["rule"] == rule
+    assert "~/.netrc" in explanation["fix"]
 
 
 def test_a_body_in_gzip_is_named(server: MockServer) -> None:
     body = gzip.compress(b'{"connectionId": "binance"}', mtime=0)
     request = get(BALANCE, {"X-API-KEY": OWN, **typed("{}")}, "POST", body)
-    found = told(server, server.coinstats.base_url, request)
-    assert (found["rule"], found["received"]) == ("compressed body", "a body in gzip")
+    explanation = explanation_of(server, server.coinstats.base_url, request)
+    assert (explanation["rule"], explanation["received"]) == ("compressed body", "a body in gzip")
 
 
 def test_a_key_in_a_body_in_gzip_is_found(server: MockServer) -> None:
     body = gzip.compress(json.dumps({"apikey": KEY}).encode(), mtime=0)
-    found = told(server, server.coinapi.base_url, get(READ, {}, "GET", body))
-    assert found["rule"] == BODY
+    explanation = explanation_of(server, server.coinapi.base_url, get(READ, {}, "GET", body))
+    assert explanation["rule"] == BODY

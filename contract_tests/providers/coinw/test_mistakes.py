@@ -75,7 +75,7 @@ NO_KEY = [
     # about, target, headers, body, rule, received, fix
     ("an empty key", f"{READING}&api_key=&sign={SIGN}", {}, "", "empty api_key", "nothing in the parameter api_key", "Check that the variable that holds the key is set."),
     ("JSON", READING, dict([JSON]), f'{{"api_key":"main-api-key","sign":"{SIGN}"}}', "api_key in a body that is not a form", "the key main in the member api_key", NO_FORM),
-    ("a form that is not told", READING, {}, f"api_key=main-api-key&sign={SIGN}", "api_key in a body that is not a form", "the key main in the member api_key", NO_FORM),
+    ("a form without its media type", READING, {}, f"api_key=main-api-key&sign={SIGN}", "api_key in a body that is not a form", "the key main in the member api_key", NO_FORM),
     ("a header", READING, {"X-COINW-APIKEY": "main-api-key"}, "", "api_key in a header", "the key main in the header x-coinw-apikey", IN_HEADER),
     ("headers, without a time", READING, {"api_key": "main-api-key", "sign": SIGN}, "", "api_key in a header", "the key main in the header api_key", IN_HEADER),
     ("the futures' headers", READING, {"api_key": "main-api-key", "sign": SIGN, "timestamp": str(NOW)}, "", "the futures' scheme", "the key main in the header api_key", IS_FUTURES),
@@ -91,7 +91,7 @@ NO_KEY = [
     NO_KEY,
     ids=[row[0] for row in NO_KEY],
 )
-def test_a_key_that_is_not_where_it_belongs_is_told(  # noqa: PLR0917
+def test_a_key_in_a_wrong_place_is_explained(  # noqa: PLR0917
     server: MockServer,
     about: str,
     target: str,
@@ -137,7 +137,7 @@ NO_SIGN = [
 
 
 @pytest.mark.parametrize(("target", "headers", "body", "rule", "received", "fix"), NO_SIGN)
-def test_a_signature_that_is_not_where_it_belongs_is_told(  # noqa: PLR0917
+def test_a_signature_in_a_wrong_place_is_explained(  # noqa: PLR0917
     server: MockServer,
     target: str,
     headers: dict[str, str],

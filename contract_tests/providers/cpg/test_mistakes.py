@@ -71,7 +71,7 @@ CLIENTS = [
 
 
 @pytest.mark.parametrize(("about", "rule", "ask"), CLIENTS, ids=[row[0] for row in CLIENTS])
-def test_what_a_real_client_makes_of_a_request_is_told(
+def test_a_request_that_a_real_client_rewrites_is_explained(
     server: MockServer, about: str, rule: str, ask: Callable[[str], Any]
 ) -> None:
     ask(server.cpg.base_url)
@@ -122,7 +122,7 @@ def test_a_body_that_was_signed_is_not_shown(server: MockServer) -> None:
 
 
 def test_a_header_that_comes_twice_is_named(server: MockServer) -> None:
-    right, wrong = READ.signed(), replace(READ, secret=b"nobody knows").signed()
+    right, wrong = READ.signed(), replace(READ, secret=b"an unknown secret").signed()
     lines = [f"{name}: {value}\r\n" for name, value in [*wrong.items(), *right.items()]]
     head = f"GET {READ.sent_path} HTTP/1.1\r\nHost: x\r\n{''.join(lines)}\r\n"
     exchange(server.cpg.base_url, head.encode())
@@ -232,7 +232,7 @@ TIMES = [
 
 
 @pytest.mark.parametrize(("timestamp", "rule", "received", "fix"), TIMES)
-def test_a_time_outside_the_window_is_told_in_seconds(
+def test_a_time_outside_the_window_is_explained_in_seconds(
     server: MockServer, timestamp: str, rule: str, received: str, fix: str
 ) -> None:
     wrong = replace(READ, sent_timestamp=timestamp, timestamp=timestamp.encode())
@@ -260,7 +260,7 @@ REPLAYED = (
 )
 
 
-def test_two_equal_requests_in_one_second_are_told_to_be_one_signature(server: MockServer) -> None:
+def test_two_equal_requests_in_one_second_have_one_signature(server: MockServer) -> None:
     send(server, READ)
     assert explanation_of(server, READ, "replayed") == {
         "rule": "signature used before",
@@ -292,7 +292,7 @@ BEHIND = [
 @pytest.mark.parametrize(
     ("key_id", "reason", "explanation"), BEHIND, ids=[row[1] for row in BEHIND]
 )
-def test_what_a_key_may_not_do_is_told(
+def test_a_key_without_the_right_is_explained(
     server: MockServer, key_id: str, reason: str, explanation: dict[str, str]
 ) -> None:
     assert explanation_of(server, replace(READ, key_id=key_id), reason) == explanation
