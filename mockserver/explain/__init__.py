@@ -6,8 +6,8 @@ and in pairs, until one of them reproduces the signature that the client sent.
 """
 
 from mockserver.explain.clocks import smaller_unit, zone_hint
-from mockserver.explain.keys import KEY_MAX, match_altered_key, nearest
-from mockserver.explain.sent_values import SentValue, sent_values
+from mockserver.explain.keys import match_altered_key, nearest
+from mockserver.explain.sent_values import sent_values
 from mockserver.explain.solver import TRIES_MAX, Mistake, explanation_for, solve
 from mockserver.explain.text import (
     SHOWN_MAX,
@@ -26,14 +26,12 @@ from mockserver.explain.vocabulary import (
 )
 
 __all__ = [
-    "KEY_MAX",
     "SHOWN_MAX",
     "TRIES_MAX",
     "Explainer",
     "Explanation",
     "Mistake",
     "RejectedRequest",
-    "SentValue",
     "by_reason",
     "explanation_for",
     "fingerprinted",
