@@ -33,7 +33,7 @@ def explain_missing(rejected: RejectedRequest, provider: Provider) -> Explanatio
     empty = [p.name for p in missing if any(v.is_at(p) and not v.value for v in sent)]
     expected = f"{_listed(places)}, none of them empty"
     if empty:
-        fix = f"Check that the variables that hold {', '.join(empty)} are set."
+        fix = f"Check that the client has a value for {listed(empty)}."
         return Explanation(f"empty {', '.join(empty)}", expected, _text(present), fix)
     stand_ins = _stand_ins(rejected, provider, missing, others)
     if not (present or stand_ins):

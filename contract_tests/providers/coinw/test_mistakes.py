@@ -129,7 +129,7 @@ def test_a_form_in_gzip_is_named(server: MockServer) -> None:
 
 NO_SIGN = [
     (f"{READING}&api_key=main-api-key", {}, "", "missing sign", "api_key", "Send sign."),
-    (f"{READING}&api_key=main-api-key&sign=", {}, "", "empty sign", "api_key", "Check that the variables that hold sign are set."),
+    (f"{READING}&api_key=main-api-key&sign=", {}, "", "empty sign", "api_key", "Check that the client has a value for sign."),
     (f"{READING}&api_key=main-api-key&signature={SIGN}", {}, "", "missing sign", "api_key, the parameter signature", "Send sign, not the parameter signature."),
     (f"{READING}&api_key=main-api-key", {"Sign": SIGN}, "", "missing sign", "api_key, the header sign", "Send sign, not the header sign."),
     (f"{READING}&api_key=main-api-key", dict([JSON]), f'{{"sign":"{SIGN}"}}', "missing sign", "api_key, the member sign", "Send sign, not the member sign."),
