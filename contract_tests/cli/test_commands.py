@@ -155,6 +155,20 @@ def test_the_providers_are_listed_with_whole_paths(command: Command) -> None:
     assert "  GET    /platform/v2/accounts  (listAccounts)\n" in command("providers")[1]
 
 
+MISSPELT = [
+    ("fail cpg --reject forbiden", "forbidden"),
+    ("clock advanc 1s", "advance"),
+    ("requests --operation returnBalance", "returnBalances"),
+]
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest(client: Command) -> None:
+    for line, nearest in MISSPELT:
+        status, out, err = client(*line.split())
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert f"id you mean {nearest}" in err or f"id you mean '{nearest}'" in err, err
+
+
 def test_every_command_that_prints_a_list_or_a_verdict_prints_json_too(
     command: Command, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from contract_tests.support.processes import run
 OPTIONS = [
     ("serve --port x", "--port"),
     ("serve --port 70000", "--port"),
-    ("serve --nope", "--nope"),
+    ("serve --prot 1", "'--port'"),
     ("serve --world nowhere", "nowhere: no such world"),
     ("serve --limits some", "limits is default, off, or single limits"),
     ("serve --limit cpg.key", "--limit cpg.key: write NAME.LIMIT=N/DURATION, as in cpg.key=5/60s"),
@@ -19,6 +19,7 @@ OPTIONS = [
     ("serve --limit cpg.nope=5/60s", "no limit cpg.nope: there are"),
     ("serve --quirk cpg.replay", "write NAME.KEY=VALUE"),
     ("serve --quirk cpg.nope=1", "no quirk cpg.nope: there are"),
+    ("serve --quirk coinw.empt=null", "did you mean coinw.empty?"),
     ("serve --quirk cpg.replay=maybe", "quirk cpg.replay: 'maybe' is none of on, off"),
     ("serve --quirk cpg.timestamp_window=5minutes", "is no duration"),
     ("serve --quirk cpg.timestamp_window=-5s", "'-5s' lies below zero"),
@@ -31,13 +32,14 @@ OPTIONS = [
     ("serve --processes 2 --proxy-port 0", "are for one process"),
     ("trust --url http://127.0.0.1:9", "no gateway answers"),
     ("trust --ca-dir file", "choose another --ca-dir"),
-    ("curl nope", "no provider nope"),
-    ("curl cpg --credential nope", "no credential nope"),
+    ("curl coinwe", "did you mean coinw?"),
+    ("curl cpg --credential emptyy", "did you mean empty?"),
     ("curl cpg --query é", "percent-encode it"),
     ("facts nope", "no provider nope"),
+    ("facts --status observd", "id you mean"),
     ("check nowhere", "nowhere: no such world"),
     ("check nowhere.yaml", "nowhere.yaml"),
-    ("nope", "nope"),
+    ("serv", "did you mean serve?"),
 ]
 
 
@@ -63,7 +65,8 @@ def test_the_process_itself_ends_with_status_2(tmp_path: Path) -> None:
 FILES = [
     ("port = 'x'", "mockserver.toml: port takes a whole number, not 'x'"),
     ("port = true", "mockserver.toml: port takes a whole number, not True"),
-    ("prot = 1", "mockserver.toml: no option prot"),
+    ("prot = 1", "mockserver.toml: no option prot: "),
+    ("prot = 2", "did you mean port?"),
     ("port = ", "mockserver.toml: Invalid value (at "),
     ("port = 70000", "mockserver.toml: port: 70000 is not in the range"),
     ("[quirks]\ncpg.replay = 5", "mockserver.toml: quirk cpg.replay: '5' is none of on, off"),
@@ -78,6 +81,10 @@ FILES = [
     ("public_url = 'x'", "mockserver.toml: public_url: a public URL starts with"),
     ("scenario = 'x'", "mockserver.toml: scenario: x: no such scenario"),
     ("world = 'nowhere'", "nowhere: no such world"),
+    ("world = 'defualt'", "did you mean default?"),
+    ("scenario = 'half-lots'", "did you mean half-lost?"),
+    ("log_level = 'al'", "did you mean all?"),
+    ("[quirks]\n'cpg.reply' = 'off'", "did you mean cpg.replay?"),
 ]  # fmt: skip
 
 

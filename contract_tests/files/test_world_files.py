@@ -26,6 +26,10 @@ def row(total: str) -> str:
 
 WRONG = [
     ("a section of no provider", "kraken: {}\n", 1, "$.kraken: no provider kraken"),
+    ("a provider misspelt", "cgp: {}\n", 1, "did you mean cpg?"),
+    ("a section misspelt", "cpg:\n  kees: {}\n", 2, "$.cpg.kees: Object contains unknown field `kees`; did you mean keys?"),
+    ("a member misspelt", "cpg:\n  keys:\n    main: {key_id: a, secrt: b, account: m}\n", 3, "did you mean secret?"),
+    ("a permission misspelt", "cpg:\n  keys:\n    main: {key_id: a, secret: b, account: m, permissions: [withdrw]}\n", 3, "did you mean withdraw?"),
     ("a name that is no text", "name: 7\n", 1, "$.name: name is text"),
     ("an unknown member", f"cpg:\n  keys:\n{KEY}  foo: 1\n", 4, "$.cpg.foo: Object contains unknown"),
     ("an unknown member of a key", "cpg:\n  keys:\n    main:\n      key_id: a\n      x: 1\n", 5, "$.cpg.keys.main.x"),
