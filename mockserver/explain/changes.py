@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial, reduce
 from itertools import permutations
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 from msgspec.structs import replace
 
@@ -84,6 +84,11 @@ def respells(*spellings: Spelling) -> Change:
                 yield attempt.put(query=b"&".join(map(b"=".join, spelled)))
 
     return changed
+
+
+def decoded(text: bytes) -> bytes:
+    """Decodes a text; a plus becomes a space."""
+    return unquote_to_bytes(text.replace(b"+", b" "))
 
 
 def quote_all(text: bytes) -> str:

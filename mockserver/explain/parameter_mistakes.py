@@ -17,6 +17,7 @@ from mockserver.explain.changes import (
     UNUSUAL_SPELLINGS,
     Attempts,
     all_but_one,
+    decoded,
     each,
     few_shuffled,
     over_params,
@@ -117,25 +118,12 @@ def _otherwise_sorted(a: Attempt) -> Attempts:
 # Values and the string as a whole
 
 
-def _decoded(text: bytes) -> bytes:
-    return unquote_to_bytes(text.replace(b"+", b" "))
-
-
 def _as_sent(a: Attempt) -> Attempts:
     """Signs query and form as they are sent, without the signature."""
     params = b"&".join((a.of.request.query, a.of.request.body if a.of.form else b"")).split(b"&")
     sign = a.of.recipe.signature_at.name.encode() + b"="
     signed = (p.partition(b"=") for p in params if p and not p.startswith(sign))
     return [replace(a, parts=tuple((name, value) for name, _, value in signed))]
-
-
-def _with_path(a: Attempt) -> Attempts:
-    path = a.of.request.full_path
-    return [replace(a, prefix=prefix) for prefix in (path + b"?", path)]
-
-
-def _without_names(a: Attempt) -> Attempts:
-    return [replace(a, equals=None, joiner=joiner) for joiner in (b"", a.joiner)]
 
 
 def _with_newline(a: Attempt) -> Attempts:
@@ -210,7 +198,7 @@ LIKELY = (
     Mistake("another key's secret", "secret", secret_of_another_key),
     Mistake("newline after the string", "newline", _with_newline),
     Mistake("query signed as it is sent", "raw", _as_sent),
-    Mistake("values decoded twice", "raw", respells(unquote_to_bytes, _decoded)),
+    Mistake("values decoded twice", "raw", respells(unquote_to_bytes, decoded)),
     Mistake(
         "only {key} signed", "every", _omits(lambda a: set(map(label, a.parts)).difference(_key(a)))
     ),
@@ -228,8 +216,8 @@ RARE = (
     Mistake("a parameter not signed", "every", over_params(all_but_one)),
     Mistake("values URL-encoded", "raw", respells(*UNUSUAL_SPELLINGS)),
     Mistake("plus signed for a space", "raw", respells(lambda text: text.replace(b" ", b"+"))),
-    Mistake("path signed", "join", _with_path),
-    Mistake("names not signed", "join", _without_names),
+    Mistake("path signed", "join", lambda a: each("prefix", a.of.path + b"?", a.of.path)(a)),
+    Mistake("names not signed", "join", lambda a: each("joiner", b"", a.joiner, equals=None)(a)),
     Mistake("= missing or another character", "join", each("equals", b"", b":")),
     Mistake("JSON signed", "join", _as_json),
     *RARE_SECRETS,

@@ -21,6 +21,7 @@ from mockserver.explain.changes import (
     Attempts,
     all_but_one,
     as_bytes,
+    decoded,
     each,
     few_shuffled,
     over_params,
@@ -36,6 +37,7 @@ REWRITTEN_BODY_MAX = 8 * 1024  # bytes of a body that is parsed, or signed itsel
 COMPACT, SPACED = (",", ":"), (", ", ": ")
 JOINERS = (b"|", b",", b" ", b"\r\n", b"\n", b"&")
 RARE_JOINERS = (b":", b".", b"-", b"_", b";", b"/", b"+", b"\t", b"\r", b"\n\n", b", ")
+SAME_SIZE = ("sha3_256", "blake2s")  # of digests as SHA-256
 METHODS = (b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD")
 
 
@@ -73,10 +75,6 @@ def _without_empty(query: bytes) -> list[bytes]:
 def _quoted(query: bytes) -> list[bytes | str]:
     """Encodes a query once more, or its escapes otherwise."""
     return [quote(query, safe="=&"), quote(query, safe=""), *respelled(query)]
-
-
-def _decoded(query: bytes) -> list[bytes]:
-    return [unquote_to_bytes(query), unquote_to_bytes(query.replace(b"+", b" "))]
 
 
 def _recoded_path(path: bytes) -> list[bytes | str]:
@@ -223,11 +221,6 @@ def json_spellings(body: bytes, style: tuple[str, str], sort: bool) -> tuple[byt
         return ()
 
 
-def _other_algorithm(a: Attempt) -> Attempts:
-    algorithms = {"sha256": ("sha3_256", "blake2s")}.get(a.algorithm, ())
-    return [replace(a, algorithm=name) for name in algorithms]
-
-
 # The tables: a name has words of the recipe, a fix is the name of a sentence; see signing_texts
 
 LIKELY = (
@@ -248,7 +241,7 @@ LIKELY = (
     Mistake("milliseconds signed", "time", _timestamp(lambda t: [t + b"000"])),
     Mistake("query sorted", "query", over_params(lambda params: [sorted(params)])),
     Mistake("& after the query", "query", _query(_with_ampersand), no_pairs=True),
-    Mistake("query decoded", "query", _query(_decoded)),
+    Mistake("query decoded", "query", _query(lambda q: [unquote_to_bytes(q), decoded(q)])),
     Mistake("query re-encoded", "query", respells(*SPELLINGS)),
     Mistake("spaced JSON {hashed}", "json", _json(SPACED)),
     Mistake("compact JSON {hashed}", "json", _json(COMPACT)),
@@ -315,5 +308,5 @@ RARE = (
     Mistake("fields in another order", "parts", _all_orders),
     Mistake("{key} signed", "parts", _with_key),
     Mistake("hash without the secret", "digest", each("construction", "hash")),
-    Mistake("another algorithm", "digest", _other_algorithm),
+    Mistake("another algorithm", "digest", each("algorithm", *SAME_SIZE)),
 )
