@@ -10,7 +10,6 @@ from mockserver.providers.cdp.auth import read_bearer
 
 KEY_ID = re.compile(r"(?:organizations/[0-9a-f-]{36}/apiKeys/)?[0-9a-f-]{36}")
 LISTED_MAX = 5  # keys or accounts that are listed
-NOISE = " \t\r\n\"'"  # what may surround a value by mistake
 
 # What copying a secret may lose or add: PEM lines, line ends, whitespace, quotes, padding.
 COPYING_NOISE = re.compile(r"-----[A-Z ]+-----|\\[nr]|[\s\"'=]")

@@ -102,7 +102,7 @@ FIX_LEGACY = "CB-ACCESS-* is of another Coinbase API: this one takes a JWT of a 
 
 NO_TOKEN = (
     Rule("legacy headers", lambda t: t.legacy, FIX_LEGACY, "the headers {match}"),
-    Rule("key in place of a token", lambda t: t.keys, received="{match[0]}"),
+    KEY_SENT,
     Rule("empty Authorization header", lambda t: b"authorization" in t.names, FIX_VARIABLE),
     Rule("no Authorization header", lambda t: not t.others, FIX_SIGN, "no value in it", EXPECTED),
 )
@@ -125,7 +125,7 @@ def explain_missing(rejected: RejectedRequest) -> Explanation | None:
         NO_TOKEN,
         names=names,
         legacy=", ".join(legacy),
-        keys=[f"{key} in {place}" for key, place in keys if key],
+        key=next((f"{key} in {place}" for key, place in keys if key), ""),
         others=request.query or any(is_secret_name(name) or b"key" in name for name in names),
     )
 
