@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from contract_tests.clients.senders import by_hand, dial, typed
 from contract_tests.support.raw import wire
+from contract_tests.support.rows import each
 from mockserver import Auth, MockServer
 from mockserver.client.sandbox import ProviderHandle, Sandbox
 from mockserver.engine.settings import Settings
@@ -409,9 +410,7 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("change", "look"), [row[1:] for row in SETTINGS], ids=[r[0] for r in SETTINGS]
-)
+@each("change, look", SETTINGS)
 def test_what_is_set_in_one_does_not_show_in_another(
     server: MockServer, pair: Pair, change: Callable[[Any], Any], look: Callable[[Any], Any]
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
+from contract_tests.support.rows import each
 from contract_tests.support.rule_bench import PROVIDERS, READ, RETURN, TEAPOT, Ask, Bench
 from mockserver.model.http import Request, Response
 
@@ -472,9 +473,7 @@ SEVERAL: list[tuple[str, list[dict[str, Any]], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("rules", "expected"), [s[1:] for s in SEVERAL], ids=[s[0] for s in SEVERAL]
-)
+@each("rules, expected", SEVERAL)
 def test_of_several_answers_it_is_the_first(rules: list[dict[str, Any]], expected: str) -> None:
     bench = Bench()
     for n, rule in enumerate(rules):
@@ -526,11 +525,7 @@ DELIVERED: list[tuple[str, list[dict[str, Any]], Ask, str, list[str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("rules", "ask", "reason", "expected"),
-    [d[1:] for d in DELIVERED],
-    ids=[d[0] for d in DELIVERED],
-)
+@each("rules, ask, reason, expected", DELIVERED)
 def test_whatever_is_answered_is_delivered(
     rules: list[dict[str, Any]], ask: Ask, reason: str, expected: list[str]
 ) -> None:
@@ -584,9 +579,7 @@ WITHDRAWALS: list[tuple[str, dict[str, Any], tuple[int, str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("rule", "then"), [w[1:] for w in WITHDRAWALS], ids=[w[0] for w in WITHDRAWALS]
-)
+@each("rule, then", WITHDRAWALS)
 def test_a_withdrawal_is_made_but_for_an_answer_in_its_place(
     rule: dict[str, Any], then: tuple[int, str]
 ) -> None:

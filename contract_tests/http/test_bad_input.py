@@ -26,6 +26,7 @@ from contract_tests.support.raw_requests import (
     target,
     without,
 )
+from contract_tests.support.rows import each
 from mockserver import MockServer
 from mockserver.client.provider import ProviderHandle
 from mockserver.model.provider import ErrorContext
@@ -317,9 +318,7 @@ EVERYWHERE = [
 
 
 @pytest.mark.parametrize("provider", discover())
-@pytest.mark.parametrize(
-    ("row", "reason"), [r[1:] for r in EVERYWHERE], ids=[r[0] for r in EVERYWHERE]
-)
+@each("row, reason", EVERYWHERE)
 def test_every_provider_refuses_by_its_table_of_errors(
     server: MockServer, provider: str, row: tuple[str, str, bytes, tuple[Edit, ...]], reason: str
 ) -> None:
@@ -376,7 +375,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("ask", [row[1] for row in REFUSED], ids=[row[0] for row in REFUSED])
+@each("ask", REFUSED)
 def test_the_parser_refuses_and_the_server_goes_on(server: MockServer, ask: Ask) -> None:
     handle = server.cpg
     before, count = state(server), server.app.sandboxes.default.journal.count
@@ -402,9 +401,7 @@ STEERED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("edit", "expected"), [row[1:] for row in STEERED], ids=[row[0] for row in STEERED]
-)
+@each("edit, expected", STEERED)
 def test_the_control_api_refuses_foreign_hosts_and_origins(
     server: MockServer, edit: Edit, expected: tuple[int, str]
 ) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from contract_tests.clients.senders import DEADLINE
 from contract_tests.support.raw import get
+from contract_tests.support.rows import each
 from contract_tests.support.sockets import (
     HEALTH,
     HOST,
@@ -64,9 +65,7 @@ HEADS: list[tuple[str, Callable[[bytes], bytes], int, bytes]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("edit", "status", "line"), [row[1:] for row in HEADS], ids=[row[0] for row in HEADS]
-)
+@each("edit, status, line", HEADS)
 def test_a_head_is_accepted_or_refused_in_one_line(
     server: MockServer, edit: Callable[[bytes], bytes], status: int, line: bytes
 ) -> None:
@@ -185,7 +184,7 @@ SLOW: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("rule", [row[1] for row in SLOW], ids=[row[0] for row in SLOW])
+@each("rule", SLOW)
 def test_a_client_that_closes_its_sending_side_is_answered_however_long_it_takes(
     server: MockServer, rule: dict[str, Any]
 ) -> None:
@@ -268,7 +267,7 @@ LATE: list[tuple[str, bytes, bytes]] = [
 @pytest.mark.parametrize(
     ("place", "before"), [("cpg", b""), ("gateway", HEALTH), ("control", HEALTH * 3)], ids=str
 )
-@pytest.mark.parametrize(("data", "line"), [r[1:] for r in LATE], ids=[r[0] for r in LATE])
+@each("data, line", LATE)
 def test_what_does_not_come_in_time_is_a_408_and_the_end(
     hasty: MockServer, place: str, data: bytes, line: bytes, before: bytes
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from contract_tests.fuzz.damage import OFFER, cut, damaged
 from contract_tests.support.raw import get
+from contract_tests.support.rows import each
 from contract_tests.support.sockets import (
     CONTINUE,
     HEALTH,
@@ -115,9 +116,7 @@ ROWS: list[tuple[str, bytes, list[int], bool]] = [
     ("half a body", LOST + post(b"{}")[:-1], [404], OPEN),
 ]  # fmt: skip
 
-each_row = pytest.mark.parametrize(
-    ("data", "expected", "closes"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
-)
+each_row = each("data, expected, closes", ROWS)
 
 
 def check(received: bytes, expected: list[int], closes: bool) -> None:
@@ -165,9 +164,7 @@ BODILESS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("data", "status"), [r[1:] for r in BODILESS], ids=[r[0] for r in BODILESS]
-)
+@each("data, status", BODILESS)
 def test_head_is_answered_by_a_head_with_the_length_of_its_body(
     server: MockServer, data: bytes, status: int
 ) -> None:

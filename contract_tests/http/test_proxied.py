@@ -3,6 +3,7 @@
 import pytest
 import requests
 
+from contract_tests.support.rows import each
 from mockserver import MockServer
 from mockserver.cli.main import main
 from mockserver.errors import SettingError
@@ -23,9 +24,7 @@ FORWARDED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("values", "client"), [row[1:] for row in FORWARDED], ids=[r[0] for r in FORWARDED]
-)
+@each("values, client", FORWARDED)
 def test_the_client_is_the_last_address_before_our_proxies(values: list[str], client: str) -> None:
     headers = [(b"x-forwarded-for", value.encode("latin-1")) for value in values]
     networks = parse_networks(["10.0.0.0/8"])

@@ -17,15 +17,8 @@ import pytest
 
 from contract_tests.clients.senders import dial
 from contract_tests.support.raw import get, wire
-from contract_tests.support.raw_requests import (
-    KIB,
-    MIB,
-    chunked,
-    instead,
-    last,
-    order,
-    post,
-)
+from contract_tests.support.raw_requests import KIB, MIB, chunked, instead, last, order, post
+from contract_tests.support.rows import each
 from contract_tests.support.sockets import (
     HEALTH,
     LOST,
@@ -444,7 +437,7 @@ IN_USE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("write", [row[1] for row in IN_USE], ids=[row[0] for row in IN_USE])
+@each("write", IN_USE)
 def test_no_idle_time_closes_a_connection_that_is_in_use(
     server: MockServer, connections: list[Any], write: Write
 ) -> None:

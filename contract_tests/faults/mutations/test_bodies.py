@@ -1,185 +1,35 @@
-"""What mutations make of a good answer: what they say and nothing else, to the byte."""
+"""What each mutation makes of a good body, to the byte."""
 
 import codecs
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import httpx
-import msgspec
 import pytest
 
-from contract_tests.support.documents import documented, good, resolved, send
-from mockserver import HandClock, MockServer
+from contract_tests.support.mutation_reads import (
+    AMOUNTS,
+    JSON,
+    LESS,
+    LONG,
+    MIB,
+    ODD,
+    ODDER,
+    READS,
+    TINY,
+    Change,
+    ask,
+    envelope,
+    fetch,
+    plain,
+    swap,
+)
+from mockserver import MockServer
 from mockserver.faults import json_path, kinds, mutations
-from mockserver.faults.mutations import FIRST_BODIES_MAX
-from mockserver.faults.response_body import CONTENT_TYPE, MUTABLE_BODY_MAX, MutableResponse
-from mockserver.files.documents import openapi_document
+from mockserver.faults.response_body import CONTENT_TYPE, MUTABLE_BODY_MAX
 from mockserver.model.http import Response
-from mockserver.model.provider import Provider, ResponsePaths, Route
+from mockserver.model.provider import Provider
 from mockserver.providers import discover
-
-CLOCK = HandClock(1_747_444_800 * 10**9)
-
-
-@pytest.fixture(scope="module")
-def running() -> MockServer:
-    """A server that is never started: these answers need no socket."""
-    return MockServer(real=CLOCK)
-
-
-# Forty digits, what no double holds, what a double would write with an exponent
-LONG, ODD, TINY = "1234567890123456789.123456789012345678901", "9007199254740993.10", "0.00000023"
-
-ROWS: dict[str, list[dict[str, Any]]] = {
-    "cdp": [
-        {"asset": "long", "name": "Lång €", "decimals": 21, "total": LONG, "held": "0"},
-        {"asset": "odd", "name": "Odd", "decimals": 8, "total": ODD, "held": TINY},
-    ],
-    "coinapi": [
-        {"asset": "LONG", "venue": "KRAKEN", "total": LONG, "held": TINY},
-        {"asset": "ODD", "venue": "KRAKEN", "total": ODD, "rate_usd": "1.50"},
-    ],
-    "coinstats": [
-        {"asset": "long", "venue": "binance", "total": LONG, "price": ODD, "price_btc": TINY},
-        {"asset": "odd", "venue": "binance", "total": "0", "price": "1.50"},
-    ],
-    "coinw": [{"asset": "LONG", "total": LONG}, {"asset": "ODD", "total": ODD, "held": TINY}],
-    "cpg": [
-        {"asset": "LONG", "venue": "ETH", "decimals": 21, "total": LONG, "held": "0"},
-        {"asset": "ODD", "venue": "TRX", "decimals": 2, "total": ODD, "held": "1.50"},
-    ],
-}
-LESS = "1234567890123456789.123456559012345678901"  # LONG - TINY
-ODDER = "9007199254740993.09999977"  # ODD - TINY
-
-ACCOUNT = "/v2/accounts/account_af2937b0-9846-4fe7-bfe9-ccc22d935114/balances"
-MANY = "/v2/accounts/account_00000000-0000-4000-8000-000000000250/balances"
-PRIVATE = "/api/v1/private"
-BINANCE = {
-    "connectionId": "binance",
-    "connectionFields": {
-        "apiKey": "your_binance_api_key_here",
-        "apiSecret": "your_binance_api_secret_here",
-    },
-}
-
-
-class Read(NamedTuple):
-    """One read, and what it answers without a rule."""
-
-    provider: str
-    method: str
-    target: str
-    body: bytes
-    json: Any = None
-
-
-def envelope(data: str) -> bytes:
-    return f'{{"code":"200","data":{data},"msg":"SUCCESS","success":true,"failed":false}}'.encode()
-
-
-READS = {
-    "cdp": Read(
-        "cdp",
-        "GET",
-        ACCOUNT,
-        (
-            '{"balances":['
-            '{"asset":{"symbol":"long","type":"crypto","name":"Lång €","decimals":21},'
-            f'"amount":{{"long":{{"available":"{LONG}","total":"{LONG}"}}}}}},'
-            '{"asset":{"symbol":"odd","type":"crypto","name":"Odd","decimals":8},'
-            f'"amount":{{"odd":{{"available":"{ODDER}","total":"{ODD}"}}}}}}'
-            "]}"
-        ).encode(),
-    ),
-    "coinapi": Read(
-        "coinapi",
-        "GET",
-        "/v1/balances?exchange_id=KRAKEN",
-        (
-            '[{"exchange_id":"KRAKEN","data":['
-            '{"asset_id_exchange":"LONG","asset_id_coinapi":"LONG",'
-            f'"balance":{LONG},"available":{LESS},"locked":{TINY},'
-            '"last_updated_by":"BALANCE_MANAGER","rate_usd":0,"traded":0},'
-            '{"asset_id_exchange":"ODD","asset_id_coinapi":"ODD",'
-            f'"balance":{ODD},"available":{ODD},"locked":0,'
-            '"last_updated_by":"BALANCE_MANAGER","rate_usd":1.50,"traded":0}'
-            "]}]"
-        ).encode(),
-    ),
-    "coinstats": Read(
-        "coinstats",
-        "POST",
-        "/v1/exchange/balance",
-        (
-            f'{{"balances":[{{"coinId":"long","amount":{LONG},"price":{ODD},"priceBtc":{TINY}}},'
-            '{"coinId":"odd","amount":0,"price":1.50,"priceBtc":0}],'
-            '"portfolio":{"id":"618f0bb0f2cf07dce25bc5007750bf1646825509bb63519bd491ab6a56daa419",'
-            '"status":"synced","connectionId":"binance"}}'
-        ).encode(),
-        BINANCE,
-    ),
-    "coinw": Read(
-        "coinw",
-        "POST",
-        f"{PRIVATE}?command=returnBalances",
-        envelope(f'{{"LONG":"{LONG}","ODD":"{ODDER}"}}'),
-    ),
-    "coinw complete": Read(
-        "coinw",
-        "POST",
-        f"{PRIVATE}?command=returnCompleteBalances",
-        envelope(
-            f'{{"LONG":{{"onOrders":"0","available":"{LONG}"}},'
-            f'"ODD":{{"onOrders":"{TINY}","available":"{ODDER}"}}}}'
-        ),
-    ),
-    "cpg": Read(
-        "cpg",
-        "GET",
-        "/v1/balances",
-        (
-            '{"success":true,"message":"OK","data":['
-            f'{{"currency":"LONG","network":"ETH","balance":"{LONG}",'
-            f'"held":"0.{"0" * 21}","available":"{LONG}"}},'
-            f'{{"currency":"ODD","network":"TRX","balance":"{ODD}",'
-            '"held":"1.50","available":"9007199254740991.60"}'
-            '],"data_count":2}'
-        ).encode(),
-    ),
-}
-
-
-def ask(
-    server: MockServer, provider: str, method: str, target: str, label: str = "main", **body: Any
-) -> httpx.Response:
-    """Asks in process, ten seconds after the request before."""
-    CLOCK.advance("10s")
-    handle = getattr(server, provider)
-    with handle.client(label, transport=server.transport) as client:
-        return client.request(method, target, **body)
-
-
-def fetch(server: MockServer, name: str) -> tuple[bytes, bytes]:
-    """Returns media type and body of a read; there is no other header."""
-    read = READS[name]
-    answer = ask(server, read.provider, read.method, read.target, json=read.json)
-    assert answer.status_code == 200, answer.text
-    assert set(answer.headers) - {"content-length"} == {"content-type"}
-    return answer.headers["content-type"].encode(), answer.content
-
-
-@pytest.fixture
-def rich(server: MockServer) -> MockServer:
-    """The server with the amounts that are easily hurt; its CoinStats portfolio is there."""
-    for provider, rows in ROWS.items():
-        getattr(server, provider).set_balances("main", rows)
-    fetch(server, "coinstats")
-    return server
-
-
-JSON = b"application/json"
 
 
 @pytest.mark.parametrize("name", READS)
@@ -188,8 +38,6 @@ def test_the_good_answers_are_these(rich: MockServer, name: str) -> None:
 
 
 # A row: what mutates which read into what
-
-Change = Callable[[bytes], bytes]
 
 
 class Row(NamedTuple):
@@ -203,18 +51,6 @@ class Row(NamedTuple):
 
 def same(body: bytes) -> bytes:
     return body
-
-
-def swap(*pairs: str) -> Change:
-    """Puts each second text in the place of the one before it, which must be there just once."""
-
-    def change(body: bytes) -> bytes:
-        for old, new in zip(pairs[::2], pairs[1::2], strict=True):
-            assert body.count(old.encode()) == 1, old
-            body = body.replace(old.encode(), new.encode())
-        return body
-
-    return change
 
 
 def without(*texts: str) -> Change:
@@ -254,9 +90,9 @@ EXPONENTS = {
     "0": "0E+0",
     f"0.{'0' * 21}": "0E-21",
 }
+
 ALTERNATIVES = "|".join(re.escape(text) for text in sorted(EXPONENTS, key=len, reverse=True))
 AMOUNT = re.compile(rf'(?<=[:"])({ALTERNATIVES})(?=[,"}}])')
-AMOUNTS = {"cdp": 4, "coinapi": 10, "coinstats": 6, "coinw": 2, "coinw complete": 4, "cpg": 6}
 
 
 def exponents(body: bytes) -> bytes:
@@ -296,6 +132,7 @@ EVERYWHERE: dict[str, tuple[Any, Change]] = {
     "expire_token": (True, same),
     "repeat_row": (True, same),
 }
+
 PARTS = [(0, 0), (0.5, 2), (0.25, 4)]  # a fraction, and the whole divided by this
 
 ROWED = {  # whether a row, and the answer, is an object to which a member can be added
@@ -306,6 +143,7 @@ ROWED = {  # whether a row, and the answer, is an object to which a member can b
     "coinw complete": (True, True),
     "cpg": (True, True),
 }
+
 LISTED = ("cdp", "coinapi", "coinstats", "cpg")  # rows in an array; in an object they have names
 
 TABLE = [
@@ -481,6 +319,7 @@ def test_drawn_digits_differ_by_amount_and_match_and_repeat_with_the_seed(
 
 # Several rules
 
+
 # Rules in order, what they make together, and how many of them change something
 COMBINED: list[tuple[str, list[dict[str, Any]], Change, int]] = [
     ("one after the other", [{"drop": "$.data[0]"}, {"null": "$.data[0].held"}], lambda body: rows_left("cpg", 1)(body).replace(b'"held":"1.50"', b'"held":null'), 2),
@@ -513,13 +352,6 @@ def test_only_rules_that_match_and_fire_mutate(rich: MockServer) -> None:
 # What mutations may make of a body together
 
 
-def plain(body: bytes) -> MutableResponse:
-    return MutableResponse(
-        Response(200, ((CONTENT_TYPE, JSON),), body), ResponsePaths(), "main", b"", ""
-    )
-
-
-MIB = 1024 * 1024
 BOUNDS = [
     (0, MUTABLE_BODY_MAX),
     (MUTABLE_BODY_MAX // 10, MUTABLE_BODY_MAX),
@@ -650,6 +482,7 @@ def test_a_raw_answer_is_never_mutated(server: MockServer) -> None:
 
 # Bodies that are no objects
 
+
 EMPTY = {
     "zero-bytes": {
         "": b"",
@@ -669,6 +502,7 @@ EMPTY = {
         "drop": envelope("null").replace(b'"data":null,', b""),
     },
 }
+
 TAKEN: dict[str, Any] = {
     "drop": "$.data",
     "null": "$.data",
@@ -705,427 +539,3 @@ def test_an_empty_array_has_no_rows_and_no_text(server: MockServer) -> None:
     server.clear_faults()
     server.coinapi.fail(mutate={"invalid_utf8": True})
     assert ask(server, "coinapi", "GET", "/v1/balances", "empty").content == b"[]\xff"
-
-
-# Pages
-
-
-class Page(NamedTuple):
-    body: bytes
-    assets: list[str]
-    token: str
-
-
-def page(server: MockServer, token: str = "", target: str = MANY, size: int = 100) -> Page:
-    query = httpx.QueryParams({"pageSize": size} | ({"pageToken": token} if token else {}))
-    answer = ask(server, "cdp", "GET", f"{target}?{query}")
-    assert answer.status_code == 200, answer.text
-    told = answer.json()
-    assets = [row["asset"]["symbol"] for row in told["balances"]]
-    return Page(answer.content, assets, told.get("nextPageToken", ""))
-
-
-@pytest.fixture
-def walked(server: MockServer) -> list[Page]:
-    """The three good pages of a list; the clock stands, so that tokens come out the same."""
-    server.clock.freeze()
-    found = [page(server)]
-    while found[-1].token:
-        found.append(page(server, found[-1].token))
-    assert [len(p.assets) for p in found] == [100, 100, 50]
-    return found
-
-
-def last_row(body: bytes) -> bytes:
-    return b'{"asset"' + body.rpartition(b'{"asset"')[2].partition(b"]")[0]
-
-
-def test_a_repeated_token_leads_to_its_own_page_for_ever(
-    server: MockServer, walked: list[Page]
-) -> None:
-    first, second, last = walked
-    server.cdp.fail(mutate={"repeat_token": True})
-    assert page(server) == first
-    looped = second.body.replace(second.token.encode(), first.token.encode())
-    assert [page(server, first.token).body for _ in range(3)] == [looped] * 3
-    assert page(server, second.token) == last, "a last page has no token to repeat"
-
-
-def test_an_empty_page_keeps_its_token(server: MockServer, walked: list[Page]) -> None:
-    first, second, last = walked
-    server.cdp.fail("empty", requests=2, mutate={"empty_page": True})
-    assert page(server) == first
-    mutate = page(server, first.token)
-    assert mutate.body == b'{"balances":[],"nextPageToken":"%b"}' % second.token.encode()
-    assert page(server, mutate.token) == last
-
-
-def test_an_expired_token_is_refused_in_the_providers_words(
-    server: MockServer, walked: list[Page]
-) -> None:
-    first = walked[0]
-    server.cdp.fail(mutate={"expire_token": True})
-    mutate = page(server)
-    assert mutate.body == first.body.replace(first.token.encode(), mutate.token.encode())
-    assert (mutate.token[0], mutate.token[1:]) == ("A", first.token[1:])
-    answer = ask(server, "cdp", "GET", f"{MANY}?pageSize=100&pageToken={mutate.token}")
-    assert (answer.status_code, server.journal[-1].reason) == (400, "bad_page_token")
-    assert answer.json()["errorMessage"] == "Invalid account ID or query parameters."
-
-
-def test_a_token_that_is_no_text_any_more_cannot_expire(server: MockServer) -> None:
-    server.cdp.fail(mutate={"retype": "$.nextPageToken", "expire_token": True})
-    told = ask(server, "cdp", "GET", f"{MANY}?pageSize=1").json()["nextPageToken"]
-    assert isinstance(told, list)
-    assert told[0].startswith("e")
-
-
-def with_row_before(before: bytes, body: bytes) -> bytes:
-    return body.replace(b'{"balances":[', b'{"balances":[' + last_row(before) + b",", 1)
-
-
-def test_a_page_begins_with_the_last_row_of_the_page_before(
-    server: MockServer, walked: list[Page]
-) -> None:
-    first, second, last = walked
-    server.cdp.fail(mutate={"repeat_row": True})
-    assert page(server) == first
-    mutate = page(server, first.token)
-    assert mutate.body == with_row_before(first.body, second.body)
-    assert mutate.assets == [first.assets[-1], *second.assets]
-    assert page(server, second.token).body == with_row_before(second.body, last.body)
-    assert page(server, second.token).body == with_row_before(second.body, last.body), "once more"
-    assert page(server) == first, "a new walk begins at the beginning"
-
-
-def test_a_row_is_repeated_in_its_own_list_alone(server: MockServer, walked: list[Page]) -> None:
-    first, second, _ = walked
-    server.cdp.fail(mutate={"repeat_row": True})
-    assert page(server) == first
-    short = page(server, target=ACCOUNT, size=1)
-    assert short.assets == ["btc"]
-    ask(server, "cdp", "GET", "/v2/accounts?pageSize=1")
-    ask(server, "cdp", "GET", "/v2/accounts?pageSize=1", "es256")
-    assert page(server, first.token).body == with_row_before(first.body, second.body)
-    assert page(server, short.token, ACCOUNT, 1).assets == ["btc", "usd"]
-
-
-def test_a_rule_sees_the_page_before_the_one_that_it_mutates(
-    server: MockServer, walked: list[Page]
-) -> None:
-    first, second, last = walked
-    server.cdp.fail("third", requests=3, mutate={"repeat_row": True})
-    assert [page(server), page(server, first.token)] == [first, second]
-    assert server.journal[-1].fault is None
-    assert page(server, second.token).body == with_row_before(second.body, last.body)
-
-
-def test_a_row_that_was_not_seen_is_not_repeated(server: MockServer, walked: list[Page]) -> None:
-    server.cdp.fail(mutate={"repeat_row": True})
-    assert page(server, walked[0].token) == walked[1]
-
-
-def listed(n: int, of: str = "") -> MutableResponse:
-    """A page of one row, which brings a token and hands out the next."""
-    body = b'{"rows":["%d"],"next":"t%d"}' % (n, n + 1)
-    shape = ResponsePaths(rows="$.rows[*]", token="$.next", page="page")
-    return MutableResponse(Response(200, (), body), shape, "main", b"/?", of or f"t{n}")
-
-
-def test_the_rows_that_a_rule_remembers_are_bounded() -> None:
-    memory: dict[Any, Any] = {}
-    for n in range(100):
-        kinds.find(kinds.MUTATIONS, "repeat_row").watch(listed(n), memory)
-    mutate = {n: listed(n) for n in (1, 36, 37, 100)}
-    for found in mutate.values():
-        mutations.repeat_row(found, True, None, memory)
-    assert {n: found.tree["rows"] for n, found in mutate.items()} == {
-        1: ["1"],
-        36: ["36"],
-        37: ["36", "37"],
-        100: ["99", "100"],
-    }
-
-
-# What is stale
-
-
-def total(server: MockServer, target: str = "", label: str = "main") -> bytes:
-    return ask(server, "cdp", "GET", ACCOUNT + target, label).content
-
-
-NEW = swap(
-    *('"available":"2.5","total":"3.0"', '"available":"7","total":"7"'),
-    *('"available":"252705.4","total":"303246.48"', '"available":"707575.12","total":"707575.12"'),
-)
-
-
-def test_the_first_answer_comes_back_to_the_same_caller_and_target(server: MockServer) -> None:
-    old = {target: total(server, target) for target in ("", "/btc")}
-    assert b'"2.5"' in old[""]
-    server.cdp.fail(mutate={"stale": True})
-    assert total(server) == old[""]
-    server.cdp.set_balance("main", "btc", total="7")
-    assert total(server) == old[""]
-    assert total(server, label="es256") == NEW(old[""])
-    assert b'"7"' in total(server, "/btc"), "first asked for when it had moved"
-    server.cdp.set_balance("main", "btc", total="8")
-    assert total(server) == old[""]
-    assert b'"7"' in total(server, label="es256")
-    assert b'"7"' in total(server, "/btc")
-    server.clear_faults()
-    assert b'"8"' in total(server)
-
-
-def test_a_rule_remembers_what_it_saw_before_it_fires(server: MockServer) -> None:
-    server.cdp.fail("third", requests="3-", mutate={"stale": True})
-    first = total(server)
-    server.cdp.set_balance("main", "btc", total="7")
-    second = total(server)
-    assert first != second
-    assert [total(server), total(server)] == [first, first]
-
-
-def test_a_refusal_is_neither_remembered_nor_replaced(server: MockServer) -> None:
-    server.cdp.fail("stale", mutate={"stale": True})
-    server.cdp.fail("down", requests=1, reject="service_unavailable")
-    assert b"service_unavailable" in total(server)
-    old = total(server)
-    server.cdp.set_balance("main", "btc", total="7")
-    server.cdp.fail("down", requests=1, reject="service_unavailable")
-    assert b"service_unavailable" in total(server)
-    assert total(server) == old
-
-
-def test_the_answers_that_a_rule_remembers_are_bounded(server: MockServer) -> None:
-    server.cdp.fail(mutate={"stale": True})
-    targets = [f"/btc?n={n}" for n in range(FIRST_BODIES_MAX + 1)]
-    for target in targets:
-        total(server, target)
-    server.cdp.set_balance("main", "btc", total="7")
-    assert [b'"7"' in total(server, target) for target in targets] == [False] * 64 + [True]
-
-
-def large(target: str, size: int) -> MutableResponse:
-    return MutableResponse(
-        Response(200, (), b"x" * size), ResponsePaths(), "main", target.encode(), ""
-    )
-
-
-def test_the_bytes_that_a_rule_remembers_are_bounded() -> None:
-    sizes = {"a": 3 * MIB, "b": MIB + 1, "c": MIB, "d": 1, "e": 0}
-    memory: dict[Any, Any] = {}
-    for target, size in sizes.items():
-        kinds.find(kinds.MUTATIONS, "stale").watch(large(target, size), memory)
-    again = {target: large(target, 7) for target in sizes}
-    for found in again.values():
-        mutations.stale(found, True, None, memory)
-    assert {target: len(found.body) for target, found in again.items()} == {
-        "a": 3 * MIB,
-        "b": 7,
-        "c": MIB,
-        "d": 7,
-        "e": 0,
-    }
-
-
-COINBASE = {
-    "connectionId": "coinbase",
-    "connectionFields": {"apiKey": "empty-key", "apiSecret": "empty-secret"},
-}
-FORMS = [
-    ("coinstats", READS["coinstats"].target, {"json": BINANCE}, {"json": COINBASE}),
-    ("coinw", PRIVATE, {"data": {"command": "returnBalances"}}, {"data": {"command": "returnCompleteBalances"}}),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("provider", "target", "one", "other"), FORMS, ids=[f[0] for f in FORMS])
-def test_requests_that_differ_in_their_bodies_have_answers_of_their_own(
-    server: MockServer, provider: str, target: str, one: dict[str, Any], other: dict[str, Any]
-) -> None:
-    server.set_quirks({"coinstats.sync_after": "never", "coinstats.sync_polls": "1000"})
-    plain = [ask(server, provider, "POST", target, **body).content for body in (one, other)]
-    getattr(server, provider).fail(mutate={"stale": True})
-    assert [ask(server, provider, "POST", target, **body).content for body in (one, other)] == plain
-
-
-# Decoded and encoded
-
-
-def unchanged(route: Route, answer: httpx.Response) -> None:
-    """Holds that an answer comes out of a tree as it went in."""
-    headers = ((b"content-type", answer.headers["content-type"].encode()),)
-    response = Response(answer.status_code, headers, answer.content)
-    found = MutableResponse(response, route.shape, "main", b"", "")
-    assert (found.tree is None) == (answer.content == b"")
-    assert found.changed == response
-
-
-# These ask for more than the tokens say that are signed here.
-STRICT = ("cdp.strict_claims", "cdp.strict_host", "cpg.address_check")
-
-CHOICES = [
-    (provider, {f"{provider.name}.{quirk.name}": choice})
-    for provider in discover().values()
-    for quirk in provider.quirks
-    for choice in quirk.choices
-    if f"{provider.name}.{quirk.name}" not in STRICT
-]
-
-
-@pytest.mark.parametrize(
-    ("provider", "quirks"),
-    [*((provider, {}) for provider in discover().values()), *CHOICES],
-    ids=lambda given: str(given or "default") if isinstance(given, dict) else given.name,
-)
-def test_a_good_answer_comes_out_of_its_tree_byte_for_byte(
-    server: MockServer, provider: Provider, quirks: dict[str, str]
-) -> None:
-    server.set_quirks(quirks)
-    handle = getattr(server, provider.name)
-    with httpx.Client(transport=server.transport) as client:
-        for route in provider.routes:
-            answer = send(client, handle, "main", route)
-            assert answer.status_code == 200, answer.text
-            unchanged(route, answer)
-
-
-@pytest.mark.parametrize("name", READS)
-def test_amounts_of_forty_digits_come_out_of_a_tree(rich: MockServer, name: str) -> None:
-    read = READS[name]
-    (route,) = (r for r in discover()[read.provider].routes if r.id == named(read))
-    answer = ask(rich, read.provider, read.method, read.target, json=read.json)
-    assert answer.content == read.body
-    unchanged(route, answer)
-    found = MutableResponse(Response(200, (), answer.content), route.shape, "main", b"", "")
-    assert len(found.rows()) == 2
-    assert len(list(found.amounts())) == AMOUNTS[name]
-
-
-def named(read: Read) -> str:
-    return read.target.partition("command=")[2] or discover()[read.provider].main
-
-
-LEAVES = [
-    rb'{"a":1.50,"b":0E-18,"c":-0,"d":2.3E-7,"e":12345678901234567890.10}',
-    rb'["\u0000\u001f\b\n\t\"\\/",true,false,null,{},[]]',
-    '["Lång €","\u2028","😀"]'.encode(),
-    b'"text"',
-    b"7.0",
-    b"null",
-]
-
-
-@pytest.mark.parametrize("body", LEAVES)
-def test_leaves_of_every_kind_come_out_of_a_tree(body: bytes) -> None:
-    found = MutableResponse(Response(200, (), body), ResponsePaths(), "main", b"", "")
-    assert found.tree is not Ellipsis
-    assert found.body == body
-    assert (found.rows(), list(found.amounts()), found.token()) == ([], [], None)
-
-
-# Where shapes lead
-
-
-SHAPED = [
-    (provider, route)
-    for provider in discover().values()
-    for route in provider.routes
-    if route.shape != ResponsePaths()
-]
-
-
-@pytest.mark.parametrize(
-    ("provider", "route"), SHAPED, ids=[f"{provider.name} {route.id}" for provider, route in SHAPED]
-)
-def test_a_shape_leads_somewhere_in_the_documented_example(
-    provider: Provider, route: Route
-) -> None:
-    _, example = good(provider, route.id)
-    found = MutableResponse(
-        Response(200, (), msgspec.json.encode(example)), route.shape, "main", b"", ""
-    )
-    shape = route.shape
-    assert not shape.rows or found.rows()
-    leaves = [found.find(json_path.parse(path)) for path in shape.amounts]
-    assert all(leaves)
-    assert len(list(found.amounts())) == sum(map(len, leaves)), "each is one"
-    assert bool(shape.token) == (found.token() is not None) == bool(shape.page)
-    if shape.page:
-        told = documented(provider).operations()[route.id][2]["parameters"]
-        names = [resolved(openapi_document(provider.name), parameter)["name"] for parameter in told]
-        assert shape.page in names
-
-
-def test_every_main_read_has_rows_and_amounts() -> None:
-    for provider in discover().values():
-        (shape,) = (route.shape for route in provider.routes if route.id == provider.main)
-        assert shape.rows, provider.name
-        assert shape.amounts, provider.name
-
-
-# Paths
-
-TREE = {"a": [{"b": 1, "c": 2}, {"b": 3}], "d": {"e": 4, "x.y": 5, "*": 6, "0": 7}}
-
-PATHS: list[tuple[str, list[Any]]] = [
-    ("$.a", [TREE["a"]]),
-    ("$.a[0].b", [1]),
-    ("$.a[1].b", [3]),
-    ("$.a[2].b", []),
-    ("$.a[*].b", [1, 3]),
-    ("$.a[*].c", [2]),
-    ("$.a[0].*", [1, 2]),
-    ("$.a[*].*", [1, 2, 3]),
-    ("$.d.*", [4, 5, 6, 7]),
-    ("$.d[*]", [4, 5, 6, 7]),
-    ('$["d"]["x.y"]', [5]),
-    ('$.d["*"]', [6]),
-    ("$.d.0", [7]),
-    ("$.d[0]", []),
-    ("$.a.0", []),
-    ("$[0]", []),
-    ("$.a[0].b.c", []),
-    ("$.*", [TREE["a"], TREE["d"]]),
-    ("$.*.*", [*TREE["a"], 4, 5, 6, 7]),
-]
-
-
-@pytest.mark.parametrize(("path", "found"), PATHS)
-def test_a_path_leads_to_these_places(path: str, found: list[Any]) -> None:
-    assert [at[key] for at, key in json_path.find(TREE, json_path.parse(path))] == found
-
-
-@pytest.mark.parametrize("tree", [None, "text", 7, [], {}])
-def test_nothing_lies_below_what_is_no_more_than_a_leaf(tree: Any) -> None:
-    assert [json_path.find(tree, json_path.parse(p)) for p in ("$.a", "$[0]", "$.*", "$[*]")] == [
-        []
-    ] * 4
-
-
-WRONG = [
-    "",
-    "$",
-    "a.b",
-    "$..a",
-    "$.a.",
-    "$.a[]",
-    "$.a[-1]",
-    "$.a[1234567]",
-    "$.a[x]",
-    '$[""]',
-    '$["a"',
-    "$.a b",
-    "$.a\n",
-    "$." + "a" * 511,
-]
-
-
-def test_a_text_that_is_no_path_is_refused() -> None:
-    for wrong in WRONG:
-        with pytest.raises(ValueError, match=r"path|takes"):
-            json_path.parse(wrong)
-
-
-def test_the_longest_path_is_read() -> None:
-    assert json_path.parse("$." + "a" * 510) == ("a" * 510,)
