@@ -49,7 +49,7 @@ NOT_FILLED_IN = re.compile(r"\{.*\}|:[a-z]\w*|\$\{?[a-z].*|undefined|null|none|n
 # Mistakes of any parameter: ``is_right`` tests the text without the mistake.
 ANY = (
     Rule("{name} is empty", lambda v: not v.text, "Omit {name}, or send a value."),
-    Rule("{name} not filled in", lambda v: NOT_FILLED_IN.fullmatch(v.text), "Put the value there."),
+    Rule("{name} not filled in", lambda v: NOT_FILLED_IN.fullmatch(v.text), "Put its value there."),
     Rule("{name} too long", lambda v: len(v.text) > TOKEN_MAX),
     Rule("whitespace or quotes around {name}", lambda v: v.is_right(v.text.strip(" \t\r\n\"'"))),
     Rule("{name} in another case", lambda v: v.is_right(v.text.lower())),
@@ -93,7 +93,11 @@ OWN = {
             "Keep the same pageSize for all pages: {position.size} here.",
             "one for pageSize {position.size}, with pageSize {size}",
         ),
-        Rule("page token changed, or of another sandbox", lambda v: v.position),
+        Rule(
+            "page token changed, or of another sandbox",
+            lambda v: v.position,
+            "Send it unchanged, to the sandbox that issued it; else start again without a token.",
+        ),
     ),
     "type": (Rule("unknown {name}", lambda v: v.nearest, "Did you mean {match}?"),),
 }

@@ -41,11 +41,11 @@ RIGHT = "{algorithm} with the secret of the key {key.label}, of {message}"
 SIGNATURE = (
     Rule("unsigned token", lambda s: not s.token.signature, FIX_SIGN, "no signature"),
     Rule("{match.rule}", lambda s: s.solution, "{match.fix}", "{match.received}"),
-    Rule("symmetric algorithm", lambda s: s.alg in HMAC_DIGESTS, FIX_PRIVATE),
+    Rule("symmetric algorithm", lambda s: s.alg in HMAC_DIGESTS, FIX_PRIVATE, "alg {alg}"),
     Rule("alg missing", lambda s: "alg" not in s.token.header, FIX_ALG, "no alg"),
-    Rule("alg none", lambda s: s.alg == "none", FIX_ALG),
-    Rule("Ed25519 instead of EdDSA", lambda s: s.alg == "Ed25519", FIX_ALG),
-    Rule("wrong alg", lambda s: s.alg != s.algorithm, FIX_ALG),
+    Rule("alg none", lambda s: s.alg == "none", FIX_ALG, "alg {alg}"),
+    Rule("Ed25519 instead of EdDSA", lambda s: s.alg == "Ed25519", FIX_ALG, "alg {alg}"),
+    Rule("wrong alg", lambda s: s.alg != s.algorithm, FIX_ALG, "alg {alg}"),
     Rule("bad signature", lambda s: True, FIX_SIGN, UNKNOWN, RIGHT),
 )
 

@@ -45,6 +45,7 @@ PLACEHOLDER = re.compile(
 BYTES = re.compile(rb"b['\"]")
 
 FIX_ONCE = "Send Bearer once, and one token, unchanged."
+FIX_BYTES = "Decode the token to a string."
 FIX_AWAIT = "Await it, and check that the variable is set."
 FIX_SHORTER = f"Omit claims: a token has at most {jwt.TOKEN_MAX} bytes."
 
@@ -52,7 +53,7 @@ NOT_A_TOKEN = (
     KEY_SENT,
     Rule("Bearer twice", lambda t: t.bearer.lower().startswith(b"bearer"), FIX_ONCE),
     Rule("placeholder in place of a token", lambda t: PLACEHOLDER.fullmatch(t.bearer), FIX_AWAIT),
-    Rule("Python bytes in place of a string", lambda t: BYTES.match(t.bearer), "Decode it."),
+    Rule("Python bytes in place of a string", lambda t: BYTES.match(t.bearer), FIX_BYTES),
     Rule("quotes around the token", lambda t: lookup.is_readable(t.bearer.strip(b"\"'")), FIX_ONCE),
     Rule("two tokens in one header", lambda t: b"," in t.bearer and t.dots > 2, FIX_ONCE),
     Rule("whitespace inside the token", lambda t: len(t.bearer.split()) > 1, FIX_ONCE),
@@ -136,23 +137,26 @@ PADDED = re.compile(rb"[^=]+={1,2}")
 # Base64 of the other alphabet: one such character may be a typo.
 STANDARD = re.compile(rb"\w*[+/]\w*[+/][\w+/]*")
 FIX_STANDARD = "Use - for + and _ for /."
+FIX_WHOLE = "Send the whole token, unchanged."
+FIX_OBJECT = "Sign JSON objects, each serialized once."
+ENCODED = "the {part} in base64url without padding"
+VALID_PART = "a JSON object in UTF-8 as {part}, without repeated members"
 
-FIX_PARTS = "Sign JSON objects, each in base64url without padding, and send them unchanged."
-VALID_PART = "a JSON object in UTF-8, without repeated members, in base64url, as {part}"
-
-BAD_PART = (
+BAD_ENCODING = (
     Rule("padding in the token", lambda t: PADDED.fullmatch(t.text), "Strip the padding."),
     Rule("standard base64 for base64url", lambda t: STANDARD.fullmatch(t.text), FIX_STANDARD),
     Rule("characters that are not base64url", lambda t: re.search(rb"[^\w-]", t.text)),
     Rule("part of the token cut short", lambda t: len(t.text) % 4 == 1),
-    Rule("part of the token cut or changed", lambda t: t.problem == jwt.NOT_BASE64URL),
+    Rule("part of the token cut or changed", lambda t: True, FIX_WHOLE, "{detail}", ENCODED),
+)
+BAD_CONTENT = (
     Rule("{detail} in the header", lambda t: t.problem == jwt.EXTENDED, "Omit {detail}."),
-    Rule("{part} {problem}", lambda t: True, FIX_PARTS, "{part} {problem}: {detail}", VALID_PART),
+    Rule("{part} {problem}", lambda t: True, FIX_OBJECT, "{detail}", VALID_PART),
 )
 
 NO_KID = (
     Rule("kid is not a string", lambda t: "kid" in t.header, received="{type}"),
-    Rule("kid missing", lambda t: True, "Set kid in the header to the key id.", "no kid", "a kid"),
+    Rule("kid missing", lambda t: True, "Set kid to the key id.", "no kid", "a key id as kid"),
 )
 
 
@@ -166,18 +170,20 @@ def explain_form(rejected: RejectedRequest) -> Explanation | None:
     if form is not None:
         return form
     part, text, problem, detail = jwt.first_problem(bearer)
-    return first_explanation(BAD_PART, part=part, text=text, problem=problem, detail=detail)
+    table = BAD_ENCODING if problem == jwt.NOT_BASE64URL else BAD_CONTENT
+    return first_explanation(table, part=part, text=text, problem=problem, detail=detail)
 
 
 # A kid that is not the id of a key
 
 KEY_ID_RULES = KeyRules(places=(), key="key_id", secret="key_secret", name="key id")  # noqa: S106
+FIX_KID = "Set kid to the whole key id."
 FIX_KEY = "Use a key of this sandbox's world."
 
 UNKNOWN_KID = (
-    Rule("only the last part of the key id", lambda t: t.last_part, "Set kid to the whole id."),
-    Rule("account in place of the key id", lambda t: t.kid in t.accounts, "Set kid to the id."),
-    Rule("owner in place of the key id", lambda t: t.kid in t.owners),
+    Rule("only the last part of the key id", lambda t: t.last_part, FIX_KID),
+    Rule("account in place of the key id", lambda t: t.kid in t.accounts, FIX_KID),
+    Rule("owner in place of the key id", lambda t: t.kid in t.owners, FIX_KID),
     Rule("unknown key id", lambda t: True, FIX_KEY, "{shown}", "the id of a key: {labels}"),
 )
 

@@ -61,10 +61,12 @@ def explain_uris(rejected: RejectedRequest) -> Explanation | None:
     entries = [_read_entry(rejected, text) for text in texts[:ENTRIES_MAX]]
     broken, entry = min(((_broken(entry), entry) for entry in entries), key=lambda b: len(b[0]))
     rules = [form, *broken] if form else broken
-    expected, received = highlight_diff(
-        _right_entry(rejected, entry["host"]).encode(),
-        _redacted(**entry).encode("utf-8", "surrogatepass"),
-    )
+    right, sent = _right_entry(rejected, entry["host"]), _redacted(**entry)
+    expected, received = highlight_diff(right.encode(), sent.encode("utf-8", "surrogatepass"))
+    if form and not broken:
+        name = "uri" if claims.get("uris") is None else "uris"
+        expected = f"uris, a list of strings: {expected}"
+        received = f"{name}, {lookup.json_type(claims[name])}: {received}"
     rule, fix = " + ".join(r.rule for r in rules), " ".join(r.fix for r in rules)
     return Explanation(rule, expected, received, fix)
 
