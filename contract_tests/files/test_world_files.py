@@ -180,13 +180,13 @@ def test_a_world_needs_no_section_for_every_provider() -> None:
 
 
 def test_a_generated_world_is_valid_and_depends_only_on_its_seed() -> None:
-    text = generate(accounts=2, assets=20, seed=7)
-    assert text == generate(accounts=2, assets=20, seed=7)
-    assert text != generate(accounts=2, assets=20, seed=8)
+    text = generate(accounts=2, assets=60, seed=7)
+    assert text == generate(accounts=2, assets=60, seed=7)
+    assert text != generate(accounts=2, assets=60, seed=8)
     world = worlds.read(text, "generated")
     for name, part in world.parts.items():
         assert len(part.section.keys) == len(part.accounts) == 2, name
-        assert [len(held.rows) for held in part.accounts.values()] == [20] * 2
+        assert [len(held.rows) for held in part.accounts.values()] == [60] * 2
 
 
 def test_a_generated_world_can_be_served() -> None:
