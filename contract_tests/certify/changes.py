@@ -52,8 +52,8 @@ class Changed(httpx.BaseTransport):
         except httpx.TransportError:
             if not self._partial:
                 raise
-        kept = {"content-length", "transfer-encoding"}
-        headers = [(k, v) for k, v in response.headers.multi_items() if k not in kept]
+        dropped = {"content-length", "transfer-encoding"}
+        headers = [(k, v) for k, v in response.headers.multi_items() if k not in dropped]
         return self._change(
             self._provider, httpx.Response(response.status_code, headers=headers, content=body)
         )

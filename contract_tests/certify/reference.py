@@ -139,17 +139,17 @@ class Exchange:
     def row(self, balance: Any) -> Row:
         """Returns a client's balance as the suite expects it."""
         if self.provider == "cdp":
-            shown = {"asset": balance.asset, "total": balance.total}
-            return shown | {"available": balance.available}
+            row = {"asset": balance.asset, "total": balance.total}
+            return row | {"available": balance.available}
         if self.provider == "coinapi":
-            shown = {"asset": balance.asset, "total": balance.total, "held": balance.locked}
-            return shown | {"available": balance.available, "exchange": balance.exchange}
+            row = {"asset": balance.asset, "total": balance.total, "held": balance.locked}
+            return row | {"available": balance.available, "exchange": balance.exchange}
         if self.provider == "coinstats":
             return {"asset": balance.coin, "total": balance.amount}
         if self.provider == "coinw":
             return {"asset": balance[0], "total": balance[1]}
-        shown = {"asset": balance.currency, "total": balance.total, "held": balance.held}
-        return shown | {"available": balance.available, "network": balance.network}
+        row = {"asset": balance.currency, "total": balance.total, "held": balance.held}
+        return row | {"available": balance.available, "network": balance.network}
 
 
 def unique(rows: list[Row]) -> list[Row]:

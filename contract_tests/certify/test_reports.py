@@ -94,8 +94,8 @@ def test_wrong_use_is_one_line_and_exit_status_2(
 def test_a_list_without_a_provider_names_the_providers(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["certify", "--list"])
-    wanted = "expected --provider, one of cdp, coinapi, coinstats, coinw, cpg"
-    assert wanted in capsys.readouterr().err
+    message = "expected --provider, one of cdp, coinapi, coinstats, coinw, cpg"
+    assert message in capsys.readouterr().err
 
 
 def test_a_list_has_a_heading_and_a_total(capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,8 +134,8 @@ DIFFERENCES = [
 
 @pytest.mark.parametrize(("text", "difference"), DIFFERENCES)
 def test_rows_are_compared_by_value_and_place(text: str, difference: str) -> None:
-    found = rows.difference(rows.parse_text(text, "coinapi"), GOOD, "coinapi")
-    assert any(part in found for part in difference.split("|")) if difference else found == ""
+    message = rows.difference(rows.parse_text(text, "coinapi"), GOOD, "coinapi")
+    assert any(part in message for part in difference.split("|")) if difference else message == ""
 
 
 @pytest.mark.parametrize(

@@ -40,11 +40,11 @@ def test_the_status_has_what_a_client_needs(server: MockServer, client: Command)
     assert all(f"{name:9} {getattr(server, name).base_url}" in text for name in discover())
     assert "world default, seed 490" in text
     assert ", frozen" in text
-    shown = json.loads(client("status", "--json")[1])
-    assert (shown["gateway"], shown["clock"]["frozen"]) == (server.url, True)
+    status = json.loads(client("status", "--json")[1])
+    assert (status["gateway"], status["clock"]["frozen"]) == (server.url, True)
     assert "  secret            test_secret_do_not_use" in client("status", "cpg")[1]
-    shown = json.loads(client("status", "cpg", "--json")[1])
-    assert shown["credentials"] == server.cpg.credentials
+    status = json.loads(client("status", "cpg", "--json")[1])
+    assert status["credentials"] == server.cpg.credentials
 
 
 def test_the_last_requests_are_lines(server: MockServer, client: Command) -> None:
@@ -61,8 +61,8 @@ def test_the_last_requests_are_lines(server: MockServer, client: Command) -> Non
         (("--reason", "unknown_credential"), [2]),
         (("--provider", "cpg"), []),
     ):
-        shown = client("requests", "--json", *args)[1].splitlines()
-        assert [json.loads(line)["n"] for line in shown] == expected
+        lines = client("requests", "--json", *args)[1].splitlines()
+        assert [json.loads(line)["n"] for line in lines] == expected
 
 
 def test_new_requests_are_followed(server: MockServer, tmp_path: Path) -> None:
@@ -335,8 +335,8 @@ def test_a_terminal_shows_requests_by_level_and_in_colour(
         process.kill()
         process.communicate()
         os.close(ours)
-    shown = ("/v1/balances" in text, "/nope" in text, "\x1b[" in text)
-    assert shown == (accepted, refused, coloured)
+    seen = ("/v1/balances" in text, "/nope" in text, "\x1b[" in text)
+    assert seen == (accepted, refused, coloured)
 
 
 def _all_of(fd: int) -> str:

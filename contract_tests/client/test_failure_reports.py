@@ -52,7 +52,7 @@ def test_the_report_of_a_failing_test_ends_with_the_journal(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "shown"),
+    ("options", "sections"),
     [
         (["-x"], 1),
         (["--tb=native"], 2),
@@ -63,13 +63,13 @@ def test_the_report_of_a_failing_test_ends_with_the_journal(run: Run) -> None:
     ids=str,
 )
 def test_the_journal_is_shown_with_every_style_of_report(
-    run: Run, running: MockServer, options: list[str], shown: int
+    run: Run, running: MockServer, options: list[str], sections: int
 ) -> None:
     code = (
         "def test_1(sandbox): ask(sandbox); assert 0\ndef test_2(sandbox): ask(sandbox); assert 0"
     )
     result = run(ASK + code, *(option.format(url=running.url) for option in options))
-    assert [lines for _, lines in journals(result)] == [LINES] * shown
+    assert [lines for _, lines in journals(result)] == [LINES] * sections
     assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
 
 

@@ -72,8 +72,8 @@ def test_every_mistake_is_one_line_without_a_frame_of_ours(
         result = run_in_process(*options)
     result.assert_outcomes(failed=len(calls))
     report = result.stdout.str()
-    shown = re.split(r"^_+ test_it\[\d+\] _+$", report, flags=re.MULTILINE)[1:]
-    for (call, end), text in zip(MISTAKES, shown, strict=True):
+    reports = re.split(r"^_+ test_it\[\d+\] _+$", report, flags=re.MULTILINE)[1:]
+    for (call, end), text in zip(MISTAKES, reports, strict=True):
         messages = re.findall(r"^E   +(.*)$", text, re.MULTILINE)
         assert len(messages) == 1, call
         assert end in messages[0].rstrip("'\""), call

@@ -28,8 +28,8 @@ def test_the_generated_types_are_those_of_the_providers(file: str) -> None:
     without = [
         [n for n in tree.body if not isinstance(n, imports)] for tree in (written, generated)
     ]
-    found, expected = (ast.dump(ast.Module(body, [])) for body in without)
-    assert found == expected, AGAIN
+    written_code, expected = (ast.dump(ast.Module(body, [])) for body in without)
+    assert written_code == expected, AGAIN
 
 
 def members(*kinds: Any) -> set[str]:

@@ -140,24 +140,24 @@ def test_a_large_answer_is_made_and_encoded_a_bounded_number_of_items_at_a_time(
     journal = served.app.sandboxes.default.journal
     for n in range(300):
         journal.add(journal.entries[0].__class__(*[n + 2, *_rest(journal.entries[0])]))
-    made, show, lock = [0], getattr(*shows), served.app.sandboxes.default.lock
+    converted, convert, lock = [0], getattr(*shows), served.app.sandboxes.default.lock
 
     def counted(source: Any) -> Any:
-        assert not lock._is_owned()  # noqa: SLF001 -- nothing is made under it
-        made[0] += 1
-        return show(source)
+        assert not lock._is_owned()  # noqa: SLF001 -- nothing is converted under it
+        converted[0] += 1
+        return convert(source)
 
     monkeypatch.setattr(*shows, counted)
     query = {"limit": "1000"} if path.endswith("/requests") else {}
     verb, parameters = api.find(method, path)
     _, answer = api.carry_out(served.app, verb, parameters, None, query, "http://x")
     pieces, total = [], 0
-    assert made == [0]
+    assert converted == [0]
     for piece in chunks(answer):
         pieces.append(piece)
-        assert made[0] <= ITEMS_MAX
-        total += made[0]
-        made[0] = 0
+        assert converted[0] <= ITEMS_MAX
+        total += converted[0]
+        converted[0] = 0
     assert total >= 300
     assert json.loads(b"".join(pieces)) == json.loads(json.dumps(plain(answer)))
 

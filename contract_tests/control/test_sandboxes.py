@@ -39,10 +39,10 @@ def test_the_default_sandbox_is_listed_and_shown(
     server: MockServer, control: ControlClient
 ) -> None:
     assert control.good("GET", "/sandboxes") == {"sandboxes": [{"id": "default", "expires": None}]}
-    shown = control.good("GET", D)
-    head = [shown[name] for name in ("id", "expires", "world", "seed")]
+    sandbox = control.good("GET", D)
+    head = [sandbox[name] for name in ("id", "expires", "world", "seed")]
     assert head == ["default", None, "default", 490]
-    coinapi = shown["providers"]["coinapi"]
+    coinapi = sandbox["providers"]["coinapi"]
     assert coinapi["base_url"] == server.coinapi.base_url
     assert coinapi["credentials"] == {"api_key": "73034021-THIS-IS-SAMPLE-KEY"}
     assert coinapi["others"]["empty"] == {"api_key": "00000000-EMPTY-KEY"}

@@ -347,8 +347,8 @@ def test_limits_are_changed_by_name_or_all_at_once(
     off = control.good("PATCH", D + "/limits", "off")
     assert off == dict.fromkeys(before, "off")
     assert read_coinapi(server) == 200
-    for name, limit, shown in (("cpg.ip", "5/1s", "5/1s"), ("cpg.key", None, "120/60s")):
-        off[name] = shown
+    for name, limit, text in (("cpg.ip", "5/1s", "5/1s"), ("cpg.key", None, "120/60s")):
+        off[name] = text
         assert control.good("PATCH", D + "/limits", {name: limit}) == off
     assert control.good("PATCH", D + "/limits", "default") == before
     changed = {"cdp.reads": "1/500ms"}

@@ -49,8 +49,10 @@ class Folder:
             script = f'#!/bin/sh\nexec "{sys.executable}" {option} "$@"\n'
             (programs / command).write_text(script)
             (programs / command).chmod(0o755)
-        found = f"{programs}{os.pathsep}{os.environ['PATH']}"
-        self.env = CLEAN | {"PATH": found, "MOCKSERVER_URL": server.url, "COLUMNS": "100"} | ALONE
+        search_path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        self.env = (
+            CLEAN | {"PATH": search_path, "MOCKSERVER_URL": server.url, "COLUMNS": "100"} | ALONE
+        )
 
     def run(self, command: list[str], code: str) -> subprocess.CompletedProcess[str]:
         arguments = [*command, pages.placed(code, self.server)]
@@ -134,8 +136,8 @@ def folder(tmp_path: Path, server: MockServer) -> Iterator[Folder]:
     "page", [p for p in PAGES if any(b.language in RUN for b in pages.blocks(p))], ids=pages.name
 )
 def test_every_example_of_a_page_runs(page: Path, folder: Folder) -> None:
-    found = list(pages.blocks(page))
-    for block, following in zip(found, [*found[1:], None], strict=True):
+    examples = list(pages.blocks(page))
+    for block, following in zip(examples, [*examples[1:], None], strict=True):
         if block.language in RUN and not block.reason:
             getattr(folder, block.language)(block, following)
 

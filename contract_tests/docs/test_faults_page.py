@@ -38,8 +38,8 @@ EXAMPLES = [
 
 @pytest.mark.parametrize(("kind", "line"), EXAMPLES)
 def test_the_example_of_a_fault_is_taken(kind: str, line: str) -> None:
-    name, given = tables.said(line)
-    kinds.find(kind, name).parse(given)
+    name, value = tables.said(line)
+    kinds.find(kind, name).parse(value)
 
 
 @pytest.mark.parametrize("kind", [kinds.MUTATIONS, kinds.DELIVERIES])
@@ -130,13 +130,15 @@ def test_an_example_says_the_same_in_yaml_and_in_python(
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"server": server, "sandbox": server.sandbox()}
     exec(code, names)
-    made = engine(server, names["sandbox"])
+    created = engine(server, names["sandbox"])
     scenario = scenarios.load("slow-day.yaml")
-    assert unsaid(scenario.rules) == unsaid(active.rule for active in made.rulebook.rules.values())
-    assert (made.scenario is not None) is bool(scenario.about)
-    assert made.settings.quirks.items() >= scenario.quirks.items()
-    assert made.settings.limits.items() >= scenario.limits.items()
-    assert made.clock.skew == (scenario.skew or 0)
+    assert unsaid(scenario.rules) == unsaid(
+        active.rule for active in created.rulebook.rules.values()
+    )
+    assert (created.scenario is not None) is bool(scenario.about)
+    assert created.settings.quirks.items() >= scenario.quirks.items()
+    assert created.settings.limits.items() >= scenario.limits.items()
+    assert created.clock.skew == (scenario.skew or 0)
 
 
 def engine(server: MockServer, sandbox: Handle) -> Sandbox:

@@ -48,10 +48,10 @@ def test_each_term_is_linked_where_it_first_stands(page: Path) -> None:
             before.append(piece)
         elif kind == "prose":
             rest = piece
-            for name, found in TERMS.items():  # longest first
-                if not any(found.search(link) for link in before):
-                    assert not found.search(rest), name
-                rest = found.sub("", rest)
+            for name, pattern in TERMS.items():  # longest first
+                if not any(pattern.search(link) for link in before):
+                    assert not pattern.search(rest), name
+                rest = pattern.sub("", rest)
 
 
 LINKED = [

@@ -60,24 +60,24 @@ def test_the_action_sets_variables_for_the_steps_that_follow(shell: Any, tmp_pat
     files = {name: str(tmp_path / name) for name in ("GITHUB_ENV", "GITHUB_OUTPUT")}
     [step] = action["runs"]["steps"]
     env = {
-        name: re.sub(r"\$\{\{ (.*?) \}\}", lambda found: values[found[1]], text)
+        name: re.sub(r"\$\{\{ (.*?) \}\}", lambda match: values[match[1]], text)
         for name, text in step["env"].items()
     }
     shell(step["run"], RUNNER_TEMP=str(tmp_path), **files, **env)
     lines = Path(files["GITHUB_ENV"]).read_text().splitlines()
-    found = dict(line.split("=", 1) for line in lines)
-    assert Path(files["GITHUB_OUTPUT"]).read_text() == f"url={found['MOCKSERVER_URL']}\n"
-    assert found["CPG_SECRET"] == "test_secret_do_not_use"
-    assert "SSL_CERT_FILE" not in found  # steps that follow fetch packages
-    url = f"{found['COINAPI_BASE_URL']}/v1/balances?apikey={found['COINAPI_API_KEY']}"
+    variables = dict(line.split("=", 1) for line in lines)
+    assert Path(files["GITHUB_OUTPUT"]).read_text() == f"url={variables['MOCKSERVER_URL']}\n"
+    assert variables["CPG_SECRET"] == "test_secret_do_not_use"
+    assert "SSL_CERT_FILE" not in variables  # steps that follow fetch packages
+    url = f"{variables['COINAPI_BASE_URL']}/v1/balances?apikey={variables['COINAPI_API_KEY']}"
     assert "KRAKEN" in shell(f"curl -sS '{url}'")
 
 
 def test_the_job_for_gitlab_runs(shell: Any, tmp_path: Path) -> None:
     job = load("deploy/ci/gitlab.yml")["test"]
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
-    said = shell("\n".join([*job["before_script"], *job["script"]]))
-    assert said.count("KRAKEN") == 2
+    output = shell("\n".join([*job["before_script"], *job["script"]]))
+    assert output.count("KRAKEN") == 2
     shell("\n".join(job["after_script"]))
 
 

@@ -17,5 +17,5 @@ def test_a_page_has_the_tables_of_the_code(page: Path) -> None:
 
 
 def test_every_table_is_on_a_page() -> None:
-    shown = {m[2] for page in DOCS.rglob("*.md") for m in PLACE.finditer(page.read_text("utf-8"))}
-    assert shown == set(TABLES)
+    named = {m[2] for page in DOCS.rglob("*.md") for m in PLACE.finditer(page.read_text("utf-8"))}
+    assert named == set(TABLES)

@@ -42,8 +42,8 @@ def test_every_call_of_the_control_api_is_in_its_tables() -> None:
 def test_a_provider_has_a_worked_example_in_two_languages(provider: Provider) -> None:
     text = page(f"providers/{provider.name}.md")
     for language in ("sh", "python"):
-        shown = text.partition(f"```{language}\n")[2].partition("```")[0]
-        assert base_url(provider) in shown
+        example = text.partition(f"```{language}\n")[2].partition("```")[0]
+        assert base_url(provider) in example
     for route in provider.routes:
         assert f"`{route.id}`" in text
 
@@ -81,8 +81,8 @@ def test_the_table_of_reasons_has_the_status_that_a_provider_responds_with(name:
     column = list(PROVIDERS).index(name)
     table = rows("docs/reference/reasons.md", r"reason \| cdp")
     statuses = {reason: row[column] for reason, row in table.items() if row[column]}
-    shown = rows(f"docs/providers/{name}.md", "reason")
-    assert statuses == {reason: row[0] for reason, row in shown.items()}
+    rejects = rows(f"docs/providers/{name}.md", "reason")
+    assert statuses == {reason: row[0] for reason, row in rejects.items()}
 
 
 def test_the_printed_table_is_the_one_shown() -> None:
@@ -97,15 +97,15 @@ def test_the_printed_table_is_the_one_shown() -> None:
 def test_every_limit_is_in_the_tables_with_its_default() -> None:
     for name, provider in PROVIDERS.items():
         limits = {f"{name}.{limit.name}": limit.text for limit in provider.limits}
-        shown = {k: row[0] for k, row in rows(f"docs/providers/{name}.md", "limit").items()}
-        assert shown == limits
+        table = {k: row[0] for k, row in rows(f"docs/providers/{name}.md", "limit").items()}
+        assert table == limits
 
 
 def test_every_credential_of_the_default_world_is_in_the_tables() -> None:
     for name, part in worlds.load("default").parts.items():
         for key in part.section.keys.values():
-            for shown in (page("reference/credentials.md"), page(f"providers/{name}.md")):
-                assert f"| `{getattr(key, part.provider.key)}` |" in shown
+            for text in (page("reference/credentials.md"), page(f"providers/{name}.md")):
+                assert f"| `{getattr(key, part.provider.key)}` |" in text
 
 
 def test_the_facts_are_counted_right() -> None:
@@ -120,5 +120,5 @@ def test_the_facts_are_counted_right() -> None:
 
 def test_every_shipped_scenario_is_in_the_table() -> None:
     about = {name: scenarios.load(name).about for name in scenarios.shipped()}
-    shown = rows("docs/reference/scenarios.md", "scenario")
-    assert {name: [" ".join(text.split())] for name, text in about.items()} == shown
+    table = rows("docs/reference/scenarios.md", "scenario")
+    assert {name: [" ".join(text.split())] for name, text in about.items()} == table

@@ -70,13 +70,13 @@ FORBIDDEN = [
 
 @pytest.mark.parametrize("pattern", FORBIDDEN)
 def test_no_file_makes_markup_of_text_or_reaches_another_host(pattern: str) -> None:
-    found = {
+    lines = {
         f.name: line.strip()
         for f in FILES
         for line in f.read_text().splitlines()
         if re.search(pattern, line)
     }
-    assert found == {}
+    assert lines == {}
 
 
 def test_the_files_are_small_and_scripts_are_external() -> None:
