@@ -1,6 +1,7 @@
 """Calls to CDP, with tokens signed by PyJWT."""
 
 import base64
+import enum
 import json
 from typing import Any
 
@@ -33,7 +34,18 @@ SIGNERS = {
     "stranger": (f"{KEY_ID}3", STRANGER, "EdDSA"),
 }
 CANONICAL = f"GET api.cdp.coinbase.com{BALANCES}"
-ABSENT = object()
+
+
+class Absent(enum.Enum):
+    """No value: the member is left out. Its name is the same in every process that runs tests."""
+
+    ABSENT = "absent"
+
+    def __repr__(self) -> str:
+        return self.value
+
+
+ABSENT = Absent.ABSENT
 
 
 def claims(
