@@ -129,7 +129,7 @@ def served(timeless: MockServer) -> MockServer:
 @pytest.mark.parametrize(
     ("row", "asked"),
     [*((row, "a read") for row in ROWS), *((row, name) for row in ROWS[::5] for name in ASKS)],
-    ids=str,
+    ids=lambda value: value.said if isinstance(value, Row) else value,
 )
 def test_a_delivery_sends_exactly_what_it_says(served: MockServer, row: Row, asked: str) -> None:
     data = ASKS[asked](served.cpg)
