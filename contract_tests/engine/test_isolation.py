@@ -50,7 +50,6 @@ FEE = Decimal("1.5")
 LIMITS = {
     "cpg.key": "off",
     "cpg.ip": "off",
-    "coinw.returnCompleteBalances": "off",
     "coinapi.reads": "9/60s",
 }
 
@@ -102,7 +101,7 @@ class Model:
         self.sandbox = server.sandbox(limits=self.initial_limits, seed=n)
         self.wires = {
             name: Wire(stack, getattr(self.sandbox, name), server.transport)
-            for name in ("cdp", "coinapi", "coinw", "cpg")
+            for name in ("coinapi", "cpg")
         }
         self.begin()
 
@@ -112,11 +111,9 @@ class Model:
         self.sandbox.clock.freeze()
         self.sandbox.clock.set(times.instant_text(self.now))
         self.limit = int(self.initial_limits["coinapi.reads"].partition("/")[0])
-        self.leeway = 300
         self.used: Counter[int] = Counter()
         self.journal: Counter[tuple[str, int, str]] = Counter()
         self.usdt = [Decimal(1500), Decimal(200)]
-        self.btc = [Decimal("0.0012"), Decimal(0)]
         self.pending: dict[int, tuple[int, Decimal]] = {}
         self.withdrawals = 0
 
@@ -147,23 +144,6 @@ class Model:
         (row,) = told["data"]
         assert [Decimal(row["balance"]), Decimal(row["held"])] == self.usdt
         self.journal["cpg", status, ""] += 1
-
-    def read_coinw(self) -> None:
-        status, told = self.ask("coinw", "POST", "/api/v1/private?command=returnCompleteBalances")
-        row = told["data"]["BTC"]
-        assert Decimal(row["available"]) + Decimal(row["onOrders"]) == self.btc[0]
-        assert Decimal(row["onOrders"]) == self.btc[1]
-        self.journal["coinw", status, ""] += 1
-
-    def read_cdp(self) -> None:
-        account = self.sandbox.cdp.credentials["accounts"]["main"]
-        status, told = self.ask("cdp", "GET", f"/v2/accounts/{account}/balances/btc")
-        assert told["amount"]["btc"] == {"available": "2.5", "total": "3.0"}
-        self.journal["cdp", status, ""] += 1
-
-    def lose_the_way(self) -> None:
-        status, _ = self.ask("cpg", "GET", "/v1/nothing")
-        self.journal["cpg", status, "no_route"] += 1
 
     def withdraw(self) -> None:
         amount = Decimal(self.chance.randrange(10, 200))
@@ -198,18 +178,6 @@ class Model:
         self.sandbox.cpg.credit("main", "USDT", str(amount), "ETH")
         self.usdt[0] += amount
 
-    def move_btc(self) -> None:
-        amount, (total, held) = self.amount(), self.btc
-        move = self.chance.choice(["credit", "debit", "hold", "release"])
-        change = {"credit": (1, 0), "debit": (-1, 0), "hold": (0, 1), "release": (0, -1)}[move]
-        wanted = [total + change[0] * amount, held + change[1] * amount]
-        if 0 <= wanted[1] <= wanted[0]:
-            getattr(self.sandbox.coinw, move)("main", "BTC", str(amount))
-            self.btc = wanted
-        else:
-            with pytest.raises(ValueError, match="held"):
-                getattr(self.sandbox.coinw, move)("main", "BTC", str(amount))
-
     def amount(self) -> Decimal:
         return Decimal(self.chance.randrange(1, 10_000)).scaleb(-4)
 
@@ -226,10 +194,6 @@ class Model:
         self.limit = limit
         self.sandbox.set_limits({"coinapi.reads": f"{limit}/60s"})
 
-    def set_a_quirk(self) -> None:
-        self.leeway = self.chance.randrange(300, 900)
-        self.sandbox.set_quirks({"cpg.timestamp_window": f"{self.leeway}s"})
-
     def reset(self) -> None:
         self.sandbox.reset()
         self.begin()
@@ -244,29 +208,22 @@ class Model:
         """Compares everything with the model."""
         sandbox = self.sandbox
         usdt = next(r for r in sandbox.cpg.balances() if (r.asset, r.venue) == ("USDT", "ETH"))
-        btc = next(r for r in sandbox.coinw.balances() if r.asset == "BTC")
-        assert [[usdt.total, usdt.held], [btc.total, btc.held]] == [self.usdt, self.btc]
+        assert [usdt.total, usdt.held] == self.usdt
         assert Counter((e.provider, e.status, e.reason) for e in sandbox.journal) == self.journal
         assert sandbox.clock.now_ns == self.now
         limits = {k: v for k, v in sandbox.limits.items() if k in LIMITS}
         assert limits == self.initial_limits | {"coinapi.reads": f"{self.limit}/60s"}
-        assert sandbox.quirks["cpg.timestamp_window"] == f"{self.leeway}s"
 
 
 # How often each is done, of a hundred.
 OFTEN: dict[Callable[[Model], None], int] = {
     Model.read_cpg: 18,
     Model.read_coinapi: 18,
-    Model.read_coinw: 10,
-    Model.read_cdp: 4,
-    Model.lose_the_way: 4,
     Model.withdraw: 12,
     Model.fail_a_withdrawal: 3,
     Model.credit_usdt: 7,
-    Model.move_btc: 9,
     Model.advance: 8,
     Model.set_a_limit: 3,
-    Model.set_a_quirk: 3,
     Model.reset: 1,
 }
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from contract_tests.support.commands import run_here
-from contract_tests.support.control_calls import Steer
+from contract_tests.support.control_calls import ControlClient
 from mockserver import MockServer
 from mockserver.client.snapshots import Snapshot
 from mockserver.engine import snapshot_shelf
@@ -35,25 +35,25 @@ FULL, LESS = Decimal("250.5"), Decimal("150.5")
 
 
 def test_a_sandbox_returns_to_its_snapshots_over_http(server: MockServer) -> None:
-    steer = Steer(server.url)
-    row = steer.good("POST", "/sandboxes/default/snapshots", {"name": "before"}, 201)
+    api = ControlClient(server.url)
+    row = api.good("POST", "/sandboxes/default/snapshots", {"name": "before"}, 201)
     assert (row["name"], row["requests"], row["journal"]) == ("before", 0, False)
     debit(server)
-    assert steer.good("POST", "/sandboxes/default/snapshots", {}, 201)["name"] == "snapshot-1"
-    listed = steer.good("GET", "/sandboxes/default/snapshots")["snapshots"]
+    assert api.good("POST", "/sandboxes/default/snapshots", {}, 201)["name"] == "snapshot-1"
+    listed = api.good("GET", "/sandboxes/default/snapshots")["snapshots"]
     assert [row["name"] for row in listed] == ["before", "snapshot-1"]
-    document = steer.good("GET", "/sandboxes/default/snapshots/snapshot-1")
-    restored = steer.good("POST", "/sandboxes/default/restore", {"snapshot": "before"})
+    document = api.good("GET", "/sandboxes/default/snapshots/snapshot-1")
+    restored = api.good("POST", "/sandboxes/default/restore", {"snapshot": "before"})
     assert (restored["id"], usdt(server)) == ("default", FULL)
-    steer.good("POST", "/sandboxes/default/restore", {"snapshot": document})
+    api.good("POST", "/sandboxes/default/restore", {"snapshot": document})
     assert usdt(server) == LESS
-    fork = steer.good("POST", "/sandboxes/default/fork", {"id": "fork", "snapshot": "before"}, 201)
+    fork = api.good("POST", "/sandboxes/default/fork", {"id": "fork", "snapshot": "before"}, 201)
     assert fork["providers"]["cpg"]["credentials"] == server.cpg.credentials
-    created = steer.good("PUT", "/sandboxes/made", {"snapshot": document, "ttl": "5m"}, 201)
+    created = api.good("PUT", "/sandboxes/made", {"snapshot": document, "ttl": "5m"}, 201)
     assert (created["id"], created["world"]) == ("made", "default")
-    steer.good("DELETE", "/sandboxes/default/snapshots/before", status=204)
-    assert steer("GET", "/sandboxes/default/snapshots/before").status_code == 404
-    assert steer.good("GET", "/sandboxes/default/world")["name"] == "default"
+    api.good("DELETE", "/sandboxes/default/snapshots/before", status=204)
+    assert api("GET", "/sandboxes/default/snapshots/before").status_code == 404
+    assert api.good("GET", "/sandboxes/default/world")["name"] == "default"
 
 
 def test_a_block_is_undone_and_a_fork_goes_its_own_way(server: MockServer) -> None:
@@ -261,7 +261,7 @@ REFUSED = [
 def test_a_wrong_call_says_where(
     server: MockServer, method: str, path: str, body: Any, status: int, at: str
 ) -> None:
-    refused = Steer(server.url).refused(method, "/sandboxes/default" + path, body)
+    refused = ControlClient(server.url).refused(method, "/sandboxes/default" + path, body)
     assert (refused[0], refused[2]) == (status, at)
 
 

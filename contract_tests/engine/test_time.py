@@ -104,7 +104,6 @@ LIMITS = [
     Limited("cpg.ip", {"cpg.ip": "4/60s"}, 4, 50_000),
 ]
 EACH = {limit.name: limit for limit in LIMITS}
-WINDOWS = {name: EACH[name] for name in ("coinapi.reads", "coinw.user")}  # fixed and rolling
 
 # How each provider says that a limit is full.
 FULL = {
@@ -147,31 +146,6 @@ def test_a_limit_frees_when_the_clock_says_and_not_before(
     assert not lets_through(wound, limit)
     wound.clock.advance("1ms")
     exhaust(wound, limit)
-
-
-@pytest.mark.parametrize("limit", WINDOWS.values(), ids=WINDOWS)
-def test_real_time_frees_no_limit_of_a_frozen_clock(
-    wound: MockServer, real: HandClock, limit: Limited
-) -> None:
-    wound.set_limits(limit.settings | {limit.name: f"2/{limit.frees}ms"})
-    wound.clock.freeze()
-    exhaust(wound, limit._replace(count=2))
-    real.advance("1h")
-    assert not lets_through(wound, limit)
-
-
-@pytest.mark.parametrize("limit", WINDOWS.values(), ids=WINDOWS)
-def test_at_rate_60_a_minute_passes_in_a_second(
-    wound: MockServer, real: HandClock, limit: Limited
-) -> None:
-    wound.set_limits(limit.settings | {limit.name: "2/60s"})
-    wound.clock.set(NEW_YEAR)
-    wound.clock.rate(60)
-    exhaust(wound, limit._replace(count=2))
-    real.advance("999ms")
-    assert not lets_through(wound, limit)
-    real.advance("1ms")
-    assert lets_through(wound, limit)
 
 
 def test_advances_break_no_client_that_signs_with_real_time(server: MockServer) -> None:

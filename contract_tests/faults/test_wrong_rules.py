@@ -14,7 +14,7 @@ from msgspec.structs import fields
 
 from contract_tests.clients.senders import by_hand
 from contract_tests.support.commands import run_here
-from contract_tests.support.control_calls import Steer
+from contract_tests.support.control_calls import ControlClient
 from contract_tests.support.raw import exchange, wire
 from mockserver import HandClock, MockServer
 from mockserver.client.fault_keywords import ANSWER, MATCH, WHEN, sections
@@ -275,13 +275,13 @@ def running() -> Iterator[MockServer]:
 
 
 @pytest.fixture
-def steer(server: MockServer) -> Iterator[Steer]:
+def api(server: MockServer) -> Iterator[ControlClient]:
     server.fail("stands", requests=3, deliver={"delay": "1ms"})
     server.play(PLAYING)
     by_hand(server.coinapi.base_url, wire(server.coinapi.auth.sign("GET", "/v1/balances")))
-    steer = Steer(server.url)
-    with steer.session:
-        yield steer
+    api = ControlClient(server.url)
+    with api.session:
+        yield api
 
 
 def applied(server: MockServer) -> list[Any]:
@@ -295,7 +295,7 @@ def applied(server: MockServer) -> list[Any]:
 
 @pytest.mark.parametrize(("text", "line", "at"), ROWS, ids=ids(IDS))
 def test_the_control_api_refuses_the_same_and_nothing_has_changed(
-    server: MockServer, steer: Steer, text: str, line: int, at: str
+    server: MockServer, api: ControlClient, text: str, line: int, at: str
 ) -> None:
     data, before = strict_yaml.load(text), applied(server)
     assert before[0]["rules"][1]["matched"] == 1, "it plays"
@@ -306,14 +306,14 @@ def test_the_control_api_refuses_the_same_and_nothing_has_changed(
     rule = data["rules"][0] if at.startswith("$.rules[0]") else None
     if isinstance(rule, dict) and "name" in rule:
         calls.append(("POST", f"{D}/faults", rule, "$" + at.removeprefix("$.rules[0]")))
-    refusals = [steer.refused(*call[:3]) for call in calls]
+    refusals = [api.refused(*call[:3]) for call in calls]
     assert [(status, place) for status, _, place, _ in refusals] == [(400, c[3]) for c in calls]
     assert len({error for _, error, _, _ in refusals}) == 1
     assert refusals[0][3] == "see docs/reference/faults.md"
     assert applied(server) == before
 
 
-def test_a_rule_too_deep_is_refused_over_http(server: MockServer, steer: Steer) -> None:
+def test_a_rule_too_deep_is_refused_over_http(server: MockServer, api: ControlClient) -> None:
     before = applied(server)
     for depth, words in ((500, "takes a path such as "), (100_000, "the body is not JSON:")):
         deep = b"[" * depth + b"]" * depth
@@ -322,7 +322,7 @@ def test_a_rule_too_deep_is_refused_over_http(server: MockServer, steer: Steer) 
             ("POST", "faults", rule),
             ("PUT", "scenario", b'{"rules": [%b]}' % rule),
         ):
-            status, error, *_ = steer.refused(method, f"{D}/{path}", body)
+            status, error, *_ = api.refused(method, f"{D}/{path}", body)
             assert (status, error[: len(words)]) == (400, words)
     assert applied(server) == before
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contract_tests.support.control_calls import Steer
+from contract_tests.support.control_calls import ControlClient
 from contract_tests.support.rule_bench import Bench
 from mockserver import MockServer
 from mockserver.client.remote import RemoteServer
@@ -22,7 +22,7 @@ def face(request: pytest.FixtureRequest, server: MockServer) -> Any:
 
 
 @pytest.fixture
-def steer(server: MockServer) -> Iterator[Steer]:
-    steer = Steer(server.url)
-    with steer.session:
-        yield steer
+def api(server: MockServer) -> Iterator[ControlClient]:
+    api = ControlClient(server.url)
+    with api.session:
+        yield api

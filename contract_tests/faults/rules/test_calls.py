@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contract_tests.support.control_calls import Steer
+from contract_tests.support.control_calls import ControlClient
 from contract_tests.support.rows import each
 from contract_tests.support.rule_bench import SEED, TEAPOT, Bench
 from contract_tests.support.rule_draws import FAULTS, HALF, SCENARIO, D, draws, names, over_a_socket
@@ -209,41 +209,41 @@ STOP = {"name": "stop", "deliver": {"close": True}}
 TOLD = {"rule": STOP, "scenario": None, "state": "active", "matched": 0, "fired": 0}
 
 
-def test_rules_are_set_told_and_taken_away(steer: Steer) -> None:
-    assert steer.good("GET", FAULTS) == {"scenario": None, "rules": []}
-    assert steer.good("POST", FAULTS, STOP) == TOLD
-    assert steer.good("POST", FAULTS, HALF) == TOLD | {"rule": HALF}
-    assert steer.good("GET", FAULTS) == {"scenario": None, "rules": [TOLD, TOLD | {"rule": HALF}]}
-    assert steer.good("DELETE", FAULTS + "/half", status=204) is None
-    assert steer.good("GET", FAULTS)["rules"] == [TOLD]
-    assert steer.good("DELETE", FAULTS + "/sto%70", status=204) is None
-    assert steer.good("DELETE", FAULTS, status=204) is None
-    assert steer.good("GET", FAULTS) == {"scenario": None, "rules": []}
+def test_rules_are_set_told_and_taken_away(api: ControlClient) -> None:
+    assert api.good("GET", FAULTS) == {"scenario": None, "rules": []}
+    assert api.good("POST", FAULTS, STOP) == TOLD
+    assert api.good("POST", FAULTS, HALF) == TOLD | {"rule": HALF}
+    assert api.good("GET", FAULTS) == {"scenario": None, "rules": [TOLD, TOLD | {"rule": HALF}]}
+    assert api.good("DELETE", FAULTS + "/half", status=204) is None
+    assert api.good("GET", FAULTS)["rules"] == [TOLD]
+    assert api.good("DELETE", FAULTS + "/sto%70", status=204) is None
+    assert api.good("DELETE", FAULTS, status=204) is None
+    assert api.good("GET", FAULTS) == {"scenario": None, "rules": []}
 
 
-def test_counts_are_told_of_what_came_over_sockets(server: MockServer, steer: Steer) -> None:
-    steer.good("POST", FAULTS, HALF | {"match": {"provider": "coinapi"}})
+def test_counts_are_told_of_what_came_over_sockets(server: MockServer, api: ControlClient) -> None:
+    api.good("POST", FAULTS, HALF | {"match": {"provider": "coinapi"}})
     count = sum(over_a_socket(server, 10))
-    told = steer.good("GET", FAULTS)["rules"][0]
+    told = api.good("GET", FAULTS)["rules"][0]
     assert (told["matched"], told["fired"]) == (10, count) == (10, sum(draws(SEED)[:10]))
-    told = steer.good("POST", FAULTS, HALF)
+    told = api.good("POST", FAULTS, HALF)
     assert (told["matched"], told["fired"]) == (0, 0)
 
 
-def test_scenarios_are_played_and_stopped(steer: Steer) -> None:
-    told = steer.good("PUT", SCENARIO, {"name": "stale-cache"})
-    assert told == steer.good("GET", FAULTS)
+def test_scenarios_are_played_and_stopped(api: ControlClient) -> None:
+    told = api.good("PUT", SCENARIO, {"name": "stale-cache"})
+    assert told == api.good("GET", FAULTS)
     assert told["scenario"] == "stale-cache"
     assert [(r["rule"]["name"], r["scenario"]) for r in told["rules"]] == [("stale", "stale-cache")]
-    assert steer.good("GET", D)["scenario"] == "stale-cache"
-    told = steer.good("PUT", SCENARIO, {"rules": [STOP]})
+    assert api.good("GET", D)["scenario"] == "stale-cache"
+    told = api.good("PUT", SCENARIO, {"rules": [STOP]})
     assert told == {"scenario": "inline", "rules": [TOLD | {"scenario": "inline"}]}
-    assert steer.good("DELETE", SCENARIO, status=204) is None
-    assert steer.good("GET", FAULTS) == {"scenario": None, "rules": []}
-    assert steer.good("DELETE", SCENARIO, status=204) is None
-    steer.good("PUT", SCENARIO, {"name": "stale-cache"})
-    assert steer.good("DELETE", FAULTS, status=204) is None
-    assert steer.good("GET", FAULTS) == {"scenario": None, "rules": []}
+    assert api.good("DELETE", SCENARIO, status=204) is None
+    assert api.good("GET", FAULTS) == {"scenario": None, "rules": []}
+    assert api.good("DELETE", SCENARIO, status=204) is None
+    api.good("PUT", SCENARIO, {"name": "stale-cache"})
+    assert api.good("DELETE", FAULTS, status=204) is None
+    assert api.good("GET", FAULTS) == {"scenario": None, "rules": []}
 
 
 REFUSED: list[tuple[str, str, Any, int, str]] = [
@@ -271,14 +271,14 @@ REFUSED: list[tuple[str, str, Any, int, str]] = [
 
 @pytest.mark.parametrize("row", REFUSED, ids=[f"{r[0]} {r[1]} {str(r[2])[:40]!r}" for r in REFUSED])
 def test_a_wrong_call_says_where_and_changes_nothing(
-    steer: Steer, row: tuple[str, str, Any, int, str]
+    api: ControlClient, row: tuple[str, str, Any, int, str]
 ) -> None:
     method, path, body, status, at = row
-    steer.good("POST", FAULTS, STOP)
-    before = [steer.good("GET", place) for place in (FAULTS, "/sandboxes")]
-    refused = steer.refused(method, path, body)
+    api.good("POST", FAULTS, STOP)
+    before = [api.good("GET", place) for place in (FAULTS, "/sandboxes")]
+    refused = api.refused(method, path, body)
     assert (refused[0], refused[2]) == (status, at)
-    assert [steer.good("GET", place) for place in (FAULTS, "/sandboxes")] == before
+    assert [api.good("GET", place) for place in (FAULTS, "/sandboxes")] == before
 
 
 # The journal and the coverage

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contract_tests.support.control_calls import Steer
+from contract_tests.support.control_calls import ControlClient
 from contract_tests.support.rule_bench import READ, SEED, TEAPOT, Bench
 from contract_tests.support.rule_draws import FAULTS, SCENARIO, draws, fired
 from mockserver.model.times import SECOND, parse_duration
@@ -161,22 +161,22 @@ def test_a_rule_tells_how_often_and_in_which_state(
     assert found == steps
 
 
-def test_a_rule_without_a_name_gets_one(steer: Steer) -> None:
+def test_a_rule_without_a_name_gets_one(api: ControlClient) -> None:
     rule = {"answer": {"reject": "rate_limited"}}
-    names = [steer.good("POST", FAULTS, rule)["rule"]["name"] for _ in range(3)]
+    names = [api.good("POST", FAULTS, rule)["rule"]["name"] for _ in range(3)]
     assert names == ["rule-1", "rule-2", "rule-3"]
-    steer.good("DELETE", FAULTS + "/rule-2", status=204)
-    assert steer.good("POST", FAULTS, rule)["rule"]["name"] == "rule-2"
+    api.good("DELETE", FAULTS + "/rule-2", status=204)
+    assert api.good("POST", FAULTS, rule)["rule"]["name"] == "rule-2"
 
 
-def test_the_scenario_that_plays_can_be_played_again(steer: Steer) -> None:
-    assert steer.good("GET", SCENARIO) == {"scenario": None}
+def test_the_scenario_that_plays_can_be_played_again(api: ControlClient) -> None:
+    assert api.good("GET", SCENARIO) == {"scenario": None}
     for name in ("clock-skew", "schema-drift"):
-        steer.good("PUT", SCENARIO, {"name": name})
-        shown = steer.good("GET", SCENARIO)["scenario"]
+        api.good("PUT", SCENARIO, {"name": name})
+        shown = api.good("GET", SCENARIO)["scenario"]
         assert shown["name"] == name
-        steer.good("PUT", SCENARIO, shown)
-        assert steer.good("GET", SCENARIO)["scenario"] == shown
+        api.good("PUT", SCENARIO, shown)
+        assert api.good("GET", SCENARIO)["scenario"] == shown
 
 
 def test_a_match_counts_whatever_comes_of_the_request(bench: Bench) -> None:
