@@ -156,8 +156,8 @@ def test_callers_are_bounded(rolling: bool) -> None:
     counter = window(Limit("reads", 1, 60 * SECOND, rolling))
     for n in range(CALLERS_MAX + 10):
         counter.charge(str(n), 0)
-    kept = counter._times if rolling else counter._counts  # noqa: SLF001
-    assert len(kept) == CALLERS_MAX
+    callers = counter._times if rolling else counter._counts  # noqa: SLF001
+    assert len(callers) == CALLERS_MAX
     counter.check("0", 0)
     with pytest.raises(Reject):
         counter.check(str(CALLERS_MAX + 9), 0)
@@ -348,16 +348,16 @@ def entry(sandbox: Sandbox, key: bytes = b"", path: bytes = BALANCES) -> Journal
 def test_an_entry_has_caller_times_and_a_bounded_request() -> None:
     sandbox = Sandbox("default", worlds.load("default"), HandClock(1000 * SECOND))
     sandbox.clock.advance(5 * SECOND)
-    found = entry(sandbox, KEY)
-    assert astuple(found)[1:11] == (
+    first = entry(sandbox, KEY)
+    assert astuple(first)[1:11] == (
         1005 * SECOND, 1000 * SECOND, "coinapi", "getBalances", "GET", BALANCES, "main", 200, "", "",
     )  # fmt: skip
-    assert found.request_headers == b"x-coinapi-key: redacted:22cfb5b9"
-    assert (found.request_body, found.response_headers) == (
+    assert first.request_headers == b"x-coinapi-key: redacted:22cfb5b9"
+    assert (first.request_body, first.response_headers) == (
         b"",
         ((b"content-type", b"application/json"),),
     )
-    assert found.response_body.startswith(b'[{"exchange_id":"KRAKEN"')
+    assert first.response_body.startswith(b'[{"exchange_id":"KRAKEN"')
     assert entry(sandbox, b"reject-other").credential == "reject-other"
     assert entry(sandbox, path=b"/" + b"x" * 9999).target == b"/" + b"x" * (TARGET_MAX - 1)
 
@@ -437,7 +437,7 @@ ROUTER = Router(
 
 
 @pytest.mark.parametrize(
-    ("method", "target", "found"),
+    ("method", "target", "expected"),
     [
         ("GET", "/a/b", ("one", {})),
         ("GET", "/a/%62", ("one", {})),
@@ -455,7 +455,7 @@ ROUTER = Router(
     ],
 )
 def test_a_route_is_found_by_method_path_and_parameter(
-    method: str, target: str, found: object
+    method: str, target: str, expected: object
 ) -> None:
     path, _, query = target.encode().partition(b"?")
     request = Request(method, path, query, [], b"", "127.0.0.1", path)
@@ -464,7 +464,7 @@ def test_a_route_is_found_by_method_path_and_parameter(
         outcome: object = (route.id, captured)
     except Reject as reject:
         outcome = reject.reason
-    assert outcome == found
+    assert outcome == expected
 
 
 HUSH = b"hush-4711"

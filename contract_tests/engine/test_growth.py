@@ -23,8 +23,8 @@ from mockserver.providers.cpg.balances import ByCurrency
 
 
 def test_a_count_that_grows_is_a_complaint() -> None:
-    found = [Counted("flat", 1.15, 1000, 1150), Counted("grown", 1.15, 1000, 1160)]
-    assert complaints(found) == [
+    counts = [Counted("flat", 1.15, 1000, 1150), Counted("grown", 1.15, 1000, 1160)]
+    assert complaints(counts) == [
         "grown: 1.16 times, 1,000 to 1,160 instructions, at most 1.15 is allowed"
     ]
 

@@ -71,8 +71,8 @@ class Wire:
         url = httpx.URL(self.handle.base_url)
         path, host = url.path.rstrip("/") + target, url.netloc.decode()
         draft = (auth or self.auth).sign(method, path, body, host, typed(body))
-        status, told = (self._over_socket if socket else self._in_process)(draft)
-        return status, json.loads(told)
+        status, text = (self._over_socket if socket else self._in_process)(draft)
+        return status, json.loads(text)
 
     def _over_socket(self, draft: UnsignedRequest) -> tuple[int, bytes]:
         self._socket.sendall(wire(draft))
@@ -140,8 +140,8 @@ class Model:
         self.journal["coinapi", status, "rate_limited" if full else ""] += 1
 
     def read_cpg(self) -> None:
-        status, told = self.ask("cpg", "GET", "/v1/balances?currency=USDT&network=ETH")
-        (row,) = told["data"]
+        status, body = self.ask("cpg", "GET", "/v1/balances?currency=USDT&network=ETH")
+        (row,) = body["data"]
         assert [Decimal(row["balance"]), Decimal(row["held"])] == self.usdt
         self.journal["cpg", status, ""] += 1
 
@@ -153,13 +153,13 @@ class Model:
             "to_address": f"0xrecipient{self.n}",
             "amount": str(amount),
         }
-        status, told = self.ask("cpg", "POST", "/v1/withdrawals", json.dumps(order).encode())
+        status, body = self.ask("cpg", "POST", "/v1/withdrawals", json.dumps(order).encode())
         if amount + FEE > self.usdt[0] - self.usdt[1]:
-            assert (status, told["message"]) == (400, "Insufficient balance")
+            assert (status, body["message"]) == (400, "Insufficient balance")
             self.journal["cpg", 400, "business_rule"] += 1
             return
         self.withdrawals += 1
-        assert (status, told["data"]["withdrawal_id"]) == (200, self.withdrawals)
+        assert (status, body["data"]["withdrawal_id"]) == (200, self.withdrawals)
         self.usdt[1] += amount + FEE
         self.pending[self.withdrawals] = (self.now + MINUTE, amount + FEE)
         self.journal["cpg", 200, ""] += 1
@@ -334,8 +334,8 @@ def test_a_page_token_is_good_in_its_own_sandbox_only(server: MockServer, pair: 
     token = page(pair.one.cdp, "pageSize=2")[1]["nextPageToken"]
     assert page(pair.one.cdp, f"pageToken={token}")[0] == 200
     for sandbox in (pair.other, server):
-        status, told = page(sandbox.cdp, f"pageToken={token}")
-        assert (status, told["errorType"]) == (400, "invalid_request")
+        status, body = page(sandbox.cdp, f"pageToken={token}")
+        assert (status, body["errorType"]) == (400, "invalid_request")
         assert sandbox.journal[-1].reason == "bad_page_token"
 
 
@@ -463,5 +463,5 @@ def steer(sandbox: Sandbox, n: int) -> None:
     sandbox.set_quirks({"cpg.timestamp_window": f"{300 + n % 100}s"})
     assert sandbox.quirks["cpg.timestamp_window"] == f"{300 + n % 100}s"
     if n % 10 == 0:
-        told = sandbox.coverage()["cpg"]["operations"]["listBalances"]
-        assert sandbox.verify(provider="cpg", status=200, at_least=told) >= told
+        count = sandbox.coverage()["cpg"]["operations"]["listBalances"]
+        assert sandbox.verify(provider="cpg", status=200, at_least=count) >= count

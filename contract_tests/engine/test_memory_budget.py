@@ -123,10 +123,10 @@ def test_what_is_counted_is_no_less_than_what_is_taken(body_and_key: tuple[bytes
         full = tracemalloc.get_traced_memory()[0]
         counted_as = sandbox.journal._size  # noqa: SLF001
         sandbox.journal.clear()
-        taken = full - tracemalloc.get_traced_memory()[0]
+        freed = full - tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert 0.4 * counted_as < taken < counted_as
+    assert 0.4 * counted_as < freed < counted_as
 
 
 SCRIPT = """

@@ -254,12 +254,12 @@ CUT: dict[str, tuple[int, Callable[[bytes], tuple[Request, bytes]]]] = {
 
 
 @pytest.mark.parametrize("behind", [b"", b"z" * 100_000], ids=["at the end", "before more"])
-@pytest.mark.parametrize("kept", [1, 8, 40, len(SECRET) - 1])
+@pytest.mark.parametrize("overlap", [1, 8, 40, len(SECRET) - 1])
 @pytest.mark.parametrize("part", CUT)
-def test_a_text_is_redacted_before_it_is_cut(part: str, kept: int, behind: bytes) -> None:
+def test_a_text_is_redacted_before_it_is_cut(part: str, overlap: int, behind: bytes) -> None:
     limit, make = CUT[part]
     for form in (SECRET, b"".join(b"%%%02x" % byte for byte in SECRET)):
-        text = b" " * (limit - kept) + form + behind
+        text = b" " * (limit - overlap) + form + behind
         texts = journal().redact(*make(text), refused=True)
         assert [t for t in texts if SECRET[:1] in t or b"%45" in t] == []
         assert max(map(len, texts)) <= BODY_MAX
@@ -317,8 +317,8 @@ def test_what_has_the_shape_of_a_jwt_is_redacted_everywhere(name: str, around: b
     )
     texts = journal().redact(parts, text, refused=True)
     payload = JWTS[name].split(b".")[1]
-    assert [kept for kept in texts if payload in kept] == []
-    assert [kept for kept in texts if b"redacted:" not in kept] == []
+    assert [text_kept for text_kept in texts if payload in text_kept] == []
+    assert [text_kept for text_kept in texts if b"redacted:" not in text_kept] == []
 
 
 PLAIN = [

@@ -98,32 +98,32 @@ def members(value: Any) -> dict[str, Any]:
     return dict(vars(value))
 
 
-def walk(value: Any, found: dict[str, list[Any]]) -> Any:
+def walk(value: Any, members_by_name: dict[str, list[Any]]) -> Any:
     """Returns a value without our objects, whose members are added to ``found`` by name."""
     if isinstance(value, PARTS):
         kind = type(value).__name__
         for name, member in members(value).items():
             key = f"{kind}.{name}"
-            plain = walk(member, found) if key not in NOT_STATE else ...
+            plain = walk(member, members_by_name) if key not in NOT_STATE else ...
             inner = [*member.values()] if isinstance(member, Mapping) else [member]
             if not (inner and all(isinstance(one, PARTS) for one in inner)):
-                found.setdefault(key, []).append(plain)
+                members_by_name.setdefault(key, []).append(plain)
         return kind
     if isinstance(value, ledger.LedgerAccount):
         return [(key, row) for key, row in value.rows.items()]
     if isinstance(value, Mapping):
-        pairs = [(walk(k, found), walk(v, found)) for k, v in value.items()]
+        pairs = [(walk(k, members_by_name), walk(v, members_by_name)) for k, v in value.items()]
         return pairs if isinstance(value, OrderedDict) else sorted(pairs, key=lambda p: repr(p[0]))
     if isinstance(value, list | tuple | deque) and not hasattr(value, "_fields"):
-        return [walk(item, found) for item in value]
+        return [walk(item, members_by_name) for item in value]
     return value
 
 
 def walked(sandbox: Sandbox) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    walk(sandbox, found)
-    found["now"] = [sandbox.clock.read()[:2]]
-    return found
+    members_by_name: dict[str, list[Any]] = {}
+    walk(sandbox, members_by_name)
+    members_by_name["now"] = [sandbox.clock.read()[:2]]
+    return members_by_name
 
 
 RULES = [
@@ -225,10 +225,10 @@ def test_a_state_of_the_whale_and_its_return_copy_no_row(monkeypatch: pytest.Mon
         state = sandbox.state()
         sandbox.restore(state)
         fork = sandbox_of(bench, state)
-        taken = tracemalloc.get_traced_memory()[1] - before
+        peak = tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()
-    assert taken <= MIB
+    assert peak <= MIB
     assert copied == []
     for one in (sandbox, fork):
         rows = one.states["cpg"].ledger.accounts["main"].rows
@@ -250,10 +250,10 @@ def test_an_idle_sandbox_takes_less_than_40_kb() -> None:
         for n in range(count):
             make(f"box-{n}")
         gc.collect()
-        taken = tracemalloc.get_traced_memory()[0]
+        size = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert taken / count < 40_000
+    assert size / count < 40_000
 
 
 def sandbox_of(bench: Bench, state: Any) -> Sandbox:

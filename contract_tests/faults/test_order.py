@@ -46,13 +46,17 @@ def test_a_refusal_is_what_a_key_that_is_refused_gets(provider: str, reason: str
 
 @pytest.mark.parametrize(("quirk", "value"), [("error_status", "4xx"), ("error_envelope", "full")])
 def test_a_refusal_follows_the_quirks(quirk: str, value: str) -> None:
-    found = []
+    responses = []
     for label, reason in (("reject-rate_limited", None), ("main", "rate_limited")):
         bench = Bench(quirks={f"coinw.{quirk}": value})
         if reason:
             bench.server.coinw.fail(reject=reason)
-        found.append(comparable(bench.ask("coinw", label=label)))
-    assert found[0] == found[1] != comparable(Bench().ask("coinw", label="reject-rate_limited"))
+        responses.append(comparable(bench.ask("coinw", label=label)))
+    assert (
+        responses[0]
+        == responses[1]
+        != comparable(Bench().ask("coinw", label="reject-rate_limited"))
+    )
 
 
 def test_an_exchange_that_a_rule_makes_unreachable_is_the_one_asked_for() -> None:
@@ -226,8 +230,8 @@ def test_what_is_wrong_at_an_earlier_gate_wins(provider: str, step: int, mistake
     for place, (faults, _) in enumerate(LADDERS[provider]):
         if place == step:
             continue
-        found = {fault: met(provider, mistake, fault) for fault in faults}
-        assert found == {
+        outcomes = {fault: met(provider, mistake, fault) for fault in faults}
+        assert outcomes == {
             fault: (mistake.reason, None) if step < place else (fault, "it") for fault in faults
         }
 
@@ -341,11 +345,11 @@ def test_a_refusal_by_a_rule_counts_in_the_limits_that_it_comes_behind() -> None
         bench.server.cpg.fail("it", reject=reason, times=1)
         bench.ask("cpg")
         assert bench.server.journal[-1].reason == reason
-        found = []
+        statuses = []
         for _ in range(3):
             bench.real.advance("1s")
-            found.append(bench.ask("cpg").status)
-        assert found == then, reason
+            statuses.append(bench.ask("cpg").status)
+        assert statuses == then, reason
 
 
 def test_a_signature_is_used_where_the_refusal_comes_behind_it() -> None:

@@ -381,10 +381,10 @@ def test_values_at_their_bounds_are_good(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     file = written(tmp_path, text)
-    found = scenarios.load(str(file))
-    good = f"{file}: scenario {found.name} is good, {len(found.rules)} rules\n"
+    scenario = scenarios.load(str(file))
+    good = f"{file}: scenario {scenario.name} is good, {len(scenario.rules)} rules\n"
     assert run_here(capsys, "check", str(file)) == (0, good, "")
-    assert scenarios.from_data(strict_yaml.load(text)).rules == found.rules
+    assert scenarios.from_data(strict_yaml.load(text)).rules == scenario.rules
 
 
 def test_a_file_without_a_name_has_its_own(tmp_path: Path) -> None:

@@ -193,9 +193,9 @@ def test_mounted_it_serves_below_the_path_of_its_mount(
     assert client.get("/mock/healthz").text == "ok\n"
     assert client.get("/mock/__admin/health").json()["status"] == "ok"
     assert "No provider here" in client.get("/mock/elsewhere").text
-    made = client.put("/mock/__admin/sandboxes/x", json={})
-    if made.status_code == 201:
-        url = made.json()["providers"][provider]["base_url"]
+    response = client.put("/mock/__admin/sandboxes/x", json={})
+    if response.status_code == 201:
+        url = response.json()["providers"][provider]["base_url"]
         assert url.startswith(f"{GATEWAY}/mock/{provider}/~x")
 
 

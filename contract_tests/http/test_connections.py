@@ -393,8 +393,10 @@ def test_with_64_descriptors_120_silent_clients_lock_no_other_client_out(
         with crowd(*chosen, each=120 // len(chosen)):
             for _ in range(3):
                 assert statuses(converse(started["gateway"], HEALTH)) == [200]
-            made = call("PUT", "/sandboxes/crowded", {"world": "empty"})
-            assert statuses(converse(started["gateway"], made)) == [201], "a file was opened for it"
+            request = call("PUT", "/sandboxes/crowded", {"world": "empty"})
+            assert statuses(converse(started["gateway"], request)) == [201], (
+                "a file was opened for it"
+            )
             assert statuses(converse(started["gateway"], get("/coinapi/nowhere", {}))) == [404]
     finally:
         process.kill()
@@ -610,8 +612,8 @@ def test_options_that_are_no_preflight_are_answered_as_ever(server: MockServer) 
 
 def test_one_option_sets_the_quirk_of_every_provider() -> None:
     with MockServer(cors=True, quirks={"cpg.cors": "off"}) as server:
-        found = {name: server.quirks[f"{name}.cors"] for name in PROVIDERS}
-    assert found == dict.fromkeys(PROVIDERS, "on") | {"cpg": "off"}
+        quirks = {name: server.quirks[f"{name}.cors"] for name in PROVIDERS}
+    assert quirks == dict.fromkeys(PROVIDERS, "on") | {"cpg": "off"}
 
 
 @pytest.mark.parametrize(

@@ -122,11 +122,11 @@ each_row = each("data, expected, closes", ROWS)
 def check(received: bytes, expected: list[int], closes: bool) -> None:
     final = received.replace(CONTINUE, b"")
     assert received.count(CONTINUE) == expected.count(100)
-    found = answers(final)
-    assert [status for status, _, _ in found] == [s for s in expected if s != 100]
-    said = [b"\r\nconnection: close" in head for _, head, _ in found]
-    assert said == [False] * (len(found) - 1) + [closes] * bool(found)
-    assert all(b"\r\ndate: " in head for _, head, _ in found)
+    responses = answers(final)
+    assert [status for status, _, _ in responses] == [s for s in expected if s != 100]
+    closing = [b"\r\nconnection: close" in head for _, head, _ in responses]
+    assert closing == [False] * (len(responses) - 1) + [closes] * bool(responses)
+    assert all(b"\r\ndate: " in head for _, head, _ in responses)
 
 
 @each_row
@@ -169,10 +169,10 @@ def test_head_is_answered_by_a_head_with_the_length_of_its_body(
     server: MockServer, data: bytes, status: int
 ) -> None:
     ((_, _, body),) = answers(converse(server.cpg.base_url, data.replace(b"HEAD", b"GET")))
-    found = answers(converse(server.cpg.base_url, data * 2), bodiless=True)
-    assert [got for got, _, _ in found] == [status] * 2
+    responses = answers(converse(server.cpg.base_url, data * 2), bodiless=True)
+    assert [got for got, _, _ in responses] == [status] * 2
     if status == 200:
-        assert all(b"content-length: %d" % len(body) in head for _, head, _ in found)
+        assert all(b"content-length: %d" % len(body) in head for _, head, _ in responses)
 
 
 def test_a_body_is_asked_for_behind_what_takes_time_and_before_it_comes(server: MockServer) -> None:
@@ -235,7 +235,7 @@ def test_what_comes_in_one_packet_is_answered_in_one_write(
     assert writes == [20]
 
 
-def test_nobody_is_answered_more_than_a_hundred_times_while_others_wait(
+def test_a_connection_gets_at_most_a_hundred_responses_in_a_turn(
     server: MockServer, writes: list[int]
 ) -> None:
     assert statuses(converse(server.cpg.base_url, LOST * 1000)) == [404] * 1000
@@ -309,6 +309,6 @@ def test_damaged_requests_are_answered_or_refused_and_the_server_lives_on(
     for _ in range(20):
         data = damaged(b"".join(chance.choices(rows, k=chance.randrange(1, 6))), chance)
         received = converse(url, *cut(data, chance))
-        found = [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", received)]
-        assert all(status < 500 for status in found), (data, received)
+        codes = [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", received)]
+        assert all(status < 500 for status in codes), (data, received)
     assert statuses(converse(url, HEALTH)) == [200]

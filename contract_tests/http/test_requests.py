@@ -171,10 +171,10 @@ def test_a_request_may_be_cut_anywhere(server: MockServer) -> None:
             hear(other)
             connection.sendall(data[cut:])
             assert hear(connection).startswith(b"HTTP/1.1 200 "), data[:cut]
-    kept = [entry for entry in entries(server) if not entry.reason]
-    assert len(kept) == len(data) - 1
-    assert {(entry.request_headers, entry.request_body) for entry in kept} == {
-        (kept[0].request_headers, ORDER.encode())
+    good_entries = [entry for entry in entries(server) if not entry.reason]
+    assert len(good_entries) == len(data) - 1
+    assert {(entry.request_headers, entry.request_body) for entry in good_entries} == {
+        (good_entries[0].request_headers, ORDER.encode())
     }
 
 
@@ -304,23 +304,23 @@ def test_answers_for_a_client_that_never_reads_are_bounded(
         hear(connection)
         (slow,) = connections
         connection.setblocking(False)
-        taken, looks = 0, 0
+        sent, looks = 0, 0
         while looks < 5:  # at which it took no more
             try:
-                taken += connection.send(many[taken % len(data) :])
+                sent += connection.send(many[sent % len(data) :])
             except BlockingIOError:
                 looks += 1
             noticed(server.url)
             assert held(slow) < HELD_MAX
-            assert taken < 32 * MIB, "it goes on reading"
+            assert sent < 32 * MIB, "it goes on reading"
         answered = len(entries(server))
         connection.setblocking(True)
-        rest = data[taken % len(data) :] if taken % len(data) else b""
+        rest = data[sent % len(data) :] if sent % len(data) else b""
         sending = threading.Thread(target=connection.sendall, args=[rest + GOODBYE])
         sending.start()
         heard = statuses(read_to_end(connection))
         sending.join()
-    whole = (taken + len(rest)) // len(data)
+    whole = (sent + len(rest)) // len(data)
     assert 1 < answered < whole
     assert heard == [200] * (whole + 1)
 

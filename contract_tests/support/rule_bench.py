@@ -68,8 +68,8 @@ class Bench:
         return outcome.response
 
     def ask(self, *ask: Any, **more: Any) -> Response:
-        asked = Ask(*ask, **more)
-        return self.send(asked.provider, self.request(asked))
+        parsed = Ask(*ask, **more)
+        return self.send(parsed.provider, self.request(parsed))
 
     def statuses(self, count: int, *ask: Any, **more: Any) -> list[int]:
         return [self.ask(*ask, **more).status for _ in range(count)]

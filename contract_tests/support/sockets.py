@@ -59,7 +59,7 @@ def converse(url: str, *parts: bytes) -> bytes:
 
 def answers(received: bytes, *, bodiless: bool = False) -> list[Answer]:
     """Takes apart complete responses, each with a length or in chunks."""
-    found, at = [], 0
+    result, at = [], 0
     while at < len(received):
         end = received.index(b"\r\n\r\n", at) + 4
         assert received.startswith(b"HTTP/1.1 ", at), received[at:]
@@ -72,8 +72,8 @@ def answers(received: bytes, *, bodiless: bool = False) -> list[Answer]:
             at = end + (int(length[1]) if length and not bodiless else 0)
             assert at <= len(received), received[end:]
             body = received[end:at]
-        found.append(Answer(int(first[9:12]), first + lines, body))
-    return found
+        result.append(Answer(int(first[9:12]), first + lines, body))
+    return result
 
 
 def unchunked(data: bytes, at: int) -> tuple[bytes, int]:

@@ -41,8 +41,8 @@ ORDER = b'{"currency":"USDT","network":"ETH","to_address":"0xrecipient0","amount
 class Row(NamedTuple):
     """A delivery: as a rule says it, as the journal says it, what it sends, and the end."""
 
-    given: dict[str, Any]
-    said: str
+    deliver: dict[str, Any]
+    logged: str
     sent: Callable[[bytes, bytes], bytes]
     end: str
 
@@ -91,11 +91,11 @@ ROWS = [
     Row({"wrong_length": "-7"}, 'wrong_length: "-7"', announced(-7), CLOSED),
 ]  # fmt: skip
 
-each_row = pytest.mark.parametrize("row", ROWS, ids=[row.said for row in ROWS])
+each_row = pytest.mark.parametrize("row", ROWS, ids=[row.logged for row in ROWS])
 
 
 def test_no_delivery_is_left_out() -> None:
-    assert {name for row in ROWS for name in row.given} == set(kinds.kinds(kinds.DELIVERIES))
+    assert {name for row in ROWS for name in row.deliver} == set(kinds.kinds(kinds.DELIVERIES))
 
 
 CLOSING = "a wish to close"
@@ -127,17 +127,19 @@ def served(timeless: MockServer) -> MockServer:
 
 
 @pytest.mark.parametrize(
-    ("row", "asked"),
+    ("row", "request_kind"),
     [*((row, "a read") for row in ROWS), *((row, name) for row in ROWS[::5] for name in ASKS)],
     ids=lambda value: value.said if isinstance(value, Row) else value,
 )
-def test_a_delivery_sends_exactly_what_it_says(served: MockServer, row: Row, asked: str) -> None:
-    data = ASKS[asked](served.cpg)
+def test_a_delivery_sends_exactly_what_it_says(
+    served: MockServer, row: Row, request_kind: str
+) -> None:
+    data = ASKS[request_kind](served.cpg)
     before, head, body = parts(once(served.cpg, data))
     served.reset()
-    served.cpg.fail(RULE, deliver=row.given)
+    served.cpg.fail(RULE, deliver=row.deliver)
     expected = before + row.sent(head, body)
-    end = CLOSED if row.end == OPEN and asked in (CLOSING, OLD) else row.end
+    end = CLOSED if row.end == OPEN and request_kind in (CLOSING, OLD) else row.end
     with dial(served.cpg.base_url) as connection:
         connection.sendall(data)
         heard = listen(connection, len(expected) + (end != OPEN))
@@ -145,8 +147,8 @@ def test_a_delivery_sends_exactly_what_it_says(served: MockServer, row: Row, ask
     (entry,) = served.journal
     assert (entry.fault, entry.delivery, entry.reason != "") == (
         RULE,
-        row.said,
-        asked == "a refusal",
+        row.logged,
+        request_kind == "a refusal",
     )
 
 
@@ -169,11 +171,11 @@ SMALL = [
 ]
 
 
-@pytest.mark.parametrize(("name", "given", "body", "sent"), SMALL, ids=str)
+@pytest.mark.parametrize(("name", "value", "body", "sent"), SMALL, ids=str)
 def test_a_small_body_is_delivered_to_the_byte(
-    server: MockServer, name: str, given: Any, body: str, sent: bytes
+    server: MockServer, name: str, value: Any, body: str, sent: bytes
 ) -> None:
-    server.cpg.fail(RULE, status=418, body=body, deliver={name: given})
+    server.cpg.fail(RULE, status=418, body=body, deliver={name: value})
     with dial(server.cpg.base_url) as connection:
         connection.sendall(ask(server.cpg))
         heard = listen(connection, len(sent) + 1)
@@ -236,8 +238,8 @@ def test_deliveries_work_on_what_those_before_left_and_the_slow_ones_come_last(
     server: MockServer, rules: list[dict[str, Any]], sent: bytes, end: str
 ) -> None:
     server.cpg.fail("raw", status=418, body=TEN)
-    for n, given in enumerate(rules):
-        server.cpg.fail(f"rule{n}", deliver=given)
+    for n, delivery in enumerate(rules):
+        server.cpg.fail(f"rule{n}", deliver=delivery)
     with dial(server.cpg.base_url) as connection:
         connection.sendall(ask(server.cpg))
         heard = listen(connection, len(sent) + (end != OPEN))
@@ -252,7 +254,7 @@ def test_deliveries_work_on_what_those_before_left_and_the_slow_ones_come_last(
 def test_a_delivery_changes_no_other_response_on_its_connection(
     served: MockServer, row: Row
 ) -> None:
-    served.cpg.fail(RULE, query={"n": "2"}, deliver=row.given)
+    served.cpg.fail(RULE, query={"n": "2"}, deliver=row.deliver)
     first, second, third = reads(served.cpg, 1, 2, 3)
     plain = once(served.cpg, ask(served.cpg))
     expected = row.sent(*parts(plain)[1:])
@@ -271,7 +273,7 @@ def test_a_delivery_changes_no_other_response_on_its_connection(
 def test_a_delivery_among_three_requests_sent_at_once_changes_that_response_alone(
     served: MockServer, row: Row
 ) -> None:
-    served.cpg.fail(RULE, query={"n": "2"}, deliver=row.given)
+    served.cpg.fail(RULE, query={"n": "2"}, deliver=row.deliver)
     plain = once(served.cpg, ask(served.cpg))
     expected = plain + row.sent(*parts(plain)[1:])
     expected += plain if row.end == OPEN else b""
@@ -279,8 +281,8 @@ def test_a_delivery_among_three_requests_sent_at_once_changes_that_response_alon
         connection.sendall(b"".join(reads(served.cpg, 1, 2, 3)))
         heard = listen(connection, len(expected) + (row.end != OPEN))
         assert (dateless(heard.data), heard.end) == (expected, row.end)
-    asked = [entry.target for entry in served.journal[1:]]
-    assert [target[-1] for target in asked] == ["1", "2", "3"][: 3 if row.end == OPEN else 2]
+    targets = [entry.target for entry in served.journal[1:]]
+    assert [target[-1] for target in targets] == ["1", "2", "3"][: 3 if row.end == OPEN else 2]
 
 
 # Where there is no socket

@@ -88,8 +88,8 @@ def all_held(server: MockServer) -> Iterator[list[socket.socket]]:
     with contextlib.ExitStack() as stack:
         there = stack.enter_context(answering(server, len(HELD)))
         connections = []
-        for n, given in enumerate(HELD):
-            server.cpg.fail(query={"n": str(n)}, deliver=given)
+        for n, deliver in enumerate(HELD):
+            server.cpg.fail(query={"n": str(n)}, deliver=deliver)
             connections.append(stack.enter_context(dial(server.cpg.base_url)))
             connections[-1].sendall(*reads(server.cpg, n))
         assert there.wait(DEADLINE)
@@ -119,12 +119,12 @@ SHORT = [{"delay": "800ms"}, {"dribble": {"bytes": 1 << 20, "every": "800ms"}}]
 IN_LINE = [*((given, 0.05) for given in HELD), *((given, delivery.POLL_MAX) for given in SHORT)]
 
 
-@pytest.mark.parametrize(("given", "rest"), IN_LINE, ids=json.dumps)
+@pytest.mark.parametrize(("deliver", "rest"), IN_LINE, ids=json.dumps)
 def test_a_client_that_leaves_with_requests_in_line_is_missed_too(
-    server: MockServer, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], rest: float
+    server: MockServer, monkeypatch: pytest.MonkeyPatch, deliver: dict[str, Any], rest: float
 ) -> None:
     monkeypatch.setattr(delivery, "POLL_MAX", rest)
-    server.cpg.fail(query={"n": "2"}, deliver=given)
+    server.cpg.fail(query={"n": "2"}, deliver=deliver)
     with (
         leaving_no_task(server),
         dial(server.cpg.base_url) as connection,
@@ -241,12 +241,12 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-@pytest.mark.parametrize(("given", "part"), LARGE, ids=str)
+@pytest.mark.parametrize(("deliver", "part"), LARGE, ids=str)
 def test_a_large_response_waits_for_its_reader_and_delays_no_other(
-    whale: MockServer, handed: list[int], given: dict[str, Any], part: float
+    whale: MockServer, handed: list[int], deliver: dict[str, Any], part: float
 ) -> None:
     whale.reset()
-    whale.cpg.fail(operation="balances", deliver=given)
+    whale.cpg.fail(operation="balances", deliver=deliver)
     with leaving_no_task(whale), small_buffers(whale.cpg.base_url) as connection:
         connection.sendall(ask(whale.cpg))
         begun = connection.recv(4096)
@@ -256,7 +256,7 @@ def test_a_large_response_waits_for_its_reader_and_delays_no_other(
         assert [answer[9:12] for answer in small] == [b"404"] * 20
         _, head, body = parts(begun)
         size = int(int(re.search(rb"content-length: ([0-9]+)", head)[1]) * part)
-        assert (sum(handed) < size) is ("dribble" in given)  # the others hand over all at once
+        assert (sum(handed) < size) is ("dribble" in deliver)  # the others hand over all at once
         heard = listen(connection, size - len(body) + (part < 1))
         assert (len(body + heard.data), heard.end) == (size, OPEN if part == 1 else CLOSED)
         assert sum(handed) == len(head) + size + sum(map(len, small))

@@ -49,7 +49,7 @@ from mockserver.model.times import MILLISECOND
 class Pace(NamedTuple):
     """A delivery in time: how many bytes may be there after so many seconds, and when all are."""
 
-    given: dict[str, Any]
+    deliver: dict[str, Any]
     allowed: Callable[[float, int], float]  # seconds, bytes of the head
     least: Callable[[int, int], float]  # bytes of the head, bytes of the answer
     pieces: int
@@ -70,12 +70,12 @@ PACES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("pace", PACES, ids=[json.dumps(pace.given) for pace in PACES])
+@pytest.mark.parametrize("pace", PACES, ids=[json.dumps(pace.deliver) for pace in PACES])
 def test_no_byte_comes_before_its_time_and_all_come(server: MockServer, pace: Pace) -> None:
     _, head, body = parts(once(server.cpg, ask(server.cpg)))
-    server.cpg.fail(RULE, deliver=pace.given)
-    size = int(len(body) * pace.given["cut"]) if "cut" in pace.given else len(body)
-    size = 0 if "hang" in pace.given else len(head) + size
+    server.cpg.fail(RULE, deliver=pace.deliver)
+    size = int(len(body) * pace.deliver["cut"]) if "cut" in pace.deliver else len(body)
+    size = 0 if "hang" in pace.deliver else len(head) + size
     arrivals, seconds = paced(server.cpg, ask(server.cpg, f"{BALANCES}?n=1"), size)
     assert [had for t, had in arrivals if had > pace.allowed(t, len(head))] == []
     assert (arrivals[-1][1] if arrivals else 0) == size
@@ -98,10 +98,10 @@ def paced(handle: ProviderHandle, data: bytes, size: int) -> tuple[list[tuple[fl
     return arrivals, passed
 
 
-def waits(delivery: str, given: Any, count: int, seed: int = 490) -> list[int]:
+def waits(delivery: str, value: Any, count: int, seed: int = 490) -> list[int]:
     """Returns how long the first so many delays of a rule last, in nanoseconds."""
     kind = kinds.find(kinds.DELIVERIES, delivery)
-    drawn = kind.parse(given)
+    drawn = kind.parse(value)
     scripts = [kind.apply([], drawn, Chance(seed, RULE, n + 1)) for n in range(count)]
     return [
         step.duration
@@ -143,12 +143,12 @@ def test_a_lognormal_delay_ends_at_an_hour_and_may_have_no_spread() -> None:
     )
 
 
-@pytest.mark.parametrize("given", [UNIFORM, LOGNORMAL], ids=json.dumps)
-def test_drawn_delays_repeat_for_a_seed(given: Any) -> None:
-    drawn = waits("delay", given, 20)
-    assert waits("delay", given, 20) == drawn
+@pytest.mark.parametrize("value", [UNIFORM, LOGNORMAL], ids=json.dumps)
+def test_drawn_delays_repeat_for_a_seed(value: Any) -> None:
+    drawn = waits("delay", value, 20)
+    assert waits("delay", value, 20) == drawn
     assert len(set(drawn)) == 20
-    assert not set(waits("delay", given, 20, seed=491)) & set(drawn)
+    assert not set(waits("delay", value, 20, seed=491)) & set(drawn)
 
 
 def test_a_timer_that_is_early_makes_no_delay_shorter(
@@ -184,13 +184,13 @@ def test_beyond_a_bound_on_pieces_they_are_larger() -> None:
 
 def scripted(*rules: dict[str, Any], head: int = 130, body: int = 1000) -> Script:
     """Returns the script of an answer of so many bytes, delivered in all these ways."""
-    found = []
-    for given in rules:
-        for name, value in given.items():
+    deliveries = []
+    for rule in rules:
+        for name, value in rule.items():
             kind = kinds.find(kinds.DELIVERIES, name)
             fault = Fault(kind, kind.parse(value), "")
-            found.append(Delivery(fault, Chance(490, RULE, 1), sandbox_clock=False))
-    return delivery_script(found, b"h" * head, b"b" * body)
+            deliveries.append(Delivery(fault, Chance(490, RULE, 1), sandbox_clock=False))
+    return delivery_script(deliveries, b"h" * head, b"b" * body)
 
 
 def passed(steps: Script) -> float:
@@ -354,7 +354,7 @@ def test_the_clock_is_that_of_the_delay_alone(
     server: MockServer, rules: list[dict[str, Any]]
 ) -> None:
     server.clock.freeze()
-    names = [server.cpg.fail(deliver=given) for given in rules]
+    names = [server.cpg.fail(deliver=rule) for rule in rules]
     with waiting(server) as connection:
         server.clock.advance("5m")
         heard = listen(connection, 1 << 20)

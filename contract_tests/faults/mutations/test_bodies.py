@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
     mutate: dict[str, Any]
     read: str
-    wanted: Change
+    change: Change
     media_type: bytes = JSON
 
 
@@ -96,7 +96,7 @@ AMOUNT = re.compile(rf'(?<=[:"])({ALTERNATIVES})(?=[,"}}])')
 
 
 def exponents(body: bytes) -> bytes:
-    return AMOUNT.sub(lambda found: EXPONENTS[found[1]], body.decode()).encode()
+    return AMOUNT.sub(lambda match: EXPONENTS[match[1]], body.decode()).encode()
 
 
 EXTRA = '"somethingNew":{"since":"2026-01-01T00:00:00Z","values":[1,"2",null]}'
@@ -228,9 +228,9 @@ def doubled(name: str, first: Change, second: Change) -> bytes:
 def test_a_mutation_does_what_it_says_and_nothing_else(rich: MockServer, row: Row) -> None:
     rich.fail("mutate", provider=READS[row.read].provider, mutate=row.mutate)
     before = READS[row.read].body
-    found = fetch(rich, row.read)
-    assert found == (row.media_type, row.wanted(before))
-    assert rich.journal[-1].fault == (None if found == (JSON, before) else "mutate")
+    response = fetch(rich, row.read)
+    assert response == (row.media_type, row.change(before))
+    assert rich.journal[-1].fault == (None if response == (JSON, before) else "mutate")
     rich.clear_faults()
     assert fetch(rich, row.read) == (JSON, before), "the next one gets what was kept, unchanged"
 
@@ -313,8 +313,8 @@ def test_drawn_digits_differ_by_amount_and_match_and_repeat_with_the_seed(
     first, second = drawn(server, 1)
     assert drawn(server, 1) == [first, second]
     assert drawn(server, 2)[0] != first
-    found = re.findall(rb"\.([1-9]{30})", first + second)
-    assert len(found) == len(set(found)) == 10
+    digits = re.findall(rb"\.([1-9]{30})", first + second)
+    assert len(digits) == len(set(digits)) == 10
 
 
 # Several rules
@@ -330,13 +330,13 @@ COMBINED: list[tuple[str, list[dict[str, Any]], Change, int]] = [
 
 
 @pytest.mark.parametrize(
-    ("about", "mutations", "wanted", "effective"), COMBINED, ids=[row[0] for row in COMBINED]
+    ("about", "mutations", "change", "effective"), COMBINED, ids=[row[0] for row in COMBINED]
 )
 def test_rules_mutate_in_their_order(
-    rich: MockServer, about: str, mutations: list[dict[str, Any]], wanted: Change, effective: int
+    rich: MockServer, about: str, mutations: list[dict[str, Any]], change: Change, effective: int
 ) -> None:
     names = [rich.cpg.fail(f"rule-{n}", mutate=mutate) for n, mutate in enumerate(mutations)]
-    assert fetch(rich, "cpg") == (JSON, wanted(READS["cpg"].body))
+    assert fetch(rich, "cpg") == (JSON, change(READS["cpg"].body))
     assert sorted(rich.journal[-1].fault.split(", ")) == names[:effective]
 
 
@@ -363,16 +363,16 @@ BOUNDS = [
 @pytest.mark.parametrize(("size", "most"), BOUNDS)
 def test_a_body_grows_to_its_bound_and_no_further(size: int, most: int) -> None:
     assert MUTABLE_BODY_MAX == 8 * MIB
-    found = plain(b"x" * size)
-    assert found.try_change(lambda: setattr(found, "body", b"y" * most))
-    assert found.body == b"y" * most
+    response = plain(b"x" * size)
+    assert response.try_change(lambda: setattr(response, "body", b"y" * most))
+    assert response.body == b"y" * most
 
     def too_much() -> None:
-        found.headers[CONTENT_TYPE] = b"text/html"
-        found.body = b"z" * (most + 1)
+        response.headers[CONTENT_TYPE] = b"text/html"
+        response.body = b"z" * (most + 1)
 
-    assert not found.try_change(too_much)
-    assert found.changed == Response(200, ((CONTENT_TYPE, JSON),), b"y" * most)
+    assert not response.try_change(too_much)
+    assert response.changed == Response(200, ((CONTENT_TYPE, JSON),), b"y" * most)
 
 
 # Rules that are all the same: how large the body of the next is, and the media type in the end
@@ -408,13 +408,15 @@ DEEP = 1_200
 
 
 def test_a_mutation_that_fails_leaves_the_answer_as_it_was_before_it() -> None:
-    found, path = plain(b'{"data":[1]}'), json_path.parse("$.data")
-    done = [found.try_change(lambda: mutations.retype(found, path, None, {})) for _ in range(DEEP)]
+    response, path = plain(b'{"data":[1]}'), json_path.parse("$.data")
+    done = [
+        response.try_change(lambda: mutations.retype(response, path, None, {})) for _ in range(DEEP)
+    ]
     count = done.count(True)
     assert 100 < count < DEEP
     assert done == [True] * count + [False] * (DEEP - count)
-    assert found.body.decode() == f'{{"data":{wrapped("[1]", count)}}}'
-    assert found.headers == {CONTENT_TYPE: JSON}
+    assert response.body.decode() == f'{{"data":{wrapped("[1]", count)}}}'
+    assert response.headers == {CONTENT_TYPE: JSON}
 
 
 def test_rules_too_many_for_a_tree_end_in_no_error(rich: MockServer) -> None:
@@ -429,14 +431,14 @@ def test_rules_too_many_for_a_tree_end_in_no_error(rich: MockServer) -> None:
 
 
 def test_a_media_type_is_encoded_once() -> None:
-    given, answers = (
+    value, answers = (
         kinds.find(kinds.MUTATIONS, "media_type").parse("text/html"),
         [plain(b"{}") for _ in range(2)],
     )
     for answer in answers:
-        mutations.media_type(answer, given, None, {})
-    assert given == b"text/html"
-    assert all(answer.headers[CONTENT_TYPE] is given for answer in answers)
+        mutations.media_type(answer, value, None, {})
+    assert value == b"text/html"
+    assert all(answer.headers[CONTENT_TYPE] is value for answer in answers)
 
 
 # What is refused, or given raw, is never mutated
@@ -444,22 +446,22 @@ def test_a_media_type_is_encoded_once() -> None:
 
 def everything() -> list[dict[str, Any]]:
     """Returns every mutation, each as a rule of its own."""
-    found = {name: given for row in TABLE for name, given in row.mutate.items()}
-    return [{name: given} for name, given in (found | {"digits": 3}).items()]
+    mutations = {name: value for row in TABLE for name, value in row.mutate.items()}
+    return [{name: value} for name, value in (mutations | {"digits": 3}).items()]
 
 
 def refusals(server: MockServer, provider: Provider) -> dict[str, tuple[int, Any, bytes]]:
     """Returns how the main read is refused, by the label of each key that it is refused to."""
     handle = getattr(server, provider.name)
-    example, found = handle.example, {}
+    example, responses = handle.example, {}
     target = f"{example.path.decode()}?{example.query.decode()}".rstrip("?")
     headers = {name.decode(): value.decode() for name, value in example.headers}
     sent = {"content": example.body, "headers": headers}
     for label in handle.others:
         answer = ask(server, provider.name, example.method, target, label, **sent)
         if server.journal[-1].reason:
-            found[label] = (answer.status_code, answer.headers.raw, answer.content)
-    return found
+            responses[label] = (answer.status_code, answer.headers.raw, answer.content)
+    return responses
 
 
 @pytest.mark.parametrize("provider", discover().values(), ids=list(discover()))
@@ -526,11 +528,11 @@ def test_a_mutation_of_an_empty_body_changes_nothing_or_the_bytes_alone(
     server.set_quirks({"coinw.empty": empty})
     server.coinw.fail(mutate={mutation: TAKEN.get(mutation, True)})
     answer = ask(server, "coinw", "POST", READS["coinw"].target, "empty")
-    wanted = EMPTY[empty]
+    expected = EMPTY[empty]
     if (empty, mutation) == ("zero-bytes", "charset"):
-        wanted = {"charset": codecs.BOM_UTF16}  # which is what nothing is in UTF-16
+        expected = {"charset": codecs.BOM_UTF16}  # which is what nothing is in UTF-16
     assert answer.status_code == 200
-    assert answer.content == wanted.get(mutation, EMPTY[empty][""])
+    assert answer.content == expected.get(mutation, EMPTY[empty][""])
 
 
 def test_an_empty_array_has_no_rows_and_no_text(server: MockServer) -> None:

@@ -23,9 +23,9 @@ def unchanged(route: Route, answer: httpx.Response) -> None:
     """Holds that an answer comes out of a tree as it went in."""
     headers = ((b"content-type", answer.headers["content-type"].encode()),)
     response = Response(answer.status_code, headers, answer.content)
-    found = MutableResponse(response, route.shape, "main", b"", "")
-    assert (found.tree is None) == (answer.content == b"")
-    assert found.changed == response
+    mutable = MutableResponse(response, route.shape, "main", b"", "")
+    assert (mutable.tree is None) == (answer.content == b"")
+    assert mutable.changed == response
 
 
 # These ask for more than the tokens say that are signed here.
@@ -64,9 +64,9 @@ def test_amounts_of_forty_digits_come_out_of_a_tree(rich: MockServer, name: str)
     answer = ask(rich, read.provider, read.method, read.target, json=read.json)
     assert answer.content == read.body
     unchanged(route, answer)
-    found = MutableResponse(Response(200, (), answer.content), route.shape, "main", b"", "")
-    assert len(found.rows()) == 2
-    assert len(list(found.amounts())) == AMOUNTS[name]
+    mutable = MutableResponse(Response(200, (), answer.content), route.shape, "main", b"", "")
+    assert len(mutable.rows()) == 2
+    assert len(list(mutable.amounts())) == AMOUNTS[name]
 
 
 def named(read: Read) -> str:
@@ -85,10 +85,10 @@ LEAVES = [
 
 @pytest.mark.parametrize("body", LEAVES)
 def test_leaves_of_every_kind_come_out_of_a_tree(body: bytes) -> None:
-    found = MutableResponse(Response(200, (), body), ResponsePaths(), "main", b"", "")
-    assert found.tree is not Ellipsis
-    assert found.body == body
-    assert (found.rows(), list(found.amounts()), found.token()) == ([], [], None)
+    mutable = MutableResponse(Response(200, (), body), ResponsePaths(), "main", b"", "")
+    assert mutable.tree is not Ellipsis
+    assert mutable.body == body
+    assert (mutable.rows(), list(mutable.amounts()), mutable.token()) == ([], [], None)
 
 
 # Where shapes lead
@@ -109,18 +109,20 @@ def test_a_shape_leads_somewhere_in_the_documented_example(
     provider: Provider, route: Route
 ) -> None:
     _, example = good(provider, route.id)
-    found = MutableResponse(
+    mutable = MutableResponse(
         Response(200, (), msgspec.json.encode(example)), route.shape, "main", b"", ""
     )
     shape = route.shape
-    assert not shape.rows or found.rows()
-    leaves = [found.find(json_path.parse(path)) for path in shape.amounts]
+    assert not shape.rows or mutable.rows()
+    leaves = [mutable.find(json_path.parse(path)) for path in shape.amounts]
     assert all(leaves)
-    assert len(list(found.amounts())) == sum(map(len, leaves)), "each is one"
-    assert bool(shape.token) == (found.token() is not None) == bool(shape.page)
+    assert len(list(mutable.amounts())) == sum(map(len, leaves)), "each is one"
+    assert bool(shape.token) == (mutable.token() is not None) == bool(shape.page)
     if shape.page:
-        told = documented(provider).operations()[route.id][2]["parameters"]
-        names = [resolved(openapi_document(provider.name), parameter)["name"] for parameter in told]
+        parameters = documented(provider).operations()[route.id][2]["parameters"]
+        names = [
+            resolved(openapi_document(provider.name), parameter)["name"] for parameter in parameters
+        ]
         assert shape.page in names
 
 
@@ -159,9 +161,9 @@ PATHS: list[tuple[str, list[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "found"), PATHS)
-def test_a_path_leads_to_these_places(path: str, found: list[Any]) -> None:
-    assert [at[key] for at, key in json_path.find(TREE, json_path.parse(path))] == found
+@pytest.mark.parametrize(("path", "expected"), PATHS)
+def test_a_path_leads_to_these_places(path: str, expected: list[Any]) -> None:
+    assert [at[key] for at, key in json_path.find(TREE, json_path.parse(path))] == expected
 
 
 @pytest.mark.parametrize("tree", [None, "text", 7, [], {}])

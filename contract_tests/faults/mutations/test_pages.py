@@ -38,20 +38,20 @@ def page(server: MockServer, token: str = "", target: str = MANY, size: int = 10
     query = httpx.QueryParams({"pageSize": size} | ({"pageToken": token} if token else {}))
     answer = ask(server, "cdp", "GET", f"{target}?{query}")
     assert answer.status_code == 200, answer.text
-    told = answer.json()
-    assets = [row["asset"]["symbol"] for row in told["balances"]]
-    return Page(answer.content, assets, told.get("nextPageToken", ""))
+    body = answer.json()
+    assets = [row["asset"]["symbol"] for row in body["balances"]]
+    return Page(answer.content, assets, body.get("nextPageToken", ""))
 
 
 @pytest.fixture
 def walked(server: MockServer) -> list[Page]:
     """The three good pages of a list; the clock stands, so that tokens come out the same."""
     server.clock.freeze()
-    found = [page(server)]
-    while found[-1].token:
-        found.append(page(server, found[-1].token))
-    assert [len(p.assets) for p in found] == [100, 100, 50]
-    return found
+    pages = [page(server)]
+    while pages[-1].token:
+        pages.append(page(server, pages[-1].token))
+    assert [len(p.assets) for p in pages] == [100, 100, 50]
+    return pages
 
 
 def last_row(body: bytes) -> bytes:
@@ -93,9 +93,9 @@ def test_an_expired_token_is_refused_in_the_providers_words(
 
 def test_a_token_that_is_no_text_any_more_cannot_expire(server: MockServer) -> None:
     server.cdp.fail(mutate={"retype": "$.nextPageToken", "expire_token": True})
-    told = ask(server, "cdp", "GET", f"{MANY}?pageSize=1").json()["nextPageToken"]
-    assert isinstance(told, list)
-    assert told[0].startswith("e")
+    token = ask(server, "cdp", "GET", f"{MANY}?pageSize=1").json()["nextPageToken"]
+    assert isinstance(token, list)
+    assert token[0].startswith("e")
 
 
 def with_row_before(before: bytes, body: bytes) -> bytes:
@@ -155,9 +155,9 @@ def test_the_rows_that_a_rule_remembers_are_bounded() -> None:
     for n in range(100):
         kinds.find(kinds.MUTATIONS, "repeat_row").watch(listed(n), memory)
     mutate = {n: listed(n) for n in (1, 36, 37, 100)}
-    for found in mutate.values():
-        mutations.repeat_row(found, True, None, memory)
-    assert {n: found.tree["rows"] for n, found in mutate.items()} == {
+    for response in mutate.values():
+        mutations.repeat_row(response, True, None, memory)
+    assert {n: response.tree["rows"] for n, response in mutate.items()} == {
         1: ["1"],
         36: ["36"],
         37: ["36", "37"],
@@ -232,9 +232,9 @@ def test_the_bytes_that_a_rule_remembers_are_bounded() -> None:
     for target, size in sizes.items():
         kinds.find(kinds.MUTATIONS, "stale").watch(large(target, size), memory)
     again = {target: large(target, 7) for target in sizes}
-    for found in again.values():
-        mutations.stale(found, True, None, memory)
-    assert {target: len(found.body) for target, found in again.items()} == {
+    for response in again.values():
+        mutations.stale(response, True, None, memory)
+    assert {target: len(response.body) for target, response in again.items()} == {
         "a": 3 * MIB,
         "b": 7,
         "c": MIB,

@@ -42,9 +42,9 @@ def test_fail_takes_every_keyword(
     assert face.cpg.fail("theirs", **keywords) == "theirs"
     whole = {"match": {}} | rule | {"name": "mine"}
     theirs = whole | {"name": "theirs", "match": {"provider": "cpg"} | whole["match"]}
-    told = [(r["rule"], r["scenario"], r["state"]) for r in face.faults]
+    rules = [(r["rule"], r["scenario"], r["state"]) for r in face.faults]
     state = "waiting" if "from" in rule.get("when", {}) else "active"
-    assert told == [(whole, None, state), (theirs, None, state)]
+    assert rules == [(whole, None, state), (theirs, None, state)]
 
 
 def test_fail_makes_a_name_of_what_it_says(face: Any) -> None:
@@ -62,14 +62,17 @@ def test_fail_makes_a_name_of_what_it_says(face: Any) -> None:
 
 
 def test_names_are_the_same_on_both_faces(server: MockServer) -> None:
-    said: dict[str, Any] = {"deliver": {"delay": {"uniform": ("1ms", "2ms")}}, "header": {"X": "1"}}
-    assert server.fail(**said) == RemoteServer(server.url).fail(**said)
+    keywords: dict[str, Any] = {
+        "deliver": {"delay": {"uniform": ("1ms", "2ms")}},
+        "header": {"X": "1"},
+    }
+    assert server.fail(**keywords) == RemoteServer(server.url).fail(**keywords)
 
 
-def test_what_is_given_to_fail_stays_the_callers_own(face: Any) -> None:
-    given = {"drop": "$.data"}
-    face.fail("it", mutate=given)
-    given["drop"] = "$.other"
+def test_fail_copies_its_arguments(face: Any) -> None:
+    mutate = {"drop": "$.data"}
+    face.fail("it", mutate=mutate)
+    mutate["drop"] = "$.other"
     assert face.faults[0]["rule"]["mutate"] == {"drop": "$.data"}
 
 
@@ -209,7 +212,7 @@ STOP = {"name": "stop", "deliver": {"close": True}}
 TOLD = {"rule": STOP, "scenario": None, "state": "active", "matched": 0, "fired": 0}
 
 
-def test_rules_are_set_told_and_taken_away(api: ControlClient) -> None:
+def test_rules_are_set_listed_and_deleted(api: ControlClient) -> None:
     assert api.good("GET", FAULTS) == {"scenario": None, "rules": []}
     assert api.good("POST", FAULTS, STOP) == TOLD
     assert api.good("POST", FAULTS, HALF) == TOLD | {"rule": HALF}
@@ -221,23 +224,25 @@ def test_rules_are_set_told_and_taken_away(api: ControlClient) -> None:
     assert api.good("GET", FAULTS) == {"scenario": None, "rules": []}
 
 
-def test_counts_are_told_of_what_came_over_sockets(server: MockServer, api: ControlClient) -> None:
+def test_counts_include_requests_over_sockets(server: MockServer, api: ControlClient) -> None:
     api.good("POST", FAULTS, HALF | {"match": {"provider": "coinapi"}})
     count = sum(over_a_socket(server, 10))
-    told = api.good("GET", FAULTS)["rules"][0]
-    assert (told["matched"], told["fired"]) == (10, count) == (10, sum(draws(SEED)[:10]))
-    told = api.good("POST", FAULTS, HALF)
-    assert (told["matched"], told["fired"]) == (0, 0)
+    rule = api.good("GET", FAULTS)["rules"][0]
+    assert (rule["matched"], rule["fired"]) == (10, count) == (10, sum(draws(SEED)[:10]))
+    rule = api.good("POST", FAULTS, HALF)
+    assert (rule["matched"], rule["fired"]) == (0, 0)
 
 
 def test_scenarios_are_played_and_stopped(api: ControlClient) -> None:
-    told = api.good("PUT", SCENARIO, {"name": "stale-cache"})
-    assert told == api.good("GET", FAULTS)
-    assert told["scenario"] == "stale-cache"
-    assert [(r["rule"]["name"], r["scenario"]) for r in told["rules"]] == [("stale", "stale-cache")]
+    answer = api.good("PUT", SCENARIO, {"name": "stale-cache"})
+    assert answer == api.good("GET", FAULTS)
+    assert answer["scenario"] == "stale-cache"
+    assert [(r["rule"]["name"], r["scenario"]) for r in answer["rules"]] == [
+        ("stale", "stale-cache")
+    ]
     assert api.good("GET", D)["scenario"] == "stale-cache"
-    told = api.good("PUT", SCENARIO, {"rules": [STOP]})
-    assert told == {"scenario": "inline", "rules": [TOLD | {"scenario": "inline"}]}
+    answer = api.good("PUT", SCENARIO, {"rules": [STOP]})
+    assert answer == {"scenario": "inline", "rules": [TOLD | {"scenario": "inline"}]}
     assert api.good("DELETE", SCENARIO, status=204) is None
     assert api.good("GET", FAULTS) == {"scenario": None, "rules": []}
     assert api.good("DELETE", SCENARIO, status=204) is None
@@ -314,7 +319,7 @@ def test_the_journal_names_the_rules_with_an_effect(
     assert bench.server.journal[-1].fault == named
 
 
-def test_the_journal_tells_how_an_answer_was_delivered(bench: Bench) -> None:
+def test_the_journal_has_the_delivery_of_a_response(bench: Bench) -> None:
     bench.server.cpg.fail("slow", deliver={"delay": {"uniform": ["1ms", "2ms"]}, "cut": 0.5})
     bench.ask("cpg")
     assert bench.server.journal[-1].delivery == 'delay: {"uniform":["1ms","2ms"]}, cut: 0.5'
@@ -323,14 +328,14 @@ def test_the_journal_tells_how_an_answer_was_delivered(bench: Bench) -> None:
     assert bench.server.journal[-1].delivery is None
 
 
-def test_coverage_tells_which_rules_fired_and_which_not(bench: Bench) -> None:
+def test_coverage_lists_rules_that_fired_and_that_did_not(bench: Bench) -> None:
     bench.server.coinapi.fail("often", every=2, status=TEAPOT)
     bench.server.coinapi.fail("later", requests="9-", status=TEAPOT)
     bench.server.cdp.fail("elsewhere", status=TEAPOT)
     bench.statuses(5, "coinapi")
-    told = bench.server.coverage()["faults"]
+    coverage = bench.server.coverage()["faults"]
     expected = {"often": 2, "later": 0, "elsewhere": 0}
-    assert told == {"rules": expected, "missing": ["later", "elsewhere"]}
+    assert coverage == {"rules": expected, "missing": ["later", "elsewhere"]}
     bench.server.clear_faults()
     assert bench.server.coverage()["faults"] == {"rules": {"often": 2}, "missing": []}
     bench.server.reset()
@@ -341,7 +346,8 @@ def test_coverage_counts_the_requests_on_which_a_rule_had_an_effect(bench: Bench
     bench.server.cpg.fail("pages", mutate={"repeat_token": True})  # there are none
     bench.server.cpg.fail("late", reject="forbidden", times=1)
     assert bench.statuses(1, "cpg", label="revoked") == [401]  # before what the rule asks for
-    told = bench.server.coverage()["faults"]["rules"]
+    fired_counts = bench.server.coverage()["faults"]["rules"]
     assert [
-        (told[name], fault["fired"]) for name, fault in zip(told, bench.server.faults, strict=True)
+        (fired_counts[name], fault["fired"])
+        for name, fault in zip(fired_counts, bench.server.faults, strict=True)
     ] == [(0, 1), (0, 1)]

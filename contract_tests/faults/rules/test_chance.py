@@ -67,8 +67,8 @@ def test_decisions_do_not_correlate(
     pair: Callable[[int], tuple[tuple[bool, ...], tuple[bool, ...]]],
 ) -> None:
     # In 1,000 draws the standard deviation is 0.032, so beyond 0.1 lie 0.16 %.
-    found = [abs(correlation(*pair(seed))) for seed in SEEDS]
-    assert sum(r >= 0.1 for r in found) <= 2
+    correlations = [abs(correlation(*pair(seed))) for seed in SEEDS]
+    assert sum(r >= 0.1 for r in correlations) <= 2
 
 
 def test_the_purposes_of_one_match_are_drawn_apart() -> None:

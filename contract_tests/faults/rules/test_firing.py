@@ -73,12 +73,12 @@ def test_a_rule_is_in_force_from_one_nanosecond_to_the_other(
     bench.real.now += 7_777_777_777  # the rule's time begins where it is set, not the sandbox's
     began = bench.real.now
     bench.server.coinapi.fail("it", status=TEAPOT, **when)
-    found = []
+    marks = []
     for written in times.split():
         bench.real.now = began + elapsed(written[1:])
         met = bench.ask("coinapi").status == TEAPOT
-        found.append("-+"[met] + written[1:])
-    assert " ".join(found) == times
+        marks.append("-+"[met] + written[1:])
+    assert " ".join(marks) == times
     assert bench.count("it")[:2] == (times.count("+"), times.count("+"))
 
 
@@ -110,11 +110,11 @@ def test_requests_outside_of_its_time_are_not_counted(bench: Bench) -> None:
 
 def test_counts_go_on_from_one_period_to_the_next(bench: Bench) -> None:
     bench.server.coinapi.fail("it", requests="2-3", for_="1s", period="1m", status=TEAPOT)
-    found = []
+    fired_at = []
     for _ in range(4):
-        found.append(bench.ask("coinapi").status == TEAPOT)
+        fired_at.append(bench.ask("coinapi").status == TEAPOT)
         bench.real.advance("60s")
-    assert found == [False, True, True, False]
+    assert fired_at == [False, True, True, False]
     assert bench.count("it") == (3, 2, "over")
 
 
@@ -123,11 +123,11 @@ def test_several_that_wait_begin_each_at_its_time(bench: Bench) -> None:
         bench.server.coinapi.fail(
             f"at-{seconds}", from_=f"{seconds}s", for_="10s", status=400 + seconds
         )
-    found = []
+    statuses = []
     for _ in range(5):
-        found.append(bench.ask("coinapi").status)
+        statuses.append(bench.ask("coinapi").status)
         bench.real.advance("10s")
-    assert found == [200, 410, 420, 430, 200]
+    assert statuses == [200, 410, 420, 430, 200]
 
 
 # Counts and states
@@ -146,19 +146,19 @@ STATES: list[tuple[dict[str, Any], list[tuple[str, int, int, str]]]] = [
 
 
 @pytest.mark.parametrize(("when", "steps"), STATES, ids=[str(s[0]) for s in STATES])
-def test_a_rule_tells_how_often_and_in_which_state(
+def test_a_rule_has_counts_and_a_state(
     bench: Bench, when: dict[str, Any], steps: list[tuple[str, int, int, str]]
 ) -> None:
     bench.server.coinapi.fail("it", status=TEAPOT, **when)
     assert bench.count("it") == (0, 0, "waiting" if "from" in when else "active")
-    found = []
+    counts = []
     for step, *_ in steps:
         if step == "ask":
             bench.ask("coinapi")
         else:
             bench.real.advance(step)
-        found.append((step, *bench.count("it")))
-    assert found == steps
+        counts.append((step, *bench.count("it")))
+    assert counts == steps
 
 
 def test_a_rule_without_a_name_gets_one(api: ControlClient) -> None:
@@ -173,13 +173,13 @@ def test_the_scenario_that_plays_can_be_played_again(api: ControlClient) -> None
     assert api.good("GET", SCENARIO) == {"scenario": None}
     for name in ("clock-skew", "schema-drift"):
         api.good("PUT", SCENARIO, {"name": name})
-        shown = api.good("GET", SCENARIO)["scenario"]
-        assert shown["name"] == name
-        api.good("PUT", SCENARIO, shown)
-        assert api.good("GET", SCENARIO)["scenario"] == shown
+        scenario = api.good("GET", SCENARIO)["scenario"]
+        assert scenario["name"] == name
+        api.good("PUT", SCENARIO, scenario)
+        assert api.good("GET", SCENARIO)["scenario"] == scenario
 
 
-def test_a_match_counts_whatever_comes_of_the_request(bench: Bench) -> None:
+def test_a_match_counts_whatever_the_response_is(bench: Bench) -> None:
     bench.server.cpg.fail("it", mutate={"extra": True})
     bench.ask("cpg", READ + "?limit=x", label="no_permission")
     bench.ask("cpg", READ, headers={"X-CPG-Key": "x"})
@@ -231,5 +231,5 @@ def test_a_time_begins_anew_when_the_rule_is_set_again(bench: Bench) -> None:
 def test_a_rule_set_again_keeps_its_place(bench: Bench) -> None:
     for name, status in (("a", 401), ("b", 402), ("c", 403), ("b", 404)):
         bench.server.coinapi.fail(name, status=status)
-    told = [(r["rule"]["name"], r["rule"]["answer"]["status"]) for r in bench.server.faults]
-    assert told == [("a", 401), ("b", 404), ("c", 403)]
+    statuses = [(r["rule"]["name"], r["rule"]["answer"]["status"]) for r in bench.server.faults]
+    assert statuses == [("a", 401), ("b", 404), ("c", 403)]

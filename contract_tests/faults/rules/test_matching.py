@@ -153,8 +153,8 @@ def test_rules_of_every_kind_keep_their_order(bench: Bench) -> None:
         bench.server.clear_faults()
         for status, match in enumerate(turned, TEAPOT):
             bench.server.cpg.fail(f"r{status}", status=status, **match)
-        asked = Ask("cpg", f"{READ}?x=1&n={n}", headers={"X-A": "1"})
-        assert bench.ask(*asked).status == TEAPOT
+        ask = Ask("cpg", f"{READ}?x=1&n={n}", headers={"X-A": "1"})
+        assert bench.ask(*ask).status == TEAPOT
         assert [(r["matched"], r["fired"]) for r in bench.server.faults] == [(1, 1)] * 5
         assert bench.server.journal[-1].fault == f"r{TEAPOT}"
 
@@ -225,8 +225,8 @@ def test_a_rulebook_is_full_to_the_byte(bench: Bench) -> None:
     with pytest.raises(ValueError, match=FULL):
         bench.sandbox.rulebook.check_room(1, RULES_SIZE_MAX + 1)
     rule = {"name": "a", "answer": {"status": 500, "body": "é"}}
-    told = '{"name":"a","answer":{"status":500,"body":"é"}}'
-    assert RuleParser(PROVIDERS).parse(rule).size == len(told.encode()) + 2
+    encoded = '{"name":"a","answer":{"status":500,"body":"é"}}'
+    assert RuleParser(PROVIDERS).parse(rule).size == len(encoded.encode()) + 2
 
 
 def test_a_scenario_of_too_many_bytes_changes_nothing(bench: Bench) -> None:
@@ -299,8 +299,8 @@ def test_a_form_is_read_once_however_many_rules_look_into_it(
             f"r{n}", path=SPOT, query={"note": "x", f"n{n}": "1"}, status=TEAPOT
         )
     hostile = b"command=returnBalances" + b"&a=%41" * 149_000
-    asked = Ask("coinw", SPOT, "POST", headers=FORM, body=hostile)
-    request = bench.request(asked)
+    ask = Ask("coinw", SPOT, "POST", headers=FORM, body=hostile)
+    request = bench.request(ask)
     assert bench.send("coinw", request).status != TEAPOT
     assert sizes == [len(hostile)]
     sizes.clear()

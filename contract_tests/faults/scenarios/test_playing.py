@@ -63,8 +63,8 @@ def test_a_server_starts_with_a_scenario(session: httpx.Client, mine: Path, way:
     scenario = {"by name": DOWN, "read": scenarios.load(str(mine))}[way]
     with MockServer(scenario=scenario) as server:
         assert Caller(server, "cdp", session).read().status_code == 503
-        told = admin(server.url, session, "GET", "/sandboxes/default/faults")
-        assert told["scenario"] == (DOWN if way == "by name" else "mine")
+        faults = admin(server.url, session, "GET", "/sandboxes/default/faults")
+        assert faults["scenario"] == (DOWN if way == "by name" else "mine")
         box = server.sandbox()
         assert Caller(box, "coinapi", session).read().status_code == 503, "as the default one"
         other = server.sandbox(scenario="stale-cache")
@@ -91,11 +91,11 @@ def test_a_sandbox_is_made_with_a_scenario_from_python(
 
 
 def test_what_is_asked_for_by_name_beats_what_a_scenario_brings(server: MockServer) -> None:
-    asked = {"quirks": {"coinw.bans": "off"}, "limits": {"coinw.ip": "9/1s"}}
-    box = server.sandbox(scenario=MINE, **asked)
+    settings = {"quirks": {"coinw.bans": "off"}, "limits": {"coinw.ip": "9/1s"}}
+    box = server.sandbox(scenario=MINE, **settings)
     for _ in range(2):
-        told = (box.quirks["coinw.bans"], box.quirks["coinw.empty"], box.limits["coinw.ip"])
-        assert told == ("off", "null", "9/1s")
+        values = (box.quirks["coinw.bans"], box.quirks["coinw.empty"], box.limits["coinw.ip"])
+        assert values == ("off", "null", "9/1s")
         box.reset()
 
 
@@ -163,8 +163,8 @@ def test_marker_option_and_variable_start_a_scenario(
     _, options, variable, without = way
     monkeypatch.setenv("MOCKSERVER_SCENARIO", variable)
     project.makepyfile(test_project=PROJECT.replace("WITHOUT", str(without)))
-    told = run_in_process(*(option.format(url=server.url) for option in options))
-    told.assert_outcomes(passed=5)
+    result = run_in_process(*(option.format(url=server.url) for option in options))
+    result.assert_outcomes(passed=5)
     assert server.faults == []
 
 
@@ -184,8 +184,8 @@ def test_a_wrong_scenario_fails_a_test_in_one_line(
 
 
 def test_the_end_takes_back_what_the_scenario_brought_and_nothing_else(server: MockServer) -> None:
-    made = {"quirks": {"coinw.bans": "on"}, "limits": {"coinw.ip": "5/1s", "cpg.key": "off"}}
-    box = server.sandbox(**made)
+    settings = {"quirks": {"coinw.bans": "on"}, "limits": {"coinw.ip": "5/1s", "cpg.key": "off"}}
+    box = server.sandbox(**settings)
     box.set_quirks({"cpg.replay": "off"})
     box.set_limits({"cpg.ip": "off"})
     box.fail("stays", mutate={"bom": True})
@@ -223,14 +223,14 @@ def test_a_reset_starts_the_scenario_anew(server: MockServer, session: httpx.Cli
     for _ in range(2):
         caller = Caller(box, "coinstats", session)
         assert [caller.read().status_code for _ in range(5)] == [429, 429, 429, 200, 200]
-        assert [(told["matched"], told["fired"], told["state"]) for told in box.faults] == [
+        assert [(rule["matched"], rule["fired"], rule["state"]) for rule in box.faults] == [
             (3, 3, "over"),
             (5, 0, "active"),
         ]
         box.stop_scenario()
         assert caller.read().status_code == 200
         box.reset()
-        assert [(told["matched"], told["fired"]) for told in box.faults] == [(0, 0), (0, 0)]
+        assert [(rule["matched"], rule["fired"]) for rule in box.faults] == [(0, 0), (0, 0)]
         assert box.journal == []
 
 
@@ -257,7 +257,7 @@ def test_a_reset_ends_a_scenario_that_came_later(server: MockServer) -> None:
     box = server.sandbox(scenario=DOWN)
     box.play(MINE)
     box.reset()
-    assert [told["scenario"] for told in box.faults] == [DOWN]
+    assert [rule["scenario"] for rule in box.faults] == [DOWN]
     assert (box.quirks["coinw.bans"], skew(server, box)) == ("off", 0)
     server.play(MINE)
     server.reset()
@@ -288,9 +288,9 @@ def test_the_command_lists_every_scenario(capsys: pytest.CaptureFixture[str]) ->
     code, out, err = run_here(capsys, "scenarios")
     assert (code, err) == (0, "")
     listed = re.findall(r"(.+)\n    (.+)\n    A good client: (.+)\n", out)
-    found = [scenarios.load(name) for name in scenarios.shipped()]
-    assert listed == [(s.name, s.about, s.client) for s in found]
-    assert out.count("\n") == 3 * len(found)
+    shipped = [scenarios.load(name) for name in scenarios.shipped()]
+    assert listed == [(s.name, s.about, s.client) for s in shipped]
+    assert out.count("\n") == 3 * len(shipped)
 
 
 def test_check_accepts_every_shipped_scenario(capsys: pytest.CaptureFixture[str]) -> None:

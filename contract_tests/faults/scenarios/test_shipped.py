@@ -49,11 +49,11 @@ def test_every_shipped_scenario_is_played_here() -> None:
 
 @pytest.mark.parametrize("name", scenarios.shipped())
 def test_a_scenario_has_its_files_name_and_two_sentences(name: str) -> None:
-    found = scenarios.load(name)
-    assert found.name == name
-    for told in (found.about, found.client):
-        assert re.fullmatch(r"[A-Z][^\n]{20,240}\.", told)
-    assert found.rules or found.quirks or found.limits or found.skew
+    scenario = scenarios.load(name)
+    assert scenario.name == name
+    for text in (scenario.about, scenario.client):
+        assert re.fullmatch(r"[A-Z][^\n]{20,240}\.", text)
+    assert scenario.rules or scenario.quirks or scenario.limits or scenario.skew
 
 
 # bad-connection
@@ -65,19 +65,19 @@ def test_bad_connection_dribbles_dawdles_and_breaks(
     caller = Caller(still, "cdp", session)
     whole = caller.read().content
     still.play("bad-connection")
-    found: dict[int, Any] = {}
+    reads: dict[int, Any] = {}
     for n in range(1, 13):
         before = time.monotonic()
         try:
-            found[n] = caller.read().content, time.monotonic() - before
+            reads[n] = caller.read().content, time.monotonic() - before
         except httpx.RemoteProtocolError as error:
-            found[n] = str(error), time.monotonic() - before
+            reads[n] = str(error), time.monotonic() - before
     cut = f"(received {len(whole) * 9 // 10} bytes, expected {len(whole)})"
     pauses = -(-len(whole) // 64) * 0.005
-    assert [n for n, (told, _) in found.items() if told != whole] == [6, 9], "one in ten"
-    assert all(found[n][0].endswith(cut) for n in (6, 9))
-    assert [n for n, (_, took) in found.items() if took < pauses * 0.9] == [], "small pieces"
-    assert [n for n in (4, 8, 12) if found[n][1] < pauses + 0.3] == [], "every fourth head"
+    assert [n for n, (content, _) in reads.items() if content != whole] == [6, 9], "one in ten"
+    assert all(reads[n][0].endswith(cut) for n in (6, 9))
+    assert [n for n, (_, took) in reads.items() if took < pauses * 0.9] == [], "small pieces"
+    assert [n for n in (4, 8, 12) if reads[n][1] < pauses + 0.3] == [], "every fourth head"
 
 
 # ban-escalation
@@ -182,8 +182,8 @@ def test_clock_skew_makes_fresh_signatures_those_of_the_future(
 
 def test_clock_skew_can_be_seen_in_the_date(still: MockServer, session: httpx.Client) -> None:
     still.play("clock-skew")
-    told = Caller(still, "cpg", session).read().headers["date"]
-    assert 399 <= time.time() - parsedate_to_datetime(told).timestamp() <= 399 + DEADLINE
+    date = Caller(still, "cpg", session).read().headers["date"]
+    assert 399 <= time.time() - parsedate_to_datetime(date).timestamp() <= 399 + DEADLINE
 
 
 # credentials-revoked
@@ -295,11 +295,11 @@ def test_half_lost_loses_half_of_the_answers_and_none_of_the_requests(
 ) -> None:
     still.play("half-lost")
     caller = Caller(still, "cdp", session)
-    found = Counter(lost(caller) for _ in range(100))
-    assert 40 <= 100 - found[""] <= 60
-    assert min(found["reset"], found["closed"]) >= 10
+    losses = Counter(lost(caller) for _ in range(100))
+    assert 40 <= 100 - losses[""] <= 60
+    assert min(losses["reset"], losses["closed"]) >= 10
     assert Counter(entry.status for entry in still.journal) == {200: 100}
-    assert sum(entry.delivery is not None for entry in still.journal) == 100 - found[""]
+    assert sum(entry.delivery is not None for entry in still.journal) == 100 - losses[""]
 
 
 def test_half_lost_costs_nothing_to_a_client_that_repeats_its_reference(
@@ -308,8 +308,8 @@ def test_half_lost_costs_nothing_to_a_client_that_repeats_its_reference(
     still.play("half-lost")
     caller = Caller(still, "cpg", session)
     for n in range(1, 11):
-        told = insistently(caller, ORDER | {"client_reference": f"order-{n}"})
-        assert told["withdrawal_id"] == n
+        withdrawal = insistently(caller, ORDER | {"client_reference": f"order-{n}"})
+        assert withdrawal["withdrawal_id"] == n
     assert caller.sent > 10, "some answers were lost"
     still.stop_scenario()
     assert held(still) == 200 + 10 * Decimal("51.5")
@@ -326,8 +326,8 @@ def insistently(caller: Caller, order: dict[str, str]) -> dict[str, Any]:
         except httpx.TransportError:
             continue
         assert answer.status_code == 200, answer.text
-        told: dict[str, Any] = answer.json()["data"]
-        return told
+        withdrawal: dict[str, Any] = answer.json()["data"]
+        return withdrawal
     raise TimeoutError("never heard of it")
 
 
@@ -385,10 +385,10 @@ def pages(caller: Caller, target: str = MANY, size: int = 100) -> Iterator[list[
     token = ""
     while True:
         query = httpx.QueryParams({"pageSize": size} | ({"pageToken": token} if token else {}))
-        told = caller.ask("GET", f"{target}?{query}").json()
-        rows = told["balances"] if "balances" in told else told["accounts"]
+        body = caller.ask("GET", f"{target}?{query}").json()
+        rows = body["balances"] if "balances" in body else body["accounts"]
         yield [row["asset"]["symbol"] if "asset" in row else row["accountId"] for row in rows]
-        token = told.get("nextPageToken", "")
+        token = body.get("nextPageToken", "")
         if not token:
             return
         if token in followed:
@@ -439,13 +439,13 @@ def test_proxy_in_front_answers_one_in_five_itself(
 ) -> None:
     still.play("proxy-in-front")
     caller = Caller(still, "cdp", session)
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for _ in range(100):
         answer = caller.read()
         entry = still.journal[-1] if answer.status_code != 200 else None
-        found[entry.fault if entry else ""] += 1
+        counts[entry.fault if entry else ""] += 1
         assert answer.headers["content-type"] == (HTML if entry else "application/json")
-    assert found == {"": 76, "gateway": 12, "challenge": 8, "blocked": 4}
+    assert counts == {"": 76, "gateway": 12, "challenge": 8, "blocked": 4}
     blocked = [e for e in still.journal if e.fault in ("blocked", "challenge")]
     assert {entry.status for entry in blocked} == {403}
     assert {entry.response["headers"]["server"] for entry in blocked} == {"cdn"}
@@ -501,18 +501,18 @@ def test_rate_limit_storm_refuses_three_reads_and_then_cuts_one_in_ten(
 
 
 TOTALS: dict[str, Callable[[Any], list[Any]]] = {
-    "cdp": lambda told: [r["amount"][r["asset"]["symbol"]]["total"] for r in told["balances"]],
-    "coinapi": lambda told: [row["balance"] for item in told for row in item["data"]],
-    "coinstats": lambda told: [row["amount"] for row in told["balances"]],
-    "coinw": lambda told: list(told["data"].values()),
-    "cpg": lambda told: [row["balance"] for row in told["data"]],
+    "cdp": lambda body: [r["amount"][r["asset"]["symbol"]]["total"] for r in body["balances"]],
+    "coinapi": lambda body: [row["balance"] for item in body for row in item["data"]],
+    "coinstats": lambda body: [row["amount"] for row in body["balances"]],
+    "coinw": lambda body: list(body["data"].values()),
+    "cpg": lambda body: [row["balance"] for row in body["data"]],
 }
 
 
 def totals(provider: str, answer: httpx.Response) -> list[Decimal]:
     """Reads amounts as decimals however they are written, and what it knows by name."""
-    told = answer.json(parse_float=Decimal, parse_int=Decimal)
-    return [Decimal(amount) for amount in TOTALS[provider](told)]
+    body = answer.json(parse_float=Decimal, parse_int=Decimal)
+    return [Decimal(amount) for amount in TOTALS[provider](body)]
 
 
 @every_provider
@@ -525,14 +525,14 @@ def test_schema_drift_is_nothing_to_a_client_that_reads_decimals(
     for n in range(1, 7):
         still.clock.advance("1s")
         answer = caller.read()
-        found = totals(provider, answer)
+        amounts = totals(provider, answer)
         assert '"somethingNew":{' in answer.text
         assert (re.search(r"[0-9]E[+-][0-9]", answer.text) is not None) == (n in (2, 4))
-        places = {-int(amount.as_tuple().exponent) for amount in found}
+        places = {-int(amount.as_tuple().exponent) for amount in amounts}
         assert (places == {18}) == (n in (3, 6))
-        assert [cut(f, k) for f, k in zip(found, known, strict=True)] == known
+        assert [cut(f, k) for f, k in zip(amounts, known, strict=True)] == known
         if n not in (3, 6):
-            assert found == known
+            assert amounts == known
 
 
 def cut(amount: Decimal, like: Decimal) -> Decimal:
@@ -559,15 +559,15 @@ def test_slow_brown_out_is_late_and_sometimes_never(
 
     url = caller.handle.base_url + caller.handle.example.path.decode()
     with ThreadPoolExecutor(32) as pool:
-        found = list(pool.map(took, range(32)))
-    answered = sorted(t for t in found if t is not None)
+        seconds = list(pool.map(took, range(32)))
+    answered = sorted(t for t in seconds if t is not None)
     assert len(answered) == 31, "the nineteenth hangs"
     assert answered[0] >= 0.05
     assert answered[15] >= 0.1
     assert answered[-1] >= 0.6, "a long tail"
     deliveries = [entry.delivery for entry in still.journal]
-    assert sum("hang: 10" in told for told in deliveries) == 1
-    assert all("lognormal" in told for told in deliveries)
+    assert sum("hang: 10" in delivery for delivery in deliveries) == 1
+    assert all("lognormal" in delivery for delivery in deliveries)
     assert {entry.status for entry in still.journal} == {200}, "what was asked for was done"
 
 
