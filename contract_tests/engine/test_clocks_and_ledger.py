@@ -270,7 +270,7 @@ def test_changes_are_applied_whole_or_not_at_all() -> None:
         assert ledger.records == {}
 
 
-def test_what_is_due_comes_in_the_order_of_time_then_of_scheduling() -> None:
+def test_due_events_come_in_the_order_of_time_then_of_scheduling() -> None:
     ledger = book()
     for at, event in ((2, "c"), (1, "a"), (1, "b"), (3, "d")):
         ledger.apply((Schedule(at, event),))
@@ -484,7 +484,7 @@ WHERE_SECRETS_STAND = [
 
 
 @pytest.mark.parametrize(("where", "text"), WHERE_SECRETS_STAND, ids=str)
-def test_a_secret_is_taken_out_wherever_a_client_puts_it(where: str, text: bytes) -> None:
+def test_a_secret_is_redacted_wherever_a_client_puts_it(where: str, text: bytes) -> None:
     redactor = Redactor([provider.secrets for provider in discover().values()])
     if where == "headers":
         redacted = redactor.header(text, HUSH)
@@ -494,7 +494,7 @@ def test_a_secret_is_taken_out_wherever_a_client_puts_it(where: str, text: bytes
     assert b"redacted:" in redacted
 
 
-def test_a_secret_in_utf_16_is_taken_out() -> None:
+def test_a_secret_in_utf_16_is_redacted() -> None:
     body = '{"apiSecret":"hush-4711"}'.encode("utf-16")
     assert Redactor([]).body(body).startswith(b"redacted:")
 
@@ -508,7 +508,7 @@ def test_a_secret_in_utf_16_is_taken_out() -> None:
         ("body", b""),
     ],
 )
-def test_what_is_no_secret_stays_as_it_was_sent(where: str, text: bytes) -> None:
+def test_other_values_are_kept_as_they_were_sent(where: str, text: bytes) -> None:
     redactor = Redactor([provider.secrets for provider in discover().values()])
     assert getattr(redactor, where)(text) == text
     assert redactor.header(b"x-other", b"4711") == b"4711"
@@ -527,3 +527,11 @@ def test_applied_rules_are_counted_within_a_bound() -> None:
     assert journal.counts.applied_rules["always"] == RULES_MAX + 5, "coverage outlives the entries"
     journal.reset()
     assert (len(journal.counts.applied_rules), sandbox.share.used) == (0, before)
+
+
+def test_redacted_queries_and_bodies_are_cut_behind_their_limit() -> None:
+    redactor = Redactor([])
+    assert redactor.query(b"a=1&" * 100, 20) == b"a=1&" * 5 + b"a=1"
+    body = b'{"api_key":"k-4711-x","rows":[%b]}' % b",".join([b'"k-4711-x"'] * 100)
+    redacted = redactor.body(body, 60)
+    assert (b"k-4711" in redacted, len(redacted) < 200) == (False, True)

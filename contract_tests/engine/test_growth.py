@@ -52,7 +52,7 @@ def told(derived: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", DERIVED)
-def test_what_is_found_out_from_rows_follows_every_change(name: str) -> None:
+def test_indexes_of_rows_follow_every_change(name: str) -> None:
     kind, book = DERIVED[name], growth.box(growth.world(discover()[name])).states[name].ledger
     ((id, before),) = book.accounts.items()
     at_first = told(before.derive(kind))
@@ -80,7 +80,7 @@ def test_what_is_found_out_from_rows_follows_every_change(name: str) -> None:
 @pytest.mark.parametrize(
     ("rows", "anew"), [(ledger.REBUILD_MIN, False), (ledger.REBUILD_MIN + 1, True)]
 )
-def test_where_many_rows_change_what_was_found_out_is_found_out_anew(rows: int, anew: bool) -> None:
+def test_indexes_are_rebuilt_where_many_rows_change(rows: int, anew: bool) -> None:
     book = growth.box(growth.world(discover()["cdp"], rows=rows)).states["cdp"].ledger
     ((id, before),) = book.accounts.items()
     before.derive(RowsByValue)
@@ -140,7 +140,7 @@ def test_an_account_is_named_by_its_id_or_by_the_first_label_like_it() -> None:
         book.account_id("nobody")
 
 
-def test_rows_that_a_recipe_makes_are_made_when_they_are_looked_at() -> None:
+def test_generated_rows_are_made_on_first_access() -> None:
     world = growth.world(discover()["coinw"], rows=7)
     ((_, held),) = world.parts["coinw"].accounts.items()
     assert held.made_rows is None

@@ -139,7 +139,7 @@ def running() -> Iterator[MockServer]:
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_no_secret_is_kept_or_shown_however_it_was_sent(
+def test_no_secret_is_kept_or_shown_in_whatever_form_it_was_sent(
     server: MockServer, caplog: pytest.LogCaptureFixture, shape: Callable[[Members], Sent]
 ) -> None:
     with caplog.at_level(logging.DEBUG):

@@ -328,14 +328,14 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("text", PLAIN)
-def test_what_has_another_shape_stays(text: bytes) -> None:
+def test_text_of_another_shape_is_not_redacted(text: bytes) -> None:
     assert journal().index.redact(text) is text
 
 
 # The index
 
 
-def test_an_escape_more_than_are_taken_off_hides_a_secret_from_the_search() -> None:
+def test_a_secret_is_found_below_a_bounded_number_of_escapes() -> None:
     index = journal().index
     text = SECRET
     for layers in range(1, LAYERS_MAX + 2):

@@ -530,7 +530,7 @@ DELIVERED: list[tuple[str, list[dict[str, Any]], Ask, str, list[str]]] = [
 
 
 @each("rules, ask, reason, expected", DELIVERED)
-def test_whatever_is_answered_is_delivered(
+def test_deliveries_apply_to_every_kind_of_response(
     rules: list[dict[str, Any]], ask: Ask, reason: str, expected: list[str]
 ) -> None:
     bench = Bench()
@@ -541,7 +541,7 @@ def test_whatever_is_answered_is_delivered(
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_what_changes_good_answers_leaves_refusals_alone(provider: str) -> None:
+def test_mutations_change_no_refusal(provider: str) -> None:
     plain, ruled = Bench(), Bench()
     ruled.server.fail("it", mutate={"bom": True, "media_type": "text/html"})
     for bench in (plain, ruled):
@@ -584,7 +584,7 @@ WITHDRAWALS: list[tuple[str, dict[str, Any], tuple[int, str]]] = [
 
 
 @each("rule, then", WITHDRAWALS)
-def test_a_withdrawal_is_made_but_for_an_answer_in_its_place(
+def test_a_withdrawal_is_made_unless_a_rule_answers_in_its_place(
     rule: dict[str, Any], then: tuple[int, str]
 ) -> None:
     bench = Bench()

@@ -117,7 +117,7 @@ def asked(handle: ProviderHandle) -> list[UnsignedRequest]:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_the_same_bytes_come_out_of_both_doors(
+def test_the_asgi_application_sends_the_same_bytes_as_the_server(
     app: Starlette, real: HandClock, provider: str
 ) -> None:
     client = TestClient(app, base_url=GATEWAY)

@@ -221,7 +221,7 @@ def test_a_client_that_closes_its_sending_side_is_answered_by_the_control_api(
     assert statuses(converse(server.url, HEALTH + data + HEALTH)) == [200, status, 200]
 
 
-def test_a_wait_behind_which_nothing_comes_ends_when_the_client_sends_no_more(
+def test_a_hang_ends_when_the_client_sends_no_more(
     server: MockServer,
 ) -> None:
     server.cpg.fail(deliver={"hang": "1h"})
@@ -268,7 +268,7 @@ LATE: list[tuple[str, bytes, bytes]] = [
     ("place", "before"), [("cpg", b""), ("gateway", HEALTH), ("control", HEALTH * 3)], ids=str
 )
 @each("data, line", LATE)
-def test_what_does_not_come_in_time_is_a_408_and_the_end(
+def test_a_request_that_does_not_come_in_time_is_a_408(
     hasty: MockServer, place: str, data: bytes, line: bytes, before: bytes
 ) -> None:
     url = hasty.cpg.base_url if place == "cpg" else hasty.url
@@ -605,7 +605,7 @@ def test_a_refusal_can_be_read_by_a_page_that_may_call(server: MockServer, provi
     assert b"\r\naccess-control-allow-origin: *" in head
 
 
-def test_options_that_are_no_preflight_are_answered_as_ever(server: MockServer) -> None:
+def test_options_without_a_preflight_is_a_405(server: MockServer) -> None:
     data = get("/v1/exchange/balance", {"Origin": EVIL}, "OPTIONS")
     assert statuses(converse(server.coinstats.base_url, data)) == [405]
 

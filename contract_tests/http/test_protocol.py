@@ -130,14 +130,14 @@ def check(received: bytes, expected: list[int], closes: bool) -> None:
 
 
 @each_row
-def test_what_is_sent_at_once_is_answered_in_order(
+def test_requests_in_one_packet_are_answered_in_order(
     server: MockServer, data: bytes, expected: list[int], closes: bool
 ) -> None:
     check(converse(server.cpg.base_url, data), expected, closes)
 
 
 @each_row
-def test_however_slowly_it_comes_it_is_answered_the_same(
+def test_requests_in_small_pieces_are_answered_the_same(
     server: MockServer, data: bytes, expected: list[int], closes: bool
 ) -> None:
     size = max(1, len(data) // 40)
@@ -149,7 +149,7 @@ def test_however_slowly_it_comes_it_is_answered_the_same(
 
 
 @each_row
-def test_behind_an_answer_that_takes_time_it_is_answered_the_same(
+def test_requests_behind_a_slow_response_are_answered_the_same(
     server: MockServer, data: bytes, expected: list[int], closes: bool
 ) -> None:
     server.cpg.fail(path="/slow", status=202, deliver={"delay": "20ms"})

@@ -62,7 +62,7 @@ def test_a_port_listens_again_by_itself() -> None:
         server.cpg.refuse("1s")
 
 
-def test_what_cannot_refuse_is_said() -> None:
+def test_a_wrong_call_to_refuse_connections_is_rejected() -> None:
     with MockServer() as server:
         for wrong in ("-1s", "2h", "soon"):
             with pytest.raises(InvalidCall) as error:

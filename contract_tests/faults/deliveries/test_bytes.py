@@ -234,7 +234,7 @@ COMBINED = [
 
 
 @pytest.mark.parametrize(("rules", "sent", "end"), COMBINED, ids=str)
-def test_deliveries_work_on_what_those_before_left_and_the_slow_ones_come_last(
+def test_deliveries_apply_in_order_and_the_slow_ones_last(
     server: MockServer, rules: list[dict[str, Any]], sent: bytes, end: str
 ) -> None:
     server.cpg.fail("raw", status=418, body=TEN)

@@ -222,7 +222,7 @@ def test_a_script_has_a_bounded_number_of_steps_whatever_is_combined(
     assert said(steps) == b"h" * 130 + b"b" * HUGE
 
 
-def test_a_small_answer_is_cut_as_it_is_said_by_each_of_them() -> None:
+def test_two_dribbles_cut_a_small_body_by_both_sizes() -> None:
     steps = scripted({"dribble": {"bytes": 4, "every": "1s"}}, {"dribble": {"bytes": 3, "every": "5s"}}, body=8)  # fmt: skip
     sizes = [len(step.data) for step in steps if isinstance(step, SendStep) and not step.head]
     assert (sizes, passed(steps)) == ([3, 1, 3, 1], 22_000)
@@ -259,7 +259,7 @@ ORDERS: list[tuple[list[dict[str, Any]], float]] = [
 
 
 @pytest.mark.parametrize(("rules", "expected"), ORDERS, ids=str)
-def test_what_slow_things_take_adds_up_in_either_order(
+def test_slow_deliveries_add_up_in_either_order(
     rules: list[dict[str, Any]], expected: float
 ) -> None:
     for order in (rules, rules[::-1]):
@@ -350,7 +350,7 @@ CLOCKED = {"delay": "5m", "clock": "sandbox"}
     [[CLOCKED, {"delay": "1ms", "reset": "body"}], [CLOCKED | {"reset": "body"}]],
     ids=["two rules", "one rule"],
 )
-def test_the_clock_is_that_of_the_delay_alone(
+def test_the_sandbox_clock_times_the_delay_alone(
     server: MockServer, rules: list[dict[str, Any]]
 ) -> None:
     server.clock.freeze()

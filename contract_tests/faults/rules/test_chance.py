@@ -25,7 +25,7 @@ def half(server: Any, name: str = "half", **match: Any) -> None:
 SEEDS = range(60)
 
 
-def test_one_half_is_one_half() -> None:
+def test_a_probability_of_one_half_fires_half_the_time() -> None:
     # Beyond 450 to 550 lie 0.14 % of all fair sequences: 0.1 of 60 seeds.
     outside = [seed for seed in SEEDS if not 450 <= sum(draws(seed)) <= 550]
     assert len(outside) <= 2
@@ -38,7 +38,7 @@ def test_the_first_match_is_as_fair_as_any() -> None:
 
 
 @pytest.mark.parametrize(("probability", "least", "most"), [(0.1, 70, 130), (0.9, 870, 930)])
-def test_another_probability_is_kept_too(probability: float, least: int, most: int) -> None:
+def test_other_probabilities_hold_too(probability: float, least: int, most: int) -> None:
     # Three standard deviations, 9.5 each: 0.3 % lie outside.
     rare = moments(probability=probability)
     sums = [
@@ -151,9 +151,7 @@ NOISE: dict[str, Callable[[Bench], Any]] = {
 
 
 @pytest.mark.parametrize("noise", NOISE.values(), ids=NOISE)
-def test_what_happens_elsewhere_changes_no_decision(
-    bench: Bench, noise: Callable[[Bench], Any]
-) -> None:
+def test_other_requests_change_no_decision(bench: Bench, noise: Callable[[Bench], Any]) -> None:
     half(bench.server.coinstats, operation="get-exchanges")
     statuses = []
     for _ in range(40):

@@ -125,7 +125,7 @@ OTHERWISE: dict[str, Any] = {
 }
 
 
-def test_all_of_it_matches(bench: Bench) -> None:
+def test_a_rule_with_every_criterion_matches(bench: Bench) -> None:
     bench.server.fail("it", status=TEAPOT, **ALL)
     assert bench.ask(*WHOLE).status == TEAPOT
     for member in ALL:
@@ -134,7 +134,7 @@ def test_all_of_it_matches(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("member", OTHERWISE)
-def test_one_member_that_is_otherwise_is_enough(bench: Bench, member: str) -> None:
+def test_one_criterion_that_differs_is_enough_not_to_match(bench: Bench, member: str) -> None:
     bench.server.fail("it", status=TEAPOT, **ALL | {member: OTHERWISE[member]})
     assert bench.ask(*WHOLE).status == 200
     assert bench.count("it") == (0, 0, "active")
@@ -265,7 +265,7 @@ SHARING: dict[str, tuple[Callable[[int], dict[str, Any]], Callable[[int], Ask]]]
 
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("sharing", SHARING)
-def test_of_rules_that_share_something_the_one_that_is_meant_is_found(
+def test_among_rules_that_share_criteria_the_right_one_matches(
     bench: Bench, sharing: str, at_once: bool
 ) -> None:
     match, ask = SHARING[sharing]

@@ -43,6 +43,7 @@ LIMITED = b'{"code":29001,"msg":"API access frequently"}'
 def test_every_shipped_scenario_is_played_here() -> None:
     played = [name.removeprefix("test_").replace("_", "-") for name in globals()]
     names = scenarios.shipped()
+    played += TIMELINES
     assert len(names) >= 15
     assert [name for name in names if not any(p.startswith(name) for p in played)] == []
 
@@ -56,10 +57,40 @@ def test_a_scenario_has_its_files_name_and_two_sentences(name: str) -> None:
     assert scenario.rules or scenario.quirks or scenario.limits or scenario.skew
 
 
+# By the clock
+
+FLAPS = [("0s", 200), ("29999ms", 200), ("1ms", 500), ("29999ms", 500), ("1ms", 200), ("30s", 500), ("1h", 500), ("30s", 200)]  # fmt: skip
+MAINTENANCE = [("0s", 200), ("59999ms", 200), ("1ms", 503), ("599999ms", 503), ("1ms", 200), ("1h", 200)]  # fmt: skip
+
+# How far the clock moves before each read, the status of its response, and the state in the end.
+TIMELINES: dict[str, tuple[list[tuple[str, int]], str]] = {
+    "down-five-minutes": ([("0s", 503), ("299999ms", 503), ("1ms", 200)], "over"),
+    "flapping": (FLAPS, "waiting"),
+    "maintenance-window": (MAINTENANCE, "over"),
+}
+
+
+@pytest.mark.parametrize("name", TIMELINES)
+def test_a_scenario_rejects_requests_to_the_millisecond(
+    still: MockServer, session: httpx.Client, name: str
+) -> None:
+    timeline, state = TIMELINES[name]
+    still.play(name)
+    caller = Caller(still, "cdp", session)
+    for pause, status in timeline:
+        still.clock.advance(pause)
+        answer = caller.read()
+        assert answer.status_code == status
+        if name == "maintenance-window" and status == 503:
+            assert answer.content == ERROR_PAGES["maintenance"].body
+            assert (answer.headers["content-type"], answer.headers["retry-after"]) == (HTML, "600")
+    assert still.faults[0]["state"] == state
+
+
 # bad-connection
 
 
-def test_bad_connection_dribbles_dawdles_and_breaks(
+def test_bad_connection_is_slow_and_cuts_one_in_ten(
     still: MockServer, session: httpx.Client
 ) -> None:
     caller = Caller(still, "cdp", session)
@@ -163,7 +194,7 @@ TIMED = {"cdp": "outside_window", "cpg": "outside_window"}
 
 
 @every_provider
-def test_clock_skew_makes_fresh_signatures_those_of_the_future(
+def test_clock_skew_rejects_fresh_signatures(
     still: MockServer, session: httpx.Client, provider: str
 ) -> None:
     still.play("clock-skew")
@@ -221,59 +252,6 @@ def test_credentials_revoked_leaves_other_keys_alone(
     caller.auth = caller.handle.auth_as("es256")
     assert caller.read().status_code == 200
     assert Caller(still, "cpg", session).read().status_code == 401, "of every provider"
-
-
-# down-five-minutes
-
-
-class Patient(Caller):
-    """Goes on until it has an answer: backs off up to a bound, winding the clock as it waits."""
-
-    def __init__(self, server: Any, provider: str, session: httpx.Client) -> None:
-        super().__init__(server, provider, session)
-        self.waited = 0
-
-    def wait(self, seconds: int) -> None:
-        self.waited += seconds
-        self.clock.advance(f"{seconds}s")
-
-    def patiently(self, longest: int = 60, tries: int = 20) -> httpx.Response:
-        pause = 1
-        for _ in range(tries):
-            answer = self.read()
-            if answer.status_code < 500:
-                return answer
-            self.wait(pause)
-            pause = min(pause * 2, longest)
-        raise TimeoutError(f"still down after {self.waited} s")
-
-
-def test_down_five_minutes_is_over_to_the_millisecond(
-    still: MockServer, session: httpx.Client
-) -> None:
-    still.play("down-five-minutes")
-    caller = Caller(still, "cdp", session)
-    states = []
-    for pause in ("299999ms", "1ms", "0s"):
-        states.append((caller.read().status_code, still.faults[0]["state"]))
-        still.clock.advance(pause)
-    assert states == [(503, "active"), (503, "active"), (200, "over")]
-    assert [entry.reason for entry in still.journal] == ["service_unavailable"] * 2 + [""]
-
-
-# flapping
-
-
-FLAPS = [("0s", 200), ("29999ms", 200), ("1ms", 500), ("29999ms", 500), ("1ms", 200), ("30s", 500)]
-
-
-def test_flapping_is_down_every_other_half_minute(still: MockServer, session: httpx.Client) -> None:
-    still.play("flapping")
-    caller = Caller(still, "cdp", session)
-    for pause, status in [*FLAPS, ("1h", 500), ("30s", 200)]:
-        still.clock.advance(pause)
-        assert caller.read().status_code == status
-    assert still.faults[0]["state"] == "waiting"
 
 
 # half-lost
@@ -356,26 +334,6 @@ def test_lost_withdrawal_is_made_once(still: MockServer, session: httpx.Client) 
     assert held(still) == Decimal("303.0"), "the mistake that this scenario is for"
 
 
-# maintenance-window
-
-
-MAINTENANCE = [("0s", 200), ("59999ms", 200), ("1ms", 503), ("599999ms", 503), ("1ms", 200), ("1h", 200)]  # fmt: skip
-
-
-def test_maintenance_window_is_ten_minutes_of_a_page(
-    still: MockServer, session: httpx.Client
-) -> None:
-    still.play("maintenance-window")
-    caller = Caller(still, "cdp", session)
-    for pause, status in MAINTENANCE:
-        still.clock.advance(pause)
-        answer = caller.read()
-        assert answer.status_code == status
-        if status == 503:
-            assert answer.content == ERROR_PAGES["maintenance"].body
-            assert (answer.headers["content-type"], answer.headers["retry-after"]) == (HTML, "600")
-
-
 # moving-ledger
 
 
@@ -452,6 +410,18 @@ def test_proxy_in_front_answers_one_in_five_itself(
 
 
 # rate-limit-storm
+
+
+class Patient(Caller):
+    """Advances the sandbox clock where a client would wait."""
+
+    def __init__(self, server: Any, provider: str, session: httpx.Client) -> None:
+        super().__init__(server, provider, session)
+        self.waited = 0
+
+    def wait(self, seconds: int) -> None:
+        self.waited += seconds
+        self.clock.advance(f"{seconds}s")
 
 
 class Limited(Patient):
@@ -542,7 +512,7 @@ def cut(amount: Decimal, like: Decimal) -> Decimal:
 # slow-brown-out
 
 
-def test_slow_brown_out_is_late_and_sometimes_never(
+def test_slow_brown_out_delays_responses_and_loses_some(
     still: MockServer, session: httpx.Client
 ) -> None:
     still.play("slow-brown-out")
@@ -604,7 +574,7 @@ def test_stale_cache_hides_whatever_has_moved(
 # stuck-in-syncing
 
 
-def test_stuck_in_syncing_outlasts_every_patience(still: MockServer, session: httpx.Client) -> None:
+def test_stuck_in_syncing_never_ends_by_itself(still: MockServer, session: httpx.Client) -> None:
     still.play("stuck-in-syncing")
     caller = Patient(still, "coinstats", session)
     portfolio = caller.read().json()["portfolio"]
