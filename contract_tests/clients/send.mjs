@@ -1,11 +1,11 @@
-// One request by Node's own fetch, signed here, apart from the project's code.
+// Requests by Node's own fetch, signed here, apart from the project's code: a line for each.
 // stdin:  {"url", "method", "body" (base64), "provider", "credential"}
 // stdout: {"status", "headers", "body" (base64), "target"}
 
 import { Buffer } from "node:buffer";
 import { createHash, createHmac, createPrivateKey, sign } from "node:crypto";
 import process from "node:process";
-import { json } from "node:stream/consumers";
+import { createInterface } from "node:readline";
 
 const SIGNERS = {
   cdp({ key_id, key_secret, key_type }, method, url) {
@@ -62,19 +62,21 @@ const SIGNERS = {
   },
 };
 
-const order = await json(process.stdin);
-const url = new URL(order.url);
-const body = Buffer.from(order.body, "base64");
-const headers = SIGNERS[order.provider](order.credential, order.method, url, body);
-const answer = await fetch(url, {
-  method: order.method,
-  headers,
-  body: body.length ? body : undefined,
-});
-const told = {
-  status: answer.status,
-  headers: Object.fromEntries(answer.headers),
-  body: Buffer.from(await answer.arrayBuffer()).toString("base64"),
-  target: url.pathname + url.search,
-};
-process.stdout.write(JSON.stringify(told));
+for await (const line of createInterface({ input: process.stdin })) {
+  const order = JSON.parse(line);
+  const url = new URL(order.url);
+  const body = Buffer.from(order.body, "base64");
+  const headers = SIGNERS[order.provider](order.credential, order.method, url, body);
+  const answer = await fetch(url, {
+    method: order.method,
+    headers,
+    body: body.length ? body : undefined,
+  });
+  const result = {
+    status: answer.status,
+    headers: Object.fromEntries(answer.headers),
+    body: Buffer.from(await answer.arrayBuffer()).toString("base64"),
+    target: url.pathname + url.search,
+  };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}

@@ -6,6 +6,7 @@ follows the environment's proxies.
 """
 
 import asyncio
+import atexit
 import base64
 import http.client
 import json
@@ -13,7 +14,9 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -148,15 +151,25 @@ def by_node(base_url: str, method: str, target: str, body: bytes, handle: Provid
         "provider": handle.provider.name,
         "credential": handle.credentials,
     }
-    done = subprocess.run(
-        [tool("node"), SCRIPT],
-        input=json.dumps(order).encode(),
-        stdout=subprocess.PIPE,
-        timeout=DEADLINE,
-        check=True,
+    process = node()
+    stop = threading.Timer(DEADLINE, process.kill)
+    stop.start()
+    process.stdin.write(json.dumps(order) + "\n")
+    process.stdin.flush()
+    answer = json.loads(process.stdout.readline())
+    stop.cancel()
+    return Sent(**answer | {"body": base64.b64decode(answer["body"])})
+
+
+@cache
+def node() -> "subprocess.Popen[str]":
+    """Starts Node once for all its requests; it ends when its input does."""
+    command = [tool("node"), str(SCRIPT)]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     )
-    told = json.loads(done.stdout)
-    return Sent(**told | {"body": base64.b64decode(told["body"])})
+    atexit.register(process.communicate, timeout=DEADLINE)
+    return process
 
 
 Sender = Callable[[str, str, str, bytes, ProviderHandle], Sent]

@@ -374,7 +374,7 @@ def test_a_client_reads_exactly_what_the_document_allows(reading: Reading) -> No
         extra.update(unannounced(data, body))
         seen.append(reading.rows(body) if isinstance(expected, list) else [])
 
-    for_all(answers(reading.provider, reading.operation), check, 40)
+    for_all(answers(reading.provider, reading.operation), check, 16)
     found = [amount for listed in seen for amount in amounts(listed)]
     # Without these the clients would prove little, and one with floats would pass.
     assert min(map(len, seen)) == 0

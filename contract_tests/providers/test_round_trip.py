@@ -306,9 +306,9 @@ def by_python(server: MockServer, provider: str, drawn: Drawn) -> Sandbox:
 
 # How the rows come in, whether a socket is between, and how many worlds are tried.
 WAYS: Mapping[str, tuple[Callable[..., Sandbox], bool, int]] = {
-    "in a world, in process": (in_a_world, False, 30),
-    "by Python, in process": (by_python, False, 30),
-    "by Python, over a socket": (by_python, True, 12),
+    "in a world, in process": (in_a_world, False, 12),
+    "by Python, in process": (by_python, False, 12),
+    "by Python, over a socket": (by_python, True, 5),
 }
 
 
