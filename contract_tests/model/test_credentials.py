@@ -12,7 +12,7 @@ import jwt as pyjwt
 import pytest
 from msgspec.structs import replace
 
-from contract_tests.support.request_rows import table
+from contract_tests.support.rows import each
 from mockserver.model import jwt
 from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import Route, parse_nothing
@@ -166,7 +166,7 @@ CLAIMS = [
 ]
 
 
-@table("more, settings, reason, facts", CLAIMS)
+@each("more, settings, reason, facts", CLAIMS)
 def test_refused_claims_come_with_the_facts(
     more: Facts, settings: Facts, reason: str, facts: Facts
 ) -> None:
@@ -226,7 +226,7 @@ SIGNATURES = [
 ]
 
 
-@table("timestamp, path, reason, facts", SIGNATURES)
+@each("timestamp, path, reason, facts", SIGNATURES)
 @pytest.mark.parametrize("fraction", [0, 999_999_999])
 def test_a_refused_cpg_signature_comes_with_the_facts(
     timestamp: bytes, path: bytes, reason: str, facts: Facts, fraction: int
@@ -327,7 +327,7 @@ REFUSED = [
 ]
 
 
-@table("query, body, reason, facts", REFUSED)
+@each("query, body, reason, facts", REFUSED)
 def test_a_refused_coinw_signature_comes_with_the_facts(
     query: bytes, body: bytes, reason: str, facts: Facts
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contract_tests.support.request_rows import table
+from contract_tests.support.rows import each
 from mockserver.model import amounts as amount
 from mockserver.model import paging, query, signing, times
 from mockserver.model.amounts import Amount, decode_hook
@@ -204,7 +204,7 @@ UNSEALED = [
 ]
 
 
-@table("token", UNSEALED)
+@each("token", UNSEALED)
 def test_a_page_token_that_was_not_sealed_so_is_refused(token: str) -> None:
     with pytest.raises(ValueError, match=r"^the token "):
         paging.unseal(b"k", token)

@@ -4,26 +4,17 @@
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
-
-import pytest
 
 from contract_tests.support.fixture_rows import masked, rows
 from contract_tests.support.raw import exchange, without_noise
+from contract_tests.support.rows import each
 from mockserver import HandClock, MockServer
 from mockserver.client.provider import ProviderHandle
 
 NOW = 1_747_444_800  # seconds since the epoch, a whole minute
 CLOCK = HandClock(NOW * 10**9)
-
-
-def table(names: str, rows_: Iterable[Sequence[Any]]) -> pytest.MarkDecorator:
-    """Parametrizes a test over rows whose first member is the row's id."""
-    rows_ = list(rows_)
-    return pytest.mark.parametrize(
-        names.split(", "), [row[1:] for row in rows_], ids=[row[0] for row in rows_]
-    )
 
 
 class Row(NamedTuple):
@@ -51,7 +42,7 @@ class Row(NamedTuple):
 def answered(provider: str, *tables: Iterable[Row]) -> Callable[..., None]:
     """Returns a test that sends each row's request and checks the answer and the journal."""
 
-    @table("row", [(row.about, row) for rows_ in tables for row in rows_])
+    @each("row", [(row.about, row) for rows_ in tables for row in rows_])
     def test(still: MockServer, row: Row) -> None:
         handle: ProviderHandle = getattr(still, provider)
         if row.quirks:

@@ -32,7 +32,8 @@ from contract_tests.providers.cdp.calls import (
     read,
     symbols,
 )
-from contract_tests.support.request_rows import Row, answered, table
+from contract_tests.support.request_rows import Row, answered
+from contract_tests.support.rows import each
 from mockserver import Auth, MockServer
 from mockserver.errors import DataError
 from mockserver.files import worlds
@@ -71,7 +72,7 @@ FILTERS = [
 ]
 
 
-@table("query, expected", FILTERS)
+@each("query, expected", FILTERS)
 def test_accounts_are_listed_the_newest_first(
     server: MockServer, query: str, expected: list[str]
 ) -> None:
@@ -191,7 +192,7 @@ UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 FORMS = [("four", 4, "[0-9a-f]{16}-IAD"), ("uuid", 4, UUID), ("two", 2, "")]
 
 
-@table("count, correlation", FORMS)
+@each("count, correlation", FORMS)
 def test_an_error_may_have_the_members_of_a_guide(
     server: MockServer, count: int, correlation: str, request: pytest.FixtureRequest
 ) -> None:
@@ -261,7 +262,7 @@ def small() -> Iterator[MockServer]:
         yield server
 
 
-@table("length, owner, accounts", [("plain", 36, ENTITY, [1, 2, 3]), ("path", 95, CUSTOMER, [4])])
+@each("length, owner, accounts", [("plain", 36, ENTITY, [1, 2, 3]), ("path", 95, CUSTOMER, [4])])
 def test_a_key_id_and_an_owner_of_either_form_are_known_and_accounts_of_one_age_come_by_id(
     small: MockServer, length: int, owner: str, accounts: list[int], request: pytest.FixtureRequest
 ) -> None:
@@ -390,7 +391,7 @@ PEMS = [
 ]
 
 
-@table("text, scalar", PEMS)
+@each("text, scalar", PEMS)
 def test_a_pem_of_either_form_is_read(text: str, scalar: bytes) -> None:
     assert keys.parse(text) == jwt.Key("ES256", scalar)
 
@@ -428,7 +429,7 @@ SECRETS = [
 ]  # fmt: skip
 
 
-@table("secret, message", SECRETS)
+@each("secret, message", SECRETS)
 def test_a_bad_secret_is_refused_when_the_world_is_loaded(secret: str, message: str) -> None:
     key = json.dumps({"key_id": "k", "key_secret": secret, "owner": "o"})
     with pytest.raises(DataError, match=message) as wrong:

@@ -22,7 +22,8 @@ from contract_tests.providers.cdp.calls import (
 )
 from contract_tests.support.fixture_rows import masked, rows
 from contract_tests.support.raw import burst, exchange, without_noise
-from contract_tests.support.request_rows import CLOCK, refusal, table
+from contract_tests.support.request_rows import CLOCK, refusal
+from contract_tests.support.rows import each
 from mockserver import MockServer
 from mockserver.files import worlds
 from mockserver.model.amounts import Amount
@@ -123,7 +124,7 @@ WALKS = [
 ]
 
 
-@table("size, count, full, last", WALKS)
+@each("size, count, full, last", WALKS)
 def test_a_walk_is_complete_and_disjoint(
     server: MockServer, size: int | None, count: int, full: int, last: int
 ) -> None:
@@ -216,7 +217,7 @@ FORGED: list[tuple[str, Callable[[str], str]]] = [
 ]  # fmt: skip
 
 
-@table("edit", FORGED)
+@each("edit", FORGED)
 def test_a_page_token_that_this_list_did_not_give_is_a_400(
     server: MockServer, edit: Callable[[str], str]
 ) -> None:

@@ -44,7 +44,8 @@ from contract_tests.providers.cdp.calls import (
 )
 from contract_tests.support.fixture_rows import rows
 from contract_tests.support.raw import get
-from contract_tests.support.request_rows import CLOCK, NOW, Row, answered, table
+from contract_tests.support.request_rows import CLOCK, NOW, Row, answered
+from contract_tests.support.rows import each
 from mockserver import MockServer
 from mockserver.model import jwt
 
@@ -486,7 +487,7 @@ def test_the_nonce_is_of_the_request_and_the_time(still: MockServer) -> None:
     assert nonce(BALANCES) != first
 
 
-@table("row", [(row["name"], row) for row in rows("cdp", "vectors")])
+@each("row", [(row["name"], row) for row in rows("cdp", "vectors")])
 def test_a_published_vector_verifies(row: dict[str, str]) -> None:
     message, _, encoded = row["token"].rpartition(".")
     secret, signature = (base64.urlsafe_b64decode(s + "==") for s in (row["secret"], encoded))

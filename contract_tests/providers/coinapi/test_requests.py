@@ -8,7 +8,8 @@ import pytest
 from contract_tests.providers.coinapi.calls import HEADER, KEY, PATH, ask, exchanges
 from contract_tests.support.openapi import Document
 from contract_tests.support.raw import burst, exchange, get, without_noise
-from contract_tests.support.request_rows import CLOCK, Row, answered, refusal, table
+from contract_tests.support.request_rows import CLOCK, Row, answered, refusal
+from contract_tests.support.rows import each
 from mockserver import MockServer
 from mockserver.files import worlds
 from mockserver.files.documents import openapi_document
@@ -88,7 +89,7 @@ FILTERS = [
 ]
 
 
-@table("query, expected", FILTERS)
+@each("query, expected", FILTERS)
 def test_a_filter_chooses_the_exchange(server: MockServer, query: str, expected: list[str]) -> None:
     assert exchanges(server, query) == expected
 
@@ -341,7 +342,7 @@ QUIRKS = [
 ]  # fmt: skip
 
 
-@table("quirks, query, headers, status, media_type", QUIRKS)
+@each("quirks, query, headers, status, media_type", QUIRKS)
 def test_a_quirk_changes_the_answer(
     server: MockServer,
     quirks: dict[str, str],

@@ -21,7 +21,8 @@ from contract_tests.providers.coinstats.calls import (
     spent,
 )
 from contract_tests.support.raw import burst, get
-from contract_tests.support.request_rows import CLOCK, table
+from contract_tests.support.request_rows import CLOCK
+from contract_tests.support.rows import each
 from mockserver import MockServer
 from mockserver.files import worlds
 from mockserver.files.documents import openapi_document
@@ -109,7 +110,7 @@ PORTFOLIO_IDS = [
 ]  # fmt: skip
 
 
-@table("query, code, message", PORTFOLIO_IDS)
+@each("query, code, message", PORTFOLIO_IDS)
 def test_a_portfolio_is_found_by_its_id(
     server: MockServer, query: str, code: int, message: str
 ) -> None:
@@ -148,7 +149,7 @@ COSTS = [
 ]
 
 
-@table("method, target, cost", COSTS)
+@each("method, target, cost", COSTS)
 def test_a_call_costs_what_is_documented_while_there_is_enough(
     server: MockServer, method: str, target: str, cost: int
 ) -> None:

@@ -23,7 +23,8 @@ from contract_tests.providers.coinstats.calls import (
     read,
 )
 from contract_tests.support.raw import get
-from contract_tests.support.request_rows import Row, answered, table
+from contract_tests.support.request_rows import Row, answered
+from contract_tests.support.rows import each
 from mockserver import MockServer
 from mockserver.errors import DataError
 from mockserver.files import worlds
@@ -91,7 +92,7 @@ CHECKS = [
 test_checks_come_in_order_and_errors_show_the_path_as_sent = answered("coinstats", CHECKS)
 
 
-@table(
+@each(
     "operation, method, target",
     [
         ("balance", "get-exchange-balance", "POST", BALANCE),
@@ -173,7 +174,7 @@ BROKEN = [
 ]  # fmt: skip
 
 
-@table("body, member", BROKEN)
+@each("body, member", BROKEN)
 def test_a_wrong_body_is_a_400_that_names_the_member_and_changes_nothing(
     server: MockServer, body: bytes, member: str
 ) -> None:
@@ -192,7 +193,7 @@ GOOD = [
 ]
 
 
-@table("body, name", GOOD)
+@each("body, name", GOOD)
 def test_a_body_is_read_whatever_it_is_called(
     server: MockServer, body: bytes, name: str | None
 ) -> None:
@@ -423,7 +424,7 @@ WRONG_ACCOUNTS = [
 ]  # fmt: skip
 
 
-@table("account, message", WRONG_ACCOUNTS)
+@each("account, message", WRONG_ACCOUNTS)
 def test_a_wrong_account_is_refused(account: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message) as error:
         worlds.from_data({"coinstats": {"accounts": {"a": account}}}, "wrong")

@@ -30,7 +30,8 @@ from contract_tests.providers.coinw.calls import (
 )
 from contract_tests.support.fixture_rows import rows
 from contract_tests.support.raw import get
-from contract_tests.support.request_rows import Row, answered, table
+from contract_tests.support.request_rows import Row, answered
+from contract_tests.support.rows import each
 from mockserver import Auth, MockServer
 from mockserver.errors import DataError
 from mockserver.files import worlds
@@ -192,7 +193,7 @@ test_parameters_come_in_every_order = answered(
 VECTORS = [(row["about"], row) for row in rows("coinw", "vectors")]
 
 
-@table("row", VECTORS)
+@each("row", VECTORS)
 def test_a_vector_is_signed_and_accepted_as_stated(row: dict[str, str]) -> None:
     key = {name: row[name] for name in ("api_key", "secret_key")}
     signed = Auth("coinw", key).sign("POST", f"{PRIVATE}?{row['query']}")
@@ -338,7 +339,7 @@ def test_amounts_are_written_in_three_ways(server: MockServer, form: str) -> Non
 EMPTY_FORMS = [("object", success("{}")), ("null", success("null")), ("zero-bytes", "")]
 
 
-@table("body", EMPTY_FORMS)
+@each("body", EMPTY_FORMS)
 def test_an_empty_account_is_shown_in_three_ways(
     server: MockServer, body: str, request: pytest.FixtureRequest
 ) -> None:
@@ -455,7 +456,7 @@ WRONG_SECTIONS = [
 ]  # fmt: skip
 
 
-@table("section, message", WRONG_SECTIONS)
+@each("section, message", WRONG_SECTIONS)
 def test_a_wrong_section_is_refused(section: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         worlds.from_data({"coinw": section}, "wrong")

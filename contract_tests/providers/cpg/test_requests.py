@@ -20,7 +20,8 @@ from contract_tests.providers.cpg.calls import (
     submit,
 )
 from contract_tests.support.raw import burst, exchange, get, without_noise
-from contract_tests.support.request_rows import CLOCK, NOW, Row, answered, refusal, table
+from contract_tests.support.request_rows import CLOCK, NOW, Row, answered, refusal
+from contract_tests.support.rows import each
 from contract_tests.support.signer import sign
 from mockserver import MockServer
 from mockserver.files import worlds
@@ -133,7 +134,7 @@ SPENT = [
 ]
 
 
-@table("key_id, body, limits, status", SPENT)
+@each("key_id, body, limits, status", SPENT)
 def test_a_signature_is_spent_though_a_later_check_refuses(
     still: MockServer, key_id: str, body: bytes, limits: dict[str, str], status: int
 ) -> None:

@@ -20,7 +20,7 @@ from contract_tests.providers.cpg.calls import (
     usdt,
 )
 from contract_tests.support.raw import exchange, get
-from contract_tests.support.request_rows import table
+from contract_tests.support.rows import each
 from contract_tests.support.signer import sign
 from mockserver import MockServer
 from mockserver.files import worlds
@@ -76,7 +76,7 @@ ORDERS = [
 ]  # fmt: skip
 
 
-@table("members, expected", ORDERS)
+@each("members, expected", ORDERS)
 def test_an_order_is_carried_out_or_refused_with_its_message(
     server: MockServer, members: dict[str, Any], expected: Outcome
 ) -> None:
