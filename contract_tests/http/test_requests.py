@@ -25,6 +25,7 @@ from contract_tests.support.sockets import (
     answers,
     dateless,
     main_read,
+    read_response,
     read_to_end,
     small_buffers,
     statuses,
@@ -98,18 +99,6 @@ def at_least(connection: socket.socket, size: int) -> bytes:
     return bytes(received)
 
 
-def hear(connection: socket.socket) -> bytes:
-    """Returns one answer that has a body, and nothing behind it."""
-    received = b""
-    while b"\r\n\r\n" not in received:
-        received += at_least(connection, 1)
-    head, _, body = received.partition(b"\r\n\r\n")
-    missing = int(re.findall(rb"content-length: ([0-9]+)", head)[0]) - len(body)
-    received += at_least(connection, missing)
-    assert missing >= 0
-    return received
-
-
 def spoken(url: str, *parts: bytes) -> bytes:
     """Sends parts, each when the one before has been read; returns all answers, and a goodbye's.
 
@@ -168,9 +157,9 @@ def test_a_request_may_be_cut_anywhere(server: MockServer) -> None:
         for cut in range(1, len(data)):
             connection.sendall(data[:cut])
             other.sendall(LOST)
-            hear(other)
+            read_response(other)
             connection.sendall(data[cut:])
-            assert hear(connection).startswith(b"HTTP/1.1 200 "), data[:cut]
+            assert read_response(connection).startswith(b"HTTP/1.1 200 "), data[:cut]
     good_entries = [entry for entry in entries(server) if not entry.reason]
     assert len(good_entries) == len(data) - 1
     assert {(entry.request_headers, entry.request_body) for entry in good_entries} == {
@@ -189,11 +178,11 @@ def test_a_declined_upgrade_loses_nothing_however_it_is_cut(
     with dial(server.cpg.base_url) as connection:
         for part in (data[:at], data[at:]):
             connection.sendall(part)
-        (answer,) = answers(hear(connection))
+        (answer,) = answers(read_response(connection))
         assert json.loads(answer.body)["data"]["amount_decimal"] == "50.000000"
         path = ORDER_PATH + "/1"
         connection.sendall(wire(server.cpg.auth.sign("GET", path, b"", "127.0.0.1")))
-        assert statuses(hear(connection)) == [200], "the connection serves on"
+        assert statuses(read_response(connection)) == [200], "the connection serves on"
     assert len(entries(server)) == 2
 
 
@@ -201,7 +190,7 @@ def test_a_large_body_is_no_large_head(server: MockServer) -> None:
     body = ORDER + " " * (MIB - len(ORDER))
     with dial(server.cpg.base_url) as connection:
         connection.sendall(post(body)(server.cpg.auth))
-        assert statuses(hear(connection)) == [200]
+        assert statuses(read_response(connection)) == [200]
 
 
 def test_a_client_that_leaves_half_way_changes_nothing(server: MockServer) -> None:
@@ -301,7 +290,7 @@ def test_answers_for_a_client_that_never_reads_are_bounded(
     many = data * (MIB // len(data))
     with small_buffers(server.coinapi.base_url) as connection:
         connection.sendall(data)
-        hear(connection)
+        read_response(connection)
         (slow,) = connections
         connection.setblocking(False)
         sent, looks = 0, 0
@@ -334,7 +323,7 @@ def test_a_rule_and_a_skew_are_in_force_at_the_next_request(server: MockServer) 
 
         def ask() -> bytes:
             connection.sendall(good)
-            return hear(connection)
+            return read_response(connection)
 
         first = ask()
         server.coinapi.fail("tea", status=418, body="tea")
@@ -353,7 +342,7 @@ def test_a_delivery_and_plain_answers_share_a_connection(server: MockServer) -> 
     good = main_read(server.coinapi)
     with dial(server.coinapi.base_url) as connection:
         connection.sendall(good)
-        expected = dateless(hear(connection))
+        expected = dateless(read_response(connection))
         server.coinapi.fail(deliver={"dribble": {"bytes": 100, "every": 0}})
         connection.sendall(good * 2)
         assert dateless(at_least(connection, 2 * len(expected))) == expected * 2
@@ -361,7 +350,7 @@ def test_a_delivery_and_plain_answers_share_a_connection(server: MockServer) -> 
             noticed(server.url)
         server.clear_faults()
         connection.sendall(good)
-        assert dateless(hear(connection)) == expected
+        assert dateless(read_response(connection)) == expected
         server.coinapi.fail(deliver={"cut": 0})
         connection.sendall(good)
         assert dateless(read_to_end(connection)) == expected.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
@@ -453,7 +442,7 @@ def test_an_idle_connection_closes_in_its_time(monkeypatch: pytest.MonkeyPatch) 
         for _ in range(2):
             began = time.monotonic()
             connection.sendall(main_read(server.coinapi))
-            assert hear(connection).startswith(b"HTTP/1.1 200 ")
+            assert read_response(connection).startswith(b"HTTP/1.1 200 ")
         assert connection.recv(1) == b""
         assert 0.19 < time.monotonic() - began < 30  # a hang fails
 
@@ -466,7 +455,7 @@ def test_a_stop_waits_for_no_client_that_is_idle_or_half_way() -> None:
             connection = stack.enter_context(dial(server.cpg.base_url))
             if before:
                 connection.sendall(before)
-                assert hear(connection).startswith(b"HTTP/1.1 200 ")
+                assert read_response(connection).startswith(b"HTTP/1.1 200 ")
             connection.sendall(data)
             connections.append(connection)
         noticed(server.url)
@@ -488,7 +477,7 @@ def test_a_key_of_a_new_world_is_hidden_at_once(server: MockServer) -> None:
             for world in (before, worlds.from_data(data, "tomorrow")):
                 sandbox.load(world)
                 connection.sendall(request)
-                hear(connection)
+                read_response(connection)
         finally:
             sandbox.load(before)
     seen = [secret.encode() in entry.target + entry.request_headers for entry in entries(server)]

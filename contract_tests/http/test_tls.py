@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from contract_tests.clients.senders import DEADLINE
+from contract_tests.clients.senders import dial as dial_plain
 from contract_tests.support import delivery_table
 from contract_tests.support import tls_tables as tables
 from contract_tests.support.raw import get
@@ -179,8 +180,7 @@ def test_plain_http_on_the_https_port_is_named(
 
 @pytest.mark.parametrize("data", [b"\x16", b"\x16\x03\x01\x00\x05hello", b"\x16" * 100_000])
 def test_a_handshake_that_is_none_ends_the_connection(server: MockServer, data: bytes) -> None:
-    address = urlsplit(server.trust.https)
-    with socket.create_connection((address.hostname, address.port), DEADLINE) as sock:
+    with dial_plain(server.trust.https) as sock:
         with contextlib.suppress(OSError):
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
@@ -188,10 +188,8 @@ def test_a_handshake_that_is_none_ends_the_connection(server: MockServer, data: 
 
 
 def test_a_handshake_has_the_time_of_a_head() -> None:
-    with MockServer(tls=True, head_timeout=0.2) as server:
-        address = urlsplit(server.trust.https)
-        with socket.create_connection((address.hostname, address.port), DEADLINE) as sock:
-            assert received(sock) == (b"", "closed")
+    with MockServer(tls=True, head_timeout=0.2) as server, dial_plain(server.trust.https) as sock:
+        assert received(sock) == (b"", "closed")
 
 
 # Who is trusted
@@ -365,7 +363,7 @@ def played(running: MockServer) -> dict[str, tuple[tuple[bytes, str], tuple[byte
         if address.scheme == "https":
             sock: socket.socket = dial(url, running.trust.path)
         else:
-            sock = socket.create_connection((address.hostname, address.port), DEADLINE)
+            sock = dial_plain(url)
         with sock:
             sock.sendall(request)
             data, end = received(sock)
@@ -428,8 +426,7 @@ def test_clients_with_fixed_hosts_need_variables_alone(server: MockServer) -> No
 
 
 def by_proxy(server: MockServer, request: bytes) -> bytes:
-    address = urlsplit(server.trust.proxy)
-    with socket.create_connection((address.hostname, address.port), DEADLINE) as sock:
+    with dial_plain(server.trust.proxy) as sock:
         sock.sendall(request)
         return received(sock)[0]
 
@@ -469,8 +466,7 @@ def test_the_proxy_takes_absolute_urls(server: MockServer, scheme: str) -> None:
 
 
 def test_a_tunnel_to_port_80_is_plain(server: MockServer) -> None:
-    address = urlsplit(server.trust.proxy)
-    with socket.create_connection((address.hostname, address.port), DEADLINE) as sock:
+    with dial_plain(server.trust.proxy) as sock:
         sock.sendall(get(f"{REAL}:80", {}, "CONNECT"))
         assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
         sock.sendall(ask(server, "/v1/balances", Host=REAL))
@@ -487,8 +483,7 @@ def test_a_sandbox_that_is_not_there_is_named_by_the_proxy(server: MockServer) -
 def test_a_stopped_server_ends_its_tunnels(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
     with MockServer(proxy_port=0) as server:
-        address = urlsplit(server.trust.proxy)
-        sock = socket.create_connection((address.hostname, address.port), DEADLINE)
+        sock = dial_plain(server.trust.proxy)
         sock.sendall(get(f"{REAL}:443", {}, "CONNECT"))
         assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
     with sock:

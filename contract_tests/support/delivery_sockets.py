@@ -1,7 +1,6 @@
 """Signed requests over a socket, and the bytes that come back."""
 
 import asyncio
-import re
 import socket
 import struct
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from msgspec.structs import replace
 
 from contract_tests.clients.senders import DEADLINE, dial, typed
 from contract_tests.support.raw import wire
-from contract_tests.support.sockets import CONTINUE, dateless
+from contract_tests.support.sockets import CONTINUE, dateless, read_response
 from mockserver.client.provider import ProviderHandle
 from mockserver.faults.script import Script, SendStep
 
@@ -61,22 +60,6 @@ def listen(connection: socket.socket, size: int) -> Heard:
     return Heard(bytes(received), OPEN)
 
 
-def whole(connection: socket.socket) -> bytes:
-    """Reads one answer that nothing is wrong with."""
-    received = b""
-    while not _complete(received):
-        part = connection.recv(1 << 20)
-        assert part, received
-        received += part
-    return received
-
-
-def _complete(received: bytes) -> bool:
-    _, head, body = parts(received)
-    length = re.search(rb"content-length: ([0-9]+)", head)
-    return bool(length) and len(body) >= int(length[1])
-
-
 def parts(answer: bytes) -> tuple[bytes, bytes, bytes]:
     """Returns what comes before the final answer, its head with the blank line, and its body."""
     before = CONTINUE if answer.startswith(CONTINUE) else b""
@@ -88,7 +71,7 @@ def once(handle: ProviderHandle, data: bytes) -> bytes:
     """Sends a request on a connection of its own; returns the answer, which is whole."""
     with dial(handle.base_url) as connection:
         connection.sendall(data)
-        return dateless(whole(connection))
+        return dateless(read_response(connection))
 
 
 LATE = 30  # seconds, so that a hang fails; no load makes what comes come too early

@@ -47,6 +47,19 @@ def read_to_end(connection: socket.socket) -> bytes:
     return bytes(received)
 
 
+def read_response(connection: socket.socket) -> bytes:
+    """Returns one response that has a length, with an interim one before it, and nothing behind."""
+    received, size = b"", None
+    while size is None or len(received) < size:
+        part = connection.recv(1 << 20)
+        assert part, received[-500:]
+        received += part
+        head = re.search(rb"(?is)content-length: ([0-9]+).*?\r\n\r\n", received)
+        size = head.end() + int(head[1]) if head else None
+    assert len(received) == size
+    return received
+
+
 def converse(url: str, *parts: bytes) -> bytes:
     """Sends parts and closes the sending side; returns all that comes back."""
     with dial(url) as connection:

@@ -21,10 +21,9 @@ from contract_tests.support.delivery_sockets import (
     once,
     parts,
     reads,
-    whole,
 )
 from contract_tests.support.raw import get
-from contract_tests.support.sockets import dateless
+from contract_tests.support.sockets import dateless, read_response
 from mockserver import HandClock, MockServer
 from mockserver.client.provider import ProviderHandle
 from mockserver.engine.pipeline import NO_SOCKET
@@ -129,7 +128,7 @@ def served(timeless: MockServer) -> MockServer:
 @pytest.mark.parametrize(
     ("row", "request_kind"),
     [*((row, "a read") for row in ROWS), *((row, name) for row in ROWS[::5] for name in ASKS)],
-    ids=lambda value: value.said if isinstance(value, Row) else value,
+    ids=lambda value: value.logged if isinstance(value, Row) else value,
 )
 def test_a_delivery_sends_exactly_what_it_says(
     served: MockServer, row: Row, request_kind: str
@@ -260,13 +259,13 @@ def test_a_delivery_changes_no_other_response_on_its_connection(
     expected = row.sent(*parts(plain)[1:])
     with dial(served.cpg.base_url) as connection:
         connection.sendall(first)
-        assert dateless(whole(connection)) == plain
+        assert dateless(read_response(connection)) == plain
         connection.sendall(second)
         heard = listen(connection, len(expected) + (row.end != OPEN))
         assert (dateless(heard.data), heard.end) == (expected, row.end)
         if row.end == OPEN:
             connection.sendall(third)
-            assert dateless(whole(connection)) == plain
+            assert dateless(read_response(connection)) == plain
 
 
 @each_row

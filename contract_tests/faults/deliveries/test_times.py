@@ -26,9 +26,8 @@ from contract_tests.support.delivery_sockets import (
     once,
     parts,
     said,
-    whole,
 )
-from contract_tests.support.sockets import dateless
+from contract_tests.support.sockets import dateless, read_response
 from mockserver import MockServer
 from mockserver.client.provider import ProviderHandle
 from mockserver.client.remote import RemoteServer
@@ -309,7 +308,7 @@ def test_a_delay_waits_for_the_sandbox_clock_to_the_millisecond(frozen: MockServ
         frozen.clock.advance("299999ms")
         held(connection)
         frozen.clock.advance("1ms")
-        assert len(parts(whole(connection))[2]) == 635
+        assert len(parts(read_response(connection))[2]) == 635
 
 
 def _set(server: MockServer) -> None:
@@ -338,7 +337,7 @@ def test_a_moved_clock_releases_the_response_at_once(server: MockServer, release
     server.cpg.fail(RULE, deliver={"delay": "5m", "clock": "sandbox"})
     with waiting(server) as connection:
         RELEASES[release](server)
-        assert len(parts(whole(connection))[2]) == 635
+        assert len(parts(read_response(connection))[2]) == 635
     assert server.app.sandboxes.default.waiting == set()
 
 
