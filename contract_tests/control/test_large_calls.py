@@ -47,22 +47,13 @@ LARGE = {
     "rows put, the answer": Large("PUT", ACCOUNT, (ledgers, "row_document"), {"balances": ROWS}),
     "the journal": Large("GET", D + "/requests?limit=1000", (entries, "entry_document")),
     "the archive": Large("GET", D + "/requests.har", (entries, "entry_document")),
-    "verify": Large(
-        "POST",
-        D + "/requests/verify",
-        (verification, "differences"),
-        {"match": {"method": "GET"}, "at_least": 1},
-    ),
+    "verify": Large("POST", D + "/requests/verify", (verification, "differences"), {"match": {"method": "GET"}, "at_least": 1}),
     "coverage": Large("GET", D + "/coverage", (entries, "_provider_coverage")),
     "a rule": Large("POST", D + "/faults", (faults, "RuleParser"), RULE),
-    "a scenario": Large(
-        "PUT", D + "/scenario", (faults, "read_scenario"), {"name": "rate-limit-storm"}
-    ),
+    "a scenario": Large("PUT", D + "/scenario", (faults, "read_scenario"), {"name": "rate-limit-storm"}),
     "a sandbox": Large("POST", "/sandboxes", (sandboxes, "_world"), {"world": "empty"}),
-    "an event": Large(
-        "POST", D + "/events/cpg", (ledgers, "convert"), {"event": "key_revoked", "key": "main"}
-    ),
-}
+    "an event": Large("POST", D + "/events/cpg", (ledgers, "convert"), {"event": "key_revoked", "key": "main"}),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -266,8 +266,23 @@ def test_upcoming_events_are_listed_in_order_and_occur(
     assert control.good("GET", D + "/upcoming")["upcoming"] == []
 
 
-# Tables
+# After how long of a rule of 2 of every 10 seconds; when it begins and ends next.
+PERIODS = [("1s", [2]), ("2s", [10, 12]), ("25s", [30, 32]), ("31s", [32])]
 
+
+@pytest.mark.parametrize(("after", "seconds"), PERIODS)
+def test_a_periodic_rule_is_listed_with_its_next_period(
+    control: ControlClient, after: str, seconds: list[int]
+) -> None:
+    control.good("POST", D + "/clock", {"freeze": True})
+    rule = {"name": "at-times", "when": {"for": "2s", "period": "10s"}, "deliver": {"close": True}}
+    control.good("POST", D + "/faults", rule)
+    control.good("POST", D + "/clock", {"advance": after})
+    upcoming = control.good("GET", D + "/upcoming")["upcoming"]
+    assert [row["at"] for row in upcoming] == [f"2026-01-01T00:00:{n:02}Z" for n in seconds]
+
+
+# Tables
 
 # What the example of a member needs beside it.
 COMPANIONS: dict[str, dict[str, dict[str, Any]]] = {
