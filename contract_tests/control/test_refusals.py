@@ -369,7 +369,7 @@ def test_a_name_that_does_not_exist_is_refused_rather_than_matching_nothing(
         assert differences(control, rows) == []
 
 
-LABELS = [("main", 200), ("reject-unknown_credential", 200), ("mian", 400), ("reject-x", 400)]
+LABELS = [("main", 200), ("reject-unknown_credential", 200), ("mian", 400), ("ip_locked", 400)]
 
 
 @pytest.mark.parametrize(("label", "status"), LABELS)
