@@ -117,6 +117,15 @@ def test_a_running_server_answers_in_process_without_a_socket(
         assert send(sandbox.coinapi, running.transport)[0] == 200
 
 
+@pytest.mark.parametrize("inside", [True, False], ids=["in process", "over a socket"])
+def test_an_escaped_path_reaches_the_provider_as_written(running: MockServer, inside: bool) -> None:
+    sandbox = running.sandbox()
+    transport = {"transport": running.transport} if inside else {}
+    with sandbox.cdp.client(**transport) as client:
+        client.get("/v2/accounts/a%2Fb/balances")
+    assert sandbox.journal[-1].target.endswith("/v2/accounts/a%2Fb/balances")
+
+
 def test_in_process_refusals_are_the_providers_own(
     sandbox: Sandbox, mockserver: MockServer
 ) -> None:

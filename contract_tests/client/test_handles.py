@@ -147,6 +147,9 @@ def test_amounts_are_text_decimals_or_whole_numbers(sandbox: Sandbox) -> None:
     sandbox.coinw.debit("main", "BTC", "0.25")
     row = next(row for row in sandbox.coinw.balances() if row.asset == "BTC")
     assert (str(row.total), f"{row.held:f}") == ("3.25", "0.000000001")
+    row = {"asset": "USDT", "venue": "ETH", "total": Decimal("1E-6")}
+    sandbox.cpg.set_balances("main", [row])
+    assert [f"{row.total:f}" for row in sandbox.cpg.balances()] == ["0.000001"]
     wrong: Any = 1.5
     with pytest.raises(ValueError, match="an amount is a quoted string"):
         sandbox.coinw.credit("main", "BTC", wrong)

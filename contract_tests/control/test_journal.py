@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import requests
 
+from contract_tests.support import raw
 from contract_tests.support.control_calls import WAIT, ControlClient, read_coinapi, send_signed
 from mockserver import MockServer, __version__
 from mockserver.engine import journal
@@ -107,6 +108,15 @@ def test_an_entry_has_every_member(server: MockServer, five: ControlClient) -> N
     assert request["body"] == ""
     assert response["headers"]["content-type"].startswith("application/json")
     assert json.loads(response["body"])
+
+
+def test_the_values_of_a_repeated_header_are_joined(
+    server: MockServer, control: ControlClient
+) -> None:
+    repeated = b"GET /v1/balances HTTP/1.1\r\nHost: x\r\nX-A: 1\r\nX-A: 2\r\n\r\n"
+    raw.exchange(server.cpg.base_url, repeated)
+    [entry] = control.good("GET", REQUESTS)["requests"]
+    assert entry["request"]["headers"]["x-a"] == "1, 2"
 
 
 def test_the_journal_is_cleared(five: ControlClient) -> None:

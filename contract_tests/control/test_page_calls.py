@@ -237,6 +237,16 @@ def test_bans_are_shown_until_they_end(server: MockServer, control: ControlClien
     assert "ban" in {row["kind"] for row in control.good("GET", D + "/upcoming")["upcoming"]}
 
 
+def test_of_many_upcoming_events_the_soonest_are_listed(
+    server: MockServer, control: ControlClient
+) -> None:
+    control.good("POST", D + "/clock", {"freeze": True})
+    for n in range(210):
+        server.cpg.fail(f"in-{1_000 - n}-s", status=503, from_=f"{1_000 - n}s")
+    upcoming = control.good("GET", D + "/upcoming")["upcoming"]
+    assert (len(upcoming), upcoming[0]["about"]) == (200, "the rule in-791-s begins")
+
+
 def test_upcoming_events_are_listed_in_order_and_occur(
     server: MockServer, control: ControlClient
 ) -> None:

@@ -134,6 +134,12 @@ def test_a_sandbox_inherits_the_settings_of_the_server(seven: MockServer) -> Non
     assert [limits[name] for name in names] == ["7/60s", "off", "600/10s"]
 
 
+def test_a_sandbox_starts_without_the_scenario_that_another_one_plays(seven: MockServer) -> None:
+    seven.play("bad-connection")
+    assert seven.faults
+    assert seven.sandbox().faults == []
+
+
 def test_the_number_of_sandboxes_is_bounded(seven: MockServer) -> None:
     control = ControlClient(seven.url)
     for id in ("one", "two"):

@@ -57,13 +57,17 @@ def test_a_sandbox_returns_to_its_snapshots_over_http(server: MockServer) -> Non
 
 
 def test_a_block_is_undone_and_a_fork_goes_its_own_way(server: MockServer) -> None:
-    box = server.sandbox()
+    api, box = ControlClient(server.url), server.sandbox()
     with box.snapshot() as snapshot:
         debit(box)
         fork = box.fork()
         then = box.fork("then", snapshot=snapshot, ttl="1m")
         assert usdt(box) == LESS
     assert (usdt(box), usdt(fork), usdt(then)) == (FULL, LESS, FULL)
+    in_a_minute, later = (
+        api.good("GET", f"/sandboxes/{id}")["expires"] for id in ("then", fork.id)
+    )
+    assert in_a_minute < later
     assert box._call("GET", "/snapshots") == {"snapshots": []}  # noqa: SLF001
     assert repr(box.snapshot("named", journal=True)) == "<Snapshot named>"
 

@@ -64,8 +64,13 @@ def test_faults_are_counted_and_nothing_that_a_client_chooses_is_a_label(
     for _ in range(3):
         requests.get(f"{sandbox.coinapi.base_url}/v1/balances?secret=path", timeout=30)
     server.drop(sandbox)
+    assert scrape(server)["faults_total", ""] == 2
+    another = server.sandbox()
+    another.coinapi.fail(answer={"status": 500})
+    requests.get(f"{another.coinapi.base_url}/v1/balances", timeout=30)
+    server.drop(another)
     samples = scrape(server)
-    assert samples["faults_total", ""] == 2
+    assert samples["faults_total", ""] == 3
     names = {name for _, labels in samples for name in re.findall(r"(\w+)=", labels)}
     assert names == {"provider", "operation", "status", "reason"}
     assert "secret" not in str(samples)

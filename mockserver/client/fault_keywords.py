@@ -68,6 +68,7 @@ def rule_body(match: Mapping[str, str], keywords: Mapping[str, Any]) -> dict[str
             raise SettingError(f"{keyword} takes a dictionary, not {value!r:.40}", (keyword,))
         for member, inner in members.items():
             _put(rule, known, keyword, member, inner)
+    _write_body(rule.get(ANSWER, {}))
     copy: dict[str, Any] = _json_copy(rule)
     return copy
 
@@ -102,22 +103,24 @@ def _put(
         members |= expanded({member: value})
     elif member == "requests":
         members[member] = _requests(value)
-    elif member == "body" and not isinstance(value, str | None):
-        members[member] = _body(value)
-        if not isinstance(value, bytes):
-            members["headers"] = JSON_HEADER | dict(members.get("headers") or {})
-    elif member == "headers":
-        members[member] = {**(members.get(member) or {}), **value}
     else:
         members[member] = value
 
 
-def _body(value: Any) -> str:
-    """Returns the text of a body of bytes, or the JSON of any other value."""
-    try:
-        return value.decode() if isinstance(value, bytes) else json.dumps(_json_copy(value))
-    except UnicodeDecodeError:
-        raise SettingError("a body of bytes is UTF-8 text") from None
+def _write_body(answer: dict[str, Any]) -> None:
+    """Replaces a body of bytes by its text, and any other value by its JSON and its type."""
+    body, headers = answer.get("body"), answer.get("headers") or {}
+    if isinstance(body, bytes):
+        try:
+            answer["body"] = body.decode()
+        except UnicodeDecodeError:
+            raise SettingError("a body of bytes is UTF-8 text") from None
+    elif not isinstance(body, str | None):
+        answer["body"] = json.dumps(_json_copy(body))
+        if isinstance(headers, Mapping) and not any(
+            str(name).lower() == "content-type" for name in headers
+        ):
+            answer["headers"] = JSON_HEADER | dict(headers)
 
 
 def _requests(value: Any) -> Any:

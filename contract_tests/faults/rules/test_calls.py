@@ -1,6 +1,7 @@
 """Rules from Python and by the control API, and what journal and coverage have of them."""
 
 from datetime import timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,11 @@ SHORTHANDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"mutate": "bom"}, {"mutate": {"bom": True}}),
     ({"drop": "$.data", "extra": True}, {"mutate": {"drop": "$.data", "extra": True}}),
     ({"status": 503, "body": {"a": [1]}}, {"answer": {"status": 503, "body": '{"a": [1]}', "headers": {"content-type": "application/json"}}}),
+    *[
+        ({"status": 503, **dict(order)}, {"answer": {"status": 503, "body": "[1]", "headers": {"Content-Type": "a/b"}}})
+        for order in permutations((("body", [1]), ("headers", {"Content-Type": "a/b"})))
+    ],
+    ({"status": 503, "body": [1], "headers": {"x": "y"}}, {"answer": {"status": 503, "body": "[1]", "headers": {"content-type": "application/json", "x": "y"}}}),
     ({"status": 503, "body": b"x", "when": {"from_": 1, "for_": "2s"}}, {"answer": {"status": 503, "body": "x"}, "when": {"from": 1, "for": "2s"}}),
 ]  # fmt: skip
 
