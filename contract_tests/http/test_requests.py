@@ -23,6 +23,7 @@ from contract_tests.support.sockets import (
     HEALTH,
     LOST,
     answers,
+    converse,
     dateless,
     main_read,
     read_response,
@@ -45,20 +46,11 @@ GOODBYE = with_header(HEALTH, b"Connection: close")
 Edit = Callable[[bytes], bytes]
 
 
-# One server
-
-
 @pytest.fixture(scope="module")
-def timeless() -> Iterator[MockServer]:
+def running() -> Iterator[MockServer]:
     """A server for which time stands still."""
-    with MockServer(worlds.load("default"), real=HandClock()) as server:
+    with MockServer(real=HandClock()) as server:
         yield server
-
-
-@pytest.fixture
-def server(timeless: MockServer) -> MockServer:
-    timeless.reset()
-    return timeless
 
 
 @pytest.fixture
@@ -97,20 +89,6 @@ def at_least(connection: socket.socket, size: int) -> bytes:
         assert part, bytes(received[-500:])
         received += part
     return bytes(received)
-
-
-def spoken(url: str, *parts: bytes) -> bytes:
-    """Sends parts, each when the one before has been read; returns all answers, and a goodbye's.
-
-    The goodbye is not answered where the connection was closed before.
-    """
-    with dial(url) as connection:
-        for part in parts:
-            connection.sendall(part)
-            noticed(url)
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.sendall(GOODBYE)
-        return dateless(read_to_end(connection))
 
 
 def at(data: bytes, *edits: Edit) -> bytes:
@@ -243,7 +221,7 @@ def test_requests_that_come_at_once_are_answered_in_order(server: MockServer) ->
     server.set_quirks({"cpg.replay": "off"})
     server.set_limits("off")
     requests = mixed(server)
-    single = [statuses(spoken(server.url, data))[0] for data in requests]
+    single = [statuses(converse(server.url, data))[0] for data in requests]
     assert sorted(set(single)) == [200, 404, 405]
     server.reset()
     server.set_quirks({"cpg.replay": "off"})
@@ -396,7 +374,7 @@ def test_an_internal_error_is_logged_and_the_server_serves_on(
     assert [record.getMessage() for record in errors] == ["internal error"]
     assert errors[0].exc_info
     assert str(errors[0].exc_info[1]) == "lost"
-    assert statuses(spoken(broken.coinapi.base_url, good)) == [200, 200]
+    assert statuses(converse(broken.coinapi.base_url, good)) == [200]
 
 
 def test_no_request_behind_an_internal_error_is_processed(broken: MockServer) -> None:

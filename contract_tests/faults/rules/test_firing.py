@@ -44,10 +44,6 @@ def test_a_rule_fires_for_the_requests_that_it_says(
     assert fired(bench.statuses(10, "coinapi")) == expected
 
 
-def test_the_decisions_above_are_of_both_kinds() -> None:
-    assert {sum(draws(SEED, "it")[:6]), sum(draws(SEED, "it")[:10])}.isdisjoint({0, 1, 2, 6, 10})
-
-
 # When, and the moments around each edge; where there is a +, a rule is in force.
 EDGES: list[tuple[dict[str, str], str]] = [
     ({}, "+0ns +1ns +1h"),
