@@ -32,10 +32,11 @@ from mockserver.engine import pipeline
 from mockserver.explain import SHOWN_MAX, Explanation, RejectedRequest, general
 from mockserver.explain.addresses import explain_address
 from mockserver.explain.general import redact
+from mockserver.explain.missing import explain_missing
 from mockserver.explain.time_budget import RESERVE, SHARE, SHED, TimeBudget
 from mockserver.http import log
 from mockserver.model import jwt
-from mockserver.model.http import Request
+from mockserver.model.http import Request, UnsignedRequest
 from mockserver.model.provider import Provider
 from mockserver.model.secret_index import SecretIndex
 from mockserver.model.times import SECOND
@@ -130,6 +131,26 @@ def test_every_reason_has_a_default_rule_and_fix(
     )
     assert explanation.rule
     assert explanation.fix
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_credential_that_is_sent_is_not_called_missing(server: MockServer, provider: str) -> None:
+    sandbox = server.app.sandboxes.default
+    state = sandbox.states[provider]
+    main, now = state.keyring.labels["main"], time.time_ns()
+    signed = state.provider.sign(UnsignedRequest("GET", "", b"/"), main, now)
+    headers = [(name.lower(), value) for name, value in signed.headers]
+    request = Request("GET", b"/", signed.query, headers, b"", "127.0.0.1", b"/")
+    rejected = RejectedRequest(request, "missing_credential", {}, state.keyring, state.quirks, now)
+    explanation = explain_missing(rejected, state.provider)
+    assert explanation.rule.endswith(" not accepted")
+    assert explanation.fix.endswith("it was sent, but not accepted.")
+
+
+def test_a_quirk_that_a_provider_lacks_is_not_advised() -> None:
+    assert "set the quirk cpg.cors=on, or --cors" in general.how_to_allow(PROVIDERS["cpg"])
+    without = general.how_to_allow(replace(PROVIDERS["cpg"], quirks=()))
+    assert without == "A web page sent this; cpg has no quirk cors: call it from a server."
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

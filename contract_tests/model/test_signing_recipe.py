@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from msgspec.structs import replace
@@ -115,9 +116,11 @@ MISTAKES = [
     ("base path not signed", of(PATH.removeprefix(b"/0") + INNER)),
     ("slash after the path", of(PATH + b"/" + INNER)),
     ("path not signed", of(INNER)),
-    ("timestamp not signed", of(PATH + sha256(BODY))),
+    ("API-Nonce not signed", of(PATH + sha256(BODY))),
     ("body not signed", of(PATH + sha256(NONCE))),
-    ("another timestamp signed", of(PATH + sha256(b"%d" % (int(NONCE) + 1) + BODY))),
+    ("another API-Nonce signed", of(PATH + sha256(b"%d" % (int(NONCE) + 1) + BODY))),
+    ("quotes or whitespace around the API-Nonce", of(PATH + sha256(b'"' + NONCE + b'"' + BODY))),
+    ("quotes or whitespace around the API-Nonce", of(PATH + sha256(NONCE + b" " + BODY))),
     ("compact JSON hashed", of(PATH + sha256(NONCE + b'{"pair":"XBT","volume":1}'))),
     ("secret not decoded from base64", of(PATH + INNER, MAIN.api_secret.encode())),
     ("another key's secret", of(PATH + INNER, OTHER)),
@@ -144,21 +147,110 @@ def test_mistakes_are_named_without_another_line(rule: str, signature: Callable[
         assert explanation.expected != explanation.received
 
 
-def test_fixes_say_what_this_scheme_wants() -> None:
-    assert explained(of(INNER + PATH)()).fix == (
-        "Sign path and the SHA-256 of timestamp and body: both, in this order."
-    )
+HASHED = "Sign the raw SHA-256 of API-Nonce and body"
+FIXES = [
+    (of(INNER + PATH), "Sign path and the raw SHA-256 of API-Nonce and body: both, in this order."),
+    (of(PATH + hashlib.sha512(NONCE + BODY).digest()), f"{HASHED}."),
+    (of(PATH + INNER.hex().encode()), f"{HASHED}."),
+    (of(PATH + NONCE + BODY), f"{HASHED}, not these themselves."),
+]
 
 
-def test_a_signature_in_base64_has_mistakes_of_its_own() -> None:
-    recipe = replace(RECIPE, written="base64")
-    right = bytes.fromhex(GOOD())
-    draft = signer(recipe)(DRAFT, MAIN, NOW)
-    assert dict(draft.headers)[b"API-Sign"] == base64.b64encode(right)
-    explanation = explained(right.hex(), recipe=recipe)
-    assert (explanation.rule, explanation.expected[-9:]) == ("hex for base64", "in base64")
-    upside_down = base64.b64encode(bytes.fromhex(of(INNER + PATH)())).decode()
-    assert explained(upside_down, recipe=recipe).rule == "fields in another order"
+@pytest.mark.parametrize(("signature", "fix"), FIXES, ids=range(len(FIXES)))
+def test_fixes_say_what_this_scheme_wants(signature: Callable[[], str], fix: str) -> None:
+    assert explained(signature()).fix == fix
+
+
+def test_parts_without_a_body_are_hashed_too() -> None:
+    bare = replace(RIGHT, body=b"")
+    assert explained(of(PATH + NONCE)(), bare).rule == "parts not hashed"
+    alone = replace(RECIPE, parts=("path", "timestamp", Hashed(("body",))))
+    assert explained(of(PATH + NONCE)(), bare, alone).rule == "no hash for an empty body"
+
+
+def test_raw_digests_are_shown_in_hex() -> None:
+    explanation = explained(of(PATH + sha256(BODY + NONCE))())
+    shown = (f"{explanation.expected} {explanation.received}").replace(">>", "").replace("<<", "")
+    for digest in (INNER, sha256(BODY + NONCE)):
+        assert f"{PATH.decode()}<32 raw bytes: {digest.hex()}>" in shown
+
+
+# A signature in base64
+
+IN_BASE64 = replace(RECIPE, written="base64")
+DIGEST = bytes.fromhex(GOOD())
+TEXT = base64.b64encode(DIGEST).decode()
+URLSAFE = TEXT.replace("+", "-").replace("/", "_")
+BASE64_MISTAKES = [
+    ("hex for base64", DIGEST.hex(), "Write the digest in base64, not in hex."),
+    ("base64 of the hex", base64.b64encode(DIGEST.hex().encode()).decode(), "Write the digest's bytes in base64, not their hex."),
+    ("base64url in place of base64", URLSAFE, "Use the alphabet with + and /, not - and _."),
+    ("base64 without padding", TEXT.rstrip("="), "Keep the = at the end of the base64."),
+    ("base64url in place of base64 + base64 without padding", URLSAFE.rstrip("="), ""),
+    ("base64 written otherwise", TEXT[:-1], ""),
+    ("base64 written otherwise", TEXT + "=", ""),
+    ("base64 written otherwise", TEXT.replace("+", " "), ""),
+    ("signature cut short", TEXT[:60], "Send the whole signature: 88 characters of base64."),
+    ("signature cut short", TEXT[:64], ""),
+    ("more than the signature", TEXT + "xyz", "Send the signature alone: 88 characters of base64."),
+    ("signature URL-encoded", quote(TEXT, safe=""), ""),
+    ("fields in another order", base64.b64encode(bytes.fromhex(of(INNER + PATH)())).decode(), ""),
+    ("bad signature", TEXT.lower(), ""),
+    ("bad signature", TEXT[:9], ""),
+    ("bad signature", "A" * 60, ""),
+    ("bad signature", base64.urlsafe_b64encode(b"\xff" * 64).decode(), ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "sent", "fix"), BASE64_MISTAKES, ids=[f"{n}: {row[0]}" for n, row in enumerate(BASE64_MISTAKES)])  # fmt: skip
+def test_a_signature_in_base64_has_mistakes_of_its_own(rule: str, sent: str, fix: str) -> None:
+    explanation = explained(sent, recipe=IN_BASE64)
+    assert (explanation.rule, explanation.fix) == (rule, fix or explanation.fix)
+    assert explanation.expected != explanation.received
+
+
+def test_a_signature_in_base64_is_sent_so() -> None:
+    assert {"+", "="} <= set(TEXT)  # else the rows above have no mistake in them
+    draft = signer(IN_BASE64)(DRAFT, MAIN, NOW)
+    assert dict(draft.headers)[b"API-Sign"] == TEXT.encode()
+
+
+# A target: the path with its query
+
+ON_TARGET = replace(RECIPE, joiner=b"\n", parts=("timestamp", "target", "body"))
+ASKED = replace(DRAFT, query=b"b=2&a=1")
+TARGETS = [
+    ("", b"/0/private/AddOrder?b=2&a=1", ""),
+    ("query not signed", PATH, "with the ? before it"),
+    ("no ? before the query", PATH + b"b=2&a=1", "with the ? before it"),
+    ("query sorted", PATH + b"?a=1&b=2", "in its order"),
+    ("host in the path", HOST + PATH + b"?b=2&a=1", "Sign the path with its ?query, as it is on the request line: no host, nothing"),
+    ("URL in the path", b"https://" + HOST + PATH + b"?b=2&a=1", "with its ?query"),
+    ("slash after the path", PATH + b"/?b=2&a=1", ""),
+    ("path not signed", b"b=2&a=1", "Sign API-Nonce, path with its ?query and body: all three, in this order."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", [ON_TARGET, replace(RECIPE, parts=(Hashed(ON_TARGET.parts),))])
+@pytest.mark.parametrize(("rule", "target", "fix"), TARGETS, ids=[row[0] for row in TARGETS])
+def test_a_target_is_signed_verified_and_explained(
+    recipe: SigningRecipe, rule: str, target: bytes, fix: str
+) -> None:
+    request = received(signer(recipe)(ASKED, MAIN, NOW))
+    fields, right = (NONCE, target, BODY), request.header(b"api-sign")
+    message = b"\n".join(fields) if recipe.joiner else sha256(b"".join(fields)).hex().encode()
+    if rule:
+        explanation = explained(sha512(SECRET, message), request, recipe)
+        assert explanation.rule == rule
+        assert recipe is not ON_TARGET or fix in explanation.fix
+    else:
+        assert right.decode() == sha512(SECRET, message)
+        assert verifier(recipe)(request, MAIN, NONCE, right) == ""
+
+
+def test_a_target_without_a_query_is_the_path() -> None:
+    signed = received(signer(ON_TARGET)(DRAFT, MAIN, NOW)).header(b"api-sign").decode()
+    assert signed == sha512(SECRET, b"\n".join((NONCE, PATH, BODY)))
 
 
 @pytest.mark.parametrize("members", [{"placement": "last"}, {"parts": ()}])

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from mockserver.explain.general import how_to_allow, origin_of
 from mockserver.faults.plan import RawAnswer
 from mockserver.model.http import Request, Response
+from mockserver.model.provider import Provider
 from mockserver.model.reject import Reject
 
 FOREIGN = "foreign_origin"
@@ -60,7 +61,7 @@ def with_allow_origin(request: Request, response: Response) -> Response:
     return replace(response, headers=(*response.headers, (ALLOW_ORIGIN, b"*")))
 
 
-def refuse(request: Request, provider: str) -> Response:
+def refuse(request: Request, provider: Provider) -> Response:
     """Returns the response to a refused page, in plain text."""
     text = f"foreign origin {origin_of(request)}: {how_to_allow(provider)}\n"
     return Response(403, PLAIN, text.encode())

@@ -359,7 +359,7 @@ def _refuse(call: RequestContext, reject: Reject) -> Response:
         for bans, caller in call.bans_to_update:
             bans.count_offence(caller, call.now)
     if reject.reason == cors.FOREIGN:
-        return cors.refuse(request, state.provider.name)
+        return cors.refuse(request, state.provider)
     operation = call.route.id if call.route is not None else ""
     context = ErrorContext(
         state.quirks, request.full_path, request.query, state.seed, state.count, operation

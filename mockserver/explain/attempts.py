@@ -15,6 +15,7 @@ from mockserver.model.signing_recipe import Hashed, SigningRecipe, hasher, secre
 
 Part = tuple[bytes, bytes] | Hashed  # name and value, or the digest of such
 Parts = tuple[Part, ...]
+TARGET = "?"  # the algorithm of path and query as one part, joined and not hashed
 
 
 class SignedRequest(Struct, frozen=True, eq=False):
@@ -85,7 +86,8 @@ class Attempt(Struct, frozen=True, gc=False):
     @property
     def digests(self) -> list[Hashed]:
         """The parts that are digests."""
-        return [part for part in self.parts if isinstance(part, Hashed)]
+        hashed = [part for part in self.parts if isinstance(part, Hashed)]
+        return [part for part in hashed if part.algorithm != TARGET]
 
     @property
     def pairs(self) -> list[tuple[bytes, bytes]]:
@@ -101,8 +103,10 @@ class Attempt(Struct, frozen=True, gc=False):
             return part[1]
         digests = self.of.digests
         if part not in digests:
-            content = b"".join(map(self.digest_of, part.parts))
-            digests[part] = hasher(part.algorithm, part.written)(content)
+            values = list(map(self.digest_of, part.parts))
+            if part.algorithm == TARGET:
+                return b"?".join(filter(None, values))
+            digests[part] = hasher(part.algorithm, part.written)(b"".join(values))
         return digests[part]
 
 
@@ -234,6 +238,8 @@ def _right_parts(of: SignedRequest) -> Parts:
     }
 
     def read(part: str | Hashed) -> Part:
+        if part == "target":
+            return Hashed((read("path"), read("query")), TARGET, "")
         if isinstance(part, str):
             return part.encode(), values[part]
         return replace(part, parts=tuple(map(read, part.parts)))

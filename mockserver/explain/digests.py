@@ -33,6 +33,21 @@ BASE64 = Mistake("base64 for hex", "Write the digest in hex, not in base64.")
 URLSAFE_BASE64 = Mistake("urlsafe base64 for hex", "Write the digest in hex, not in base64.")
 HEX_FOR_BASE64 = Mistake("hex for base64", "Write the digest in base64, not in hex.")
 ENCODED_TWICE = Mistake("base64 of the hex", "Send the hex itself, encode it only once.")
+HEX_ENCODED = Mistake("base64 of the hex", "Write the digest's bytes in base64, not their hex.")
+# Other ways to write bytes in base64; one text may have several.
+OTHER_BASE64 = (
+    (
+        re.compile(rb".*[-_].*"),
+        Mistake("base64url in place of base64", "Use the alphabet with + and /, not - and _."),
+    ),
+    (
+        re.compile(rb"(.{4})*.{1,3}(?<!=)"),
+        Mistake("base64 without padding", "Keep the = at the end of the base64."),
+    ),
+)
+RESPELLED = Mistake(
+    "base64 written otherwise", "Write standard base64: with +, / and the = at its end."
+)
 WRONG_CASE = {
     b"lower": Mistake("upper-case hex", "Write the hex in lower case."),
     b"upper": Mistake("lower-case hex", "Write the hex in upper case."),
@@ -57,18 +72,26 @@ def digest_of(text: bytes, case: bytes) -> tuple[tuple[Mistake, ...], bytes]:
     if not _is_hex(text):
         decoded = decode_base64(text)
         if len(decoded) in DIGEST_SIZES and not _is_hex(decoded):
-            if case != b"base64":
+            if case == b"base64":
+                mistakes += _base64_mistakes(text, decoded)
+            else:
                 mistakes.append(URLSAFE_BASE64 if re.search(rb"[-_]", text) else BASE64)
             return tuple(mistakes), decoded
-        mistakes.append(ENCODED_TWICE)
+        mistakes.append(HEX_ENCODED if case == b"base64" else ENCODED_TWICE)
         text = decoded
+    elif case == b"base64":
+        mistakes.append(HEX_FOR_BASE64)
     if not _is_hex(text):
         return (), b""
-    if case == b"base64":
-        mistakes.append(HEX_FOR_BASE64)
     if case in WRONG_CASE and getattr(text, case.decode())() != text:
         mistakes.append(WRONG_CASE[case])
     return tuple(mistakes), bytes.fromhex(text.decode())
+
+
+def _base64_mistakes(text: bytes, decoded: bytes) -> list[Mistake]:
+    if text == base64.b64encode(decoded):
+        return []
+    return [mistake for pattern, mistake in OTHER_BASE64 if pattern.fullmatch(text)] or [RESPELLED]
 
 
 def _is_hex(text: bytes) -> bool:

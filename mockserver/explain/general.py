@@ -67,9 +67,13 @@ def origin_of(request: Request) -> str:
     return printable(request.header(b"origin"), ORIGIN_MAX)
 
 
-def how_to_allow(provider: str) -> str:
-    """Returns the sentence that says how to allow web pages."""
-    return f"A web page sent this; set the quirk {provider}.cors=on, or --cors, to allow pages."
+def how_to_allow(provider: Provider) -> str:
+    """Returns the sentence that says how to allow web pages, or that nothing does."""
+    if not any(quirk.name == "cors" for quirk in provider.quirks):
+        return f"A web page sent this; {provider.name} has no quirk cors: call it from a server."
+    return (
+        f"A web page sent this; set the quirk {provider.name}.cors=on, or --cors, to allow pages."
+    )
 
 
 # What needs no knowledge of the provider
@@ -84,7 +88,7 @@ def _address(rejected: RejectedRequest, context: RejectContext) -> Explanation:
 def _foreign_origin(rejected: RejectedRequest, context: RejectContext) -> Explanation:
     expected, fix = (
         "no Origin, a loopback one, or the server's own",
-        how_to_allow(context.provider.name),
+        how_to_allow(context.provider),
     )
     return Explanation("foreign origin", expected, origin_of(rejected.request), fix)
 

@@ -41,6 +41,9 @@ def explain_missing(rejected: RejectedRequest, provider: Provider) -> Explanatio
         places_text = _listed(places) or "the request"
         fix = f"Send {places_text}."
         return Explanation(rejected.reason, f"a credential in {places_text}", _text(named), fix)
+    if not missing:
+        fix = f"Check how the value of {listed(present)} is written: it was sent, but not accepted."
+        return Explanation(f"{listed(present)} not accepted", expected, _text(present), fix)
     names = [place.name for place in missing]
     fixes = [f"Send {n}, not {stand_ins[n]}." if n in stand_ins else f"Send {n}." for n in names]
     received = _text([*present, *stand_ins.values()])

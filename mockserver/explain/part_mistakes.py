@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from msgspec.structs import replace
 
-from mockserver.explain.attempts import SWAPPED, Attempt, Change, Part, label
+from mockserver.explain.attempts import SWAPPED, Attempt, Change, Part, label, leaves
 from mockserver.explain.changes import (
     AFTER_SECRET,
     AROUND_SECRET,
@@ -113,7 +113,13 @@ def _query_in_path(a: Attempt) -> Attempts:
     """Signs path and query in one field; the query's own field is missing or empty."""
     query = a["query"] or a.of.request.query
     joined = a.put(path=a["path"] + b"?" + query)
-    return [joined.drop("query"), joined.put(query=b"")] if query else []
+    is_right = not query or a.of.recipe.has_target
+    return [] if is_right else [joined.drop("query"), joined.put(query=b"")]
+
+
+def _no_question_mark(a: Attempt) -> Attempts:
+    query = a["query"] if a.of.recipe.has_target else b""
+    return [a.put(path=a["path"] + query, query=b"")] if query else []
 
 
 def _query_in_both(a: Attempt) -> Attempts:
@@ -179,7 +185,8 @@ def _short_digests(a: Attempt) -> list[Hashed]:
 
 
 def _unhashed(a: Attempt) -> Attempts:
-    return [a.swap(part, *part.parts) for part in _short_digests(a) if a.of.request.body]
+    full = [part for part in _short_digests(a) if any(value for _, value in leaves(part.parts))]
+    return [a.swap(part, *part.parts) for part in full]
 
 
 def _recoded_hash(a: Attempt) -> Attempts:
@@ -226,6 +233,7 @@ def json_spellings(body: bytes, style: tuple[str, str], sort: bool) -> tuple[byt
 LIKELY = (
     Mistake("query not signed", "query", _query(lambda q: [b""])),
     Mistake("query in the path", "path", _query_in_path),
+    Mistake("no ? before the query", "query", _no_question_mark),
     Mistake("no hash for an empty body", "nothing", _where_body(_no_body_hash, False)),
     Mistake("{unhashed}", "hash", _unhashed),
     Mistake("lower-case method", "method", _method(lambda m: [m.lower()])),
@@ -258,7 +266,7 @@ LIKELY = (
     Mistake("another separator between fields", "join", each("joiner", *JOINERS)),
     Mistake("fields in another order", "parts", _likely_orders),
     *CODED_SECRETS,
-    Mistake("another timestamp signed", "time", _later(-1, 1)),
+    Mistake("another {time} signed", "time", _later(-1, 1)),
     Mistake("{key} for the secret", "secret", lambda a: [replace(a, secret=a.of.key_id)]),
     Mistake(
         "plain hash, secret first",
@@ -269,7 +277,7 @@ LIKELY = (
         "plain hash, secret last", "digest", each("place", "appended", "last", construction="hash")
     ),
     Mistake("key and message of the HMAC swapped", "digest", each("construction", SWAPPED)),
-    Mistake("timestamp not signed", "parts", _drops("timestamp")),
+    Mistake("{time} not signed", "parts", _drops("timestamp")),
     Mistake("method not signed", "parts", _drops("method")),
     Mistake("path not signed", "parts", _drops("path")),
     Mistake("key not signed", "parts", _drops("key")),
@@ -286,8 +294,13 @@ RARE = (
     *RARE_SECRETS,
     Mistake("URL in the path", "path", _url_in_path(b"https://")),
     Mistake("microseconds signed", "time", _timestamp(lambda t: [t + b"000000"])),
-    Mistake("another timestamp signed", "time", _later(-2, 2, -3, 3, -4, 4, -5, 5)),
-    Mistake("timestamp signed with a fraction", "time", _timestamp(lambda t: [t + b".0"])),
+    Mistake("another {time} signed", "time", _later(-2, 2, -3, 3, -4, 4, -5, 5)),
+    Mistake("{time} signed with a fraction", "time", _timestamp(lambda t: [t + b".0"])),
+    Mistake(
+        "quotes or whitespace around the {time}",
+        "time",
+        _timestamp(lambda t: [b'"' + t + b'"', b"'" + t + b"'", t + b" ", b" " + t]),
+    ),
     Mistake("another method signed", "method", _method(lambda m: [*METHODS, m.title()])),
     Mistake("query signed twice", "path", _query_in_both),
     Mistake("empty parameters not signed", "query", _query(_without_empty)),
@@ -300,8 +313,8 @@ RARE = (
         "sent",
         _body(lambda b: filter(None, [uncompressed(b)])),
     ),
-    Mistake("{hash} in another encoding", "body", _recoded_hash),
-    Mistake("{hash}ed by another algorithm", "body", _other_hash),
+    Mistake("{hash} in another encoding", "hashed", _recoded_hash),
+    Mistake("{hash}ed by another algorithm", "hashed", _other_hash),
     Mistake("hash of an empty value", "nothing", _body(lambda b: [b'""', b"[]", b"None"])),
     Mistake("another separator between fields", "join", each("joiner", *RARE_JOINERS)),
     Mistake("newline after the string", "join", each("suffix", b"\r\n")),

@@ -1,5 +1,6 @@
 """Explains a wrong signature of a recipe: finds the known mistakes that reproduce it."""
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -141,10 +142,12 @@ def _algorithm_mistake(client: Attempt) -> Mistakes:
 
 def _part_of(rights: Sequence[Attempt], signature: bytes) -> Solution:
     """Recognises a right signature that is truncated, or has something added."""
-    signature = signature.lower()
+    in_base64 = rights[0].of.recipe.written == "base64"
+    signature = signature if in_base64 else signature.lower()
     for right in rights:
-        whole = digest(right).hex().encode()
-        digits = f"{len(whole)} hex digits."
+        raw = digest(right)
+        whole = base64.b64encode(raw) if in_base64 else raw.hex().encode()
+        digits = f"{len(whole)} {'characters of base64' if in_base64 else 'hex digits'}."
         shortest = max(CUT_MIN, len(whole) // CUT_SHARE)
         if shortest <= len(signature) < len(whole) and whole.startswith(signature):
             return (Mistake("signature cut short", f"Send the whole signature: {digits}"),), right
@@ -177,7 +180,8 @@ def _shown(attempt: Attempt, secrets: Mapping[str, str]) -> bytes:
 
     def shown(part: Part) -> Part:
         if not isinstance(part, tuple):
-            return part
+            raw = attempt.digest_of(part) if part.written == "raw" else b""
+            return (b"", b"<%d raw bytes: %b>" % (len(raw), raw.hex().encode())) if raw else part
         name, value = part
         if body and value == body and recipe.parts:
             return name, b"(the body itself, %d bytes)" % len(body)

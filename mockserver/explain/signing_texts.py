@@ -20,6 +20,12 @@ def algorithm_name(algorithm: str, is_hmac: bool) -> str:
     return f"HMAC-{name}" if is_hmac else name
 
 
+def time_name(recipe: SigningRecipe) -> str:
+    """Returns ``timestamp``, or what the API calls it, such as ``API-Nonce``."""
+    name = recipe.timestamp_at.name if recipe.timestamp_at else "timestamp"
+    return "timestamp" if "timestamp" in name.lower() else name
+
+
 def words(recipe: SigningRecipe) -> Mapping[str, str]:
     """Returns the words of a recipe that stand in the names of mistakes."""
     hashes = [part for part in recipe.parts if isinstance(part, Hashed)]
@@ -28,6 +34,7 @@ def words(recipe: SigningRecipe) -> Mapping[str, str]:
         "key": recipe.key_text,
         "sign": recipe.signature_at.name,
         "operation": recipe.operation,
+        "time": time_name(recipe),
         "joiner": recipe.joiner.decode(),
         "digest": algorithm_name(recipe.algorithm, recipe.is_hmac),
         "encoding": recipe.encoding,
@@ -45,21 +52,26 @@ def fixes(recipe: SigningRecipe) -> Mapping[str, str]:
 
 
 def _part_fixes(recipe: SigningRecipe) -> Mapping[str, str]:
-    names = [_part_text(part) for part in recipe.parts]
+    texts = {"timestamp": time_name(recipe), "target": "path with its ?query"}
+    names = [_part_text(part, texts) for part in recipe.parts]
     count = COUNTS[len(names)]
     every = "both" if count == "two" else f"all {count}"
     time = recipe.timestamp_at.name if recipe.timestamp_at else "the request"
     name = algorithm_name(recipe.algorithm, is_hmac=True)
     body, nothing = "Sign the body's bytes exactly as they are sent", "nothing"
+    hashed = f"Sign {listed([text for text in names if text.startswith('the ')])}"
     for part in recipe.parts:
         if isinstance(part, Hashed) and part.parts == ("body",):
             empty = hashlib.new(part.algorithm, usedforsecurity=False).hexdigest()
             how = f"{part.written} {NAMES[part.algorithm]}"
-            body = f"Sign the {how} of the body's bytes exactly as they are sent"
+            hashed = body = f"Sign the {how} of the body's bytes exactly as they are sent"
             nothing = f"of nothing: {empty[:8]}...{empty[-4:]}"
+    alone, mark, no_query = "alone", "without the ?", "no query, "
+    if recipe.has_target:
+        alone, mark, no_query = "with its ?query", "with the ? before it", ""
     return {
-        "query": "Sign the query exactly as it is sent, in its order and encoding, without the ?.",
-        "path": "Sign the path alone, as it is on the request line: no host, no query, nothing"
+        "query": f"Sign the query exactly as it is sent, in its order and encoding, {mark}.",
+        "path": f"Sign the path {alone}, as it is on the request line: no host, {no_query}nothing"
         " added.",
         "method": "Sign the method that is sent, in upper case.",
         "sent": "Sign the bytes that are sent: compress the body first, or not at all.",
@@ -70,19 +82,21 @@ def _part_fixes(recipe: SigningRecipe) -> Mapping[str, str]:
         "secret": f"Sign with the secret that belongs to the {recipe.key_text} in"
         f" {recipe.key_at.name}.",
         "decode": f"Decode the secret from {recipe.encoding} before you sign with it.",
-        "hash": f"{body}, not the body itself.",
+        "hash": f"{hashed}, not {'the body itself' if hashed == body else 'these themselves'}.",
+        "hashed": f"{hashed}.",
         "body": f"{body}.",
         "nothing": f"{body}; without a body, {nothing}.",
         "json": f"{body}: write the JSON once, hash it, and send that same text.",
     }
 
 
-def _part_text(part: str | Hashed) -> str:
+def _part_text(part: str | Hashed, texts: Mapping[str, str]) -> str:
     if isinstance(part, str):
-        return part
+        return texts.get(part, part)
     if part.parts == ("body",):
         return "body hash"
-    return f"the {NAMES[part.algorithm]} of {' and '.join(map(_part_text, part.parts))}"
+    inner = listed([_part_text(one, texts) for one in part.parts])
+    return f"the {part.written} {NAMES[part.algorithm]} of {inner}"
 
 
 def _join_text(joiner: bytes, count: str) -> str:

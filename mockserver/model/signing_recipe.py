@@ -37,9 +37,10 @@ class SigningRecipe(Struct, frozen=True, kw_only=True):
     """How a signature is made.
 
     ``key`` and ``secret`` are members of the credential; ``encoding`` of the secret is ``text``,
-    ``hex`` or ``base64``. ``parts`` are ``timestamp``, ``method``, ``path``, ``query``, ``body``,
-    ``key`` or Hashed; without any, all parameters but those in ``left_out`` are signed;
-    ``operation`` is that which names the operation. ``placement`` of the secret is ``HMAC key``,
+    ``hex`` or ``base64``. ``parts`` are ``timestamp``, ``method``, ``path``, ``query``, ``target``
+    (the path, with ? and the query where there is one), ``body``, ``key`` or Hashed; without any,
+    all parameters but those in ``left_out`` are signed; ``operation`` is that which names the
+    operation. ``placement`` of the secret is ``HMAC key``,
     or ``last`` as the parameter ``placed_as``. ``written`` is a key of WRITERS, ``unit`` that of
     the timestamp in nanoseconds.
     """
@@ -71,6 +72,12 @@ class SigningRecipe(Struct, frozen=True, kw_only=True):
         return self.key.replace("_", " ") if self.key_at.where == "header" else self.key_at.name
 
     @property
+    def has_target(self) -> bool:
+        """Whether path and query are signed as one part, alone or inside a digest."""
+        inner = (part.parts for part in self.parts if isinstance(part, Hashed))
+        return any("target" in parts for parts in (self.parts, *inner))
+
+    @property
     def is_hmac(self) -> bool:
         """Whether the secret is the key of an HMAC; otherwise it is part of what is hashed."""
         return self.placement == "HMAC key"
@@ -91,6 +98,10 @@ ALGORITHMS = {
 # How parts and digests are written, as expressions: a recipe becomes one function, which costs a
 # request no more than if it were written by hand.
 ARGUMENTS = "timestamp, method, path, query, body, key"
+PARTS = {
+    "method": "method.upper().encode()",
+    "target": "(path + b'?' + query if query else path)",
+}
 WRITERS: Mapping[str, str] = {
     "raw": "{}",
     "hex": "{}.hex().encode()",
@@ -137,7 +148,7 @@ def hasher(algorithm: str, written: str) -> Callable[[bytes], bytes]:
 
 def _expression(part: str | Hashed) -> str:
     if isinstance(part, str):
-        return "method.upper().encode()" if part == "method" else part
+        return PARTS.get(part, part)
     return _hashed(part, " + ".join(map(_expression, part.parts)))
 
 
