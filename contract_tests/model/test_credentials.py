@@ -113,7 +113,7 @@ def nonce(draft: UnsignedRequest, key: cdp.Key = CDP_KEY, now: int = NOW * SECON
     return str(pyjwt.get_unverified_header(bearer(cdp.sign(draft, key, now)))["nonce"])
 
 
-def test_a_signed_draft_keeps_what_it_had() -> None:
+def test_a_signed_draft_keeps_its_other_parts() -> None:
     signed = cdp.sign(DRAFT, CDP_KEY, NOW * SECOND + 999_999_999)
     assert replace(signed, headers=DRAFT.headers) == DRAFT
     assert pyjwt.decode(bearer(signed), options={"verify_signature": False}) == {
@@ -309,7 +309,9 @@ def test_a_cpg_key_needs_the_permission_of_the_route() -> None:
         ({"ip_whitelist": ("192.0.2.1/24",)}, "has host bits set"),
     ],
 )
-def test_a_cpg_key_is_refused_for_what_it_may_not_have(members: Facts, message: str) -> None:
+def test_a_cpg_key_with_a_wrong_permission_or_address_is_refused(
+    members: Facts, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         replace(CPG_KEY, **members)
 

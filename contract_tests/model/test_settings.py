@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from contract_tests.support.rows import each
 from mockserver.engine.ledger import LedgerAccounts
 from mockserver.engine.world import random_like
 from mockserver.errors import DataError, SettingError, json_path
@@ -292,9 +293,9 @@ SHAPES = [
 
 @pytest.mark.parametrize(("text", "shape"), SHAPES)
 def test_a_new_secret_has_the_shape_of_the_old_one(text: str, shape: str) -> None:
-    made = {random_like(text, bytes([n])) for n in range(50)}
-    assert [one for one in made if not re.fullmatch(shape, one)] == []
-    assert len(made) == (50 if text else 1)
+    texts = {random_like(text, bytes([n])) for n in range(50)}
+    assert [one for one in texts if not re.fullmatch(shape, one)] == []
+    assert len(texts) == (50 if text else 1)
     assert random_like(text, b"1") == random_like(text, b"1")
 
 
@@ -389,8 +390,8 @@ BODIES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("about", "sent", "kept"), BODIES, ids=[row[0] for row in BODIES])
-def test_a_body_keeps_all_but_its_secrets(about: str, sent: bytes, kept: bytes) -> None:
+@each("sent, kept", BODIES)
+def test_a_body_keeps_all_but_its_secrets(sent: bytes, kept: bytes) -> None:
     assert REDACTOR.body(sent) == kept
 
 

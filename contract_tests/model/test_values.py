@@ -297,11 +297,11 @@ SPLITS = [
 def test_a_request_has_its_path_below_the_base_path_and_keeps_the_full_one(
     path: bytes, base_path: bytes, before: bytes, below: bytes
 ) -> None:
-    dialled = b"/~x" + path
-    asked = Request.of("GET", path, b"", [], b"", base_path=base_path, raw_target_path=dialled)
-    assert (asked.before_path, asked.path) == (before, below)
-    assert (asked.full_path, asked.raw_target_path) == (path, dialled)
-    assert asked.paths == ((path,) if not before else (path, below))
+    requested = b"/~x" + path
+    request_ = Request.of("GET", path, b"", [], b"", base_path=base_path, raw_target_path=requested)
+    assert (request_.before_path, request_.path) == (before, below)
+    assert (request_.full_path, request_.raw_target_path) == (path, requested)
+    assert request_.paths == ((path,) if not before else (path, below))
 
 
 FORM = [(b"content-type", b"application/x-www-form-urlencoded")]
@@ -316,11 +316,9 @@ PARAMETERS = [
 ]
 
 
-@pytest.mark.parametrize(("about", "asked", "value"), PARAMETERS, ids=[r[0] for r in PARAMETERS])
-def test_a_parameter_is_looked_for_in_the_query_first(
-    about: str, asked: Request, value: bytes
-) -> None:
-    assert query.parameter(asked, b"a") == value
+@each("request_, value", PARAMETERS)
+def test_a_parameter_is_looked_for_in_the_query_first(request_: Request, value: bytes) -> None:
+    assert query.parameter(request_, b"a") == value
 
 
 # Messages
@@ -333,9 +331,9 @@ def test_the_first_header_of_a_name_counts(name: bytes, value: bytes) -> None:
     assert request(headers=HEADERS).header(name) == value
 
 
-@pytest.mark.parametrize(("asked", "target"), [(b"", b"/p"), (b"a=%2f", b"/p?a=%2f")])
-def test_a_target_has_a_question_mark_before_a_query_only(asked: bytes, target: bytes) -> None:
-    assert UnsignedRequest("GET", "", b"/p", asked).target == target
+@pytest.mark.parametrize(("query_", "target"), [(b"", b"/p"), (b"a=%2f", b"/p?a=%2f")])
+def test_a_target_has_a_question_mark_before_a_query_only(query_: bytes, target: bytes) -> None:
+    assert UnsignedRequest("GET", "", b"/p", query_).target == target
 
 
 # Digests: FIPS 180-4 and RFC 4231

@@ -32,7 +32,7 @@ from contract_tests.support.patient_clients import (
     Patience,
     beyond_float,
     for_all,
-    made,
+    new_client,
 )
 from mockserver.files.documents import openapi_document
 from mockserver.model.http import Response
@@ -249,7 +249,7 @@ def read_from(reading: Reading, stub: Stub, patience: Patience | None = None) ->
     """Returns the outcome of a read that a stub answers."""
     patience = patience or Patience()
     with httpx.Client(transport=httpx.MockTransport(stub)) as http:
-        client = made(reading.provider, http, "http://stub", CREDENTIAL, patience)
+        client = new_client(reading.provider, http, "http://stub", CREDENTIAL, patience)
         return outcome(lambda: reading.read(client))
 
 
@@ -464,7 +464,7 @@ def test_timestamps_of_cpg_are_each_their_own_and_never_far_ahead() -> None:
     patience = Patience()
     start = int(patience.now())
     with httpx.Client(transport=httpx.MockTransport(answer)) as http:
-        client = made("cpg", http, "http://stub", CREDENTIAL, patience)
+        client = new_client("cpg", http, "http://stub", CREDENTIAL, patience)
         for _ in range(LEAD + 1):
             client.balances()
         assert patience.slept == []

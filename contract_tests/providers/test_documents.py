@@ -102,9 +102,9 @@ def test_every_refusal_is_declared_everywhere(provider):
 
 
 def test_no_status_is_declared_in_vain(provider):
-    given = {"200"} | {str(refusal.status) for refusal in refusals(provider)}
+    statuses = {"200"} | {str(refusal.status) for refusal in refusals(provider)}
     for _, _, operation in documented(provider).operations().values():
-        assert set(operation["responses"]) == given
+        assert set(operation["responses"]) == statuses
 
 
 def test_every_answer_comes_with_an_example(provider):
@@ -179,8 +179,8 @@ def test_facts_are_sentences_with_a_source(provider):
 
 
 def test_facts_know_three_statuses(provider):
-    found = {fact.status for fact in facts(provider.name)}
-    assert "documented" in found <= {"documented", "observed", "assumed"}
+    statuses = {fact.status for fact in facts(provider.name)}
+    assert "documented" in statuses <= {"documented", "observed", "assumed"}
     with pytest.raises(ValueError, match="documented, observed or assumed"):
         Fact("a-b", "A.", "S", "rumoured")
 
@@ -191,8 +191,8 @@ def test_decisions_of_ours_are_assumptions(provider):
 
 
 def test_every_quirk_is_in_a_fact(provider):
-    told = " ".join(fact.fact for fact in facts(provider.name))
-    assert [q.name for q in provider.quirks if not re.search(rf"`{q.name}\b", told)] == []
+    text = " ".join(fact.fact for fact in facts(provider.name))
+    assert [q.name for q in provider.quirks if not re.search(rf"`{q.name}\b", text)] == []
 
 
 # The running server; the witness in conftest.py holds each answer against the document
@@ -212,15 +212,18 @@ def test_every_route_answers_its_own_example(server, client, provider):
     assert answers == {route.id: 200 for route in provider.routes}
 
 
-def test_every_refusing_key_is_refused_as_the_table_says(server, client, provider):
+def test_every_refusing_key_is_refused_by_the_error_table(server, client, provider):
     handle = getattr(server, provider.name)
     for reason in provider.errors:
         for route in provider.routes:
-            found = send(client, handle, f"reject-{reason}", route)
+            answer = send(client, handle, f"reject-{reason}", route)
             table = refused(provider, reason)
             media_type = dict(table.headers)[b"content-type"].decode()
-            assert (found.status_code, found.headers["content-type"]) == (table.status, media_type)
-            assert list(found.json()) == list(msgspec.json.decode(table.body))
+            assert (answer.status_code, answer.headers["content-type"]) == (
+                table.status,
+                media_type,
+            )
+            assert list(answer.json()) == list(msgspec.json.decode(table.body))
 
 
 def test_every_other_key_gets_a_declared_answer(server, client, provider):
@@ -228,8 +231,8 @@ def test_every_other_key_gets_a_declared_answer(server, client, provider):
     operations = documented(provider).operations()
     for label in handle.others:
         for route in provider.routes:
-            found = send(client, handle, label, route)
-            assert str(found.status_code) in operations[route.id][2]["responses"]
+            answer = send(client, handle, label, route)
+            assert str(answer.status_code) in operations[route.id][2]["responses"]
 
 
 def test_a_wrong_signature_is_in_the_journal_under_its_keys_label(server, provider):

@@ -29,7 +29,7 @@ from contract_tests.support.patient_clients import (
     CLIENTS,
     CLOCK,
     Patience,
-    made,
+    new_client,
 )
 from mockserver import MockServer
 from mockserver.providers import discover
@@ -66,7 +66,7 @@ def client_of(
     **more: Any,
 ) -> Any:
     handle = getattr(sandbox, provider)
-    return made(provider, http, handle.base_url, handle.credential(label), patience, **more)
+    return new_client(provider, http, handle.base_url, handle.credential(label), patience, **more)
 
 
 D = Decimal
@@ -392,14 +392,14 @@ def test_a_withdrawal_whose_answer_is_lost_is_made_once(
     order = ("USDT", "ETH", "0xrecipient0", D("50.00"))
     with httpx.Client(transport=Lossy(2)) as http:
         client = client_of(server, "cpg", http, patience)
-        made = client.withdraw(*order, "first")
+        first = client.withdraw(*order, "first")
         assert usdt(server) == ("1500.000000", "251.500000")
-        assert client.withdraw(*order, "first") == made
+        assert client.withdraw(*order, "first") == first
         assert usdt(server) == ("1500.000000", "251.500000")
         other = client.withdraw(*order, "second")
         assert usdt(server) == ("1500.000000", "303.000000")
-    assert (made.id, made.status, other.id) == (1, "broadcasted", 2)
-    assert (str(made.amount), str(made.fee)) == ("50.000000", "1.500000")
+    assert (first.id, first.status, other.id) == (1, "broadcasted", 2)
+    assert (str(first.amount), str(first.fee)) == ("50.000000", "1.500000")
     assert [e.status for e in server.journal] == [200] * 5
 
 

@@ -1,7 +1,7 @@
 """Whatever a ledger can hold comes out of it: nothing lost, nothing added, digit for digit.
 
 A world is drawn, put in by a world file's data or by Python, served, and read back by the client
-that stands for a careful user. What must arrive is told here from the facts: which provider keeps
+that stands for a careful user. What must arrive is stated here from the facts: which provider keeps
 a scale, which pads or strips, what is left out.
 """
 
@@ -20,7 +20,7 @@ from contract_tests.support.patient_clients import (
     Patience,
     beyond_float,
     for_all,
-    made,
+    new_client,
 )
 from mockserver import MockServer
 from mockserver.client.sandbox import Sandbox
@@ -83,7 +83,7 @@ SYMBOLS = st.one_of(st.sampled_from(["BTC", "USDT", "eth", "usd"]), TEXT)
 def row(
     figures: st.SearchStrategy[Row], **members: st.SearchStrategy[Any]
 ) -> st.SearchStrategy[Row]:
-    return st.builds(lambda figures, **told: figures | told, figures, **members)
+    return st.builds(lambda figures, **more: figures | more, figures, **members)
 
 
 def listed(rows: st.SearchStrategy[Row]) -> st.SearchStrategy[list[Row]]:
@@ -272,7 +272,7 @@ def read(sandbox: Sandbox, provider: str, http: httpx.Client) -> Texts:
     handle, patience = getattr(sandbox, provider), Patience()
 
     def client(**more: Any) -> Any:
-        return made(provider, http, handle.base_url, handle.credentials, patience, **more)
+        return new_client(provider, http, handle.base_url, handle.credentials, patience, **more)
 
     return [
         tuple(f"{part:f}" if isinstance(part, Decimal) else part for part in row)
@@ -287,11 +287,11 @@ DEFAULT = worlds.data(worlds.find("default"))
 
 def world(provider: str, drawn: Drawn, rows: list[Row]) -> dict[str, Any]:
     """Returns the data of a world in which the default world's ``main`` has these rows."""
-    given = DEFAULT[provider]
+    section = DEFAULT[provider]
     id = ACCOUNT if provider == "cdp" else "main"
-    account = given["accounts"][id] | drawn.account | {"balances": rows}
-    section = {"keys": {"main": given["keys"]["main"]}, "accounts": {id: account}}
-    return {"name": "drawn", provider: section | drawn.section}
+    account = section["accounts"][id] | drawn.account | {"balances": rows}
+    data = {"keys": {"main": section["keys"]["main"]}, "accounts": {id: account}}
+    return {"name": "drawn", provider: data | drawn.section}
 
 
 def in_a_world(server: MockServer, provider: str, drawn: Drawn) -> Sandbox:
@@ -320,7 +320,7 @@ def running() -> Iterator[MockServer]:
 
 @pytest.mark.parametrize("provider", CLIENTS)
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_what_a_ledger_holds_is_what_a_client_reads(
+def test_a_client_reads_every_digit_of_the_ledger(
     server: MockServer, provider: str, way: tuple[Callable[..., Sandbox], bool, int]
 ) -> None:
     put, socket, number = way
@@ -341,6 +341,6 @@ def test_what_a_ledger_holds_is_what_a_client_reads(
 
 def assert_hard(seen: list[str]) -> None:
     """Holds that clients with floats, and those with 28 digits, would not have passed."""
-    found = [Decimal(text) for text in seen if text.replace(".", "", 1).isdecimal()]
-    assert sum(map(beyond_float, found)) > 5
-    assert max(len(amount.as_tuple().digits) for amount in found) > 60
+    amounts_read = [Decimal(text) for text in seen if text.replace(".", "", 1).isdecimal()]
+    assert sum(map(beyond_float, amounts_read)) > 5
+    assert max(len(amount.as_tuple().digits) for amount in amounts_read) > 60

@@ -77,7 +77,7 @@ every_provider = pytest.mark.parametrize("provider", DEVIATING)
 
 
 @every_provider
-def test_no_answer_is_objected_to(provider: str) -> None:
+def test_schemathesis_objects_to_no_answer(provider: str) -> None:
     run = explored(provider)
     assert run.objections == []
     assert set(SINGLE) <= set(run.phases)
@@ -85,7 +85,7 @@ def test_no_answer_is_objected_to(provider: str) -> None:
 
 
 @pytest.mark.parametrize("provider", ["cdp", "coinstats"])  # the others are run by `st`
-def test_a_running_server_is_not_objected_to_either(
+def test_schemathesis_objects_to_no_answer_of_a_running_server(
     monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -124,7 +124,7 @@ components:
 @pytest.mark.parametrize(
     ("amount", "objected"), [("1.50", set()), ("1.51", {"response_schema_conformance"})]
 )
-def test_a_provider_that_nobody_has_heard_of_is_run_like_the_others(
+def test_a_provider_of_a_test_is_run_like_the_others(
     folder: Path,
     amount: str,
     objected: set[str],
@@ -139,7 +139,7 @@ def test_a_provider_that_nobody_has_heard_of_is_run_like_the_others(
     assert (run.statuses, set(run.accepted)) == ({200, 401, 405}, {"wallet"})
 
 
-def test_no_answer_is_outside_of_what_the_page_of_coinstats_declares() -> None:
+def test_every_answer_is_one_that_the_page_of_coinstats_declares() -> None:
     data = deepcopy(openapi_document("coinstats"))
     path = "/v1/exchange/balance"
     data["paths"] = {path: data["paths"][path]}
@@ -278,8 +278,8 @@ def test_a_signer_that_is_always_wrong_fails_the_run(
 def test_equal_requests_are_signed_apart_where_they_are_good_once(provider: str) -> None:
     handle: ProviderHandle = getattr(MockServer(), provider)
     signer = Signer(handle.provider, handle.credentials, now=lambda: START)
-    made = [signer(Request("GET", "http://127.0.0.1/").prepare()) for _ in range(FEW)]
-    apart = {(request.url, str(request.headers)) for request in made}
+    signed = [signer(Request("GET", "http://127.0.0.1/").prepare()) for _ in range(FEW)]
+    apart = {(request.url, str(request.headers)) for request in signed}
     assert len(apart) == (FEW if "replayed" in handle.provider.errors else 1)
 
 
@@ -420,10 +420,10 @@ def refused(client: Client, attempt: Attempt) -> bool:
 
 @every_provider
 def test_one_byte_changed_is_refused_and_changes_nothing(provider: str) -> None:
-    found = explored(provider).accepted
+    accepted = explored(provider).accepted
     covered, tampered, leaks = set(), set(), []
     with calling(provider) as client:
-        drafts = {id: [client.addressed(d) for d in (ds[0], ds[-1])] for id, ds in found.items()}
+        drafts = {id: [client.addressed(d) for d in (ds[0], ds[-1])] for id, ds in accepted.items()}
         for operation, draft in ((id, draft) for id in drafts for draft in drafts[id]):
             if not client.accepts(draft):  # it named what only the run that made it up had
                 continue
@@ -449,7 +449,7 @@ LINKS = [
 
 
 @pytest.mark.parametrize("provider", sorted({provider for provider, _, _ in LINKS}))
-def test_no_answer_along_the_links_is_objected_to(provider: str) -> None:
+def test_schemathesis_objects_to_no_answer_along_the_links(provider: str) -> None:
     run = in_process(provider, "stateful", examples=WALKS)
     assert run.objections == []
     assert run.phases[-1] == "stateful"
@@ -460,9 +460,11 @@ def test_every_link_leads_to_a_good_answer(provider: str, operation: str, link: 
     with calling(provider) as client:
         for draft in map(client.addressed, explored(provider).accepted[operation]):
             answered = client.accepts(draft)
-            found = answered and target(provider, draft, operation, link, json.loads(answered))
-            if found:
-                assert client.accepts(found)
+            link_target = answered and target(
+                provider, draft, operation, link, json.loads(answered)
+            )
+            if link_target:
+                assert client.accepts(link_target)
                 return
     pytest.fail("no answer has what the link needs")
 
@@ -488,8 +490,8 @@ def target(
 
 def captured(template: str, path: str) -> dict[str, str]:
     """Returns the parameters that a path has."""
-    found = re.search(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template) + "$", path)
-    return found.groupdict() if found else {}
+    match = re.search(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template) + "$", path)
+    return match.groupdict() if match else {}
 
 
 def valued(expression: str, parameters: Mapping[str, str], body: Any) -> Any:

@@ -42,7 +42,7 @@ class Patience:
         return CLOCK() / 10**9
 
 
-def made(
+def new_client(
     provider: str,
     http: httpx.Client,
     base_url: str,
@@ -52,9 +52,9 @@ def made(
 ) -> Any:
     """Makes a client: the members of a credential are called as its parameters are."""
     kind = CLIENTS[provider]
-    given = {**credential, "sleep": patience.sleep, "now": patience.now, **more}
-    known = [name for name in signature(kind).parameters if name in given]
-    return kind(http, base_url, **{name: given[name] for name in known})
+    arguments = {**credential, "sleep": patience.sleep, "now": patience.now, **more}
+    known = [name for name in signature(kind).parameters if name in arguments]
+    return kind(http, base_url, **{name: arguments[name] for name in known})
 
 
 def for_all(strategy: st.SearchStrategy[Any], check: Callable[[Any], None], number: int) -> None:

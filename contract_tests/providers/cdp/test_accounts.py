@@ -176,8 +176,8 @@ TEXTS = {
 def test_an_error_may_have_the_text_of_the_errors_page(server: MockServer) -> None:
     for value, column in ("documented", 0), ("alternative", 1):
         server.set_quirks({"cdp.error_text": None if value == "documented" else value})
-        found = {reason: error(server, reason)["errorMessage"] for reason in TEXTS}
-        assert found == {reason: texts[column] for reason, texts in TEXTS.items()}
+        messages = {reason: error(server, reason)["errorMessage"] for reason in TEXTS}
+        assert messages == {reason: texts[column] for reason, texts in TEXTS.items()}
 
 
 def test_a_rule_may_choose_another_text(server: MockServer) -> None:
@@ -272,7 +272,7 @@ def test_a_key_id_and_an_owner_of_either_form_are_known_and_accounts_of_one_age_
     answer = requests.get(url, auth=auth, timeout=30)
     assert small.journal[-1].credential == label
     assert ids(answer) == [account(n) for n in accounts]
-    assert {shown["owner"] for shown in answer.json()["accounts"]} == {owner}
+    assert {each["owner"] for each in answer.json()["accounts"]} == {owner}
 
 
 def test_an_account_of_which_no_more_is_said(small: MockServer) -> None:
@@ -466,10 +466,10 @@ FRESH_ID = (
 
 
 def test_a_regenerated_key_has_a_new_id_and_a_secret_of_its_type() -> None:
-    made = {"main": keys.ed25519_secret, "es256": keys.es256_secret}
+    makers = {"main": keys.ed25519_secret, "es256": keys.es256_secret}
     credentials = worlds.load("default").parts["cdp"].section.keys
     entropy = bytes(range(64))
-    for label, make in made.items():
+    for label, make in makers.items():
         key = credentials[label].regenerate(entropy)
         assert (key.key_id, key.key_secret) == (FRESH_ID, make(entropy[:32]))
         assert (key.key_type, key.owner) == (credentials[label].key_type, OWNER)

@@ -89,16 +89,16 @@ def test_the_highest_worth_comes_first_and_what_has_none_last(server: MockServer
     order = ["btc", "usd", "ape", "usdc", "zec", "huge", "dust", "item", "note"]
     assert symbols(answer) == order
     assert list(chain(*walk(server, 1, MAIN))) == order
-    shown = {b["asset"]["symbol"]: b for b in answer.json()["balances"]}
+    balances = {b["asset"]["symbol"]: b for b in answer.json()["balances"]}
     value, worth = VALUED[-1][1], "0.015241578765432099765432099750190521"
-    assert shown["huge"]["amount"] == {
+    assert balances["huge"]["amount"] == {
         "huge": {"available": value, "total": value},
         "usd": {"available": worth, "total": worth},
     }
-    assert shown["dust"]["amount"]["usd"] == {"available": "0", "total": "0"}
-    assert shown["note"]["amount"] == {"note": {"available": "5", "total": "5"}}
+    assert balances["dust"]["amount"]["usd"] == {"available": "0", "total": "0"}
+    assert balances["note"]["amount"] == {"note": {"available": "5", "total": "5"}}
     asset = {"symbol": "note", "type": "crypto", "name": "NOTE", "decimals": 18}
-    assert shown["note"]["asset"] == asset
+    assert balances["note"]["asset"] == asset
 
 
 def test_a_balance_that_is_set_is_shown_with_its_own_scale(server: MockServer) -> None:
@@ -291,7 +291,7 @@ def test_a_page_token_may_be_used_again_with_its_padding_escaped_or_not(
     assert not {*symbols(first)} & {*symbols(after[0])}
 
 
-def test_the_order_of_a_large_account_is_found_once() -> None:
+def test_a_large_account_is_sorted_once() -> None:
     data = worlds.data(worlds.find("default"))
     data["cdp"]["accounts"][MANY]["generate"]["rows"] = 5000
     with MockServer(worlds.from_data(data, "large")) as server:

@@ -291,12 +291,12 @@ ESCAPED_BASE = BALANCES.replace("/platform", "/%70latform")
 
 def dialled(target: str, signed: str, note: str | None, door: str = "") -> list[Row]:
     """Rows for a target, each host form, and the path in the claim."""
-    found = []
+    rows_ = []
     for host, mangled in ((LOCAL, ""), ("8491", PORT_FORM)):
         notes = ", ".join(part for part in (note, mangled) if part)
         row = {"reason": BAD} if note is None else {"note": notes}
-        found.append(claiming(host, LOCAL, signed, target, gateway=bool(door), **row))
-    return found
+        rows_.append(claiming(host, LOCAL, signed, target, gateway=bool(door), **row))
+    return rows_
 
 
 PATHS = [

@@ -68,7 +68,7 @@ PAGE = {
 
 
 def without_descriptions(node: Any) -> Any:
-    """Drops what is said in our own words."""
+    """Drops our own words."""
     if isinstance(node, list):
         return [without_descriptions(value) for value in node]
     if not isinstance(node, dict):
@@ -114,8 +114,8 @@ def test_a_failure_has_the_example_of_the_page(status: int, example: str, messag
     while "$ref" in declared:
         declared = DOCUMENT["components"]["responses"][declared["$ref"].rpartition("/")[2]]
     content = declared["content"]["application/json"]
-    shown = content["examples"][example]["value"] if example else content["example"]
-    assert shown == DOWN if status == 503 else shown == {
+    example_shown = content["examples"][example]["value"] if example else content["example"]
+    assert example_shown == DOWN if status == 503 else example_shown == {
         "statusCode": status,
         "message": message,
         "requestId": MADE_UP_ID,

@@ -35,8 +35,8 @@ def success(data: str, code: str = '"200"') -> str:
 
 
 def failure(code: int | str, msg: str) -> str:
-    shown = json.dumps(code)
-    return f'{{"code":{shown},"data":null,"msg":"{msg}","success":false,"failed":true}}'
+    written = json.dumps(code)
+    return f'{{"code":{written},"data":null,"msg":"{msg}","success":false,"failed":true}}'
 
 
 LIMITED = '{"code":29001,"msg":"API access frequently"}'

@@ -90,7 +90,7 @@ ACCEPTED = [
     posted("a path that is escaped", f"/api/v1/%70rivate?%63ommand=return%42alances&{AUTH}"),
     posted("headers of the futures API beside it", SPOT, {"api_key": "nobody", "sign": "x", "timestamp": "1"}),
 ]  # fmt: skip
-test_what_real_clients_send_is_accepted = answered("coinw", ACCEPTED)
+test_requests_of_real_clients_are_accepted = answered("coinw", ACCEPTED)
 
 
 PARTS = '--a\r\nContent-Disposition: form-data; name="api_key"\r\n\r\ntest-key\r\n--a--\r\n'
@@ -149,7 +149,7 @@ REFUSED = [
     posted("semicolons", f"{READ};{AUTH.replace('&', ';')}", {}, "", "no_route"),
     posted("a backslash, as some samples print it", f"{PRIVATE}?command\\=returnBalances&{AUTH}", {}, "", "no_route"),
 ]  # fmt: skip
-test_what_is_wrong_is_refused_under_http_200 = answered("coinw", REFUSED)
+test_a_wrong_request_is_refused_under_http_200 = answered("coinw", REFUSED)
 
 
 def further(query: str, canonical: str, reason: str = "") -> tuple[str, str, str]:
@@ -320,11 +320,11 @@ def test_amounts_are_written_in_three_ways(server: MockServer, form: str) -> Non
     set_rows(server, "empty", ("ALL", "1." + "0" * 18, "1"), ("NO", "400.00000001000", "400.0"))
     quote = "" if form == "number" else '"'
     written = [SMALL.get(amount, amount) if form == "exponent" else amount for amount in amounts]
-    shown = [f'"X{n}":{quote}{amount}{quote}' for n, amount in enumerate(written)]
+    members = [f'"X{n}":{quote}{amount}{quote}' for n, amount in enumerate(written)]
     zero, small = {"exponent": ("0E-18", "1.000E-8")}.get(form, ("0." + "0" * 18, "0.00000001000"))
-    shown += [f'"ALL":{quote}{zero}{quote}', f'"NO":{quote}{small}{quote}']
+    members += [f'"ALL":{quote}{zero}{quote}', f'"NO":{quote}{small}{quote}']
     read = response_body(post(server, f"{READ}&{EMPTY_AUTH}"))
-    assert read == success(f"{{{','.join(shown)}}}")
+    assert read == success(f"{{{','.join(members)}}}")
     complete = response_body(post(server, f"{COMPLETE}&{EMPTY_AUTH}"))
     small = "1E-8" if form == "exponent" else "0.00000001"
     for name, orders, available in ("ALL", "1", "0"), ("NO", "400", small):

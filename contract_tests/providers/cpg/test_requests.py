@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -169,13 +168,6 @@ def test_a_signature_in_upper_case_is_spent_for_lower_case_too(still: MockServer
     still.set_quirks({"cpg.signature_case": "any"})
     requests = [shouted().request, signed()]
     assert [burst(still.cpg.base_url, r, 1)[0] for r in requests] == [200, 401]
-
-
-def test_of_eight_equal_requests_at_once_one_is_good(still: MockServer) -> None:
-    url, request = still.cpg.base_url, signed()
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: exchange(url, request), range(8)))
-    assert sorted(a[9:12] for a in answers) == [b"200"] + [b"401"] * 7
 
 
 # What each wait and request comes to; requests are by timestamp, relative to NOW.
