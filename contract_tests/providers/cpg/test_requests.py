@@ -353,7 +353,7 @@ def test_nothing_distinguishes_these_refusals(
 
 FILTERS = [
     ("", 5),
-    ("currency=usdt", 2),
+    ("currency=usdT", 2),
     ("currency=USDT&network=TRX", 1),
     ("network=ETH", 2),
     ("network=eth", 0),
