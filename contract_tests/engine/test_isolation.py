@@ -6,10 +6,8 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from decimal import Decimal
 from http.client import HTTPResponse
-from socket import socket
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -25,7 +23,6 @@ from mockserver import Auth, MockServer
 from mockserver.client.sandbox import ProviderHandle, Sandbox
 from mockserver.engine.settings import Settings
 from mockserver.model import times
-from mockserver.model.http import UnsignedRequest
 from mockserver.providers import discover
 
 DEADLINE = 30  # seconds, for all threads
@@ -54,55 +51,16 @@ LIMITS = {
 }
 
 
-class Wire:
-    """Sends to one provider of one sandbox: over a connection that stays, or in process."""
-
-    def __init__(self, stack: ExitStack, handle: ProviderHandle, transport: Any) -> None:
-        self.handle = handle
-        self.auth = handle.auth
-        self._socket: socket = stack.enter_context(dial(handle.base_url))
-        self._client = httpx.Client(transport=transport, trust_env=False)
-        stack.callback(self._client.close)
-
-    def __call__(
-        self, method: str, target: str, body: bytes = b"", *, socket: bool, auth: Auth | None = None
-    ) -> tuple[int, Any]:
-        """Returns status and body."""
-        url = httpx.URL(self.handle.base_url)
-        path, host = url.path.rstrip("/") + target, url.netloc.decode()
-        draft = (auth or self.auth).sign(method, path, body, host, typed(body))
-        status, text = (self._over_socket if socket else self._in_process)(draft)
-        return status, json.loads(text)
-
-    def _over_socket(self, draft: UnsignedRequest) -> tuple[int, bytes]:
-        self._socket.sendall(wire(draft))
-        answer = HTTPResponse(self._socket, method=draft.method)
-        answer.begin()
-        return answer.status, answer.read()
-
-    def _in_process(self, draft: UnsignedRequest) -> tuple[int, bytes]:
-        answer = self._client.request(
-            draft.method,
-            f"http://{draft.host}{draft.target.decode()}",
-            headers=[(k, v) for k, v in draft.headers],
-            content=draft.body,
-        )
-        return answer.status_code, answer.content
-
-
 class Model:
     """Drives one sandbox by chance, and models the state that it must have."""
 
-    def __init__(self, server: MockServer, stack: ExitStack, n: int) -> None:
+    def __init__(self, server: MockServer, clients: list[httpx.Client], n: int) -> None:
         self.chance = random.Random(SEED + n)
         self.n = n
         self.asked = 0
         self.initial_limits = LIMITS | {"coinapi.reads": f"{n % 5 + 2}/60s"}
         self.sandbox = server.sandbox(limits=self.initial_limits, seed=n)
-        self.wires = {
-            name: Wire(stack, getattr(self.sandbox, name), server.transport)
-            for name in ("coinapi", "cpg")
-        }
+        self.clients = clients
         self.begin()
 
     def begin(self) -> None:
@@ -117,12 +75,14 @@ class Model:
         self.pending: dict[int, tuple[int, Decimal]] = {}
         self.withdrawals = 0
 
-    def ask(self, provider: str, method: str, target: str, body: bytes = b"", **also: Any) -> Any:
+    def ask(self, provider: str, method: str, target: str, body: bytes = b"") -> tuple[int, Any]:
+        """Sends a request over a socket or in process; returns status and body."""
         self.asked += 1
-        mark = "&" if "?" in target else "?"
-        numbered = f"{target}{mark}n={self.asked}"
-        overs = {"socket": self.chance.random() < 0.5} | also
-        return self.wires[provider](method, numbered, body, **overs)
+        numbered = f"{target}{'&' if '?' in target else '?'}n={self.asked}"
+        handle, client = getattr(self.sandbox, provider), self.chance.choice(self.clients)
+        url, headers = handle.base_url + numbered, typed(body)
+        response = client.request(method, url, content=body, headers=headers, auth=handle.auth)
+        return response.status_code, response.json()
 
     def settle(self) -> None:
         """Confirms what is due."""
@@ -230,8 +190,12 @@ OFTEN: dict[Callable[[Model], None], int] = {
 
 def test_fifty_sandboxes_at_once_each_keep_their_own_state(server: MockServer) -> None:
     default = len(server.journal)
-    with ExitStack() as stack, ThreadPoolExecutor(SANDBOXES) as pool:
-        models = [Model(server, stack, n) for n in range(SANDBOXES)]
+    with (
+        httpx.Client(trust_env=False, timeout=DEADLINE) as by_socket,
+        httpx.Client(transport=server.transport) as in_process,
+        ThreadPoolExecutor(SANDBOXES) as pool,
+    ):
+        models = [Model(server, [by_socket, in_process], n) for n in range(SANDBOXES)]
         together = threading.Barrier(SANDBOXES)
         for done in [pool.submit(model.run, together) for model in models]:
             done.result(DEADLINE)

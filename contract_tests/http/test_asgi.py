@@ -21,6 +21,7 @@ from starlette.testclient import TestClient
 import mockserver
 from contract_tests.support.raw import exchange as talk
 from contract_tests.support.raw import get, wire
+from contract_tests.support.sockets import converse
 from mockserver import HandClock, MockServer, control, create_app
 from mockserver.client.provider import ProviderHandle
 from mockserver.client.sandbox import ServerHandle
@@ -125,7 +126,7 @@ def test_the_asgi_application_sends_the_same_bytes_as_the_server(
         drafts = asked(getattr(server, provider))
         for draft in drafts:
             raw = below(provider, draft)
-            first = compared(answered(server.url, raw))
+            first = compared(converse(server.url, raw))
             second = in_process(sent(client, draft, f"/{provider}"))
             assert (first[0].split()[1], *first[1:]) == second, draft.target
         journals = [
@@ -136,18 +137,6 @@ def test_the_asgi_application_sends_the_same_bytes_as_the_server(
     assert [(e.reason, e.credential, e.note) for e in journals[0]] == [
         (e.reason, e.credential, e.note) for e in journals[1]
     ]
-
-
-def answered(url: str, raw: bytes) -> bytes:
-    """Returns all that a server answers to one request on a connection of its own."""
-    host, _, port = url.rpartition("/")[2].partition(":")
-    with socket.create_connection((host, int(port)), 30) as connection:
-        connection.sendall(raw)
-        connection.shutdown(socket.SHUT_WR)
-        received = bytearray()
-        while part := connection.recv(1 << 20):
-            received += part
-    return bytes(received)
 
 
 # Mounted

@@ -27,6 +27,7 @@ from contract_tests.support.raw_requests import (
     without,
 )
 from contract_tests.support.rows import each
+from contract_tests.support.sockets import with_header
 from mockserver import MockServer
 from mockserver.client.provider import ProviderHandle
 from mockserver.model.provider import ErrorContext
@@ -40,9 +41,9 @@ def get(target: str = "/v1/balances", *edits: Edit, method: str = "GET") -> Ask:
     return partial(edited, method, target, b"", edits)
 
 
-def first(line: bytes) -> Edit:
+def before(line: bytes) -> Edit:
     """Adds a header before all others."""
-    return instead(b"\r\n", b"\r\n" + line + b"\r\n")
+    return lambda data: with_header(data, line)
 
 
 def value(name: bytes, new: bytes) -> Edit:
@@ -179,8 +180,8 @@ HEADERS = [
     ("a body that it expects to send and does not have", last(b"Expect: 100-continue"), GOOD),
     ("no key", without(b"X-CPG-Key"), MISSING),
     ("an empty signature", value(b"X-CPG-Signature", b""), MISSING),
-    ("an empty key before a good one", first(b"X-CPG-Key:"), MISSING),
-    ("a wrong key before a good one", first(b"X-CPG-Key: nobody"), NO_KEY),
+    ("an empty key before a good one", before(b"X-CPG-Key:"), MISSING),
+    ("a wrong key before a good one", before(b"X-CPG-Key: nobody"), NO_KEY),
     ("a wrong key behind a good one", last(b"X-CPG-Key: nobody"), GOOD),
     ("a key of 64 KiB", value(b"X-CPG-Key", b"k" * 64 * KIB), NO_KEY),
     ("a key in capitals", value(b"X-CPG-Key", b"CPG_TEST_KEY"), NO_KEY),
@@ -257,7 +258,7 @@ COINAPI = [
     ("HEAD", get(method="HEAD"), (405, b"")),
     ("a key of 64 KiB", get("/v1/balances", value(b"X-CoinAPI-Key", b"k" * 64 * KIB)), NO_API_KEY),
     ("no key", get("/v1/balances", without(b"X-CoinAPI-Key")), NO_API_KEY),
-    ("a wrong key before a good one", get("/v1/balances", first(b"X-CoinAPI-Key: k")), NO_API_KEY),
+    ("a wrong key before a good one", get("/v1/balances", before(b"X-CoinAPI-Key: k")), NO_API_KEY),
     ("a wrong key behind a good one", get("/v1/balances", last(b"X-CoinAPI-Key: k")), GOOD),
     ("a parameter twice", get("/v1/balances?exchange_id=KRAKEN&exchange_id=NO"), GOOD),
     ("an empty exchange", get("/v1/balances?exchange_id="), GOOD),
