@@ -253,9 +253,21 @@ def test_a_target_without_a_query_is_the_path() -> None:
     assert signed == sha512(SECRET, b"\n".join((NONCE, PATH, BODY)))
 
 
-@pytest.mark.parametrize("members", [{"placement": "last"}, {"parts": ()}])
-def test_a_scheme_that_nothing_can_build_is_no_recipe(members: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="parts are signed by an HMAC"):
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"placement": "last"}, "parts are signed by an HMAC"),
+        ({"parts": ()}, "parts are signed by an HMAC"),
+        (
+            {"parts": ("path", Hashed(("nonce",)))},
+            "a recipe has no part 'nonce': there are timestamp",
+        ),
+    ],
+)
+def test_a_scheme_that_nothing_can_build_is_no_recipe(
+    members: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
         replace(RECIPE, **members)
 
 

@@ -7,7 +7,7 @@ its form, sorted by name. ``explain`` derives the known mistakes of clients from
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -65,6 +65,9 @@ class SigningRecipe(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if bool(self.parts) is not self.is_hmac:
             raise ValueError("parts are signed by an HMAC, parameters by a hash over the secret")
+        for name in _names(self.parts):
+            if name not in NAMES:
+                raise ValueError(f"a recipe has no part {name!r}: there are {', '.join(NAMES)}")
 
     @property
     def key_text(self) -> str:
@@ -102,6 +105,7 @@ PARTS = {
     "method": "method.upper().encode()",
     "target": "(path + b'?' + query if query else path)",
 }
+NAMES = (*ARGUMENTS.split(", "), "target")
 WRITERS: Mapping[str, str] = {
     "raw": "{}",
     "hex": "{}.hex().encode()",
@@ -122,6 +126,12 @@ def _compiled(parameters: str, expression: str) -> Callable[..., bytes]:
     names |= {name: getattr(hashlib, name) for name in ALGORITHMS}
     function: Callable[..., bytes] = eval(f"lambda {parameters}: {expression}", names)  # noqa: S307
     return function
+
+
+def _names(parts: tuple[str | Hashed, ...]) -> Iterator[str]:
+    """Yields the names of parts, those inside a digest too."""
+    for part in parts:
+        yield from (part,) if isinstance(part, str) else _names(part.parts)
 
 
 def secret_reader(recipe: SigningRecipe) -> Callable[[Any], bytes]:
