@@ -39,6 +39,7 @@ OPTIONS = [
     ("facts --status observd", "id you mean"),
     ("check nowhere", "nowhere: no such world"),
     ("check nowhere.yaml", "nowhere.yaml"),
+    ("check rules.yaml", "rules.yaml:1: $.rules[0].deliver.dely: "),
     ("serv", "did you mean serve?"),
 ]
 
@@ -48,6 +49,7 @@ def test_a_wrong_option_is_one_line_and_status_2(
     command: Command, tmp_path: Path, line: str, words: str
 ) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "rules.yaml").write_text("rules: [{name: a, deliver: {dely: 1s}}]")
     status, out, err = command(*line.split())
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("mockserver: ")
