@@ -15,8 +15,9 @@ NAMES = (
     "http/test_connections",
     "http/test_protocol",
     "http/test_asgi",
-    "http/test_upgrades_and_heads",
-    "faults/test_deliveries",
+    "faults/deliveries/test_bytes",
+    "faults/deliveries/test_endings",
+    "faults/deliveries/test_times",
     "cli/test_imports_of_a_start",
 )
 TESTS = [f"contract_tests/{name}.py" for name in NAMES]
