@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -84,7 +83,7 @@ def test_schemathesis_objects_to_no_answer(provider: str) -> None:
     assert set(run.accepted) == routes(provider)
 
 
-@pytest.mark.parametrize("provider", ["cdp", "coinstats"])  # the others are run by `st`
+@pytest.mark.parametrize("provider", ["cdp", "coinstats", "coinw"])  # `st` runs the others
 def test_schemathesis_objects_to_no_answer_of_a_running_server(
     monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
@@ -428,7 +427,7 @@ def test_one_byte_changed_is_refused_and_changes_nothing(provider: str) -> None:
             if not client.accepts(draft):  # it named what only the run that made it up had
                 continue
             before = state(client.server)
-            tried = list(attempts(client, draft, list(chain(*drafts.values()))))
+            tried = list(attempts(client, draft, [ds[0] for ds in drafts.values()]))
             leaks += [attempt for attempt in tried if not refused(client, attempt)]
             assert state(client.server) == before
             tampered.add(operation)
@@ -530,8 +529,8 @@ def st(description: Mapping[str, Any], provider: str, folder: Path) -> tuple[int
     return done.returncode, done.stdout + done.stderr
 
 
-# One whose media type is odd, one that refuses under HTTP 200, one whose signatures are good once.
-@pytest.mark.parametrize("provider", ["coinapi", "coinw", "cpg"])
+# One whose media type is odd, and one whose signatures are good once.
+@pytest.mark.parametrize("provider", ["coinapi", "cpg"])
 def test_st_finds_nothing(served: dict[str, Any], provider: str, tmp_path: Path) -> None:
     status, printed = st(served, provider, tmp_path)
     assert status == 0, printed
