@@ -68,34 +68,6 @@ def refusal(call: Any, *arguments: Any) -> tuple[str, Facts]:
     return "", {}
 
 
-# Fresh keys
-
-ENTROPY = bytes(range(64))
-FRESH = [
-    (
-        cpg.Key(label="a", key_id="k", secret="s", account="main", permissions=("withdraw",)),
-        {"key_id": "cpg_0001020304050607", "secret": bytes(range(8, 40)).hex()},
-    ),
-    (
-        coinw.Key(label="a", api_key="k", secret_key="s", account="main", user="7"),
-        {"api_key": bytes(range(16)).hex(), "secret_key": bytes(range(16, 48)).hex()},
-    ),
-    (
-        coinapi.Key(label="a", api_key="k", account="main"),
-        {"api_key": "00010203-0405-0607-0809-0A0B0C0D0E0F"},
-    ),
-    (
-        coinstats.Key(label="a", api_key="k", account="main"),
-        {"api_key": bytes(range(32)).hex()},
-    ),
-]
-
-
-@pytest.mark.parametrize(("key", "members"), FRESH, ids=[type(r[0]).__module__ for r in FRESH])
-def test_a_fresh_key_is_made_of_its_entropy_and_keeps_the_rest(key: Any, members: Facts) -> None:
-    assert key.regenerate(ENTROPY) == replace(key, **members)
-
-
 # CDP: the key of RFC 8032 7.1 (test 1)
 
 SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")

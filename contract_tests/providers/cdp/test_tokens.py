@@ -20,7 +20,6 @@ from contract_tests.providers.cdp.calls import (
     ACCOUNTS,
     BAD,
     BALANCES,
-    BTC,
     CANONICAL,
     ED25519,
     KEY_ID,
@@ -473,18 +472,6 @@ def test_joserfc_reads_our_token(signed: list[tuple[str, Any, str]]) -> None:
 def test_our_token_names_the_real_host_where_none_is_known(server: MockServer) -> None:
     bearer = server.cdp.auth.headers("GET", BALANCES)["Authorization"].removeprefix("Bearer ")
     assert jwt.read(bearer.encode()).claims["uris"] == [CANONICAL]
-
-
-def test_the_nonce_is_of_the_request_and_the_time(still: MockServer) -> None:
-    def nonce(target: str) -> str:
-        bearer = still.cdp.auth.headers("GET", target)["Authorization"].removeprefix("Bearer ")
-        return str(pyjwt.get_unverified_header(bearer)["nonce"])
-
-    first = nonce(BALANCES)
-    assert nonce(f"{BALANCES}?pageSize=2") == nonce(BALANCES) == first, "the query is not signed"
-    assert nonce(BTC) != first
-    CLOCK.advance("1ms")
-    assert nonce(BALANCES) != first
 
 
 @each("row", [(row["name"], row) for row in rows("cdp", "vectors")])
