@@ -103,26 +103,6 @@ def test_a_head_that_is_too_large_is_refused_with_the_bound(server: MockServer) 
     assert b"%d bytes" % HEAD_BOUND in received
 
 
-OFFER = (
-    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQC\r\n\r\n"
-)
-
-
-def test_every_offer_to_upgrade_in_one_packet_is_answered(server: MockServer) -> None:
-    many = 1000
-    server.set_limits("off")
-    good = main_read(server.coinapi)
-    offer = good.removesuffix(b"\r\n") + OFFER
-    assert statuses(converse(server.coinapi.base_url, offer * many + good)) == [200] * (many + 1)
-    assert server.journal[-1].n == many + 1
-
-
-def test_an_offer_with_a_body_is_declined_among_others(server: MockServer) -> None:
-    data = get("/v1/withdrawals", {}, "POST", b"{}")
-    offer = with_header(data, OFFER.removesuffix(b"\r\n\r\n"))
-    assert statuses(converse(server.cpg.base_url, (offer + data) * 300)) == [401] * 600
-
-
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 def test_the_scheme_bearer_is_the_same_in_any_case(server: MockServer, scheme: str) -> None:
     word = scheme.encode() + b" "

@@ -243,15 +243,6 @@ def test_a_connection_gets_at_most_a_hundred_responses_in_a_turn(
     assert max(writes) <= ANSWERS_MAX
 
 
-def test_an_answer_under_a_skewed_clock_has_its_date(server: MockServer) -> None:
-    server.clock.skew("90000h")
-    ((_, skewed, _),) = answers(converse(server.cpg.base_url, LOST))
-    server.clock.skew("0s")
-    ((_, plain, _),) = answers(converse(server.cpg.base_url, LOST))
-    years = [int(re.search(rb"date: .* (20[0-9]{2}) ", head)[1]) for head in (skewed, plain)]
-    assert years[0] - years[1] in (10, 11)
-
-
 # Fuzz
 
 SEED = 490

@@ -82,15 +82,6 @@ def noticed(url: str) -> None:
         assert read_to_end(connection).startswith(b"HTTP/1.1 200 ")
 
 
-def at_least(connection: socket.socket, size: int) -> bytes:
-    received = bytearray()
-    while len(received) < size:
-        part = connection.recv(1 << 20)
-        assert part, bytes(received[-500:])
-        received += part
-    return bytes(received)
-
-
 def at(data: bytes, *edits: Edit) -> bytes:
     for edit in edits:
         data, before = edit(data), data
@@ -314,24 +305,6 @@ def test_a_rule_and_a_skew_are_in_force_at_the_next_request(server: MockServer) 
         )
         server.clock.skew("0s")
         assert dateless(ask()) == dateless(first)
-
-
-def test_a_delivery_and_plain_answers_share_a_connection(server: MockServer) -> None:
-    good = main_read(server.coinapi)
-    with dial(server.coinapi.base_url) as connection:
-        connection.sendall(good)
-        expected = dateless(read_response(connection))
-        server.coinapi.fail(deliver={"dribble": {"bytes": 100, "every": 0}})
-        connection.sendall(good * 2)
-        assert dateless(at_least(connection, 2 * len(expected))) == expected * 2
-        for _ in range(5):  # its last byte is on its way before a delivery is over
-            noticed(server.url)
-        server.clear_faults()
-        connection.sendall(good)
-        assert dateless(read_response(connection)) == expected
-        server.coinapi.fail(deliver={"cut": 0})
-        connection.sendall(good)
-        assert dateless(read_to_end(connection)) == expected.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
 
 def test_a_reset_of_one_sandbox_loses_no_answer_of_another(server: MockServer) -> None:
