@@ -12,6 +12,7 @@ import jsonschema_rs
 import pytest
 import requests
 
+from contract_tests.support import raw
 from contract_tests.support.control_calls import JSON, WAIT, ControlClient, read_coinapi
 from mockserver import Auth, MockServer
 from mockserver.client.fault_keywords import sections
@@ -386,6 +387,16 @@ def test_the_stream_resumes_after_an_entry_and_notices_a_reset(
         assert listener.next("begin")["epoch"] != begin["epoch"]
     with Listener(server, f"default:{begin['epoch']}:3") as listener:
         assert listener.next("begin")["after"] == 0
+
+
+def test_the_stream_says_why_a_request_could_not_be_read(server: MockServer) -> None:
+    with Listener(server) as listener:
+        listener.next("begin")
+        raw.exchange(server.url, b"\x16\x03\x01 https:// at a plain port")
+        assert (
+            "A TLS hello (https://) came to a port that speaks plain HTTP"
+            in listener.next("unread")["why"]
+        )
 
 
 CHANGES = [

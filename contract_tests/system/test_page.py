@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from contract_tests.support import raw
 from contract_tests.support.browser import (
     PAGES,
     PANELS,
@@ -122,6 +123,13 @@ def test_a_request_is_shown_as_it_happens_and_explained(server: MockServer, page
     rows(page).first.locator(".c-provider", has_text="coinw").wait_for()
     rows(page).first.click()
     detail.locator("mark").first.wait_for()
+
+
+def test_https_to_a_plain_port_is_named(server: MockServer, page: Any) -> None:
+    open_panel(page, server.url, "journal")
+    page.get_by_text("No request yet.").wait_for()
+    raw.exchange(server.cpg.base_url, b"\x16\x03\x01")
+    page.locator(".toast", has_text="write http:// in the URL").wait_for()
 
 
 def test_filters_pause_and_clear(server: MockServer, page: Any) -> None:

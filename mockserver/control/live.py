@@ -1,7 +1,8 @@
 """One stream for a page: new journal rows of several sandboxes, and which parts have changed.
 
-It reads the journals themselves, a few times a second: it holds no queue, costs a request
-nothing, and a reader that falls behind misses rows, which are counted.
+It says why a request could not be read, as no journal has it. It reads the journals themselves, a
+few times a second: it holds no queue, costs a request nothing, and a reader that falls behind
+misses rows, which are counted.
 """
 
 import asyncio
@@ -197,11 +198,15 @@ def _followed(place: str) -> Followed:
 
 async def _events(app: Any, followed: list[Followed]) -> AsyncIterator[bytes]:
     app.live_streams += 1
+    unread = app.unread_requests
     try:
         yield b'event: hello\ndata: {"version": "%b"}\n\n' % __version__.encode()
         quiet = 0.0
         while True:
             events = [event for one in followed for event in one.look(app)]
+            if app.unread_requests != unread:
+                unread = app.unread_requests
+                events.append(b"event: unread\ndata: %b\n\n" % encode({"why": app.unread_request}))
             if events or quiet > QUIET_MAX:
                 yield b"".join(events) or b": still here\n\n"
                 quiet = 0.0

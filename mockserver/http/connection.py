@@ -183,6 +183,8 @@ class Connection(Parsing):
         if self.ended:
             return
         log.warning(line.rstrip())
+        app = self.context.app
+        app.unread_requests, app.unread_request = app.unread_requests + 1, line.rstrip()
         self.ended, self.unread = True, b""
         if self.held:
             self.waiting.append(Refusal(status, line))

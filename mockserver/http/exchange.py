@@ -56,6 +56,8 @@ class Exchange:
         self.refused_ports: RefusedPorts | None = None  # of the server that runs
         self.watched_file = watched_file
         self.live_streams = 0  # that are open
+        self.unread_requests = 0  # that were no HTTP, or beyond a bound of connections
+        self.unread_request = ""  # why the last of them was refused, in a line
         self.world_file = watched_file
         self.stopping = False
 

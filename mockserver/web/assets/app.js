@@ -231,6 +231,7 @@ const feed = new Feed(
 let version;
 store.addEventListener("renewed", () => { toast("The sandbox began anew: it was reset or replaced, or the server has started again."); sandboxes(); });
 store.addEventListener("gone", () => gone(true));
+store.addEventListener("unread", ({ detail }) => toast(detail.why, "error"));
 store.addEventListener("changed", ({ detail }) => {
   gone(false);
   if (detail.parts.includes("clock")) context.clocks.load();

@@ -57,6 +57,8 @@ export class Store extends EventTarget {
       this.tell("changed", data);
     } else if (name === "gone") {
       this.tell("gone");
+    } else if (name === "unread") {
+      this.tell("unread", data);
     }
   }
 
