@@ -74,6 +74,15 @@ def test_a_block_is_undone_and_a_fork_goes_its_own_way(server: MockServer) -> No
     assert repr(box.snapshot("named", journal=True)) == "<Snapshot named>"
 
 
+def test_a_snapshot_without_a_name_replaces_none(server: MockServer) -> None:
+    box = server.sandbox()
+    named = box.snapshot("snapshot-1")
+    debit(box)
+    box.snapshot()
+    box.restore(named)
+    assert usdt(box) == FULL
+
+
 def read(box: Any) -> Any:
     with box.coinw.client() as client:
         request = box.coinw.example

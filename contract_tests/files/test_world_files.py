@@ -151,6 +151,13 @@ def test_generated_rows_are_the_same_each_time() -> None:
         assert all(astuple(row) == astuple(others[place]) for place, row in held.rows.items())
 
 
+def test_listed_rows_come_beside_generated_ones() -> None:
+    listed = "{asset: USDT, venue: ETH, total: '1'}"
+    text = f"cpg: {{accounts: {{a: {{balances: [{listed}], generate: {{rows: 2}}}}}}}}"
+    rows = worlds.read(text, "both").parts["cpg"].accounts["a"].rows
+    assert [asset for asset, _ in rows] == ["USDT", "T000000", "T000001"]
+
+
 def test_generated_rows_depend_on_their_seed() -> None:
     def total(seed: int) -> object:
         text = f"cpg: {{accounts: {{a: {{generate: {{rows: 1, seed: {seed}}}}}}}}}"
