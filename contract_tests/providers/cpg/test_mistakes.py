@@ -210,6 +210,8 @@ TIMES = [
     # timestamp, rule, received behind it, fix
     (f"{NOW}000", "timestamp in milliseconds", ", which as milliseconds is right", "Send whole seconds: divide by 1000."),
     (f"{NOW}999", "timestamp in milliseconds", ", which as milliseconds is right", "Send whole seconds: divide by 1000."),
+    (f"{NOW - 1}999", "timestamp in milliseconds", ", which as milliseconds is right", "Send whole seconds: divide by 1000."),
+    (f"{NOW - 2}999", "timestamp in milliseconds", ", which as milliseconds is 2 s behind the exchange's clock", "Send whole seconds: divide by 1000."),
     (f"{NOW - 400}000", "timestamp in milliseconds", ", which as milliseconds is 400 s behind the exchange's clock", "Send whole seconds: divide by 1000."),
     (f"{NOW}000000", "timestamp in microseconds", ", which as microseconds is right", "Send whole seconds: divide by 1000000."),
     (f"{NOW}000000000", "timestamp in nanoseconds", ", which as nanoseconds is right", "Send whole seconds: divide by 1000000000."),

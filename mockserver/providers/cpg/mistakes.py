@@ -65,6 +65,7 @@ def _explain_timestamp(rejected: RejectedRequest) -> Explanation | None:
     other_unit = smaller_unit(int(text), now) if is_number else None
     if other_unit is not None:
         unit, size, drift = other_unit
+        drift = 0 if drift == -1 else drift  # a second may pass while a request is sent
         received = f"{received}, which as {unit} is {_drift_text(drift)}"
         fix = f"Send whole seconds: divide by {size}."
         return Explanation(f"timestamp in {unit}", expected, received, fix)
