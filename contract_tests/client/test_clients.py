@@ -126,6 +126,14 @@ def test_an_escaped_path_reaches_the_provider_as_written(running: MockServer, in
     assert sandbox.journal[-1].target.endswith("/v2/accounts/a%2Fb/balances")
 
 
+def test_the_settings_of_a_client_win(sandbox: Sandbox) -> None:
+    with sandbox.cpg.client(auth=None) as client:
+        assert client.get("/v1/balances").status_code == 401
+    with sandbox.cpg.client(base_url=sandbox.coinapi.base_url) as client:
+        assert client.get("/v1/nothing").status_code == 404
+    assert sandbox.journal[-1].provider == "coinapi"
+
+
 def test_in_process_refusals_are_the_providers_own(
     sandbox: Sandbox, mockserver: MockServer
 ) -> None:

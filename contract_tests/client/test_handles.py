@@ -193,6 +193,28 @@ def test_every_change_of_the_ledger_is_seen_by_clients_until_a_reset(sandbox: Sa
 # Credentials, events, settings
 
 
+def test_the_world_is_that_of_the_moment(sandbox: Sandbox) -> None:
+    earlier = sandbox.world()
+    sandbox.cpg.credit("main", "USDT", 1, "ETH")
+    assert sandbox.world() != earlier
+
+
+def test_a_name_with_a_slash_is_one_part_of_a_path(sandbox: Sandbox) -> None:
+    sandbox.coinapi.set_balance("main", "A/B", "KRAKEN", total="5")
+    assert [str(row.total) for row in sandbox.coinapi.balances() if row.asset == "A/B"] == ["5"]
+
+
+def test_an_exception_stops_a_server() -> None:
+    async def use() -> None:
+        async with server:
+            raise LookupError
+
+    server = MockServer()
+    with pytest.raises(LookupError):
+        asyncio.run(use())
+    assert not server.running
+
+
 def test_credentials_have_labels(sandbox: Sandbox) -> None:
     cpg = sandbox.cpg
     assert [*cpg.others][:4] == ["empty", "no_permission", "ip_locked", "revoked"]
@@ -289,6 +311,16 @@ MOVES: list[tuple[Callable[[Sandbox], Any], float, float]] = [
     (lambda s: s.clock.skew("400s"), 0, 1),
     (lambda s: (s.clock.advance("61s"), s.clock.rate(60), s.clock.freeze(), s.reset()), 0, 1),
 ]
+
+
+def test_a_snapshot_has_the_time_at_which_it_was_taken(
+    on_hand_clock: MockServer, clock: HandClock
+) -> None:
+    box = on_hand_clock.sandbox()
+    clock.advance("5s")
+    box.snapshot("later")
+    [row] = box._call("GET", "/snapshots")["snapshots"]  # noqa: SLF001
+    assert row["time"] == box.clock.now.isoformat().replace("+00:00", "Z")
 
 
 def test_the_clock_follows_its_calls(on_hand_clock: MockServer, clock: HandClock) -> None:

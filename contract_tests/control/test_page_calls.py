@@ -176,6 +176,16 @@ def test_judging_leaves_no_trace(server: MockServer, control: ControlClient) -> 
     assert control.good("GET", D + "/ledger") == before
 
 
+def test_the_test_of_an_entry_sets_every_rule_that_had_an_effect(
+    server: MockServer, control: ControlClient
+) -> None:
+    server.coinapi.fail("late", delay="1ms")
+    server.coinapi.fail("marked", mutate={"bom": True})
+    send(sign(control, provider="coinapi", **{"as": "request"}))
+    text = sign(control, entry=1, **{"as": "pytest"})["text"]
+    assert [name in text for name in ("late", "marked")] == [True, True]
+
+
 def test_an_entry_becomes_a_test_that_repeats_it(
     server: MockServer, control: ControlClient
 ) -> None:

@@ -105,6 +105,16 @@ def test_a_sandbox_goes_back_to_an_entry_of_its_journal(server: MockServer) -> N
         box.rewind(1)
 
 
+def test_a_rule_that_was_dropped_before_an_entry_is_not_there_again(server: MockServer) -> None:
+    box = server.sandbox()
+    name = box.cpg.fail(status=503)
+    read(box)
+    box.clear_faults(name)
+    read(box)
+    box.rewind(2)
+    assert box.faults == []
+
+
 def test_a_snapshot_is_a_file_for_another_server(server: MockServer, tmp_path: Path) -> None:
     file = tmp_path / "file.json"
     debit(server)

@@ -116,6 +116,23 @@ def test_a_client_that_only_tolerates_our_defaults_fails_and_names_the_assumptio
     assert result.parseoutcomes()["passed"] == len(alternatives("all", discover())) - 5 + 1
 
 
+MARKED = """
+import pytest
+
+@pytest.mark.mockserver(quirks={"cpg.replay": "off"})
+def test_read_twice(sandbox):
+    auth = sandbox.cpg.auth
+    sandbox.clock.freeze()
+    with sandbox.cpg.client() as client:
+        request = client.build_request("GET", "/v1/balances")
+        assert [client.send(request).status_code for _ in range(2)] == [200, 200]
+"""
+
+
+def test_a_test_keeps_its_own_quirks_under_an_alternative(run: Run) -> None:
+    run(MARKED, "--mockserver-quirks", "cdp-leeway").assert_outcomes(passed=1)
+
+
 def test_an_assumption_that_is_not_there_ends_the_session_with_one_line(run: Run) -> None:
     result = run(NAIVE, "--mockserver-quirks", "cdp-leway")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
