@@ -1,5 +1,6 @@
 """What happens in one sandbox happens in no other one, however many there are and at once."""
 
+import contextlib
 import json
 import random
 import threading
@@ -191,11 +192,16 @@ OFTEN: dict[Callable[[Model], None], int] = {
 def test_fifty_sandboxes_at_once_each_keep_their_own_state(server: MockServer) -> None:
     default = len(server.journal)
     with (
-        httpx.Client(trust_env=False, timeout=DEADLINE) as by_socket,
+        contextlib.ExitStack() as clients,
         httpx.Client(transport=server.transport) as in_process,
         ThreadPoolExecutor(SANDBOXES) as pool,
     ):
-        models = [Model(server, [by_socket, in_process], n) for n in range(SANDBOXES)]
+        # A client each: one that fifty threads shared was seen to read from a closed socket.
+        by_socket = [
+            clients.enter_context(httpx.Client(trust_env=False, verify=False, timeout=DEADLINE))
+            for _ in range(SANDBOXES)
+        ]
+        models = [Model(server, [own, in_process], n) for n, own in enumerate(by_socket)]
         together = threading.Barrier(SANDBOXES)
         for done in [pool.submit(model.run, together) for model in models]:
             done.result(DEADLINE)
