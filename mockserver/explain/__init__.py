@@ -6,7 +6,7 @@ and in pairs, until one of them reproduces the signature that the client sent.
 """
 
 from mockserver.explain.clocks import smaller_unit, zone_hint
-from mockserver.explain.keys import match_altered_key, nearest
+from mockserver.explain.keys import match_altered_key
 from mockserver.explain.sent_values import sent_values
 from mockserver.explain.solver import TRIES_MAX, Mistake, explanation_for, solve
 from mockserver.explain.text import (
@@ -38,7 +38,6 @@ __all__ = [
     "first_explanation",
     "highlight_diff",
     "match_altered_key",
-    "nearest",
     "printable",
     "redact_secrets",
     "redacting",

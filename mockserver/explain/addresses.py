@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import SequenceMatcher
 from urllib.parse import unquote
 
-from mockserver.explain import Explanation, RejectedRequest, nearest, printable
+from mockserver.explain import Explanation, RejectedRequest, printable
 from mockserver.model.provider import Provider, Route
 from mockserver.model.query import parameter
+from mockserver.model.suggestions import nearest
 
 SIMILARITY_MIN = 0.6  # of a documented path to be suggested, between 0 and 1
 COMPARED_MAX = 256  # characters of a path that are compared

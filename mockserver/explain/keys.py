@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from mockserver.explain.solver import Mistake, solve
@@ -125,12 +125,3 @@ def _one_character_off(one: bytes, other: bytes) -> bool:
     prefix = common_prefix(one, other)
     suffix = common_prefix(one[prefix:][::-1], other[prefix:][::-1])
     return max(len(one), len(other)) - prefix - suffix == 1
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns the most similar of the known names, in any case; empty where none is similar."""
-    from difflib import get_close_matches
-
-    names = {known_name.lower(): known_name for known_name in known}
-    matches = get_close_matches(name.lower()[:KEY_MAX], names, 1)
-    return names[matches[0]] if matches else ""

@@ -8,11 +8,11 @@ from mockserver.explain import (
     Explanation,
     RejectedRequest,
     by_reason,
-    nearest,
     printable,
 )
 from mockserver.explain.plain_keys import explain_missing_key, explain_unknown_key
 from mockserver.model.rule_table import KeyRules
+from mockserver.model.suggestions import nearest
 from mockserver.providers.coinapi.auth import PLACES
 
 IN_HEADER = "Send the key in the header X-CoinAPI-Key."

@@ -16,7 +16,6 @@ from mockserver.explain import (
     by_reason,
     fingerprinted,
     match_altered_key,
-    nearest,
     printable,
     sent_values,
 )
@@ -24,6 +23,7 @@ from mockserver.explain.plain_keys import explain_missing_key, explain_unknown_k
 from mockserver.model.json_members import once_each
 from mockserver.model.query import first, raw_pairs
 from mockserver.model.rule_table import KeyRules, Rule, first_rule
+from mockserver.model.suggestions import nearest
 from mockserver.providers.coinstats.auth import PLACES, read_key
 from mockserver.providers.coinstats.exchanges import EXCHANGES, FIELDS
 from mockserver.providers.coinstats.usage import BALANCE_COST, STATUS_COST, SUPPORT_COST, SYNC_COST

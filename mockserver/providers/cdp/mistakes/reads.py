@@ -8,9 +8,10 @@ from urllib.parse import unquote
 
 import msgspec
 
-from mockserver.explain import Explanation, RejectedRequest, first_explanation, nearest
+from mockserver.explain import Explanation, RejectedRequest, first_explanation
 from mockserver.model.paging import SEAL_SIZE, TOKEN_MAX
 from mockserver.model.rule_table import Rule
+from mockserver.model.suggestions import nearest
 from mockserver.model.times import SECOND, duration_text, instant_text
 from mockserver.providers.cdp.accounts import OWNER
 from mockserver.providers.cdp.mistakes import lookup
