@@ -84,7 +84,7 @@ def figures(core: int) -> Iterator[Figure]:
 
 
 def _whale(served: Served) -> Iterator[Step]:
-    names = [name for name, told in served.providers.items() if told["credentials"]]
+    names = [name for name, provider in served.providers.items() if provider["credentials"]]
     for name in names:
         yield f"whale, first read of {name}", lambda name=name: served.read(name)
     for name in names:

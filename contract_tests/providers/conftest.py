@@ -1,6 +1,7 @@
 """Servers whose time stands still, and a folder in which the provider of the guide grows."""
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,3 +60,10 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MockServer]:
     world.write_text(json.dumps(data))
     with MockServer(str(world), limits="off", real=HandClock(NOW * 10**9)) as server:
         yield server
+
+
+@pytest.fixture
+def no_failed_explanation(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Checks that no explanation raised an error."""
+    yield
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []

@@ -3,7 +3,6 @@
 import base64
 import gzip
 import json
-import logging
 import random
 from collections.abc import Iterator
 from itertools import product
@@ -34,17 +33,13 @@ PORTFOLIO = "618f0bb0f2cf07dce25bc5007750bf1646825509bb63519bd491ab6a56daa419"
 Texts = dict[str, str]
 
 
+pytestmark = pytest.mark.usefixtures("no_failed_explanation")
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[MockServer]:
     with MockServer(real=HandClock(NOW)) as server:
         yield server
-
-
-@pytest.fixture(autouse=True)
-def unbroken(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Holds that no explanation failed."""
-    yield
-    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
 
 
 def secrets(server: MockServer) -> set[str]:
