@@ -109,7 +109,7 @@ def trailer(line: bytes) -> Edit:
     return lambda data: data.removesuffix(b"\r\n") + line + b"\r\n\r\n"
 
 
-def tell(*edits: Edit) -> Write:
+def written(*edits: Edit) -> Write:
     return lambda handle: post(ORDER, *edits)(handle.auth)
 
 
@@ -120,7 +120,7 @@ def test_a_request_may_be_cut_anywhere(server: MockServer) -> None:
     server.set_quirks({"cpg.replay": "off"})
     server.set_limits("off")
     server.cpg.set_balance("main", "USDT", venue="ETH", total="1000000")
-    url, data = server.cpg.base_url, tell(chunked(40), trailer(b"X-A: b"))(server.cpg)
+    url, data = server.cpg.base_url, written(chunked(40), trailer(b"X-A: b"))(server.cpg)
     with dial(url) as connection, dial(url) as other:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for cut in range(1, len(data)):
@@ -142,7 +142,7 @@ def test_a_request_may_be_cut_anywhere(server: MockServer) -> None:
 def test_a_declined_upgrade_loses_nothing_however_it_is_cut(
     server: MockServer, offer: str, framing: list[Edit], cut: float
 ) -> None:
-    data = tell(*framing, last(offer.encode()))(server.cpg)
+    data = written(*framing, last(offer.encode()))(server.cpg)
     at = int(len(data) * cut) if isinstance(cut, float) else cut % len(data)
     with dial(server.cpg.base_url) as connection:
         for part in (data[:at], data[at:]):
@@ -164,7 +164,7 @@ def test_a_large_body_is_no_large_head(server: MockServer) -> None:
 
 def test_a_client_that_leaves_half_way_changes_nothing(server: MockServer) -> None:
     with dial(server.cpg.base_url) as connection:
-        connection.sendall(tell()(server.cpg)[:-1])
+        connection.sendall(written()(server.cpg)[:-1])
     noticed(server.url)
     assert entries(server) == []
     assert str(server.cpg.balances()[0].held) == "200.000000"
@@ -353,7 +353,7 @@ def test_an_internal_error_is_logged_and_the_server_serves_on(
 def test_no_request_behind_an_internal_error_is_processed(broken: MockServer) -> None:
     bad = main_read(broken.cpg, "follow=no")
     with dial(broken.cpg.base_url) as connection:
-        connection.sendall(bad + tell()(broken.cpg))
+        connection.sendall(bad + written()(broken.cpg))
         assert statuses(read_to_end(connection)) == [500]
     noticed(broken.url)
     assert [entry.operation for entry in entries(broken)] == ["listBalances"]

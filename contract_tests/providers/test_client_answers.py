@@ -62,7 +62,7 @@ schemathesis.openapi.format(PLAIN, LONG)
 
 
 def opened(node: Any) -> Any:
-    """Returns schemas that allow members nobody has announced."""
+    """Returns schemas that allow undocumented members."""
     if isinstance(node, list):
         return [opened(value) for value in node]
     if not isinstance(node, dict):
@@ -233,7 +233,7 @@ MAIN = {reading.provider: reading for reading in reversed(READINGS)}
 every_reading = pytest.mark.parametrize("reading", READINGS, ids=[r.operation for r in READINGS])
 every_provider = pytest.mark.parametrize("provider", CLIENTS)
 
-# What the clients are given where nobody checks it.
+# What the clients receive, unchecked.
 CREDENTIAL = {
     "key_id": "key",
     "key_secret": "ERERERERERERERERERERERERERERERERERERERERERHQSrIydCu0qzoTaL1GFeTm0CJKtxoBa6+FIKMyyXeHNw==",

@@ -37,7 +37,7 @@ from mockserver.files import worlds
 from mockserver.http import delivery
 from mockserver.http.delivery import Player
 
-# How it ends when somebody leaves
+# How it ends when a client or the server leaves
 
 
 def loop_of(server: MockServer) -> asyncio.AbstractEventLoop:
@@ -167,7 +167,7 @@ def _many_files() -> Iterator[None]:
 
 
 def threads() -> int:
-    """Counts those that Python knows, and where the system tells, those that it does not."""
+    """Counts those of Python, and those of the system where it can be asked."""
     native = Path("/proc/self/task")
     return threading.active_count() + (len(list(native.iterdir())) if native.exists() else 0)
 
@@ -219,7 +219,7 @@ LARGE = [
     ({"cut": 0.75}, 0.75),
 ]
 
-MEMORY = 80 << 20  # bytes: what an answer of 13 million may take, all told
+MEMORY = 80 << 20  # bytes: what an answer of 13 million may take in total
 
 
 def resident() -> int:

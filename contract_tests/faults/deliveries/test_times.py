@@ -281,7 +281,7 @@ def frozen(server: MockServer) -> MockServer:
 
 
 class Noticed(set[Any]):
-    """A set that tells when something comes into it."""
+    """A set that signals each addition."""
 
     def __init__(self) -> None:
         super().__init__()

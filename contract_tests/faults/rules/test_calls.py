@@ -215,16 +215,16 @@ def test_a_scenario_may_not_take_the_name_of_a_rule_that_stands(face: Any) -> No
 
 
 STOP = {"name": "stop", "deliver": {"close": True}}
-TOLD = {"rule": STOP, "scenario": None, "state": "active", "matched": 0, "fired": 0}
+STATUS = {"rule": STOP, "scenario": None, "state": "active", "matched": 0, "fired": 0}
 
 
 def test_rules_are_set_listed_and_deleted(api: ControlClient) -> None:
     assert api.good("GET", FAULTS) == {"scenario": None, "rules": []}
-    assert api.good("POST", FAULTS, STOP) == TOLD
-    assert api.good("POST", FAULTS, HALF) == TOLD | {"rule": HALF}
-    assert api.good("GET", FAULTS) == {"scenario": None, "rules": [TOLD, TOLD | {"rule": HALF}]}
+    assert api.good("POST", FAULTS, STOP) == STATUS
+    assert api.good("POST", FAULTS, HALF) == STATUS | {"rule": HALF}
+    assert api.good("GET", FAULTS) == {"scenario": None, "rules": [STATUS, STATUS | {"rule": HALF}]}
     assert api.good("DELETE", FAULTS + "/half", status=204) is None
-    assert api.good("GET", FAULTS)["rules"] == [TOLD]
+    assert api.good("GET", FAULTS)["rules"] == [STATUS]
     assert api.good("DELETE", FAULTS + "/sto%70", status=204) is None
     assert api.good("DELETE", FAULTS, status=204) is None
     assert api.good("GET", FAULTS) == {"scenario": None, "rules": []}
@@ -248,7 +248,7 @@ def test_scenarios_are_played_and_stopped(api: ControlClient) -> None:
     ]
     assert api.good("GET", D)["scenario"] == "stale-cache"
     answer = api.good("PUT", SCENARIO, {"rules": [STOP]})
-    assert answer == {"scenario": "inline", "rules": [TOLD | {"scenario": "inline"}]}
+    assert answer == {"scenario": "inline", "rules": [STATUS | {"scenario": "inline"}]}
     assert api.good("DELETE", SCENARIO, status=204) is None
     assert api.good("GET", FAULTS) == {"scenario": None, "rules": []}
     assert api.good("DELETE", SCENARIO, status=204) is None
